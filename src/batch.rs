@@ -1,0 +1,183 @@
+//! Batches that own their entries, in the canonical order.
+
+use crate::error::{Error, allocate, product};
+use crate::scalar::Scalar;
+use crate::view::{View, ViewMut};
+
+/// `count` matrices of `rows` x `cols`, owned and contiguous.
+///
+/// **The canonical order**: matrix after matrix, and each matrix column by column
+/// (column-major, as in LAPACK, nalgebra and faer). Entry (i, j) of matrix b is at
+/// `b * rows * cols + j * rows + i`. One-sided Jacobi works on columns, so this is the order it
+/// likes best; any other order is a [`View`] away, without a copy.
+///
+/// ```
+/// use batched_svd::Batch;
+///
+/// // Two 2x2 matrices, written row by row as one reads them.
+/// let a = Batch::from_row_major(2, 2, 2, &[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])?;
+/// assert_eq!(a.matrix(1), [5.0, 7.0, 6.0, 8.0]); // column by column
+/// assert_eq!(a.view().get(1, 0, 1), Some(6.0));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Batch<T> {
+    data: Vec<T>,
+    count: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl<T> std::fmt::Debug for Batch<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batch({} of {}x{})", self.count, self.rows, self.cols)
+    }
+}
+
+impl<T: Scalar> Batch<T> {
+    /// `count` zero matrices of `rows` x `cols`.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the host cannot hold them.
+    pub fn zeros(count: usize, rows: usize, cols: usize) -> Result<Self, Error> {
+        let len = product(&[count, rows, cols], size_of::<T>())?;
+        Ok(Batch {
+            data: allocate(len, T::default())?,
+            count,
+            rows,
+            cols,
+        })
+    }
+
+    /// Takes entries that are already in the canonical order.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
+    pub fn from_col_major(
+        count: usize,
+        rows: usize,
+        cols: usize,
+        data: Vec<T>,
+    ) -> Result<Self, Error> {
+        check_len(data.len(), count, rows, cols)?;
+        Ok(Batch {
+            data,
+            count,
+            rows,
+            cols,
+        })
+    }
+
+    /// Copies entries given row by row, as in C and NumPy.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
+    pub fn from_row_major(
+        count: usize,
+        rows: usize,
+        cols: usize,
+        data: &[T],
+    ) -> Result<Self, Error> {
+        View::row_major(data, count, rows, cols)?.to_batch()
+    }
+
+    /// Calls `f(b, i, j)` for entry (i, j) of matrix b.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the host cannot hold them.
+    pub fn from_fn(
+        count: usize,
+        rows: usize,
+        cols: usize,
+        mut f: impl FnMut(usize, usize, usize) -> T,
+    ) -> Result<Self, Error> {
+        let mut batch = Self::zeros(count, rows, cols)?;
+        let mut entries = batch.data.iter_mut();
+        for b in 0..count {
+            for j in 0..cols {
+                for (i, entry) in entries.by_ref().take(rows).enumerate() {
+                    *entry = f(b, i, j);
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The number of matrices.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The rows of each matrix.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns of each matrix.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// All entries in the canonical order.
+    pub fn as_slice(&self) -> &[T] {
+        &self.data
+    }
+
+    /// All entries in the canonical order, to write.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
+    /// The entries in the canonical order, given up.
+    pub fn into_vec(self) -> Vec<T> {
+        self.data
+    }
+
+    /// The `rows * cols` entries of matrix `index`, column by column.
+    ///
+    /// # Panics
+    /// If `index` is not below [`count`](Self::count), as slices do.
+    pub fn matrix(&self, index: usize) -> &[T] {
+        assert!(
+            index < self.count,
+            "matrix {index} of a batch of {}",
+            self.count
+        );
+        let size = self.rows * self.cols;
+        &self.data[index * size..(index + 1) * size]
+    }
+
+    /// Borrows the batch.
+    pub fn view(&self) -> View<'_, T> {
+        View::canonical(&self.data, self.count, self.rows, self.cols)
+    }
+
+    /// Borrows the batch to write into it.
+    pub fn view_mut(&mut self) -> ViewMut<'_, T> {
+        ViewMut::canonical(&mut self.data, self.count, self.rows, self.cols)
+    }
+}
+
+impl<'a, T: Scalar> From<&'a Batch<T>> for View<'a, T> {
+    fn from(batch: &'a Batch<T>) -> Self {
+        batch.view()
+    }
+}
+
+impl<'a, T: Scalar> From<&'a mut Batch<T>> for ViewMut<'a, T> {
+    fn from(batch: &'a mut Batch<T>) -> Self {
+        batch.view_mut()
+    }
+}
+
+pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> Result<(), Error> {
+    let expected = [count, rows, cols]
+        .iter()
+        .fold(1u128, |product, &factor| product.saturating_mul(factor as u128));
+    if len as u128 == expected {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "{count} matrices of {rows}x{cols} take {expected} entries, but the slice holds {len}"
+    )))
+}

@@ -1,0 +1,4 @@
+//! Dense building blocks on one matrix in host memory, column-major throughout.
+
+pub(crate) mod householder;
+pub(crate) mod sums;

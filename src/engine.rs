@@ -1,0 +1,676 @@
+//! The engine: chooses who computes, checks what is asked, and returns results with their report.
+
+use std::fmt;
+
+use crate::batch::Batch;
+use crate::call::Call;
+use crate::cpu;
+use crate::error::Error;
+use crate::filter::Filter;
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
+use crate::host::outputs::Outputs;
+use crate::host::parallel;
+use crate::options::{Options, Vectors};
+use crate::planner::{
+    CPU_KERNEL, Convergence, CpuRecipe, Job, Problem, Side, Tuning,
+};
+use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
+use crate::scalar::Real;
+use crate::view::{View, ViewMut};
+
+/// An adapter that a GPU engine could run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Adapter {
+    /// The adapter's name.
+    pub name: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// The interface: `vulkan`, `metal`, `dx12`, `webgpu`.
+    pub api: String,
+    /// Whether it is a processor in disguise. Never chosen automatically.
+    pub software: bool,
+    /// Whether its shaders compute in f64.
+    pub has_f64: bool,
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.software { ", software" } else { "" };
+        write!(f, "{} ({}, {}{kind})", self.name, self.api, self.driver)
+    }
+}
+
+/// Which GPU to take, and how to use it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct GpuOptions {
+    /// A part of the adapter's or driver's name, in any case. Without one: the first of the
+    /// discrete, integrated and virtual GPUs and the software adapters, in this order.
+    pub adapter: Option<String>,
+    /// Asks for no more than WebGPU's default limits, as a browser would.
+    pub default_limits: bool,
+    /// The planner's thresholds.
+    pub tuning: Tuning,
+}
+
+impl GpuOptions {
+    /// Takes the adapter whose name or driver contains `name`.
+    pub fn adapter(mut self, name: impl Into<String>) -> Self {
+        self.adapter = Some(name.into());
+        self
+    }
+
+    /// Asks for no more than WebGPU's default limits.
+    pub fn default_limits(mut self, yes: bool) -> Self {
+        self.default_limits = yes;
+        self
+    }
+
+    /// Sets the planner's thresholds.
+    pub fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+}
+
+/// Computes: on the CPU, or on a GPU.
+///
+/// One engine serves any number of calls, from any thread. The same explicit engine and options
+/// give the same bits for a matrix, whatever the batch around it.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, Vectors};
+///
+/// let engine = Engine::auto();
+/// println!("computing on {engine}");
+/// let a = Batch::from_fn(1000, 6, 7, |b, i, j| ((b * i + j) as f32).cos())?;
+/// let svd = engine.svd(&a, Vectors::Thin, &Options::default())?;
+/// assert_eq!((svd.sigma.rows(), svd.report.outcomes.len()), (6, 1000));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub struct Engine {
+    #[cfg(feature = "gpu")]
+    gpu: Option<Gpu>,
+    /// Whether the CPU takes what the GPU cannot.
+    falls_back: bool,
+    cpu_name: String,
+    /// Why an automatic choice fell on the CPU.
+    reason: Option<String>,
+    tuning: Tuning,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({self})")
+    }
+}
+
+/// The device that computes.
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            return write!(f, "{}", gpu.adapter);
+        }
+        f.write_str(&self.cpu_name)
+    }
+}
+
+impl Engine {
+    /// The CPU engine: all cores, or the caller's rayon pool where calls are made inside one.
+    pub fn cpu() -> Self {
+        Self::cpu_with(Tuning::default())
+    }
+
+    /// The CPU engine with thresholds of the caller's.
+    pub fn cpu_with(tuning: Tuning) -> Self {
+        let threads = parallel::threads();
+        let s = if threads == 1 { "" } else { "s" };
+        Engine {
+            #[cfg(feature = "gpu")]
+            gpu: None,
+            falls_back: false,
+            cpu_name: format!("CPU, {threads} thread{s}"),
+            reason: None,
+            tuning,
+        }
+    }
+
+    /// The best engine of this machine: a real GPU if there is one, else the CPU. What the GPU
+    /// cannot do (f64 on some, a matrix larger than its buffers) goes to the CPU, and the report
+    /// says so. A software adapter is never chosen. [`choice`](Self::choice) says what and why.
+    pub async fn auto_async() -> Self {
+        #[cfg(feature = "gpu")]
+        {
+            let reason = match Gpu::open(&GpuOptions::default(), false).await {
+                Ok(gpu) => {
+                    return Engine {
+                        gpu: Some(gpu),
+                        falls_back: true,
+                        ..Self::cpu()
+                    };
+                }
+                Err(error) => error.to_string(),
+            };
+            Engine {
+                reason: Some(reason),
+                ..Self::cpu()
+            }
+        }
+        #[cfg(not(feature = "gpu"))]
+        Engine {
+            reason: Some(NO_GPU_FEATURE.into()),
+            ..Self::cpu()
+        }
+    }
+
+    /// A GPU, and nothing else: calls that it cannot do are errors. A software adapter is taken
+    /// where there is no other, or where its name is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with what was looked for and what was found;
+    /// [`Error::Device`] if the adapter refuses to open.
+    pub async fn gpu_async(options: &GpuOptions) -> Result<Self, Error> {
+        #[cfg(feature = "gpu")]
+        {
+            let gpu = Gpu::open(options, true).await?;
+            Ok(Engine {
+                gpu: Some(gpu),
+                ..Self::cpu_with(options.tuning.clone())
+            })
+        }
+        #[cfg(not(feature = "gpu"))]
+        {
+            let _ = options;
+            Err(Error::Unsupported(NO_GPU_FEATURE.into()))
+        }
+    }
+
+    /// The adapters that GPU engines could run on; empty on a machine, or in a build, without.
+    pub async fn adapters_async() -> Vec<Adapter> {
+        #[cfg(feature = "gpu")]
+        return crate::gpu::adapters().await;
+        #[cfg(not(feature = "gpu"))]
+        return Vec::new();
+    }
+
+    /// Which engine computes.
+    pub fn backend(&self) -> Backend {
+        #[cfg(feature = "gpu")]
+        if self.gpu.is_some() {
+            return Backend::Gpu;
+        }
+        Backend::Cpu
+    }
+
+    /// What was chosen, and where the choice was automatic, why.
+    pub fn choice(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!("{self} ({reason})"),
+            None => self.to_string(),
+        }
+    }
+
+    /// Whether calls run on a software adapter: correct, but slower than the CPU engine.
+    pub fn is_software(&self) -> bool {
+        #[cfg(feature = "gpu")]
+        return self.gpu.as_ref().is_some_and(|gpu| gpu.adapter.software);
+        #[cfg(not(feature = "gpu"))]
+        return false;
+    }
+
+    /// Singular value decompositions of m x n matrices, k = min(m, n).
+    ///
+    /// Any m and n, also 0 and 1. Singular values are non-negative and descend; U and V are
+    /// orthonormal also for rank-deficient and zero matrices; see [`Svd`] for order and signs.
+    ///
+    /// **Guarantee**, for every matrix with status [`Status::Converged`], with u = 2^-24 (f32) or
+    /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
+    /// U'U - I and V'V - I are at most tol, singular values are off by at most tol sigma_max (and
+    /// by the rounding of subnormal results).
+    ///
+    /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and
+    /// Veselic 1992; Drmac and Veselic 2008; LAPACK xGEJSV).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for options that do not fit, [`Error::Memory`] where the results do not,
+    /// [`Error::Unsupported`] or [`Error::Device`] from a GPU, [`Error::Strict`] if asked for.
+    pub async fn svd_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        self.svd_inner(a.into(), vectors, options, false).await
+    }
+
+    /// [`svd_async`](Self::svd_async) into places of the caller's: `u` and `v` both or neither,
+    /// thin or full by their shapes; `sigma` is k x 1.
+    ///
+    /// In strict mode the places are written before the error is returned.
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for shapes that do not fit.
+    pub async fn svd_into_async<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        u: Option<ViewMut<'o, T>>,
+        sigma: ViewMut<'o, T>,
+        v: Option<ViewMut<'o, T>>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        self.svd_into_inner(a.into(), u, sigma, v, options, false)
+            .await
+    }
+
+    /// Pseudoinverses, n x m, of m x n matrices: V diag(1/sigma) U' over the singular values that
+    /// count under the options' [cutoff](Options::cutoff) (Golub and Van Loan, 5.5.2).
+    ///
+    /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
+    /// conditions hold to 8 tol times the condition number of the part that is kept (tol as for
+    /// [`svd_async`](Self::svd_async)), and A X A = A up to the cutoff besides.
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async).
+    pub async fn pinv_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Pinv<T>, Error> {
+        self.pinv_inner(a.into(), options, false).await
+    }
+
+    /// [`pinv_async`](Self::pinv_async) into a place of the caller's, n x m.
+    ///
+    /// In strict mode the place is written before the error is returned.
+    ///
+    /// # Errors
+    /// As [`pinv_async`](Self::pinv_async), and [`Error::Argument`] for a shape that does not fit.
+    pub async fn pinv_into_async<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        inverse: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        self.pinv_into_inner(a.into(), inverse, options, false)
+            .await
+    }
+
+    async fn svd_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        vectors: Vectors,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Svd<T>, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let k = m.min(n);
+        let cols = |side: usize| match vectors {
+            Vectors::None => None,
+            Vectors::Thin => Some(k),
+            Vectors::Full => Some(side),
+        };
+        let batch = |side: usize| cols(side).map(|cols| Batch::zeros(count, side, cols)).transpose();
+        let (mut u, mut v) = (batch(m)?, batch(n)?);
+        let mut sigma = Batch::zeros(count, k, 1)?;
+        let job = Job {
+            vectors,
+            composed: None,
+        };
+        let places = Places {
+            u: u.as_mut().map_or(&mut [], |u| u.as_mut_slice()),
+            sigma: sigma.as_mut_slice(),
+            v: v.as_mut().map_or(&mut [], |v| v.as_mut_slice()),
+            composed: &mut [],
+        };
+        let report = self.run(a, job, options, places, blocking).await?;
+        let report = strict(report, options)?;
+        Ok(Svd {
+            u,
+            sigma,
+            v,
+            report,
+        })
+    }
+
+    async fn svd_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        mut u: Option<ViewMut<'_, T>>,
+        mut sigma: ViewMut<'_, T>,
+        mut v: Option<ViewMut<'_, T>>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let k = m.min(n);
+        let vectors = match (&u, &v) {
+            (None, None) => Vectors::None,
+            (Some(u), Some(v)) if u.cols() == k && v.cols() == k => Vectors::Thin,
+            (Some(_), Some(_)) => Vectors::Full,
+            _ => return Err(Error::argument("U and V are asked for together or not at all")),
+        };
+        let full = vectors == Vectors::Full;
+        if let (Some(u), Some(v)) = (&u, &v) {
+            fits("U", u, [count, m, if full { m } else { k }])?;
+            fits("V", v, [count, n, if full { n } else { k }])?;
+        }
+        fits("sigma", &sigma, [count, k, 1])?;
+        let mut u = Place::new(u.as_mut())?;
+        let mut v = Place::new(v.as_mut())?;
+        let mut sigma = Place::new(Some(&mut sigma))?;
+        let job = Job {
+            vectors,
+            composed: None,
+        };
+        let places = Places {
+            u: u.slice(),
+            sigma: sigma.slice(),
+            v: v.slice(),
+            composed: &mut [],
+        };
+        let report = self.run(a, job, options, places, blocking).await?;
+        u.finish();
+        v.finish();
+        sigma.finish();
+        strict(report, options)
+    }
+
+    async fn pinv_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Pinv<T>, Error> {
+        let mut inverse = Batch::zeros(a.count(), a.cols(), a.rows())?;
+        let report = self
+            .pinv_run(a, inverse.as_mut_slice(), options, blocking)
+            .await?;
+        let report = strict(report, options)?;
+        Ok(Pinv { inverse, report })
+    }
+
+    async fn pinv_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        mut inverse: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        fits("the pseudoinverse", &inverse, [a.count(), a.cols(), a.rows()])?;
+        let mut place = Place::new(Some(&mut inverse))?;
+        let report = self.pinv_run(a, place.slice(), options, blocking).await?;
+        place.finish();
+        strict(report, options)
+    }
+
+    async fn pinv_run<T: Real>(
+        &self,
+        a: View<'_, T>,
+        composed: &mut [T],
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let job = Job {
+            vectors: Vectors::None,
+            composed: Some((Side::V, Side::U)),
+        };
+        // Nobody sees them, but they decide what counts.
+        let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
+        let mut sigma = crate::error::allocate(len, T::ZERO)?;
+        let places = Places {
+            u: &mut [],
+            sigma: &mut sigma,
+            v: &mut [],
+            composed,
+        };
+        self.run(a, job, options, places, blocking).await
+    }
+
+    /// The one road that every call takes.
+    async fn run<T: Real>(
+        &self,
+        a: View<'_, T>,
+        job: Job,
+        options: &Options,
+        places: Places<'_, T>,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        options.check(a.count())?;
+        let problem = Problem::new(a.rows(), a.cols(), T::DTYPE, job);
+        let mut outcomes = crate::error::allocate(a.count(), Outcome::PENDING)?;
+        let Places {
+            mut u,
+            sigma,
+            mut v,
+            composed,
+        } = places;
+        if problem.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        let outputs = Outputs {
+            u,
+            sigma,
+            v,
+            composed,
+            outcomes: &mut outcomes,
+        };
+        let call = Call {
+            view: if problem.transposed { a.transpose() } else { a },
+            problem,
+            sizes: problem.sizes(),
+            convergence: Convergence::new(&problem, options),
+            filter: Filter::Inverse,
+            options,
+            blocking,
+        };
+        let (backend, device, kernel) = self.dispatch(&call, outputs).await?;
+        Ok(Report {
+            outcomes,
+            backend,
+            device,
+            kernel,
+        })
+    }
+
+    async fn dispatch<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<(Backend, String, &'static str), Error> {
+        // Without a singular value there is nothing to accelerate.
+        let _trivial = call.problem.cols == 0 || call.view.count() == 0;
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            match gpu.plan(&call.problem) {
+                Ok(recipe) if !_trivial => {
+                    gpu.run(call, &recipe, outputs).await?;
+                    return Ok((Backend::Gpu, gpu.adapter.name.clone(), recipe.path.name()));
+                }
+                Err(error) if !_trivial && !self.falls_back => return Err(error),
+                _ => {}
+            }
+        }
+        let recipe = CpuRecipe::new(&call.problem, &self.tuning);
+        cpu::run(call, &recipe, outputs)?;
+        Ok((Backend::Cpu, self.cpu_name.clone(), CPU_KERNEL))
+    }
+}
+
+/// The same calls for those who would rather wait. Not on the web, where nobody may.
+#[cfg(not(target_family = "wasm"))]
+impl Engine {
+    /// [`auto_async`](Self::auto_async), waiting.
+    pub fn auto() -> Self {
+        pollster::block_on(Self::auto_async())
+    }
+
+    /// [`gpu_async`](Self::gpu_async), waiting.
+    ///
+    /// # Errors
+    /// As [`gpu_async`](Self::gpu_async).
+    pub fn gpu(options: &GpuOptions) -> Result<Self, Error> {
+        pollster::block_on(Self::gpu_async(options))
+    }
+
+    /// [`adapters_async`](Self::adapters_async), waiting.
+    pub fn adapters() -> Vec<Adapter> {
+        pollster::block_on(Self::adapters_async())
+    }
+
+    /// [`svd_async`](Self::svd_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    ///
+    /// let a = Batch::from_row_major(1, 2, 2, &[3.0f64, 0.0, 4.0, 5.0])?;
+    /// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+    /// assert!((svd.sigma.matrix(0)[0] - 45f64.sqrt()).abs() < 1e-14);
+    /// assert!((svd.sigma.matrix(0)[1] - 5f64.sqrt()).abs() < 1e-14);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async).
+    pub fn svd<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        pollster::block_on(self.svd_inner(a.into(), vectors, options, true))
+    }
+
+    /// [`svd_into_async`](Self::svd_into_async), waiting.
+    ///
+    /// # Errors
+    /// As [`svd_into_async`](Self::svd_into_async).
+    pub fn svd_into<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        u: Option<ViewMut<'o, T>>,
+        sigma: ViewMut<'o, T>,
+        v: Option<ViewMut<'o, T>>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        pollster::block_on(self.svd_into_inner(a.into(), u, sigma, v, options, true))
+    }
+
+    /// [`pinv_async`](Self::pinv_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Cutoff, Engine, Options, View};
+    ///
+    /// // Two 2x3 matrices as NumPy would hold them; the second has rank one.
+    /// let a = [1.0f32, 0.0, 0.0, 0.0, 2.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+    /// let a = View::row_major(&a, 2, 2, 3)?;
+    /// let pinv = Engine::cpu().pinv(a, &Options::default())?;
+    /// assert_eq!((pinv.inverse.rows(), pinv.inverse.cols()), (3, 2));
+    /// assert_eq!(pinv.report.outcomes[1].rank, 1);
+    /// assert!((pinv.inverse.view().get(1, 2, 0).unwrap() - 1.0 / 6.0).abs() < 1e-6);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`pinv_async`](Self::pinv_async).
+    pub fn pinv<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Pinv<T>, Error> {
+        pollster::block_on(self.pinv_inner(a.into(), options, true))
+    }
+
+    /// [`pinv_into_async`](Self::pinv_into_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, ViewMut};
+    ///
+    /// let a = Batch::from_fn(4, 5, 3, |b, i, j| ((1 + b + i * j) as f32).sqrt())?;
+    /// let mut rows = vec![0.0f32; 4 * 3 * 5];
+    /// let place = ViewMut::row_major(&mut rows, 4, 3, 5)?;
+    /// let report = Engine::cpu().pinv_into(&a, place, &Options::default())?;
+    /// assert!(report.all_converged());
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`pinv_into_async`](Self::pinv_into_async).
+    pub fn pinv_into<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        inverse: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        pollster::block_on(self.pinv_into_inner(a.into(), inverse, options, true))
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+const NO_GPU_FEATURE: &str = "this build has no GPU engine: the feature `gpu` is off";
+
+/// Slices in the canonical order for whatever a call may write, as the caller names them.
+struct Places<'a, T> {
+    u: &'a mut [T],
+    sigma: &'a mut [T],
+    v: &'a mut [T],
+    composed: &'a mut [T],
+}
+
+/// A place of the caller's: written directly where it is in the canonical order, else through a
+/// batch that is copied at the end.
+struct Place<'p, 'a, T> {
+    view: Option<&'p mut ViewMut<'a, T>>,
+    through: Option<Batch<T>>,
+}
+
+impl<'p, 'a, T: Real> Place<'p, 'a, T> {
+    fn new(mut view: Option<&'p mut ViewMut<'a, T>>) -> Result<Self, Error> {
+        let mut through = None;
+        if let Some(view) = &mut view
+            && view.as_canonical().is_none()
+        {
+            through = Some(Batch::zeros(view.count(), view.rows(), view.cols())?);
+        }
+        Ok(Place { view, through })
+    }
+
+    fn slice(&mut self) -> &mut [T] {
+        if let Some(through) = &mut self.through {
+            return through.as_mut_slice();
+        }
+        self.view
+            .as_mut()
+            .and_then(|view| view.as_canonical())
+            .unwrap_or_default()
+    }
+
+    fn finish(self) {
+        if let (Some(view), Some(through)) = (self.view, self.through) {
+            view.assign(&through);
+        }
+    }
+}
+
+fn fits<T: Real>(name: &str, place: &ViewMut<'_, T>, shape: [usize; 3]) -> Result<(), Error> {
+    let [count, rows, cols] = shape;
+    if [place.count(), place.rows(), place.cols()] == shape {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "the place for {name} is {} matrices of {}x{}, but the result is {count} of {rows}x{cols}",
+        place.count(),
+        place.rows(),
+        place.cols()
+    )))
+}
+
+fn strict(report: Report, options: &Options) -> Result<Report, Error> {
+    if options.strict && !report.all_converged() {
+        let failures: Vec<(usize, Status)> = report.failures().collect();
+        return Err(Error::Strict(failures));
+    }
+    Ok(report)
+}

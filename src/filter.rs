@@ -1,0 +1,55 @@
+//! Functions of the singular values: the f in `L diag(f(sigma)) R'`.
+//!
+//! Nearly everything anyone wants of an SVD has this form with L and R out of {U, V}: the
+//! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank, polar factor, projectors.
+//! Both engines form it with the weights computed here, on the host: the values are few, and the
+//! decisions (what counts, what is zero) are then the same everywhere.
+
+use crate::options::Cutoff;
+use crate::planner::Problem;
+use crate::scalar::Real;
+
+/// A function of the singular values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// 1/sigma where sigma counts, else 0: the Moore-Penrose pseudoinverse.
+    Inverse,
+}
+
+impl Filter {
+    /// The degree d in f(s x) = s^d f(x): a matrix scaled by 2^p has its result scaled by 2^(dp).
+    pub fn degree(self) -> i32 {
+        match self {
+            Filter::Inverse => -1,
+        }
+    }
+
+    /// The weights of singular values of which those above `threshold` count.
+    pub fn weights<T: Real>(self, sigma: &[T], threshold: f64, weights: &mut [T]) {
+        for (weight, &sigma) in weights.iter_mut().zip(sigma) {
+            *weight = match self {
+                Filter::Inverse if counts(sigma, threshold) => T::ONE / sigma,
+                Filter::Inverse => T::ZERO,
+            };
+        }
+    }
+}
+
+/// The value above which a singular value of matrix `index`, scaled by 2^power, counts.
+pub(crate) fn threshold<T: Real>(
+    cutoff: &Cutoff,
+    index: usize,
+    problem: &Problem,
+    power: i32,
+    sigma: &[T],
+) -> f64 {
+    let (relative, absolute) = cutoff.of(index, problem.default_cutoff());
+    let largest = sigma.iter().fold(0.0, |largest, s| s.f64().max(largest));
+    use crate::scalar::sealed::Float;
+    (relative * largest).max(absolute.ldexp(power))
+}
+
+/// Whether a singular value counts. Zero never does, whatever the threshold.
+pub(crate) fn counts<T: Real>(sigma: T, threshold: f64) -> bool {
+    sigma > T::ZERO && sigma.f64() > threshold
+}

@@ -1,0 +1,55 @@
+//! The places that results go to, split among tasks and chunks.
+
+use crate::planner::Sizes;
+use crate::report::Outcome;
+use crate::scalar::Real;
+
+/// Results of a run of matrices in the canonical order; U and V as the kernels see them.
+pub(crate) struct Outputs<'a, T> {
+    pub u: &'a mut [T],
+    pub sigma: &'a mut [T],
+    pub v: &'a mut [T],
+    pub composed: &'a mut [T],
+    pub outcomes: &'a mut [Outcome],
+}
+
+impl<'a, T: Real> Outputs<'a, T> {
+    /// The first `count` matrices, and the rest.
+    pub fn split_at(self, count: usize, sizes: &Sizes) -> (Self, Self) {
+        let (u, u_rest) = self.u.split_at_mut(count * sizes.u);
+        let (sigma, sigma_rest) = self.sigma.split_at_mut(count * sizes.sigma);
+        let (v, v_rest) = self.v.split_at_mut(count * sizes.v);
+        let (composed, composed_rest) = self.composed.split_at_mut(count * sizes.composed);
+        let (outcomes, outcomes_rest) = self.outcomes.split_at_mut(count);
+        (
+            Outputs {
+                u,
+                sigma,
+                v,
+                composed,
+                outcomes,
+            },
+            Outputs {
+                u: u_rest,
+                sigma: sigma_rest,
+                v: v_rest,
+                composed: composed_rest,
+                outcomes: outcomes_rest,
+            },
+        )
+    }
+
+    /// Runs of at most `count` matrices, each with the index of its first, counted from `start`.
+    pub fn runs(mut self, start: usize, count: usize, sizes: &Sizes) -> Vec<(usize, Self)> {
+        let mut runs = Vec::with_capacity(self.outcomes.len().div_ceil(count));
+        let mut first = start;
+        while !self.outcomes.is_empty() {
+            let len = count.min(self.outcomes.len());
+            let (run, rest) = self.split_at(len, sizes);
+            runs.push((first, run));
+            first += len;
+            self = rest;
+        }
+        runs
+    }
+}

@@ -1,0 +1,68 @@
+//! Singular value decompositions and pseudoinverses of many matrices at once, on a GPU through
+//! WGSL compute shaders or on the CPU, with the same calls and a report for every matrix.
+//!
+//! ```
+//! use batched_svd::{Batch, Engine, Options, Vectors};
+//!
+//! let engine = Engine::auto(); // a GPU if there is one, else the CPU
+//! let jacobians = Batch::from_fn(1000, 6, 7, |b, i, j| ((b + 3 * i + 5 * j) as f32).sin())?;
+//!
+//! let svd = engine.svd(&jacobians, Vectors::Thin, &Options::default())?;
+//! let largest = svd.sigma.matrix(0)[0];
+//!
+//! let pinv = engine.pinv(&jacobians, &Options::default())?;
+//! assert_eq!((pinv.inverse.rows(), pinv.inverse.cols()), (7, 6));
+//! for (index, status) in pinv.report.failures() {
+//!     println!("matrix {index}: {status}"); // its neighbours are none the worse
+//! }
+//! # let _ = largest;
+//! # Ok::<(), batched_svd::Error>(())
+//! ```
+//!
+//! # Conventions
+//!
+//! - **Shapes**: matrices are m x n, any m and n, also 0 and 1; k = min(m, n).
+//! - **Order of entries**: a [`Batch`] is contiguous, matrix after matrix, each column by column.
+//!   Any other order comes in and goes out through a strided [`View`] and [`ViewMut`].
+//! - **Order and signs**: singular values descend; the entry of largest magnitude in each column of
+//!   V is positive, the first on ties.
+//! - **V, not V'**: results hold V as columns; its transpose is a free view.
+//! - **What counts**: a singular value strictly above max(absolute, relative * sigma_max), by
+//!   default relative with eps * max(m, n); see [`Cutoff`].
+//! - **Trouble stays where it is**: a NaN or an infinity makes the results of its own matrix NaN
+//!   and its [`Status`] say so; see [`Report`]. It is no error unless
+//!   [`strict`](Options::strict) is on.
+//!
+//! # Features
+//!
+//! `gpu` (default): the GPU engine, through wgpu. `threads` (default): all cores, through rayon.
+//! `cli`: the command `batched-svd`. Without `gpu` everything works on the CPU, with the same API.
+
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod batch;
+mod call;
+mod cpu;
+mod dense;
+mod engine;
+mod error;
+mod filter;
+#[cfg(feature = "gpu")]
+mod gpu;
+mod host;
+mod options;
+mod planner;
+mod report;
+mod scalar;
+pub mod verify;
+mod view;
+
+pub use batch::Batch;
+pub use engine::{Adapter, Engine, GpuOptions};
+pub use error::Error;
+pub use options::{Cutoff, Options, PerMatrix, Progress, Vectors};
+pub use planner::Tuning;
+pub use report::{Backend, Outcome, Pinv, Report, Status, Svd};
+pub use scalar::{Dtype, Real, Scalar};
+pub use view::{View, ViewMut};

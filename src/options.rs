@@ -1,0 +1,224 @@
+//! What a caller may ask for.
+
+use std::sync::Arc;
+
+use crate::error::Error;
+
+/// Which singular vectors to compute, for matrices of m x n with k = min(m, n).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Vectors {
+    /// Singular values only.
+    None,
+    /// U is m x k and V is n x k.
+    #[default]
+    Thin,
+    /// U is m x m and V is n x n.
+    Full,
+}
+
+/// A number for the whole batch, or one for each matrix.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PerMatrix {
+    /// The same for every matrix.
+    All(f64),
+    /// One for each matrix, in order.
+    Each(Vec<f64>),
+}
+
+impl From<f64> for PerMatrix {
+    fn from(value: f64) -> Self {
+        PerMatrix::All(value)
+    }
+}
+
+impl From<Vec<f64>> for PerMatrix {
+    fn from(values: Vec<f64>) -> Self {
+        PerMatrix::Each(values)
+    }
+}
+
+impl From<&[f64]> for PerMatrix {
+    fn from(values: &[f64]) -> Self {
+        PerMatrix::Each(values.to_vec())
+    }
+}
+
+impl PerMatrix {
+    pub(crate) fn get(&self, index: usize) -> f64 {
+        match self {
+            PerMatrix::All(value) => *value,
+            PerMatrix::Each(values) => values[index],
+        }
+    }
+
+    fn check(&self, name: &str, count: usize) -> Result<(), Error> {
+        let values = match self {
+            PerMatrix::All(value) => std::slice::from_ref(value),
+            PerMatrix::Each(values) if values.len() != count => {
+                return Err(Error::argument(format!(
+                    "{} values of the {name} for {count} matrices",
+                    values.len()
+                )));
+            }
+            PerMatrix::Each(values) => values,
+        };
+        match values.iter().find(|v| !(v.is_finite() && **v >= 0.0)) {
+            None => Ok(()),
+            Some(value) => Err(Error::argument(format!(
+                "the {name} is {value}, but must be finite and not negative"
+            ))),
+        }
+    }
+}
+
+/// Which singular values count: those strictly above max(absolute, relative * sigma_max).
+///
+/// The default is relative, with `eps * max(m, n)` as in NumPy's `matrix_rank`, MATLAB and the
+/// array API (eps = 2u is the spacing of floats at 1). An absolute cutoff alone sets the relative
+/// one to zero. Singular values that are exactly zero never count.
+///
+/// ```
+/// use batched_svd::Cutoff;
+///
+/// let noise = Cutoff::absolute(1e-3);
+/// let both = Cutoff::relative(1e-6).and_absolute(1e-12);
+/// let each = Cutoff::relative(vec![1e-6, 1e-3]); // one for each of two matrices
+/// # let _ = (noise, both, each);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cutoff {
+    relative: Option<PerMatrix>,
+    absolute: Option<PerMatrix>,
+}
+
+impl Cutoff {
+    /// A cutoff relative to the largest singular value of each matrix (NumPy's `rcond`).
+    pub fn relative(value: impl Into<PerMatrix>) -> Self {
+        Cutoff {
+            relative: Some(value.into()),
+            absolute: None,
+        }
+    }
+
+    /// A cutoff in the unit of the matrix entries.
+    pub fn absolute(value: impl Into<PerMatrix>) -> Self {
+        Cutoff {
+            relative: None,
+            absolute: Some(value.into()),
+        }
+    }
+
+    /// Adds an absolute cutoff: the larger of the two holds.
+    pub fn and_absolute(mut self, value: impl Into<PerMatrix>) -> Self {
+        self.absolute = Some(value.into());
+        self
+    }
+
+    pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
+        if let Some(relative) = &self.relative {
+            relative.check("relative cutoff", count)?;
+        }
+        if let Some(absolute) = &self.absolute {
+            absolute.check("absolute cutoff", count)?;
+        }
+        Ok(())
+    }
+
+    /// (relative, absolute) for one matrix, given the default relative cutoff of its shape.
+    pub(crate) fn of(&self, index: usize, default: f64) -> (f64, f64) {
+        let relative = match (&self.relative, &self.absolute) {
+            (Some(relative), _) => relative.get(index),
+            (None, Some(_)) => 0.0,
+            (None, None) => default,
+        };
+        let absolute = self.absolute.as_ref().map_or(0.0, |a| a.get(index));
+        (relative, absolute)
+    }
+}
+
+/// Called with (matrices done, matrices in all) while a call is under way.
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// How to solve; the default suits nearly everyone.
+///
+/// ```
+/// use batched_svd::{Cutoff, Options};
+///
+/// let options = Options::default().cutoff(Cutoff::relative(1e-4)).strict(true);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Default)]
+pub struct Options {
+    pub(crate) cutoff: Cutoff,
+    pub(crate) tolerance: Option<f64>,
+    pub(crate) max_sweeps: Option<u32>,
+    pub(crate) strict: bool,
+    pub(crate) progress: Option<Progress>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("cutoff", &self.cutoff)
+            .field("tolerance", &self.tolerance)
+            .field("max_sweeps", &self.max_sweeps)
+            .field("strict", &self.strict)
+            .field("progress", &self.progress.is_some())
+            .finish()
+    }
+}
+
+impl Options {
+    /// Which singular values count, for ranks and pseudoinverses.
+    pub fn cutoff(mut self, cutoff: Cutoff) -> Self {
+        self.cutoff = cutoff;
+        self
+    }
+
+    /// The cosine at or below which a pair of columns counts as orthogonal.
+    ///
+    /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n); at most 1.
+    pub fn tolerance(mut self, cosine: f64) -> Self {
+        self.tolerance = Some(cosine);
+        self
+    }
+
+    /// The sweeps after which a matrix is given up as not converged; at least 1.
+    ///
+    /// Default: 30 and two for every doubling of k = min(m, n) in f32, half as many again in f64.
+    pub fn max_sweeps(mut self, sweeps: u32) -> Self {
+        self.max_sweeps = Some(sweeps);
+        self
+    }
+
+    /// Whether a matrix that does not converge, is not finite or has no representable result is
+    /// an error of the call ([`Error::Strict`]). Default: no, the report tells.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// A function to call from time to time, from any thread, with (matrices done, in all).
+    pub fn progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
+        self.cutoff.check(count)?;
+        if let Some(tolerance) = self.tolerance
+            && !(0.0..=1.0).contains(&tolerance)
+        {
+            return Err(Error::argument(format!(
+                "the tolerance is {tolerance}, but a cosine lies between 0 and 1"
+            )));
+        }
+        if self.max_sweeps == Some(0) {
+            return Err(Error::argument(
+                "the maximum of sweeps is 0, but it takes at least 1",
+            ));
+        }
+        Ok(())
+    }
+}

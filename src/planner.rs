@@ -1,0 +1,501 @@
+//! From a problem to a recipe: plain values in, plain values out, no device.
+//!
+//! A [`Problem`] says what is to be computed, in the orientation in which the kernels work (at
+//! least as many rows as columns: a wide matrix is solved as its transpose, which strides make
+//! free). A recipe says how: which kernel, how many invocations, how much at a time. Every
+//! threshold lives here, in [`Tuning`] or beside a constant that says why.
+
+use crate::options::{Options, Vectors};
+use crate::scalar::Dtype;
+
+/// The factor of a decomposition that a composition takes on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    U,
+    V,
+}
+
+impl Side {
+    fn flip(self) -> Self {
+        match self {
+            Side::U => Side::V,
+            Side::V => Side::U,
+        }
+    }
+}
+
+/// What a call computes, as the caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Job {
+    pub vectors: Vectors,
+    /// left diag(f(sigma)) right', if it is to be formed.
+    pub composed: Option<(Side, Side)>,
+}
+
+/// What the kernels compute: `rows >= cols`, and sides named accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Problem {
+    pub rows: usize,
+    pub cols: usize,
+    pub dtype: Dtype,
+    /// The caller's matrices are wide: the kernels see their transposes.
+    pub transposed: bool,
+    /// Vectors that the caller wants back.
+    pub vectors: Vectors,
+    pub composed: Option<(Side, Side)>,
+}
+
+impl Problem {
+    pub fn new(rows: usize, cols: usize, dtype: Dtype, job: Job) -> Self {
+        let transposed = rows < cols;
+        Problem {
+            rows: rows.max(cols),
+            cols: rows.min(cols),
+            dtype,
+            transposed,
+            vectors: job.vectors,
+            composed: job
+                .composed
+                .map(|(l, r)| if transposed { (l.flip(), r.flip()) } else { (l, r) }),
+        }
+    }
+
+    /// Columns of U that the caller wants back.
+    pub fn u_cols(&self) -> usize {
+        match self.vectors {
+            Vectors::None => 0,
+            Vectors::Thin => self.cols,
+            Vectors::Full => self.rows,
+        }
+    }
+
+    /// Columns of U that must be formed: the caller's, or those that a composition needs.
+    pub fn formed_u_cols(&self) -> usize {
+        match self.composed {
+            Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
+            _ => self.u_cols(),
+        }
+    }
+
+    /// The length of the vectors of one side.
+    pub fn side(&self, side: Side) -> usize {
+        match side {
+            Side::U => self.rows,
+            Side::V => self.cols,
+        }
+    }
+
+    /// Entries per matrix of what the caller gets: (U, sigma, V, composed).
+    ///
+    /// U and V are named as the kernels see them.
+    pub fn sizes(&self) -> Sizes {
+        let product = |a: usize, b: usize| a.saturating_mul(b);
+        Sizes {
+            u: product(self.rows, self.u_cols()),
+            sigma: self.cols,
+            v: match self.vectors {
+                Vectors::None => 0,
+                _ => product(self.cols, self.cols),
+            },
+            composed: self
+                .composed
+                .map_or(0, |(l, r)| product(self.side(l), self.side(r))),
+        }
+    }
+
+    /// eps * max(m, n): the default relative cutoff.
+    pub fn default_cutoff(&self) -> f64 {
+        2.0 * self.dtype.unit_roundoff() * self.rows as f64
+    }
+}
+
+/// Entries per matrix of each output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub u: usize,
+    pub sigma: usize,
+    pub v: usize,
+    pub composed: usize,
+}
+
+/// When a pair of columns is orthogonal and when to give up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Convergence {
+    pub tolerance: f64,
+    pub max_sweeps: u32,
+}
+
+impl Convergence {
+    pub fn new(problem: &Problem, options: &Options) -> Self {
+        let u = problem.dtype.unit_roundoff();
+        let k = problem.cols.max(1) as f64;
+        // sqrt(k) u, LAPACK's, never goes quiet on some 3x3; a flat 4u stalls at 33x31; a flat 8u
+        // costs accuracy in least squares.
+        let tolerance = (1.2 * k.sqrt()).min(8.0).max(4.0) * u;
+        // Seen on random and hard matrices after a pivoted QR: 4 to 14 sweeps. The cap is a net.
+        let sweeps = 30.0 + 2.0 * k.log2().ceil();
+        let max_sweeps = match problem.dtype {
+            Dtype::F32 => sweeps,
+            Dtype::F64 => 1.5 * sweeps,
+        };
+        Convergence {
+            tolerance: options.tolerance.unwrap_or(tolerance),
+            max_sweeps: options.max_sweeps.unwrap_or(max_sweeps as u32),
+        }
+    }
+}
+
+/// Thresholds of the planner. The defaults suit nearly everyone; tests shrink them so that small
+/// input takes the paths of large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tuning {
+    /// The most workgroup memory a kernel may take, in bytes, below what the device has.
+    pub workgroup_storage: u32,
+    /// The most invocations in a workgroup, below what the device has.
+    pub workgroup_invocations: u32,
+    /// The most bytes in one buffer of a chunk, below what the device has.
+    pub chunk_bytes: u64,
+    /// Floating-point operations in one submit: about 40 ms on a slow GPU, so that no watchdog
+    /// bites.
+    pub submit_flops: u64,
+    /// Floating-point operations in one task of the CPU engine.
+    pub task_flops: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            workgroup_storage: u32::MAX,
+            workgroup_invocations: 256,
+            chunk_bytes: 64 << 20,
+            submit_flops: 4 << 30,
+            task_flops: 2 << 20,
+        }
+    }
+}
+
+/// How the CPU engine solves a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CpuRecipe {
+    /// Matrices in one task of a thread.
+    pub matrices_per_task: usize,
+}
+
+/// The name under which reports show the CPU's kernel.
+pub(crate) const CPU_KERNEL: &str = "jacobi";
+
+impl CpuRecipe {
+    pub fn new(problem: &Problem, tuning: &Tuning) -> Self {
+        let work = work(problem);
+        CpuRecipe {
+            matrices_per_task: (tuning.task_flops / work.max(1)).clamp(1, 1024) as usize,
+        }
+    }
+}
+
+/// What a device allows, of what the planner cares about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of workgroup memory. wgpu does not check it: the planner must.
+    pub workgroup_storage: u32,
+    pub workgroup_invocations: u32,
+    /// Bytes in a storage binding or buffer.
+    pub binding: u64,
+    /// Workgroups along one dimension of a dispatch.
+    pub workgroups: u32,
+    pub has_f64: bool,
+}
+
+/// Where the columns live during the sweeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Path {
+    /// In workgroup memory from the load to the singular values: one workgroup a matrix.
+    Resident,
+    /// QR in global memory, then the sweeps in workgroup memory: tall matrices.
+    Swept,
+    /// In global memory, a dispatch a round: large matrices.
+    Rounds,
+}
+
+impl Path {
+    /// The name under which reports show the kernel.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Resident => "jacobi-resident",
+            Path::Swept => "jacobi-swept",
+            Path::Rounds => "jacobi-rounds",
+        }
+    }
+}
+
+/// How the GPU engine solves a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GpuRecipe {
+    pub path: Path,
+    /// Invocations of a workgroup that solves one matrix (factor, sweeps).
+    pub workgroup: u32,
+    /// Invocations that share a column in the QR and in forming U; a power of two.
+    pub column_lanes: u32,
+    /// Invocations that share a pair of columns in the sweeps; a power of two.
+    pub pair_lanes: u32,
+    /// Leading dimension of the matrix in workgroup memory; odd, so that rows spread over banks.
+    pub leading: u32,
+    /// Matrices that lie on the device at a time.
+    pub chunk: usize,
+    /// Matrices in one submit of the resident kernels.
+    pub matrices_per_submit: usize,
+    /// Steps of the global QR in one submit, for a whole chunk.
+    pub steps_per_submit: u32,
+    /// Rounds of the global sweeps in one submit, for a whole chunk.
+    pub rounds_per_submit: u32,
+    /// Columns of U formed in one submit, for a whole chunk.
+    pub columns_per_submit: u32,
+    /// Matrices composed in one submit.
+    pub composed_per_submit: usize,
+}
+
+/// Rows that one invocation takes of a column: few enough to spread the work over a workgroup,
+/// enough to pay for the exchange of partial sums.
+const ROWS_PER_LANE: usize = 8;
+/// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.
+const SMALLEST_WORKGROUP: u32 = 32;
+
+impl GpuRecipe {
+    /// The recipe, or why this device cannot.
+    pub fn new(problem: &Problem, limits: &Limits, tuning: &Tuning) -> Result<Self, String> {
+        let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
+        if problem.dtype == Dtype::F64 && !limits.has_f64 {
+            return Err("the device has no f64 in shaders (SHADER_F64)".into());
+        }
+        if m > (1 << 24) {
+            return Err(format!("{m} rows: the kernels take at most 2^24"));
+        }
+        let binding = limits.binding.min(i32::MAX as u64 / 2);
+        let widest = (problem.formed_u_cols().max(n) * m)
+            .max(problem.sizes().composed)
+            .max(4 * n + 8) as u64
+            * size as u64;
+        if widest > binding {
+            return Err(format!(
+                "one {m}x{n} matrix with its factors takes a buffer of {widest} bytes, but the device binds at most {binding}"
+            ));
+        }
+
+        let most = tuning
+            .workgroup_invocations
+            .min(limits.workgroup_invocations)
+            .max(1);
+        let most = 1 << most.ilog2();
+        let column_lanes = (m.div_ceil(ROWS_PER_LANE).next_power_of_two() as u32).min(most);
+        let pair_lanes = (n.div_ceil(ROWS_PER_LANE).next_power_of_two() as u32).min(most);
+        let wanted = (n as u32 * column_lanes).max((n as u32).div_ceil(2) * pair_lanes);
+        let workgroup = wanted
+            .next_power_of_two()
+            .clamp(SMALLEST_WORKGROUP.min(most), most);
+
+        let storage = tuning.workgroup_storage.min(limits.workgroup_storage) as usize;
+        let odd = |rows: usize| rows | 1;
+        let fits = |rows: usize| {
+            resident_bytes(odd(rows), n, workgroup as usize, size).is_some_and(|b| b <= storage)
+        };
+        let (path, leading) = if fits(m) {
+            (Path::Resident, odd(m))
+        } else if fits(n) {
+            (Path::Swept, odd(n))
+        } else {
+            (Path::Rounds, n)
+        };
+        // The global kernels keep only partial sums in workgroup memory.
+        let global = workgroup as usize * (3 * size + 4) + 64;
+        if global > storage && path != Path::Resident {
+            return Err(format!(
+                "the kernels take {global} bytes of workgroup memory, but may have {storage}"
+            ));
+        }
+
+        let flops = |work: u64| tuning.submit_flops / work.max(1);
+        let (m64, n64) = (m as u64, n as u64);
+        let step = 4 * m64 * n64;
+        let round = 11 * n64 * n64;
+        let by_bytes = tuning.chunk_bytes.min(binding) / widest.max(1);
+        // One dimension of a dispatch counts the matrices. A chunk must also be small enough for
+        // one QR step and one round of all its matrices to be one bounded submit.
+        let chunk = by_bytes
+            .min(u64::from(limits.workgroups))
+            .min(match path {
+                Path::Resident => u64::MAX,
+                Path::Swept => flops(step),
+                Path::Rounds => flops(step.max(round)),
+            })
+            .max(1);
+        let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
+        let composed = problem.sizes().composed as u64;
+        Ok(GpuRecipe {
+            path,
+            workgroup,
+            column_lanes,
+            pair_lanes,
+            leading: leading as u32,
+            chunk: chunk as usize,
+            matrices_per_submit: bounded(work(problem)) as usize,
+            steps_per_submit: bounded(chunk * step) as u32,
+            rounds_per_submit: bounded(chunk * round) as u32,
+            columns_per_submit: bounded(chunk * 4 * m64 * n64) as u32,
+            composed_per_submit: bounded(2 * composed * n64) as usize,
+        })
+    }
+}
+
+/// Bytes of workgroup memory of the resident kernels: A or R' with its leading dimension, the
+/// accumulated rotations, a value a column, three partial sums an invocation and an index each,
+/// and the flags.
+fn resident_bytes(leading: usize, n: usize, workgroup: usize, size: usize) -> Option<usize> {
+    let entries = leading
+        .checked_mul(n)?
+        .checked_add((n | 1).checked_mul(n)?)?
+        .checked_add(n + 3 * workgroup)?;
+    entries.checked_mul(size)?.checked_add(4 * workgroup + 64)
+}
+
+/// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
+/// accumulated rotations, U.
+fn work(problem: &Problem) -> u64 {
+    let (m, n) = (problem.rows as u64, problem.cols as u64);
+    let u = problem.formed_u_cols() as u64;
+    let mn = m.saturating_mul(n);
+    let vectors = mn.saturating_mul(4).saturating_mul(n + u);
+    vectors.saturating_add(n.saturating_mul(n).saturating_mul(100 * n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBGPU: Limits = Limits {
+        workgroup_storage: 16384,
+        workgroup_invocations: 256,
+        binding: 128 << 20,
+        workgroups: 65535,
+        has_f64: true,
+    };
+
+    fn problem(rows: usize, cols: usize, dtype: Dtype) -> Problem {
+        let job = Job {
+            vectors: Vectors::Thin,
+            composed: None,
+        };
+        Problem::new(rows, cols, dtype, job)
+    }
+
+    fn path(rows: usize, cols: usize, dtype: Dtype, limits: &Limits) -> Path {
+        let problem = problem(rows, cols, dtype);
+        GpuRecipe::new(&problem, limits, &Tuning::default())
+            .unwrap()
+            .path
+    }
+
+    #[test]
+    fn the_path_follows_from_the_shape_and_the_workgroup_memory() {
+        use Dtype::{F32, F64};
+        assert_eq!(path(3, 3, F32, &WEBGPU), Path::Resident);
+        assert_eq!(path(32, 32, F32, &WEBGPU), Path::Resident);
+        assert_eq!(path(64, 64, F32, &WEBGPU), Path::Rounds);
+        assert_eq!(path(32, 32, F64, &WEBGPU), Path::Rounds);
+        assert_eq!(path(24, 24, F64, &WEBGPU), Path::Resident);
+        assert_eq!(path(1024, 16, F32, &WEBGPU), Path::Swept);
+        assert_eq!(path(65536, 2, F32, &WEBGPU), Path::Swept);
+        let large = Limits {
+            workgroup_storage: 49152,
+            ..WEBGPU
+        };
+        assert_eq!(path(64, 64, F32, &large), Path::Resident);
+        assert_eq!(path(512, 512, F32, &large), Path::Rounds);
+    }
+
+    #[test]
+    fn a_wide_matrix_is_planned_as_its_transpose() {
+        let job = Job {
+            vectors: Vectors::Full,
+            composed: Some((Side::V, Side::U)),
+        };
+        let wide = Problem::new(3, 7, Dtype::F32, job);
+        assert!(wide.transposed);
+        assert_eq!((wide.rows, wide.cols), (7, 3));
+        assert_eq!(wide.composed, Some((Side::U, Side::V)));
+        assert_eq!(
+            wide.sizes(),
+            Sizes {
+                u: 49,
+                sigma: 3,
+                v: 9,
+                composed: 21
+            }
+        );
+    }
+
+    #[test]
+    fn every_recipe_keeps_to_the_limits() {
+        for dtype in [Dtype::F32, Dtype::F64] {
+            for m in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512, 1000, 65536] {
+                for n in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512] {
+                    let problem = problem(m, n, dtype);
+                    let recipe = GpuRecipe::new(&problem, &WEBGPU, &Tuning::default()).unwrap();
+                    assert!(recipe.workgroup <= WEBGPU.workgroup_invocations);
+                    assert!(recipe.workgroup.is_power_of_two());
+                    assert!(recipe.column_lanes <= recipe.workgroup);
+                    assert!(recipe.pair_lanes <= recipe.workgroup);
+                    assert!(recipe.chunk >= 1 && recipe.chunk <= 65535);
+                    let bytes = recipe.chunk * problem.rows * problem.cols * dtype.size();
+                    assert!(bytes as u64 <= WEBGPU.binding);
+                    if recipe.path != Path::Rounds {
+                        let storage = resident_bytes(
+                            recipe.leading as usize,
+                            problem.cols,
+                            recipe.workgroup as usize,
+                            dtype.size(),
+                        );
+                        assert!(storage.unwrap() <= 16384, "{m}x{n} {dtype}");
+                        assert_eq!(recipe.leading % 2, 1);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_device_cannot_do_is_said() {
+        let blind = Limits {
+            has_f64: false,
+            ..WEBGPU
+        };
+        let tuning = Tuning::default();
+        let error = GpuRecipe::new(&problem(4, 4, Dtype::F64), &blind, &tuning).unwrap_err();
+        assert!(error.contains("SHADER_F64"), "{error}");
+        let error = GpuRecipe::new(&problem(9000, 9000, Dtype::F32), &WEBGPU, &tuning).unwrap_err();
+        assert!(error.contains("9000x9000"), "{error}");
+    }
+
+    #[test]
+    fn a_submit_is_bounded() {
+        let tuning = Tuning {
+            submit_flops: 1 << 20,
+            ..Tuning::default()
+        };
+        let recipe = GpuRecipe::new(&problem(64, 64, Dtype::F32), &WEBGPU, &tuning).unwrap();
+        assert!(recipe.chunk as u64 * 11 * 64 * 64 <= 1 << 20);
+        assert!(recipe.rounds_per_submit >= 1);
+    }
+
+    #[test]
+    fn tolerance_and_sweeps_derive_from_type_and_shape() {
+        let of = |n, dtype| Convergence::new(&problem(n, n, dtype), &Options::default());
+        let u = Dtype::F32.unit_roundoff();
+        assert_eq!(of(3, Dtype::F32).tolerance, 4.0 * u);
+        assert_eq!(of(25, Dtype::F32).tolerance, 6.0 * u);
+        assert_eq!(of(512, Dtype::F32).tolerance, 8.0 * u);
+        assert!(of(512, Dtype::F32).max_sweeps > of(3, Dtype::F32).max_sweeps);
+        assert!(of(3, Dtype::F64).max_sweeps > of(3, Dtype::F32).max_sweeps);
+        assert_eq!(of(0, Dtype::F32).max_sweeps, 30);
+    }
+}

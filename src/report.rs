@@ -1,0 +1,153 @@
+//! What a call says of itself: results, and how every matrix fared.
+
+use std::fmt;
+
+use crate::batch::Batch;
+use crate::scalar::Scalar;
+
+/// How the solution of one matrix ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// Every pair of columns is orthogonal to the tolerance; the accuracy bounds hold.
+    Converged,
+    /// The maximum of sweeps was reached. The best factors so far are returned.
+    NotConverged,
+    /// The matrix holds a NaN or an infinity. Its results are NaN.
+    NonFinite,
+    /// A result leaves the range of the type: a singular value or an entry of the pseudoinverse
+    /// that overflows (it is returned as infinity), a singular value that counts and rounds to
+    /// zero, or a pseudoinverse that is all subnormal numbers.
+    NotRepresentable,
+}
+
+impl Status {
+    /// A number for files: 0 converged, 1 not converged, 2 non-finite, 3 not representable.
+    pub const fn code(self) -> u8 {
+        match self {
+            Status::Converged => 0,
+            Status::NotConverged => 1,
+            Status::NonFinite => 2,
+            Status::NotRepresentable => 3,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Converged => "converged",
+            Status::NotConverged => "not converged",
+            Status::NonFinite => "non-finite",
+            Status::NotRepresentable => "not representable",
+        })
+    }
+}
+
+/// How one matrix fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The sweeps done, the last one without a rotation if it converged.
+    pub sweeps: u32,
+    /// The number of singular values above the cutoff.
+    pub rank: u32,
+}
+
+impl Outcome {
+    pub(crate) const PENDING: Outcome = Outcome {
+        status: Status::NotConverged,
+        sweeps: 0,
+        rank: 0,
+    };
+}
+
+/// Which of the two engines did a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The CPU engine.
+    Cpu,
+    /// The GPU engine, on a GPU or on a software adapter.
+    Gpu,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Cpu => "cpu",
+            Backend::Gpu => "gpu",
+        })
+    }
+}
+
+/// How a call went: who did it, and how every matrix fared.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// One for each matrix, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The engine that did the call.
+    pub backend: Backend,
+    /// The device's name.
+    pub device: String,
+    /// The kernel that the planner chose.
+    pub kernel: &'static str,
+}
+
+impl Report {
+    /// The number of matrices that ended so.
+    pub fn count(&self, status: Status) -> usize {
+        self.outcomes.iter().filter(|o| o.status == status).count()
+    }
+
+    /// Whether every matrix converged.
+    pub fn all_converged(&self) -> bool {
+        self.count(Status::Converged) == self.outcomes.len()
+    }
+
+    /// The matrices that did not end as [`Status::Converged`].
+    pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
+        self.outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, o)| o.status != Status::Converged)
+            .map(|(index, o)| (index, o.status))
+    }
+
+    /// The most sweeps that a matrix took.
+    pub fn max_sweeps(&self) -> u32 {
+        self.outcomes.iter().map(|o| o.sweeps).max().unwrap_or(0)
+    }
+}
+
+/// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
+///
+/// **Order**: singular values are non-negative and descend. **Signs**: the entry of largest
+/// magnitude in each column of V is positive (the first on ties), and U follows; in a full U of a
+/// tall matrix the columns beyond k have no partner in V and any sign.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Svd<T: Scalar> {
+    /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
+    pub u: Option<Batch<T>>,
+    /// Singular values: k x 1.
+    pub sigma: Batch<T::Real>,
+    /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
+    /// `v.view().transpose()` is V' at no cost.
+    pub v: Option<Batch<T>>,
+    /// How every matrix fared.
+    pub report: Report,
+}
+
+/// Pseudoinverses of a batch of m x n matrices.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pinv<T: Scalar> {
+    /// The pseudoinverses: n x m.
+    pub inverse: Batch<T>,
+    /// How every matrix fared, with its rank under the cutoff.
+    pub report: Report,
+}

@@ -1,0 +1,259 @@
+//! The number types a batch can hold, and the few operations the kernels need of them.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// The type of a matrix entry, as a plain value: what planner, files and reports speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dtype {
+    /// 32-bit IEEE 754 floating point.
+    F32,
+    /// 64-bit IEEE 754 floating point.
+    F64,
+}
+
+impl Dtype {
+    /// Bytes of one entry.
+    pub const fn size(self) -> usize {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::F64 => 8,
+        }
+    }
+
+    /// The unit roundoff u: 2^-24 or 2^-53. Half of what LAPACK and NumPy call eps.
+    pub const fn unit_roundoff(self) -> f64 {
+        match self {
+            Dtype::F32 => (f32::EPSILON / 2.0) as f64,
+            Dtype::F64 => f64::EPSILON / 2.0,
+        }
+    }
+
+    /// The name in Rust: `f32` or `f64`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::F64 => "f64",
+        }
+    }
+}
+
+impl Display for Dtype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The type of a matrix entry. `f32` and `f64` today; complex types can join.
+///
+/// Sealed: the kernels must know every type.
+pub trait Scalar: sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static {
+    /// The type of singular values, norms and tolerances of matrices of this type.
+    type Real: Real;
+    /// The type as a value.
+    const DTYPE: Dtype;
+}
+
+/// A real [`Scalar`]: `f32` or `f64`.
+pub trait Real: Scalar<Real = Self> + sealed::Float + PartialOrd + Display {}
+
+impl Scalar for f32 {
+    type Real = f32;
+    const DTYPE: Dtype = Dtype::F32;
+}
+impl Real for f32 {}
+
+impl Scalar for f64 {
+    type Real = f64;
+    const DTYPE: Dtype = Dtype::F64;
+}
+impl Real for f64 {}
+
+pub(crate) mod sealed {
+    use super::*;
+
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+
+    /// What the kernels compute with.
+    ///
+    /// Every matrix is scaled by a power of two until its largest entry lies in
+    /// [2^TARGET, 2^(TARGET+1)), so that the squares of everything that matters neither overflow
+    /// nor are flushed: sums of up to 2^34 squares stay finite above, and a column whose norm is
+    /// NEGLIGIBLE still has a square with twenty binades to spare below. Columns under it
+    /// count as zero: 2^-84 (f32) or 2^-880 (f64) of the largest entry.
+    pub trait Float:
+        Copy
+        + Add<Output = Self>
+        + Sub<Output = Self>
+        + Mul<Output = Self>
+        + Div<Output = Self>
+        + Neg<Output = Self>
+        + AddAssign
+        + SubAssign
+        + MulAssign
+        + Sum
+        + PartialOrd
+    {
+        const ZERO: Self;
+        const ONE: Self;
+        const NAN: Self;
+        /// Binary exponent of the largest entry of a scaled matrix.
+        const TARGET: i32;
+        /// Norm at or under which a column of a scaled matrix counts as zero.
+        const NEGLIGIBLE: Self;
+        const MIN_POSITIVE_NORMAL: Self;
+
+        fn of(value: f64) -> Self;
+        fn f64(self) -> f64;
+        fn abs(self) -> Self;
+        fn sqrt(self) -> Self;
+        fn finite(self) -> bool;
+        /// floor(log2(|self|)) of a finite non-zero number, subnormals included.
+        fn exponent(self) -> i32;
+        /// self * 2^power with one rounding, to infinity or zero where it leaves the range.
+        fn ldexp(self, power: i32) -> Self;
+    }
+
+    impl Float for f32 {
+        const ZERO: Self = 0.0;
+        const ONE: Self = 1.0;
+        const NAN: Self = f32::NAN;
+        const TARGET: i32 = 40;
+        const NEGLIGIBLE: Self = 5.684_341_9e-14; // 2^-44
+        const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
+
+        fn of(value: f64) -> Self {
+            value as f32
+        }
+        fn f64(self) -> f64 {
+            self.into()
+        }
+        fn abs(self) -> Self {
+            f32::abs(self)
+        }
+        fn sqrt(self) -> Self {
+            f32::sqrt(self)
+        }
+        fn finite(self) -> bool {
+            self.is_finite()
+        }
+        fn exponent(self) -> i32 {
+            f64::from(self).exponent()
+        }
+        fn ldexp(self, power: i32) -> Self {
+            // In f64 the product is exact; the conversion rounds once.
+            (f64::from(self) * power_of_two(power.clamp(-600, 600))) as f32
+        }
+    }
+
+    impl Float for f64 {
+        const ZERO: Self = 0.0;
+        const ONE: Self = 1.0;
+        const NAN: Self = f64::NAN;
+        const TARGET: i32 = 400;
+        const NEGLIGIBLE: Self = power_of_two(-480);
+        const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
+
+        fn of(value: f64) -> Self {
+            value
+        }
+        fn f64(self) -> f64 {
+            self
+        }
+        fn abs(self) -> Self {
+            f64::abs(self)
+        }
+        fn sqrt(self) -> Self {
+            f64::sqrt(self)
+        }
+        fn finite(self) -> bool {
+            self.is_finite()
+        }
+        fn exponent(self) -> i32 {
+            let biased = ((self.to_bits() >> 52) & 0x7ff) as i32;
+            if biased != 0 {
+                return biased - 1023;
+            }
+            let fraction = self.to_bits() & ((1 << 52) - 1);
+            // The lowest fraction bit is 2^-1074.
+            -1074 + 63 - fraction.leading_zeros() as i32
+        }
+        fn ldexp(self, power: i32) -> Self {
+            if (-1022..=1023).contains(&power) {
+                return self * power_of_two(power);
+            }
+            if self == 0.0 || !self.is_finite() {
+                return self;
+            }
+            // Bring the magnitude into [1, 2) exactly, so that only the last product can round.
+            let exponent = self.exponent();
+            let unit = if exponent < -1000 {
+                self * power_of_two(1000) * power_of_two(-exponent - 1000)
+            } else {
+                self * power_of_two((-exponent).clamp(-1022, 1023))
+            };
+            let unit_exponent = unit.exponent();
+            let total = exponent - unit_exponent + power;
+            if total > 1023 {
+                unit * power_of_two(1023) * power_of_two((total - 1023).min(1023))
+            } else if total >= -1022 {
+                unit * power_of_two(total)
+            } else {
+                unit * power_of_two(-1022) * power_of_two((total + 1022).max(-1022))
+            }
+        }
+    }
+
+    /// 2^power exactly, for -1022 <= power <= 1023.
+    pub const fn power_of_two(power: i32) -> f64 {
+        f64::from_bits(((power + 1023) as u64) << 52)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sealed::{Float, power_of_two};
+
+    #[test]
+    fn exponent_of_normal_and_subnormal_numbers() {
+        assert_eq!(1.0f64.exponent(), 0);
+        assert_eq!(1.999f64.exponent(), 0);
+        assert_eq!(f64::MAX.exponent(), 1023);
+        assert_eq!(f64::from_bits(1).exponent(), -1074);
+        assert_eq!(f64::from_bits(3).exponent(), -1073);
+        assert_eq!(f32::from_bits(1).exponent(), -149);
+        assert_eq!(f32::MAX.exponent(), 127);
+    }
+
+    #[test]
+    fn ldexp_is_exact_where_the_result_is_representable() {
+        assert_eq!(f64::from_bits(5).ldexp(1474), 5.0 * power_of_two(400));
+        assert_eq!((5.0 * power_of_two(400)).ldexp(-1474), f64::from_bits(5));
+        assert_eq!(f32::from_bits(5).ldexp(189), 5.0 * f32::powi(2.0, 40));
+        assert_eq!(f64::MAX.ldexp(1), f64::INFINITY);
+        assert_eq!(1.5f64.ldexp(-1074), f64::from_bits(2)); // ties to even
+        assert_eq!(f64::from_bits(1).ldexp(2000), power_of_two(926));
+        assert_eq!(f64::from_bits(1).ldexp(2098), f64::INFINITY);
+        assert_eq!(1.0f64.ldexp(-3000), 0.0);
+        assert_eq!(f32::MAX.ldexp(1), f32::INFINITY);
+        assert_eq!(0.0f64.ldexp(2000), 0.0);
+    }
+
+    #[test]
+    fn ldexp_rounds_once_on_the_way_to_subnormals() {
+        // 1 + 2^-52 at 2^-1073: twice rounded it would tie, once rounded it goes up.
+        let x = 1.5 + f64::EPSILON;
+        assert_eq!(x.ldexp(-1074), f64::from_bits(2));
+        assert_eq!((1.25 + f64::EPSILON).ldexp(-1073), f64::from_bits(3));
+        assert_eq!(1.25f64.ldexp(-1073), f64::from_bits(2));
+    }
+
+    #[test]
+    fn the_negligible_norm_is_the_stated_power_of_two() {
+        assert_eq!(f64::from(f32::NEGLIGIBLE), power_of_two(-44));
+    }
+}

@@ -1,0 +1,293 @@
+//! How good a result is, measured in f64 whatever its type.
+//!
+//! These are the invariants that need no second opinion: the reconstruction, the orthogonality of
+//! the factors (together they bound the error of every singular value, by Weyl's inequality), and
+//! the four Moore-Penrose conditions.
+
+use crate::dense::householder::factor;
+use crate::dense::sums::dot;
+use crate::error::Error;
+use crate::host::parallel;
+use crate::scalar::Real;
+use crate::view::View;
+
+/// A matrix in f64, column-major, with its rows and columns.
+struct Dense {
+    data: Vec<f64>,
+    rows: usize,
+    cols: usize,
+}
+
+impl Dense {
+    fn zeros(rows: usize, cols: usize) -> Self {
+        Dense {
+            data: vec![0.0; rows * cols],
+            rows,
+            cols,
+        }
+    }
+
+    /// Matrix `index` of a view times 2^power.
+    fn of<T: Real>(view: &View<'_, T>, index: usize, power: i32) -> Self {
+        use crate::scalar::sealed::Float;
+        let mut dense = Dense::zeros(view.rows(), view.cols());
+        for (j, to) in dense.data.chunks_exact_mut(view.rows().max(1)).enumerate() {
+            for (to, entry) in to.iter_mut().zip(view.column(index, j)) {
+                *to = entry.f64().ldexp(power);
+            }
+        }
+        dense
+    }
+
+    fn column(&self, j: usize) -> &[f64] {
+        &self.data[j * self.rows..(j + 1) * self.rows]
+    }
+
+    fn times(&self, other: &Dense) -> Dense {
+        let mut out = Dense::zeros(self.rows, other.cols);
+        for (j, to) in out.data.chunks_exact_mut(self.rows.max(1)).enumerate() {
+            for (k, &weight) in other.column(j).iter().enumerate() {
+                for (to, &entry) in to.iter_mut().zip(self.column(k)) {
+                    *to += weight * entry;
+                }
+            }
+        }
+        out
+    }
+
+    fn transpose(&self) -> Dense {
+        let mut out = Dense::zeros(self.cols, self.rows);
+        for j in 0..self.cols {
+            for i in 0..self.rows {
+                out.data[i * self.cols + j] = self.data[j * self.rows + i];
+            }
+        }
+        out
+    }
+
+    fn norm(&self) -> f64 {
+        dot(&self.data, &self.data).sqrt()
+    }
+
+    fn distance(&self, other: &Dense) -> f64 {
+        let squares = self.data.iter().zip(&other.data);
+        squares.map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
+    }
+}
+
+/// |(P Q)' - P Q| / |P Q| for P of m x n and Q of n x m.
+fn asymmetry(p: &Dense, q: &Dense) -> f64 {
+    let (m, n) = (p.rows, p.cols);
+    let q = q.transpose();
+    let (p, q) = if m > 4 * n {
+        // With [P Q'] = H [R S], orthogonal H: the norms of P Q are those of the small R S'.
+        let mut both = Dense::zeros(m, 2 * n);
+        both.data[..m * n].copy_from_slice(&p.data);
+        both.data[m * n..].copy_from_slice(&q.data);
+        factor(&mut both.data, m, 2 * n, &mut vec![0.0; 2 * n], None);
+        let part = |first: usize| {
+            let mut part = Dense::zeros(2 * n, n);
+            for (j, to) in part.data.chunks_exact_mut((2 * n).max(1)).enumerate() {
+                let rows = first + j + 1;
+                to[..rows].copy_from_slice(&both.column(first + j)[..rows]);
+            }
+            part
+        };
+        (&part(0), &part(n))
+    } else {
+        (p, &q)
+    };
+    let product = p.times(&q.transpose());
+    relative(product.transpose().distance(&product), product.norm())
+}
+
+/// The binary exponent of the largest entry of matrix `index`, or 0 if there is none.
+fn exponent<T: Real>(view: &View<'_, T>, index: usize) -> i32 {
+    use crate::scalar::sealed::Float;
+    let largest = (0..view.cols())
+        .flat_map(|j| view.column(index, j))
+        .fold(0.0f64, |largest, x| largest.max(x.f64().abs()));
+    if largest > 0.0 && largest.is_finite() {
+        largest.exponent()
+    } else {
+        0
+    }
+}
+
+/// `part` of `whole`, where nothing is nothing of anything.
+fn relative(part: f64, whole: f64) -> f64 {
+    if part == 0.0 { 0.0 } else { part / whole }
+}
+
+/// `f` of every matrix, on all cores.
+fn each<const N: usize>(count: usize, f: impl Fn(usize) -> [f64; N] + Send + Sync) -> Vec<[f64; N]> {
+    let mut out = vec![[0.0; N]; count];
+    parallel::for_each(
+        out.iter_mut().enumerate().collect(),
+        || (),
+        |_, (index, to)| *to = f(index),
+    );
+    out
+}
+
+fn expect(name: &str, view: [usize; 3], shape: [usize; 3]) -> Result<(), Error> {
+    if view == shape {
+        return Ok(());
+    }
+    let ([b, m, n], [count, rows, cols]) = (view, shape);
+    Err(Error::argument(format!(
+        "{name} is {b} matrices of {m}x{n}, but {count} of {rows}x{cols} were expected"
+    )))
+}
+
+fn shape<T: Real>(view: &View<'_, T>) -> [usize; 3] {
+    [view.count(), view.rows(), view.cols()]
+}
+
+/// |A - U diag(sigma) V'|_F / |A|_F of every matrix: thin or full factors of m x n matrices, with
+/// sigma k x 1. Zero for an empty or zero matrix reproduced; NaN where an entry is NaN.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, Vectors, verify};
+///
+/// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
+/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+/// let (u, v) = (svd.u.unwrap(), svd.v.unwrap());
+/// let residuals = verify::reconstruction(&a, &u, &svd.sigma, &v)?;
+/// assert!(residuals.iter().all(|r| *r < 1e-6));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn reconstruction<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    u: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T>>,
+    v: impl Into<View<'a, T>>,
+) -> Result<Vec<f64>, Error> {
+    let (a, u, sigma, v) = (a.into(), u.into(), sigma.into(), v.into());
+    let [count, m, n] = shape(&a);
+    let k = m.min(n);
+    expect("sigma", shape(&sigma), [count, k, 1])?;
+    let u = if u.cols() > k { u.submatrix(0..u.rows(), 0..k)? } else { u };
+    let v = if v.cols() > k { v.submatrix(0..v.rows(), 0..k)? } else { v };
+    expect("U", shape(&u), [count, m, k])?;
+    expect("V", shape(&v), [count, n, k])?;
+    let residuals = each(count, |b| {
+        let power = -exponent(&a, b);
+        let dense = Dense::of(&a, b, power);
+        let mut left = Dense::of(&u, b, 0);
+        let sigma = Dense::of(&sigma, b, power);
+        for (column, sigma) in left.data.chunks_exact_mut(m.max(1)).zip(&sigma.data) {
+            column.iter_mut().for_each(|x| *x *= sigma);
+        }
+        let product = left.times(&Dense::of(&v, b, 0).transpose());
+        [relative(dense.distance(&product), dense.norm())]
+    });
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
+/// max |Q'Q - I| of every matrix: zero for columns that are exactly orthonormal.
+pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Vec<f64> {
+    let q = q.into();
+    let losses = each(q.count(), |b| {
+        let q = Dense::of(&q, b, 0);
+        let mut worst = 0.0f64;
+        for j in 0..q.cols {
+            for i in 0..=j {
+                let loss = (dot(q.column(i), q.column(j)) - f64::from(u8::from(i == j))).abs();
+                // A NaN must not hide behind a comparison.
+                worst = if loss > worst || loss.is_nan() { loss } else { worst };
+            }
+        }
+        [worst]
+    });
+    losses.into_iter().map(|[l]| l).collect()
+}
+
+/// The four Moore-Penrose residuals of every matrix, for A m x n and X n x m:
+/// |A X A - A| / |A|, |X A X - X| / |X|, |(A X)' - A X| / |A X|, |(X A)' - X A| / |X A|, in the
+/// Frobenius norm. Zero where A is zero and X is too.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, verify};
+///
+/// let a = Batch::from_row_major(1, 2, 2, &[1.0f64, 2.0, 2.0, 4.0])?; // rank one
+/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// let [residuals] = verify::moore_penrose(&a, &pinv.inverse)?[..] else { unreachable!() };
+/// assert!(residuals.iter().all(|r| *r < 1e-14));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn moore_penrose<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    x: impl Into<View<'a, T>>,
+) -> Result<Vec<[f64; 4]>, Error> {
+    let (a, x) = (a.into(), x.into());
+    let [count, m, n] = shape(&a);
+    expect("X", shape(&x), [count, n, m])?;
+    Ok(each(count, |b| {
+        // X scales inversely to A: both are brought to 1 together.
+        let power = -exponent(&a, b);
+        let (a, x) = (Dense::of(&a, b, power), Dense::of(&x, b, -power));
+        // The smaller of the products X A and A X: the other may be a square of many rows.
+        let (axa, xax) = if n <= m {
+            let xa = x.times(&a);
+            (a.times(&xa), xa.times(&x))
+        } else {
+            let ax = a.times(&x);
+            (ax.times(&a), x.times(&ax))
+        };
+        [
+            relative(axa.distance(&a), a.norm()),
+            relative(xax.distance(&x), x.norm()),
+            asymmetry(&a, &x),
+            asymmetry(&x, &a),
+        ]
+    }))
+}
+
+/// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+pub fn norms<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T>>,
+) -> Result<Vec<f64>, Error> {
+    let (a, sigma) = (a.into(), sigma.into());
+    let [count, m, n] = shape(&a);
+    expect("sigma", shape(&sigma), [count, m.min(n), 1])?;
+    let residuals = each(count, |b| {
+        let power = -exponent(&a, b);
+        let norm = Dense::of(&a, b, power).norm();
+        let sum = Dense::of(&sigma, b, power).norm();
+        [relative((norm - sum).abs(), norm)]
+    });
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
+/// The largest of some residuals, leaving out the matrices that a report says have no result.
+/// Not a number if any other is.
+pub fn worst<'a>(
+    report: &crate::report::Report,
+    residuals: impl IntoIterator<Item = &'a [f64]>,
+) -> f64 {
+    use crate::report::Status;
+    let mut worst = 0.0f64;
+    for (outcome, residuals) in report.outcomes.iter().zip(residuals) {
+        if matches!(outcome.status, Status::NonFinite | Status::NotRepresentable) {
+            continue;
+        }
+        for &residual in residuals {
+            if residual > worst || residual.is_nan() {
+                worst = residual;
+            }
+        }
+    }
+    worst
+}
+
