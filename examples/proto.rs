@@ -2,7 +2,7 @@ use batched_svd::*;
 use rand::{Rng, SeedableRng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 fn run<T: Real>(name: &str, a: &Batch<T>, u: f64) {
-    let e = Engine::cpu();
+    let e = engine();
     let t = std::time::Instant::now();
     let svd = e.svd(a, if a.rows() > 5000 { Vectors::Thin } else { Vectors::Full }, &Options::default()).unwrap();
     let t = t.elapsed();
@@ -17,7 +17,7 @@ fn run<T: Real>(name: &str, a: &Batch<T>, u: f64) {
 }
 fn gallery<T: Real>(u: f64) where StandardNormal: Distribution<T> {
     let mut rng = rand::rngs::StdRng::seed_from_u64(1);
-    for (m, n, c) in [(1,1,100),(2,2,20000),(3,3,100000),(4,4,20000),(8,8,20000),(6,7,10000),(16,16,2000),(33,31,500),(64,64,100),(128,128,10),(256,256,2),(512,512,1),(1000,16,20),(65536,2,1),(16,300,10)] {
+    for (m, n, c) in [(63,63,20),(256,256,2),(512,512,1),(1000,16,20),(65536,16,1),(16,300,10)] {
         let a = Batch::from_fn(c, m, n, |_,_,_| StandardNormal.sample(&mut rng)).unwrap();
         run("normal", &a, u);
     }
@@ -25,7 +25,7 @@ fn gallery<T: Real>(u: f64) where StandardNormal: Distribution<T> {
     for (m, n) in [(2,2),(3,3),(4,4),(8,8),(16,16),(5,3)] {
         for r in 1..3 {
         let mut wrong = 0; let mut worst = 0.0f64;
-        let c = 20000;
+        let c = 200;
         let a: Batch<T> = {
             let mut d = vec![];
             for _ in 0..c {
@@ -35,7 +35,7 @@ fn gallery<T: Real>(u: f64) where StandardNormal: Distribution<T> {
             }
             Batch::from_col_major(c, m, n, d).unwrap()
         };
-        let svd = Engine::cpu().svd(&a, Vectors::None, &Options::default()).unwrap();
+        let svd = engine().svd(&a, Vectors::None, &Options::default()).unwrap();
         for b in 0..c { let s = svd.sigma.matrix(b); if svd.report.outcomes[b].rank > r as u32 { wrong += 1; }
             if s.len() > r && s[0] > T::of(0.0) { worst = worst.max(s[r].f64() / s[0].f64() / u); } }
         println!("rank {r} ints {m}x{n}: wrong {wrong} worst zero {worst:.3}u cutoff {}u", 2*m.max(n));
@@ -43,3 +43,5 @@ fn gallery<T: Real>(u: f64) where StandardNormal: Distribution<T> {
     }
 }
 fn main() { println!("f32"); gallery::<f32>(2f64.powi(-24)); println!("f64"); gallery::<f64>(2f64.powi(-53)); }
+
+fn engine() -> &'static Engine { static E: std::sync::OnceLock<Engine> = std::sync::OnceLock::new(); E.get_or_init(|| match std::env::args().nth(1) { Some(n) => { let e = Engine::gpu(&GpuOptions::default().adapter(n)).unwrap(); println!("{e}"); e }, None => Engine::cpu() }) }

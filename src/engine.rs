@@ -484,7 +484,7 @@ impl Engine {
         let _trivial = call.problem.cols == 0 || call.view.count() == 0;
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            match gpu.plan(&call.problem) {
+            match gpu.plan(&call.problem, &call.convergence) {
                 Ok(recipe) if !_trivial => {
                     gpu.run(call, &recipe, outputs).await?;
                     return Ok((Backend::Gpu, gpu.adapter.name.clone(), recipe.path.name()));

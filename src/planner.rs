@@ -205,6 +205,9 @@ pub(crate) struct Limits {
     /// Workgroups along one dimension of a dispatch.
     pub workgroups: u32,
     pub has_f64: bool,
+    /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
+    /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
+    pub iterations: u64,
 }
 
 /// Where the columns live during the sweeps.
@@ -245,6 +248,8 @@ pub(crate) struct GpuRecipe {
     pub chunk: usize,
     /// Matrices in one submit of the resident kernels.
     pub matrices_per_submit: usize,
+    /// Sweeps of the resident kernels in one dispatch.
+    pub sweeps_per_dispatch: u32,
     /// Steps of the global QR in one submit, for a whole chunk.
     pub steps_per_submit: u32,
     /// Rounds of the global sweeps in one submit, for a whole chunk.
@@ -263,7 +268,12 @@ const SMALLEST_WORKGROUP: u32 = 32;
 
 impl GpuRecipe {
     /// The recipe, or why this device cannot.
-    pub fn new(problem: &Problem, limits: &Limits, tuning: &Tuning) -> Result<Self, String> {
+    pub fn new(
+        problem: &Problem,
+        convergence: &Convergence,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Result<Self, String> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         if problem.dtype == Dtype::F64 && !limits.has_f64 {
             return Err("the device has no f64 in shaders (SHADER_F64)".into());
@@ -296,8 +306,20 @@ impl GpuRecipe {
 
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage) as usize;
         let odd = |rows: usize| rows | 1;
+        let iterations = Iterations {
+            rows: m as u64,
+            cols: n as u64,
+            workgroup: workgroup.into(),
+            column_lanes: column_lanes.into(),
+            pair_lanes: pair_lanes.into(),
+        };
+        let loops = |rows: usize| {
+            let solve = if rows == m { iterations.solve() } else { 0 };
+            limits.iterations.saturating_sub(solve + iterations.copies()) / iterations.sweep()
+        };
         let fits = |rows: usize| {
-            resident_bytes(odd(rows), n, workgroup as usize, size).is_some_and(|b| b <= storage)
+            let bytes = resident_bytes(odd(rows), n, workgroup as usize, size);
+            bytes.is_some_and(|b| b <= storage) && loops(rows) >= 1
         };
         let (path, leading) = if fits(m) {
             (Path::Resident, odd(m))
@@ -311,6 +333,14 @@ impl GpuRecipe {
         if global > storage && path != Path::Resident {
             return Err(format!(
                 "the kernels take {global} bytes of workgroup memory, but may have {storage}"
+            ));
+        }
+
+        let longest = iterations.step().max(iterations.form_u());
+        if longest > limits.iterations {
+            return Err(format!(
+                "a {m}x{n} matrix takes {longest} iterations of a loop, but the driver may leave loops after {}",
+                limits.iterations
             ));
         }
 
@@ -339,7 +369,15 @@ impl GpuRecipe {
             leading: leading as u32,
             chunk: chunk as usize,
             matrices_per_submit: bounded(work(problem)) as usize,
-            steps_per_submit: bounded(chunk * step) as u32,
+            sweeps_per_dispatch: match path {
+                Path::Resident => loops(m),
+                Path::Swept => loops(n),
+                Path::Rounds => 1,
+            }
+            .min(convergence.max_sweeps.into()) as u32,
+            steps_per_submit: bounded(chunk * step)
+                .min((limits.iterations - iterations.start()) / iterations.step().max(1))
+                .max(1) as u32,
             rounds_per_submit: bounded(chunk * round) as u32,
             columns_per_submit: bounded(chunk * 4 * m64 * n64) as u32,
             composed_per_submit: bounded(2 * composed * n64) as usize,
@@ -356,6 +394,75 @@ fn resident_bytes(leading: usize, n: usize, workgroup: usize, size: usize) -> Op
         .checked_add((n | 1).checked_mul(n)?)?
         .checked_add(n + 3 * workgroup)?;
     entries.checked_mul(size)?.checked_add(4 * workgroup + 64)
+}
+
+/// How often the loops of one invocation go round, from above.
+struct Iterations {
+    rows: u64,
+    cols: u64,
+    workgroup: u64,
+    column_lanes: u64,
+    pair_lanes: u64,
+}
+
+impl Iterations {
+    /// A blocked sum over a share of `len` entries: the entries, the blocks and the ends.
+    fn share(len: u64, lanes: u64) -> u64 {
+        let own = len.div_ceil(lanes);
+        own + own.isqrt() + 3
+    }
+
+    fn tree(lanes: u64) -> u64 {
+        u64::from(lanes.max(1).ilog2()) + 2
+    }
+
+    /// Passes of a workgroup's teams over all columns.
+    fn passes(&self) -> u64 {
+        self.cols.div_ceil(self.workgroup / self.column_lanes) + 1
+    }
+
+    /// The norms before the first step of the QR.
+    fn start(&self) -> u64 {
+        let lanes = self.column_lanes;
+        self.passes() * (Self::share(self.rows, lanes) + Self::tree(lanes) + 1)
+    }
+
+    /// One step of the QR.
+    fn step(&self) -> u64 {
+        let (lanes, workgroup) = (self.column_lanes, self.workgroup);
+        let pivot = self.cols.div_ceil(workgroup) + self.cols.min(workgroup) + 2;
+        let reflector = 4 * Self::share(self.rows, workgroup) + 2 * Self::tree(workgroup);
+        let column = 2 * Self::share(self.rows, lanes) + 2 * Self::tree(lanes) + 1;
+        pivot + reflector + self.passes() * column + 1
+    }
+
+    /// What the resident kernel does before the sweeps.
+    fn solve(&self) -> u64 {
+        let copies = 3 * (self.rows * self.cols).div_ceil(self.workgroup) + 8;
+        copies + self.start() + self.cols * self.step()
+    }
+
+    /// One sweep in workgroup memory.
+    fn sweep(&self) -> u64 {
+        let lanes = self.pair_lanes;
+        let pairs = self.cols.div_ceil(2);
+        let pair = 2 * Self::share(self.cols, lanes) + Self::tree(lanes) + 1;
+        let passes = pairs.div_ceil((self.workgroup / lanes).max(1)) + 1;
+        (self.cols + 1) * (passes * pair + 1)
+    }
+
+    /// From global to workgroup memory before the sweeps, and back after them.
+    fn copies(&self) -> u64 {
+        let lanes = self.column_lanes;
+        let stores = self.passes() * (3 * Self::share(self.cols, lanes) + Self::tree(lanes));
+        stores + 3 * (self.cols * (self.cols + 1)).div_ceil(self.workgroup) + 32
+    }
+
+    /// U in global memory.
+    fn form_u(&self) -> u64 {
+        let lanes = self.column_lanes;
+        self.cols * (2 * Self::share(self.rows, lanes) + Self::tree(lanes) + 1) + self.rows / lanes
+    }
 }
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
@@ -378,6 +485,7 @@ mod tests {
         binding: 128 << 20,
         workgroups: 65535,
         has_f64: true,
+        iterations: u64::MAX,
     };
 
     fn problem(rows: usize, cols: usize, dtype: Dtype) -> Problem {
@@ -388,11 +496,36 @@ mod tests {
         Problem::new(rows, cols, dtype, job)
     }
 
+    fn recipe(problem: &Problem, limits: &Limits, tuning: &Tuning) -> Result<GpuRecipe, String> {
+        let convergence = Convergence::new(problem, &Options::default());
+        GpuRecipe::new(problem, &convergence, limits, tuning)
+    }
+
     fn path(rows: usize, cols: usize, dtype: Dtype, limits: &Limits) -> Path {
         let problem = problem(rows, cols, dtype);
-        GpuRecipe::new(&problem, limits, &Tuning::default())
-            .unwrap()
-            .path
+        recipe(&problem, limits, &Tuning::default()).unwrap().path
+    }
+
+    #[test]
+    fn a_driver_that_leaves_long_loops_gets_short_ones() {
+        let lavapipe = Limits {
+            workgroup_storage: 32768,
+            iterations: 1 << 15,
+            ..WEBGPU
+        };
+        let unlimited = Limits {
+            iterations: u64::MAX,
+            ..lavapipe
+        };
+        let tuning = Tuning::default();
+        let resident = recipe(&problem(32, 32, Dtype::F32), &lavapipe, &tuning).unwrap();
+        assert_eq!(resident.path, Path::Resident);
+        assert!((4..40).contains(&resident.sweeps_per_dispatch));
+        let large = problem(512, 512, Dtype::F32);
+        let short = recipe(&large, &lavapipe, &tuning).unwrap();
+        assert!(short.steps_per_submit < recipe(&large, &unlimited, &tuning).unwrap().steps_per_submit);
+        let error = recipe(&problem(1 << 22, 16, Dtype::F32), &lavapipe, &tuning).unwrap_err();
+        assert!(error.contains("iterations"), "{error}");
     }
 
     #[test]
@@ -440,7 +573,7 @@ mod tests {
             for m in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512, 1000, 65536] {
                 for n in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512] {
                     let problem = problem(m, n, dtype);
-                    let recipe = GpuRecipe::new(&problem, &WEBGPU, &Tuning::default()).unwrap();
+                    let recipe = recipe(&problem, &WEBGPU, &Tuning::default()).unwrap();
                     assert!(recipe.workgroup <= WEBGPU.workgroup_invocations);
                     assert!(recipe.workgroup.is_power_of_two());
                     assert!(recipe.column_lanes <= recipe.workgroup);
@@ -470,9 +603,9 @@ mod tests {
             ..WEBGPU
         };
         let tuning = Tuning::default();
-        let error = GpuRecipe::new(&problem(4, 4, Dtype::F64), &blind, &tuning).unwrap_err();
+        let error = recipe(&problem(4, 4, Dtype::F64), &blind, &tuning).unwrap_err();
         assert!(error.contains("SHADER_F64"), "{error}");
-        let error = GpuRecipe::new(&problem(9000, 9000, Dtype::F32), &WEBGPU, &tuning).unwrap_err();
+        let error = recipe(&problem(9000, 9000, Dtype::F32), &WEBGPU, &tuning).unwrap_err();
         assert!(error.contains("9000x9000"), "{error}");
     }
 
@@ -482,7 +615,7 @@ mod tests {
             submit_flops: 1 << 20,
             ..Tuning::default()
         };
-        let recipe = GpuRecipe::new(&problem(64, 64, Dtype::F32), &WEBGPU, &tuning).unwrap();
+        let recipe = recipe(&problem(64, 64, Dtype::F32), &WEBGPU, &tuning).unwrap();
         assert!(recipe.chunk as u64 * 11 * 64 * 64 <= 1 << 20);
         assert!(recipe.rounds_per_submit >= 1);
     }

@@ -87,6 +87,7 @@ pub(crate) mod sealed {
     /// count as zero: 2^-84 (f32) or 2^-880 (f64) of the largest entry.
     pub trait Float:
         Copy
+        + bytemuck::Pod
         + Add<Output = Self>
         + Sub<Output = Self>
         + Mul<Output = Self>

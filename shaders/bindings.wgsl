@@ -1,0 +1,42 @@
+// What every kernel of the decomposition sees. The host puts the type T and the sizes of
+// workgroup memory in front (src/gpu/shader.rs).
+
+struct Params {
+    rows: u32,          // m of each packed matrix, rows >= cols
+    cols: u32,          // n
+    leading: u32,       // leading dimension of the matrix in workgroup memory
+    u_cols: u32,        // columns of U to form
+    first: u32,         // first matrix of this dispatch
+    begin: u32,         // first step, round or column of this dispatch
+    end: u32,           // one past the last
+    block: u32,         // entries an invocation sums before it adds to its total
+    column_lanes: u32,  // invocations that share a column; a power of two
+    pair_lanes: u32,    // invocations that share a pair of columns; a power of two
+    max_sweeps: u32,
+    tolerance: f32,     // cosine below which a pair is orthogonal
+}
+
+@group(0) @binding(0) var<uniform> P: Params;
+// m x n a matrix: packed entries, then R above and reflectors below the diagonal.
+@group(0) @binding(1) var<storage, read_write> a: array<T>;
+// n x n a matrix: R', rotated; in the end V.
+@group(0) @binding(2) var<storage, read_write> x: array<T>;
+// n x n a matrix: the rotations, accumulated.
+@group(0) @binding(3) var<storage, read_write> j: array<T>;
+// m x u_cols a matrix.
+@group(0) @binding(4) var<storage, read_write> u: array<T>;
+// 2 n a matrix: squared norms of what remains of the columns, then tau; and the singular values.
+@group(0) @binding(5) var<storage, read_write> values: array<T>;
+// n a matrix: column k of the pivoted matrix is column pivots[k] of the packed one.
+@group(0) @binding(6) var<storage, read_write> pivots: array<u32>;
+// STATE_WORDS a matrix.
+@group(0) @binding(7) var<storage, read_write> state: array<atomic<u32>>;
+
+const STATE_WORDS: u32 = 4u;
+const STATUS: u32 = 0u;   // RUNNING, CONVERGED or CAPPED
+const SWEEPS: u32 = 1u;
+const ROTATED: u32 = 2u;  // whether the sweep under way has rotated a pair
+
+const RUNNING: u32 = 0u;
+const CONVERGED: u32 = 1u;
+const CAPPED: u32 = 2u;

@@ -1,0 +1,56 @@
+// U = Q J, and beyond n the further columns of Q: a team a column, (columns, matrix). The
+// reflectors of Q are in a, below the diagonal, and their tau in values.
+
+@compute @workgroup_size(WORKGROUP)
+fn form_u(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.y;
+    let lanes = P.column_lanes;
+    let lane = lid % lanes;
+    let c = P.begin + group.x * (WORKGROUP / lanes) + lid / lanes;
+    let present = c < P.end;
+    let column = (matrix * P.u_cols + c) * P.rows;
+    // A lane touches only its own rows, those that are `lane` modulo `lanes`: no barrier.
+    if (present) {
+        for (var i = lane; i < P.rows; i += lanes) {
+            var entry = select(ZERO, ONE, i == c);
+            if (c < P.cols) {
+                entry = ZERO;
+                if (i < P.cols) {
+                    entry = j[(matrix * P.cols + c) * P.cols + i];
+                }
+            }
+            u[column + i] = entry;
+        }
+    }
+    for (var step = P.cols; step > 0u; step--) {
+        let k = step - 1u;
+        let reflector = (matrix * P.cols + k) * P.rows;
+        let start = k + (lane + lanes - k % lanes) % lanes;
+        var total = ZERO;
+        if (present) {
+            var i = start;
+            while (i < P.rows) {
+                var sum = ZERO;
+                for (var b = 0u; b < P.block && i < P.rows; b++) {
+                    var v = ONE;
+                    if (i > k) {
+                        v = a[reflector + i];
+                    }
+                    sum = fma(v, u[column + i], sum);
+                    i += lanes;
+                }
+                total += sum;
+            }
+        }
+        let weight = values[2u * matrix * P.cols + k] * team_sum(total, lid, lanes);
+        if (present) {
+            for (var i = start; i < P.rows; i += lanes) {
+                var v = ONE;
+                if (i > k) {
+                    v = a[reflector + i];
+                }
+                u[column + i] = fma(-weight, v, u[column + i]);
+            }
+        }
+    }
+}

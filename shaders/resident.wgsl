@@ -1,0 +1,108 @@
+// Sweeps in workgroup memory, one workgroup a matrix, until one of them rotates nothing.
+
+var<workgroup> rotated: atomic<u32>;
+var<workgroup> busy: u32;
+
+fn start_rotations(lid: u32) {
+    for (var e = lid; e < J_LEN; e += WORKGROUP) {
+        wj[e] = ZERO;
+    }
+    workgroupBarrier();
+    for (var c = lid; c < P.cols; c += WORKGROUP) {
+        j_store(0u, c, c, ONE);
+    }
+    workgroupBarrier();
+}
+
+fn sweep(lid: u32) -> bool {
+    let players = P.cols + P.cols % 2u;
+    let pairs = players / 2u;
+    let lanes = P.pair_lanes;
+    let teams = WORKGROUP / lanes;
+    for (var round = 0u; round < players - 1u; round++) {
+        for (var first = 0u; first < pairs; first += teams) {
+            let pair = first + lid / lanes;
+            let pq = opponents(round, min(pair, pairs - 1u), players);
+            let present = pair < pairs && pq.y < P.cols;
+            if (rotate_pair(0u, pq.x, pq.y, present, lid, lanes)) {
+                atomicStore(&rotated, 1u);
+            }
+        }
+        workgroupBarrier();
+    }
+    if (lid == 0u) {
+        busy = atomicExchange(&rotated, 0u);
+    }
+    return workgroupUniformLoad(&busy) != 0u;
+}
+
+// Sweeps until the matrix is done or `P.end` sweeps are: a dispatch must end (a watchdog may kill a
+// long one, and some software drivers leave long loops). The host resumes what is not done.
+fn solve_in_place(matrix: u32, done: u32, lid: u32) {
+    var status = select(RUNNING, CONVERGED, P.cols < 2u);
+    var sweeps = done;
+    while (status == RUNNING && sweeps < P.end) {
+        sweeps += 1u;
+        if (!sweep(lid)) {
+            status = CONVERGED;
+        } else if (sweeps >= P.max_sweeps) {
+            status = CAPPED;
+        }
+    }
+    if (lid == 0u) {
+        atomicStore(&state[matrix * STATE_WORDS + STATUS], status);
+        atomicStore(&state[matrix * STATE_WORDS + SWEEPS], sweeps);
+    }
+    if (status == RUNNING) {
+        store_unfinished(matrix, lid);
+    } else {
+        store_factors(matrix, lid);
+    }
+}
+
+fn store_unfinished(matrix: u32, lid: u32) {
+    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
+        let c = e / P.cols;
+        let r = e % P.cols;
+        x[matrix * P.cols * P.cols + e] = x_load(0u, c, r);
+        j[matrix * P.cols * P.cols + e] = j_load(0u, c, r);
+    }
+}
+
+fn load_unfinished(matrix: u32, lid: u32) {
+    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
+        let c = e / P.cols;
+        let r = e % P.cols;
+        x_store(0u, c, r, x[matrix * P.cols * P.cols + e]);
+        j_store(0u, c, r, j[matrix * P.cols * P.cols + e]);
+    }
+    workgroupBarrier();
+}
+
+// Singular values, V and the rotations, to global memory.
+fn store_factors(matrix: u32, lid: u32) {
+    let lanes = P.column_lanes;
+    let teams = WORKGROUP / lanes;
+    for (var first = 0u; first < P.cols; first += teams) {
+        let c = first + lid / lanes;
+        var square = ZERO;
+        if (c < P.cols) {
+            for (var r = lid % lanes; r < P.cols; r += lanes) {
+                let entry = x_load(0u, c, r);
+                square = fma(entry, entry, square);
+            }
+        }
+        let norm = root(team_sum(square, lid, lanes));
+        if (c < P.cols) {
+            let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
+            if (lid % lanes == 0u) {
+                values[(2u * matrix + 1u) * P.cols + c] = sigma;
+            }
+            let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
+            for (var r = lid % lanes; r < P.cols; r += lanes) {
+                x[(matrix * P.cols + c) * P.cols + r] = x_load(0u, c, r) * scale;
+                j[(matrix * P.cols + c) * P.cols + r] = j_load(0u, c, r);
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// One matrix in workgroup memory. After the QR the rows of R, which are the columns of R', are
+// rotated where they lie.
+
+var<workgroup> wa: array<T, A_LEN>;
+var<workgroup> wj: array<T, J_LEN>;
+var<workgroup> wcolumn: array<T, COLS>;
+
+fn a_load(matrix: u32, row: u32, col: u32) -> T {
+    return wa[col * P.leading + row];
+}
+
+fn a_store(matrix: u32, row: u32, col: u32, value: T) {
+    wa[col * P.leading + row] = value;
+}
+
+fn column_load(matrix: u32, col: u32) -> T {
+    return wcolumn[col];
+}
+
+fn column_store(matrix: u32, col: u32, value: T) {
+    wcolumn[col] = value;
+}
+
+// Entry r of column p of R': of row p of R.
+fn x_load(matrix: u32, p: u32, r: u32) -> T {
+    return wa[r * P.leading + p];
+}
+
+fn x_store(matrix: u32, p: u32, r: u32, value: T) {
+    wa[r * P.leading + p] = value;
+}
+
+fn j_load(matrix: u32, p: u32, r: u32) -> T {
+    return wj[r * (P.cols | 1u) + p];
+}
+
+fn j_store(matrix: u32, p: u32, r: u32, value: T) {
+    wj[r * (P.cols | 1u) + p] = value;
+}
+
+// What one invocation wrote, the others see after this.
+fn sync() {
+    workgroupBarrier();
+}

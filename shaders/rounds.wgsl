@@ -1,0 +1,72 @@
+// Sweeps in global memory: a dispatch a round, a workgroup a pair of columns, (pair, matrix).
+
+// x = R', j = I.
+@compute @workgroup_size(WORKGROUP)
+fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.y;
+    let c = group.x;
+    for (var r = lid; r < P.cols; r += WORKGROUP) {
+        var entry = ZERO;
+        if (r >= c) {
+            entry = a_load(matrix, c, r);
+        }
+        x_store(matrix, c, r, entry);
+        j_store(matrix, c, r, select(ZERO, ONE, r == c));
+    }
+    if (c == 0u && lid < STATE_WORDS) {
+        atomicStore(&state[matrix * STATE_WORDS + lid], 0u);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn round(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.y;
+    // The same for the whole workgroup, but only workgroup memory can prove it.
+    if (lid == 0u) {
+        chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
+    }
+    if (workgroupUniformLoad(&chosen) != RUNNING) {
+        return;
+    }
+    let pq = opponents(P.begin, group.x, P.cols + P.cols % 2u);
+    let turned = rotate_pair(matrix, pq.x, pq.y, pq.y < P.cols, lid, WORKGROUP);
+    if (turned && lid == 0u) {
+        atomicOr(&state[matrix * STATE_WORDS + ROTATED], 1u);
+    }
+}
+
+// After a sweep: done if it rotated nothing.
+@compute @workgroup_size(1)
+fn advance(@builtin(workgroup_id) group: vec3<u32>) {
+    let words = (P.first + group.x) * STATE_WORDS;
+    if (atomicLoad(&state[words + STATUS]) != RUNNING) {
+        return;
+    }
+    let sweeps = atomicAdd(&state[words + SWEEPS], 1u) + 1u;
+    if (atomicExchange(&state[words + ROTATED], 0u) == 0u) {
+        atomicStore(&state[words + STATUS], CONVERGED);
+    } else if (sweeps >= P.max_sweeps) {
+        atomicStore(&state[words + STATUS], CAPPED);
+    }
+}
+
+// Singular values and V: a workgroup a column, (column, matrix).
+@compute @workgroup_size(WORKGROUP)
+fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.y;
+    let c = group.x;
+    var square = ZERO;
+    for (var r = lid; r < P.cols; r += WORKGROUP) {
+        let entry = x_load(matrix, c, r);
+        square = fma(entry, entry, square);
+    }
+    let norm = root(team_sum(square, lid, WORKGROUP));
+    let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
+    if (lid == 0u) {
+        values[(2u * matrix + 1u) * P.cols + c] = sigma;
+    }
+    let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
+    for (var r = lid; r < P.cols; r += WORKGROUP) {
+        x_store(matrix, c, r, x_load(matrix, c, r) * scale);
+    }
+}

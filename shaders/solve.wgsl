@@ -1,0 +1,26 @@
+// The whole solve in workgroup memory: QR, sweeps, singular values.
+
+@compute @workgroup_size(WORKGROUP)
+fn solve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.x;
+    for (var e = lid; e < P.rows * P.cols; e += WORKGROUP) {
+        a_store(0u, e % P.rows, e / P.rows, a[matrix * P.rows * P.cols + e]);
+    }
+    workgroupBarrier();
+    start_columns(matrix, lid);
+    factor_steps(matrix, 0u, P.cols, lid);
+    // Reflectors go to global memory, and zeros take their place under R.
+    for (var e = lid; e < P.rows * P.cols; e += WORKGROUP) {
+        let row = e % P.rows;
+        let col = e / P.rows;
+        if (row > col) {
+            a[matrix * P.rows * P.cols + e] = a_load(0u, row, col);
+            a_store(0u, row, col, ZERO);
+        }
+    }
+    for (var c = lid; c < P.cols; c += WORKGROUP) {
+        values[2u * matrix * P.cols + c] = wcolumn[c];
+    }
+    start_rotations(lid);
+    solve_in_place(matrix, 0u, lid);
+}

@@ -1,0 +1,35 @@
+// The sweeps in workgroup memory, after a QR in global memory.
+
+@compute @workgroup_size(WORKGROUP)
+fn sweeps(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.x;
+    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
+        let row = e % P.cols;
+        let col = e / P.cols;
+        var entry = ZERO;
+        if (row <= col) {
+            entry = a[(matrix * P.cols + col) * P.rows + row];
+        }
+        a_store(0u, row, col, entry);
+    }
+    start_rotations(lid);
+    solve_in_place(matrix, 0u, lid);
+}
+
+// Further sweeps of a matrix that is not done.
+@compute @workgroup_size(WORKGROUP)
+fn resume(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.x;
+    // The same for the whole workgroup, but only workgroup memory can prove it.
+    if (lid == 0u) {
+        let status = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
+        let sweeps = atomicLoad(&state[matrix * STATE_WORDS + SWEEPS]);
+        busy = select(0u, sweeps, status == RUNNING);
+    }
+    let done = workgroupUniformLoad(&busy);
+    if (done == 0u) {
+        return;
+    }
+    load_unfinished(matrix, lid);
+    solve_in_place(matrix, done, lid);
+}

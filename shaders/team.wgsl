@@ -1,0 +1,49 @@
+// Teams: `lanes` neighbouring invocations, a power of two, that share a column or a pair. Every
+// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits.
+
+var<workgroup> partial: array<T, WORKGROUP>;
+var<workgroup> partial_q: array<T, WORKGROUP>;
+var<workgroup> partial_pq: array<T, WORKGROUP>;
+var<workgroup> candidate: array<u32, WORKGROUP>;
+var<workgroup> chosen: u32;
+
+// The sum over a team, for all of it. In uniform control flow.
+fn team_sum(value: T, lid: u32, lanes: u32) -> T {
+    partial[lid] = value;
+    workgroupBarrier();
+    for (var step = lanes / 2u; step > 0u; step /= 2u) {
+        if (lid % lanes < step) {
+            partial[lid] += partial[lid + step];
+        }
+        workgroupBarrier();
+    }
+    let sum = partial[lid - lid % lanes];
+    workgroupBarrier();
+    return sum;
+}
+
+struct Gram {
+    pp: T,
+    qq: T,
+    pq: T,
+}
+
+// The same for the three products of a pair.
+fn team_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
+    partial[lid] = value.pp;
+    partial_q[lid] = value.qq;
+    partial_pq[lid] = value.pq;
+    workgroupBarrier();
+    for (var step = lanes / 2u; step > 0u; step /= 2u) {
+        if (lid % lanes < step) {
+            partial[lid] += partial[lid + step];
+            partial_q[lid] += partial_q[lid + step];
+            partial_pq[lid] += partial_pq[lid + step];
+        }
+        workgroupBarrier();
+    }
+    let first = lid - lid % lanes;
+    let sum = Gram(partial[first], partial_q[first], partial_pq[first]);
+    workgroupBarrier();
+    return sum;
+}

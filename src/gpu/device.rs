@@ -1,0 +1,145 @@
+//! A wgpu device whose failures are errors: scopes around every call, a flag for its loss, and
+//! waiting that ends.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// How long one wait may take, and how many of them in a row: work per submit is bounded, so a
+/// device that is silent for five minutes is gone.
+const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 30);
+
+pub(crate) struct Device {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    /// What went wrong outside any scope, the loss of the device first of all.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Device {
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let trouble = Arc::new(Mutex::new(None));
+        let lost = Arc::clone(&trouble);
+        device.set_device_lost_callback(move |reason, message| {
+            *lock(&lost) = Some(format!("the device was lost ({reason:?}): {message}"));
+        });
+        let uncaptured = Arc::clone(&trouble);
+        // wgpu's own handler panics.
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&uncaptured).get_or_insert(error.to_string());
+        }));
+        Device {
+            device,
+            queue,
+            trouble,
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match &*lock(&self.trouble) {
+            Some(trouble) => Err(Error::Device(trouble.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls `f`, which may create, write and submit, and turns what goes wrong into an error.
+    pub async fn scoped<R>(
+        &self,
+        f: impl FnOnce(&wgpu::Device, &wgpu::Queue) -> R,
+    ) -> Result<R, Error> {
+        // The guards belong to this thread: popped before anything is awaited.
+        let (result, errors) = {
+            let filters = [
+                wgpu::ErrorFilter::OutOfMemory,
+                wgpu::ErrorFilter::Internal,
+                wgpu::ErrorFilter::Validation,
+            ];
+            let [a, b, c] = filters.map(|filter| self.device.push_error_scope(filter));
+            let result = catch_unwind(AssertUnwindSafe(|| f(&self.device, &self.queue)));
+            let (c, b, a) = (c.pop(), b.pop(), a.pop());
+            (result, (a, b, c))
+        };
+        for error in [errors.0.await, errors.1.await, errors.2.await] {
+            if let Some(error) = error {
+                return Err(Error::Device(error.to_string()));
+            }
+        }
+        self.check()?;
+        result.map_err(|_| Error::Device("the device's driver layer panicked".into()))
+    }
+
+    /// The first `len` bytes of a buffer that was made for reading, once the device has written
+    /// them. The buffer stays mapped until it is unmapped.
+    pub async fn read(
+        &self,
+        buffer: &wgpu::Buffer,
+        len: u64,
+        blocking: bool,
+    ) -> Result<wgpu::BufferView, Error> {
+        type Slot = (Option<Result<(), wgpu::BufferAsyncError>>, Option<Waker>);
+        let slot: Arc<Mutex<Slot>> = Arc::default();
+        let callback = Arc::clone(&slot);
+        self.scoped(|_, _| {
+            buffer.map_async(wgpu::MapMode::Read, 0..len, move |result| {
+                let mut slot = lock(&callback);
+                slot.0 = Some(result);
+                if let Some(waker) = slot.1.take() {
+                    waker.wake();
+                }
+            });
+        })
+        .await?;
+        let mut waits = 0;
+        poll_fn(|context| {
+            lock(&slot).1 = Some(context.waker().clone());
+            let poll = if blocking {
+                wgpu::PollType::Wait {
+                    submission_index: None,
+                    timeout: Some(PATIENCE.0),
+                }
+            } else {
+                wgpu::PollType::Poll
+            };
+            // poll panics where the driver reports a fatal error.
+            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+            if let Some(result) = lock(&slot).0.take() {
+                return Poll::Ready(result.map_err(|error| Error::Device(error.to_string())));
+            }
+            if let Err(error) = self.check() {
+                return Poll::Ready(Err(error));
+            }
+            match polled {
+                Err(_) => {
+                    let text = "the device's driver layer panicked while waiting";
+                    return Poll::Ready(Err(Error::Device(text.into())));
+                }
+                Ok(Err(wgpu::PollError::Timeout)) => waits += 1,
+                Ok(Err(error)) => {
+                    return Poll::Ready(Err(Error::Device(error.to_string())));
+                }
+                Ok(Ok(_)) => {}
+            }
+            if waits >= PATIENCE.1 {
+                let seconds = PATIENCE.0.as_secs() * u64::from(PATIENCE.1);
+                let text = format!("the device did not answer within {seconds} s");
+                return Poll::Ready(Err(Error::Device(text)));
+            }
+            // On the web the callback wakes; elsewhere somebody must keep polling the device.
+            #[cfg(not(target_family = "wasm"))]
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await?;
+        buffer
+            .get_mapped_range(0..len)
+            .map_err(|error| Error::Device(error.to_string()))
+    }
+}

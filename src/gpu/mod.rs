@@ -1,0 +1,64 @@
+//! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
+//!
+//! `adapter` finds a device and opens it, `device` makes its failures errors, `shader` puts the
+//! shader text together, `pipelines` compiles it once, `solve` runs a call.
+
+mod adapter;
+mod device;
+mod pipelines;
+mod shader;
+mod solve;
+
+pub(crate) use adapter::adapters;
+
+use crate::call::Call;
+use crate::engine::{Adapter, GpuOptions};
+use crate::error::Error;
+use crate::host::outputs::Outputs;
+use crate::planner::{Convergence, GpuRecipe, Limits, Problem, Tuning};
+use crate::scalar::Real;
+
+/// An open GPU.
+pub(crate) struct Gpu {
+    pub adapter: Adapter,
+    device: device::Device,
+    limits: Limits,
+    tuning: Tuning,
+    pipelines: pipelines::Pipelines,
+}
+
+impl Gpu {
+    /// Opens an adapter; a software one only if `software` allows it.
+    pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
+        let (adapter, wgpu_adapter) = adapter::find(options.adapter.as_deref(), software).await?;
+        let (device, limits) = adapter::open(&wgpu_adapter, options.default_limits).await?;
+        let pipelines = pipelines::Pipelines::new(&device).await?;
+        Ok(Gpu {
+            adapter,
+            device,
+            limits,
+            tuning: options.tuning.clone(),
+            pipelines,
+        })
+    }
+
+    /// How this device would solve a problem, or why it cannot.
+    pub fn plan(
+        &self,
+        problem: &Problem,
+        convergence: &Convergence,
+    ) -> Result<GpuRecipe, Error> {
+        GpuRecipe::new(problem, convergence, &self.limits, &self.tuning)
+            .map_err(|why| Error::Unsupported(format!("{}: {why}", self.adapter.name)))
+    }
+
+    /// Solves the call's matrices, chunk by chunk.
+    pub async fn run<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        recipe: &GpuRecipe,
+        outputs: Outputs<'_, T>,
+    ) -> Result<(), Error> {
+        solve::run(self, call, recipe, outputs).await
+    }
+}
