@@ -171,9 +171,9 @@ impl<'a, T: Scalar> From<&'a mut Batch<T>> for ViewMut<'a, T> {
 }
 
 pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> Result<(), Error> {
-    let expected = [count, rows, cols]
-        .iter()
-        .fold(1u128, |product, &factor| product.saturating_mul(factor as u128));
+    let expected = [count, rows, cols].iter().fold(1u128, |product, &factor| {
+        product.saturating_mul(factor as u128)
+    });
     if len as u128 == expected {
         return Ok(());
     }

@@ -12,9 +12,7 @@ use crate::gpu::Gpu;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::{Options, Vectors};
-use crate::planner::{
-    CPU_KERNEL, Convergence, CpuRecipe, Job, Problem, Side, Tuning,
-};
+use crate::planner::{CPU_KERNEL, Convergence, CpuRecipe, Job, Problem, Side, Tuning};
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};
@@ -312,7 +310,11 @@ impl Engine {
             Vectors::Thin => Some(k),
             Vectors::Full => Some(side),
         };
-        let batch = |side: usize| cols(side).map(|cols| Batch::zeros(count, side, cols)).transpose();
+        let batch = |side: usize| {
+            cols(side)
+                .map(|cols| Batch::zeros(count, side, cols))
+                .transpose()
+        };
         let (mut u, mut v) = (batch(m)?, batch(n)?);
         let mut sigma = Batch::zeros(count, k, 1)?;
         let job = Job {
@@ -350,7 +352,11 @@ impl Engine {
             (None, None) => Vectors::None,
             (Some(u), Some(v)) if u.cols() == k && v.cols() == k => Vectors::Thin,
             (Some(_), Some(_)) => Vectors::Full,
-            _ => return Err(Error::argument("U and V are asked for together or not at all")),
+            _ => {
+                return Err(Error::argument(
+                    "U and V are asked for together or not at all",
+                ));
+            }
         };
         let full = vectors == Vectors::Full;
         if let (Some(u), Some(v)) = (&u, &v) {
@@ -399,7 +405,11 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        fits("the pseudoinverse", &inverse, [a.count(), a.cols(), a.rows()])?;
+        fits(
+            "the pseudoinverse",
+            &inverse,
+            [a.count(), a.cols(), a.rows()],
+        )?;
         let mut place = Place::new(Some(&mut inverse))?;
         let report = self.pinv_run(a, place.slice(), options, blocking).await?;
         place.finish();

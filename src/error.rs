@@ -81,6 +81,9 @@ pub(crate) fn product(factors: &[usize], size: usize) -> Result<usize, Error> {
     let len = factors
         .iter()
         .try_fold(1usize, |len, &factor| len.checked_mul(factor));
-    len.filter(|&len| len.checked_mul(size).is_some_and(|b| isize::try_from(b).is_ok()))
-        .ok_or_else(|| Error::Memory { bytes: exact() })
+    len.filter(|&len| {
+        len.checked_mul(size)
+            .is_some_and(|b| isize::try_from(b).is_ok())
+    })
+    .ok_or_else(|| Error::Memory { bytes: exact() })
 }

@@ -1,1 +1,7 @@
-fn main(){}
+//! The command `batched-svd`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -54,9 +54,13 @@ impl Problem {
             dtype,
             transposed,
             vectors: job.vectors,
-            composed: job
-                .composed
-                .map(|(l, r)| if transposed { (l.flip(), r.flip()) } else { (l, r) }),
+            composed: job.composed.map(|(l, r)| {
+                if transposed {
+                    (l.flip(), r.flip())
+                } else {
+                    (l, r)
+                }
+            }),
         }
     }
 
@@ -315,7 +319,10 @@ impl GpuRecipe {
         };
         let loops = |rows: usize| {
             let solve = if rows == m { iterations.solve() } else { 0 };
-            limits.iterations.saturating_sub(solve + iterations.copies()) / iterations.sweep()
+            limits
+                .iterations
+                .saturating_sub(solve + iterations.copies())
+                / iterations.sweep()
         };
         let fits = |rows: usize| {
             let bytes = resident_bytes(odd(rows), n, workgroup as usize, size);
@@ -523,7 +530,12 @@ mod tests {
         assert!((4..40).contains(&resident.sweeps_per_dispatch));
         let large = problem(512, 512, Dtype::F32);
         let short = recipe(&large, &lavapipe, &tuning).unwrap();
-        assert!(short.steps_per_submit < recipe(&large, &unlimited, &tuning).unwrap().steps_per_submit);
+        assert!(
+            short.steps_per_submit
+                < recipe(&large, &unlimited, &tuning)
+                    .unwrap()
+                    .steps_per_submit
+        );
         let error = recipe(&problem(1 << 22, 16, Dtype::F32), &lavapipe, &tuning).unwrap_err();
         assert!(error.contains("iterations"), "{error}");
     }

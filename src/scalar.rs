@@ -49,7 +49,9 @@ impl Display for Dtype {
 /// The type of a matrix entry. `f32` and `f64` today; complex types can join.
 ///
 /// Sealed: the kernels must know every type.
-pub trait Scalar: sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static {
+pub trait Scalar:
+    sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static
+{
     /// The type of singular values, norms and tolerances of matrices of this type.
     type Real: Real;
     /// The type as a value.

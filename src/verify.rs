@@ -120,7 +120,10 @@ fn relative(part: f64, whole: f64) -> f64 {
 }
 
 /// `f` of every matrix, on all cores.
-fn each<const N: usize>(count: usize, f: impl Fn(usize) -> [f64; N] + Send + Sync) -> Vec<[f64; N]> {
+fn each<const N: usize>(
+    count: usize,
+    f: impl Fn(usize) -> [f64; N] + Send + Sync,
+) -> Vec<[f64; N]> {
     let mut out = vec![[0.0; N]; count];
     parallel::for_each(
         out.iter_mut().enumerate().collect(),
@@ -170,8 +173,16 @@ pub fn reconstruction<'a, T: Real>(
     let [count, m, n] = shape(&a);
     let k = m.min(n);
     expect("sigma", shape(&sigma), [count, k, 1])?;
-    let u = if u.cols() > k { u.submatrix(0..u.rows(), 0..k)? } else { u };
-    let v = if v.cols() > k { v.submatrix(0..v.rows(), 0..k)? } else { v };
+    let u = if u.cols() > k {
+        u.submatrix(0..u.rows(), 0..k)?
+    } else {
+        u
+    };
+    let v = if v.cols() > k {
+        v.submatrix(0..v.rows(), 0..k)?
+    } else {
+        v
+    };
     expect("U", shape(&u), [count, m, k])?;
     expect("V", shape(&v), [count, n, k])?;
     let residuals = each(count, |b| {
@@ -198,7 +209,11 @@ pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Vec<f64> {
             for i in 0..=j {
                 let loss = (dot(q.column(i), q.column(j)) - f64::from(u8::from(i == j))).abs();
                 // A NaN must not hide behind a comparison.
-                worst = if loss > worst || loss.is_nan() { loss } else { worst };
+                worst = if loss > worst || loss.is_nan() {
+                    loss
+                } else {
+                    worst
+                };
             }
         }
         [worst]
@@ -290,4 +305,3 @@ pub fn worst<'a>(
     }
     worst
 }
-

@@ -187,12 +187,7 @@ impl<'a, T: Scalar> View<'a, T> {
     ///
     /// # Errors
     /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
-    pub fn col_major(
-        data: &'a [T],
-        count: usize,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Self, Error> {
+    pub fn col_major(data: &'a [T], count: usize, rows: usize, cols: usize) -> Result<Self, Error> {
         check_len(data.len(), count, rows, cols)?;
         Ok(View::canonical(data, count, rows, cols))
     }
@@ -201,12 +196,7 @@ impl<'a, T: Scalar> View<'a, T> {
     ///
     /// # Errors
     /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
-    pub fn row_major(
-        data: &'a [T],
-        count: usize,
-        rows: usize,
-        cols: usize,
-    ) -> Result<Self, Error> {
+    pub fn row_major(data: &'a [T], count: usize, rows: usize, cols: usize) -> Result<Self, Error> {
         check_len(data.len(), count, rows, cols)?;
         let layout = Layout::row_major(count, rows, cols);
         Ok(View { data, layout })

@@ -110,7 +110,15 @@ impl<T: Real> Workspace<T> {
             sweeps,
             converged,
         };
-        deliver(problem, call.filter, threshold, head, &self.order, &raw, out);
+        deliver(
+            problem,
+            call.filter,
+            threshold,
+            head,
+            &self.order,
+            &raw,
+            out,
+        );
     }
 
     /// x = R', j = I.

@@ -103,7 +103,10 @@ pub(crate) async fn open(
         ..Default::default()
     };
     let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
-        Error::Device(format!("{} does not open: {error}", adapter.get_info().name))
+        Error::Device(format!(
+            "{} does not open: {error}",
+            adapter.get_info().name
+        ))
     })?;
     let limits = Limits {
         workgroup_storage: limits.max_compute_workgroup_storage_size,

@@ -43,11 +43,7 @@ impl Gpu {
     }
 
     /// How this device would solve a problem, or why it cannot.
-    pub fn plan(
-        &self,
-        problem: &Problem,
-        convergence: &Convergence,
-    ) -> Result<GpuRecipe, Error> {
+    pub fn plan(&self, problem: &Problem, convergence: &Convergence) -> Result<GpuRecipe, Error> {
         GpuRecipe::new(problem, convergence, &self.limits, &self.tuning)
             .map_err(|why| Error::Unsupported(format!("{}: {why}", self.adapter.name)))
     }

@@ -121,15 +121,12 @@ impl Blueprint {
             _ => (1, 1),
         };
         let workgroup = match kernel {
-            Kernel::Solve
-            | Kernel::Sweeps
-            | Kernel::Resume
-            | Kernel::Factor
-            | Kernel::FormU => recipe.workgroup,
-            Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => recipe
-                .pair_lanes
-                .max(SMALLEST_PAIR)
-                .min(recipe.workgroup),
+            Kernel::Solve | Kernel::Sweeps | Kernel::Resume | Kernel::Factor | Kernel::FormU => {
+                recipe.workgroup
+            }
+            Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
+                recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
+            }
             Kernel::Compose => COMPOSE_WORKGROUP,
         };
         Blueprint {

@@ -179,8 +179,7 @@ async fn create_buffers<T: Real>(
                     entries: &entries,
                 })
             };
-            let solve: [&wgpu::Buffer; SOLVE_BUFFERS] =
-                [&a, &x, &j, &u, &values, &pivots, &state];
+            let solve: [&wgpu::Buffer; SOLVE_BUFFERS] = [&a, &x, &j, &u, &values, &pivots, &state];
             let solve = group(&gpu.pipelines.solve_layout, &solve);
             let compose = problem.composed.map(|(left, right)| {
                 let side = |side| match side {
@@ -237,10 +236,14 @@ impl<T: Real> Host<T> {
             .zip(&mut self.heads[..count])
             .enumerate()
             .collect();
-        parallel::for_each(tasks, Vec::new, |scratch, (index, ((packed, order), head))| {
-            let problem = &call.problem;
-            *head = intake::take(&call.view, first + index, problem, packed, order, scratch);
-        });
+        parallel::for_each(
+            tasks,
+            Vec::new,
+            |scratch, (index, ((packed, order), head))| {
+                let problem = &call.problem;
+                *head = intake::take(&call.view, first + index, problem, packed, order, scratch);
+            },
+        );
     }
 }
 
@@ -362,7 +365,9 @@ impl<T: Real> Solver<'_, '_, T> {
         let words = self.part::<u32>(&self.buffers.state, count * STATE_WORDS);
         let bytes = self.read(&[words]).await?;
         let state: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
-        Ok(state.chunks_exact(STATE_WORDS).any(|s| s[STATUS] == RUNNING))
+        Ok(state
+            .chunks_exact(STATE_WORDS)
+            .any(|s| s[STATUS] == RUNNING))
     }
 
     /// QR in global memory, some steps a submit.
@@ -480,7 +485,11 @@ impl<T: Real> Solver<'_, '_, T> {
         let problem = &self.call.problem;
         let (m, n) = (problem.rows, problem.cols);
         let wanted = problem.vectors != Vectors::None;
-        let (u_size, v_size) = if wanted { (m * problem.u_cols(), n * n) } else { (0, 0) };
+        let (u_size, v_size) = if wanted {
+            (m * problem.u_cols(), n * n)
+        } else {
+            (0, 0)
+        };
         let bytes = self
             .read(&[
                 self.part::<T>(&self.buffers.values, count * 2 * n),
@@ -513,21 +522,25 @@ impl<T: Real> Solver<'_, '_, T> {
         let (m, n) = (problem.rows, problem.cols);
         let sizes = &call.sizes;
         let tasks = outputs.runs(0, 1, sizes);
-        parallel::for_each(tasks, || (), |_, (index, out)| {
-            let state = &results.state[index * STATE_WORDS..][..STATE_WORDS];
-            let raw = Raw {
-                sigma: &results.values[(2 * index + 1) * n..][..n],
-                u: &results.u[index * sizes.u..][..sizes.u],
-                v: &results.v[index * sizes.v..][..sizes.v],
-                pivots: &results.pivots[index * n..][..n],
-                composed: &results.composed[index * sizes.composed..][..sizes.composed],
-                sweeps: state[SWEEPS],
-                converged: state[STATUS] == CONVERGED,
-            };
-            let order = &host.order[index * m..][..m];
-            let (head, threshold) = (host.heads[index], thresholds[index]);
-            deliver(problem, call.filter, threshold, head, order, &raw, out);
-        });
+        parallel::for_each(
+            tasks,
+            || (),
+            |_, (index, out)| {
+                let state = &results.state[index * STATE_WORDS..][..STATE_WORDS];
+                let raw = Raw {
+                    sigma: &results.values[(2 * index + 1) * n..][..n],
+                    u: &results.u[index * sizes.u..][..sizes.u],
+                    v: &results.v[index * sizes.v..][..sizes.v],
+                    pivots: &results.pivots[index * n..][..n],
+                    composed: &results.composed[index * sizes.composed..][..sizes.composed],
+                    sweeps: state[SWEEPS],
+                    converged: state[STATUS] == CONVERGED,
+                };
+                let order = &host.order[index * m..][..m];
+                let (head, threshold) = (host.heads[index], thresholds[index]);
+                deliver(problem, call.filter, threshold, head, order, &raw, out);
+            },
+        );
     }
 
     async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {

@@ -95,8 +95,16 @@ pub(crate) fn deliver<T: Real>(
                 let scaled = entry.ldexp(power);
                 to[i as usize] = scaled;
                 representable &= scaled.finite();
-                before = if entry.abs() > before { entry.abs() } else { before };
-                after = if scaled.abs() > after { scaled.abs() } else { after };
+                before = if entry.abs() > before {
+                    entry.abs()
+                } else {
+                    before
+                };
+                after = if scaled.abs() > after {
+                    scaled.abs()
+                } else {
+                    after
+                };
             }
         }
         representable &= before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL;

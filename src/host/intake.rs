@@ -98,14 +98,7 @@ mod tests {
         let view = View::col_major(entries, 1, m, n).unwrap();
         let mut packed = vec![T::NAN; m * n];
         let mut order = vec![0; m];
-        let head = take(
-            &view,
-            0,
-            &problem,
-            &mut packed,
-            &mut order,
-            &mut Vec::new(),
-        );
+        let head = take(&view, 0, &problem, &mut packed, &mut order, &mut Vec::new());
         (packed, order, head)
     }
 

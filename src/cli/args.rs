@@ -1,0 +1,149 @@
+//! What may be said on the command line.
+
+use std::path::PathBuf;
+
+use batched_svd::{Cutoff, Engine, Error, GpuOptions, Options, Vectors};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::cli::failure::Failure;
+
+/// Singular value decompositions and pseudoinverses of many matrices at once.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Pseudoinverses of a stack of matrices.
+    Pinv(PinvArgs),
+    /// Singular value decompositions of a stack of matrices.
+    Svd(SvdArgs),
+    /// What this machine could compute on.
+    Devices,
+}
+
+/// Options of every command.
+#[derive(ClapArgs)]
+pub(crate) struct EngineArgs {
+    /// Who computes: auto takes a real GPU if there is one, gpu takes a software adapter too.
+    #[arg(long, global = true, value_enum, default_value_t = BackendArg::Auto)]
+    pub backend: BackendArg,
+    /// Take the GPU whose adapter or driver name contains NAME.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Cosine below which a pair of columns counts as orthogonal [default: by type and shape].
+    #[arg(long, global = true, value_name = "COSINE")]
+    pub tolerance: Option<f64>,
+    /// Sweeps after which a matrix is given up [default: by type and shape].
+    #[arg(long, global = true, value_name = "N")]
+    pub max_sweeps: Option<u32>,
+    /// Fail, with the indices, if a matrix does not converge, is not finite or has no
+    /// representable result.
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct PinvArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// Where the pseudoinverses go, of shape (..., n, m).
+    #[arg(short, long, value_name = "OUT.npy")]
+    pub output: PathBuf,
+    /// Relative cutoff: singular values above X * sigma_max count [default: eps * max(m, n)].
+    #[arg(long, value_name = "X")]
+    pub rcond: Option<f64>,
+    /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
+    #[arg(long, value_name = "X")]
+    pub atol: Option<f64>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct SvdArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; made if need be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which singular vectors to compute.
+    #[arg(long, value_enum, default_value_t = VectorsArg::Thin)]
+    pub vectors: VectorsArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VectorsArg {
+    None,
+    Thin,
+    Full,
+}
+
+impl From<VectorsArg> for Vectors {
+    fn from(arg: VectorsArg) -> Self {
+        match arg {
+            VectorsArg::None => Vectors::None,
+            VectorsArg::Thin => Vectors::Thin,
+            VectorsArg::Full => Vectors::Full,
+        }
+    }
+}
+
+impl EngineArgs {
+    /// The engine that was asked for, with a warning where it is a processor in disguise.
+    pub fn engine(&self) -> Result<Engine, Failure> {
+        let engine = match (self.backend, &self.adapter) {
+            (BackendArg::Cpu, None) => Engine::cpu(),
+            (BackendArg::Cpu, Some(name)) => {
+                let text = format!("--adapter {name} names a GPU, but --backend is cpu");
+                return Err(Error::Argument(text).into());
+            }
+            (BackendArg::Auto, None) => Engine::auto(),
+            (BackendArg::Gpu, None) => Engine::gpu(&GpuOptions::default())?,
+            (_, Some(name)) => Engine::gpu(&GpuOptions::default().adapter(name))?,
+        };
+        if engine.is_software() {
+            eprintln!(
+                "batched-svd: warning: {engine} is a software adapter; --backend cpu is faster"
+            );
+        }
+        Ok(engine)
+    }
+
+    pub fn options(&self) -> Options {
+        let mut options = Options::default().strict(self.strict);
+        if let Some(tolerance) = self.tolerance {
+            options = options.tolerance(tolerance);
+        }
+        if let Some(max_sweeps) = self.max_sweeps {
+            options = options.max_sweeps(max_sweeps);
+        }
+        options
+    }
+}
+
+impl PinvArgs {
+    pub fn cutoff(&self) -> Cutoff {
+        match (self.rcond, self.atol) {
+            (None, None) => Cutoff::default(),
+            (Some(rcond), None) => Cutoff::relative(rcond),
+            (None, Some(atol)) => Cutoff::absolute(atol),
+            (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
+        }
+    }
+}

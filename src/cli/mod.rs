@@ -1,0 +1,33 @@
+//! The command line: files in, files out, and what a person wants to know.
+
+mod args;
+mod devices;
+mod failure;
+mod npy;
+mod run;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+pub(crate) fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(error) = npy::clean_up_on_interrupt() {
+        eprintln!("batched-svd: {error}");
+    }
+    let result = match &args.command {
+        Command::Pinv(pinv) => run::pinv(&args.engine, pinv),
+        Command::Svd(svd) => run::svd(&args.engine, svd),
+        Command::Devices => devices::list(&args.engine),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("batched-svd: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `batched-svd pinv` and `batched-svd svd`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use batched_svd::{Engine, Error, Options, Real, Report, Vectors, View, ViewMut, verify};
+use indicatif::{ProgressBar, ProgressStyle};
+use npyz::{AutoSerialize, Deserialize, Serialize};
+
+use crate::cli::args::{EngineArgs, PinvArgs, SvdArgs};
+use crate::cli::failure::Failure;
+use crate::cli::npy::{self, AnyStack, Stack};
+use crate::cli::summary::{Residuals, Summary};
+
+/// An entry that is both computed with and filed.
+trait Entry: Real + AutoSerialize + Serialize + Deserialize {}
+impl<T: Real + AutoSerialize + Serialize + Deserialize> Entry for T {}
+
+/// Matrices of the untimed first call, which compiles what the timed one uses.
+const WARM_UP: usize = 16;
+
+pub(crate) fn pinv(args: &EngineArgs, pinv: &PinvArgs) -> Result<(), Failure> {
+    npy::check_folder(&pinv.output)?;
+    let engine = args.engine()?;
+    match npy::read(&pinv.input)? {
+        AnyStack::F32(stack) => pinv_of(&engine, args, pinv, &stack),
+        AnyStack::F64(stack) => pinv_of(&engine, args, pinv, &stack),
+    }
+}
+
+fn pinv_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    pinv: &PinvArgs,
+    stack: &Stack<T>,
+) -> Result<(), Failure> {
+    let (count, m, n) = (stack.count, stack.rows, stack.cols);
+    let options = args.options().cutoff(pinv.cutoff());
+    let a = View::row_major(&stack.data, count, m, n)?;
+    let mut inverse = zeros::<T>(&[count, n, m])?;
+    let (report, seconds) = timed(count, &options, |options, count| {
+        let a = a.matrices(0..count)?;
+        let place = ViewMut::row_major(&mut inverse[..count * n * m], count, n, m)?;
+        engine.pinv_into(a, place, options)
+    })?;
+    npy::write(&pinv.output, &shape(stack, &[n, m]), &inverse)?;
+    let x = View::row_major(&inverse, count, n, m)?;
+    let residuals = Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?));
+    let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
+    summary.print(args.json, &pinv.input, &pinv.output);
+    Ok(())
+}
+
+pub(crate) fn svd(args: &EngineArgs, svd: &SvdArgs) -> Result<(), Failure> {
+    let engine = args.engine()?;
+    match npy::read(&svd.input)? {
+        AnyStack::F32(stack) => svd_of(&engine, args, svd, &stack),
+        AnyStack::F64(stack) => svd_of(&engine, args, svd, &stack),
+    }
+}
+
+fn svd_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    svd: &SvdArgs,
+    stack: &Stack<T>,
+) -> Result<(), Failure> {
+    let (count, m, n) = (stack.count, stack.rows, stack.cols);
+    let k = m.min(n);
+    let vectors = Vectors::from(svd.vectors);
+    let (u_cols, v_cols) = match vectors {
+        Vectors::Full => (m, n),
+        _ => (k, k),
+    };
+    let wanted = vectors != Vectors::None;
+    let a = View::row_major(&stack.data, count, m, n)?;
+    let mut u = zeros::<T>(&[count, m, if wanted { u_cols } else { 0 }])?;
+    let mut s = zeros::<T>(&[count, k])?;
+    let mut vt = zeros::<T>(&[count, if wanted { v_cols } else { 0 }, n])?;
+    std::fs::create_dir_all(&svd.output).map_err(|e| Failure::file(&svd.output, e))?;
+    let (report, seconds) = timed(count, &args.options(), |options, count| {
+        let a = a.matrices(0..count)?;
+        let sigma = ViewMut::col_major(&mut s[..count * k], count, k, 1)?;
+        let (mut u_place, mut v_place) = (None, None);
+        if wanted {
+            let (u, vt) = (&mut u[..count * m * u_cols], &mut vt[..count * v_cols * n]);
+            u_place = Some(ViewMut::row_major(u, count, m, u_cols)?);
+            v_place = Some(ViewMut::row_major(vt, count, v_cols, n)?.transpose());
+        }
+        engine.svd_into(a, u_place, sigma, v_place, options)
+    })?;
+    let file = |name: &str| svd.output.join(name);
+    npy::write(&file("s.npy"), &shape(stack, &[k]), &s)?;
+    let sigma = View::col_major(&s, count, k, 1)?;
+    let residuals = if wanted {
+        npy::write(&file("u.npy"), &shape(stack, &[m, u_cols]), &u)?;
+        npy::write(&file("vt.npy"), &shape(stack, &[v_cols, n]), &vt)?;
+        let u = View::row_major(&u, count, m, u_cols)?;
+        let v = View::row_major(&vt, count, v_cols, n)?.transpose();
+        let reconstruction = verify::reconstruction(a, u, sigma, v)?;
+        let orthogonality: Vec<_> = verify::orthogonality(u)
+            .into_iter()
+            .zip(verify::orthogonality(v))
+            .map(|(u, v)| [if v > u || v.is_nan() { v } else { u }])
+            .collect();
+        let [reconstruction] = columns(&report, &single(reconstruction));
+        let [orthogonality] = columns(&report, &orthogonality);
+        Residuals::Factors {
+            reconstruction,
+            orthogonality,
+        }
+    } else {
+        let [norm] = columns(&report, &single(verify::norms(a, sigma)?));
+        Residuals::Values { norm }
+    };
+    let status: Vec<u8> = report.outcomes.iter().map(|o| o.status.code()).collect();
+    let sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
+    npy::write(&file("status.npy"), &stack.leading, &status)?;
+    npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
+    let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
+    summary.print(args.json, &svd.input, &svd.output);
+    Ok(())
+}
+
+/// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
+/// bar if it takes long and somebody watches.
+fn timed(
+    count: usize,
+    options: &Options,
+    mut call: impl FnMut(&Options, usize) -> Result<Report, Error>,
+) -> Result<(Report, Duration), Error> {
+    call(&options.clone().strict(false), count.min(WARM_UP))?;
+    let bar = ProgressBar::new(count as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} matrices, {eta} left") {
+        bar.set_style(style);
+    }
+    let (watched, start) = (bar.clone(), Instant::now());
+    let options = options.clone().progress(Arc::new(move |done, _| {
+        if start.elapsed() > Duration::from_secs(1) {
+            watched.set_position(done as u64);
+        }
+    }));
+    let result = call(&options, count);
+    let seconds = start.elapsed();
+    bar.finish_and_clear();
+    Ok((result?, seconds))
+}
+
+fn zeros<T: Entry>(shape: &[usize]) -> Result<Vec<T>, Error> {
+    let &[count, ref rest @ ..] = shape else {
+        return Ok(Vec::new());
+    };
+    let rows = rest.first().copied().unwrap_or(1);
+    let cols = rest.get(1).copied().unwrap_or(1);
+    Ok(batched_svd::Batch::zeros(count, rows, cols)?.into_vec())
+}
+
+/// The shape of a result: the input's leading dimensions and its own.
+fn shape<T>(stack: &Stack<T>, own: &[usize]) -> Vec<u64> {
+    let own = own.iter().map(|&n| n as u64);
+    stack.leading.iter().copied().chain(own).collect()
+}
+
+fn single(values: Vec<f64>) -> Vec<[f64; 1]> {
+    values.into_iter().map(|value| [value]).collect()
+}
+
+/// The worst of each kind of residual over all matrices that have a result.
+fn columns<const N: usize>(report: &Report, residuals: &[[f64; N]]) -> [f64; N] {
+    std::array::from_fn(|kind| verify::worst(report, residuals.iter().map(|r| &r[kind..=kind])))
+}

@@ -1,0 +1,456 @@
+//! The command line as a person uses it: files, answers, and one clear line for what is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use npyz::{AutoSerialize, Deserialize, NpyFile, Order, Serialize, WriteOptions, WriterBuilder};
+use tempfile::TempDir;
+
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.npy");
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_batched-svd"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Our own lines of standard error: a driver may add some.
+fn complaints(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter(|line| line.starts_with("batched-svd:"))
+        .map(str::to_string)
+        .collect()
+}
+
+fn write<T: AutoSerialize + Serialize + Copy>(
+    path: &Path,
+    shape: &[u64],
+    order: Order,
+    data: &[T],
+) {
+    let mut writer = WriteOptions::new()
+        .default_dtype()
+        .shape(shape)
+        .order(order)
+        .writer(std::fs::File::create(path).unwrap())
+        .begin_nd()
+        .unwrap();
+    writer.extend(data.iter().copied()).unwrap();
+    writer.finish().unwrap();
+}
+
+fn read<T: Deserialize>(path: impl AsRef<Path>) -> (Vec<u64>, Vec<T>) {
+    let file = NpyFile::new(std::fs::File::open(path).unwrap()).unwrap();
+    (file.shape().to_vec(), file.into_vec().unwrap())
+}
+
+struct Scratch(TempDir);
+
+impl Scratch {
+    fn new() -> Self {
+        Scratch(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_string()
+    }
+}
+
+/// Runs and expects one line of complaint that names `what`, and exit code `code`.
+fn refused(args: &[&str], code: i32, what: &str) {
+    let output = run(args);
+    let lines = complaints(&output);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {lines:?}");
+    assert_eq!(lines.len(), 1, "{args:?}: {lines:?}");
+    assert!(lines[0].contains(what), "{args:?}: {lines:?}");
+    assert!(stdout(&output).is_empty());
+}
+
+#[test]
+fn the_main_job() {
+    let scratch = Scratch::new();
+    let out = scratch.text("pinv.npy");
+    let output = run(&["pinv", DIGITS, "-o", &out, "--backend", "cpu"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = stdout(&output);
+    for part in [
+        "1797 of 8x8, f32",
+        "1797 of 1797",
+        "|AXA-A| / |A|",
+        "matrices/s",
+        "ranks",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let (shape, x) = read::<f32>(&out);
+    assert_eq!(shape, [1797, 8, 8]);
+    // Condition one, here and now: A X A = A, to the digits that condition numbers leave.
+    let (_, a) = read::<f32>(DIGITS);
+    for (a, x) in a.chunks(64).zip(x.chunks(64)) {
+        let at = |m: &[f32], i: usize, j: usize| f64::from(m[8 * i + j]);
+        let product = |f: &dyn Fn(usize, usize) -> f64, m: &[f32]| {
+            let mut out = [[0.0; 8]; 8];
+            for (i, row) in out.iter_mut().enumerate() {
+                for (j, to) in row.iter_mut().enumerate() {
+                    *to = (0..8).map(|k| f(i, k) * at(m, k, j)).sum();
+                }
+            }
+            out
+        };
+        let ax = product(&|i, k| at(a, i, k), x);
+        let axa = product(&|i, k| ax[i][k], a);
+        for i in 0..8 {
+            for j in 0..8 {
+                assert!((axa[i][j] - at(a, i, j)).abs() < 2e-3);
+            }
+        }
+    }
+}
+
+#[test]
+fn json_has_what_a_program_needs() {
+    let scratch = Scratch::new();
+    let out = scratch.text("pinv.npy");
+    let output = run(&["pinv", DIGITS, "-o", &out, "--json", "--backend", "cpu"]);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(object["op"], "pinv");
+    assert_eq!(object["dtype"], "f32");
+    assert_eq!(object["engine"], "cpu");
+    assert_eq!(
+        [&object["rows"], &object["cols"], &object["count"]],
+        [8, 8, 1797]
+    );
+    assert_eq!(
+        [
+            &object["converged"],
+            &object["not_converged"],
+            &object["non_finite"]
+        ],
+        [1797, 0, 0]
+    );
+    assert!(object["seconds"].as_f64().unwrap() > 0.0);
+    assert!(object["max_residual"].as_f64().unwrap() < 1e-3);
+    assert!((2..20).contains(&object["max_sweeps"].as_u64().unwrap()));
+    for key in ["device", "kernel"] {
+        assert!(object[key].is_string());
+    }
+}
+
+#[test]
+fn svd_writes_factors_that_numpy_would_multiply() {
+    let scratch = Scratch::new();
+    let (input, dir) = (scratch.path("a.npy"), scratch.text("out"));
+    let (m, n, count) = (3, 5, 4);
+    let a: Vec<f64> = (0..count * m * n).map(|e| ((e * e) as f64).sin()).collect();
+    write(&input, &[2, 2, m as u64, n as u64], Order::C, &a);
+    let input = input.to_str().unwrap();
+    for (vectors, u_cols, v_rows) in [("thin", 3, 3), ("full", 3, 5)] {
+        let output = run(&[
+            "svd",
+            input,
+            "-o",
+            &dir,
+            "--vectors",
+            vectors,
+            "--backend",
+            "cpu",
+        ]);
+        assert!(output.status.success(), "{output:?}");
+        let at = |name: &str| Path::new(&dir).join(name);
+        let (u_shape, u) = read::<f64>(at("u.npy"));
+        let (s_shape, s) = read::<f64>(at("s.npy"));
+        let (vt_shape, vt) = read::<f64>(at("vt.npy"));
+        assert_eq!(u_shape, [2, 2, 3, u_cols]);
+        assert_eq!(s_shape, [2, 2, 3]);
+        assert_eq!(vt_shape, [2, 2, v_rows, 5]);
+        for b in 0..count {
+            for i in 0..m {
+                for j in 0..n {
+                    let sum: f64 = (0..3)
+                        .map(|k| {
+                            let u = u[(b * m + i) * u_cols as usize + k];
+                            let vt = vt[(b * v_rows as usize + k) * n + j];
+                            u * s[b * 3 + k] * vt
+                        })
+                        .sum();
+                    assert!((sum - a[(b * m + i) * n + j]).abs() < 1e-14);
+                }
+            }
+        }
+        let (status_shape, status) = read::<u8>(at("status.npy"));
+        let (sweeps_shape, sweeps) = read::<u32>(at("sweeps.npy"));
+        assert_eq!((status_shape, status), (vec![2, 2], vec![0; 4]));
+        assert_eq!(sweeps_shape, [2, 2]);
+        assert!(sweeps.iter().all(|s| (1..20).contains(s)));
+    }
+}
+
+#[test]
+fn fortran_order_and_values_only() {
+    let scratch = Scratch::new();
+    let (c, f) = (scratch.path("c.npy"), scratch.path("f.npy"));
+    let shape = [2u64, 3, 4, 2];
+    let at = |index: [u64; 4]| (index[0] * 1000 + index[1] * 100 + index[2] * 10 + index[3]) as f32;
+    let mut rows = Vec::new();
+    for e in 0..48 {
+        rows.push(at([e / 24, e / 8 % 3, e / 2 % 4, e % 2]));
+    }
+    let mut columns = Vec::new();
+    for e in 0..48 {
+        columns.push(at([e % 2, e / 2 % 3, e / 6 % 4, e / 24]));
+    }
+    write(&c, &shape, Order::C, &rows);
+    write(&f, &shape, Order::Fortran, &columns);
+    let mut values = Vec::new();
+    for (input, dir) in [(&c, "from-c"), (&f, "from-f")] {
+        let dir = scratch.text(dir);
+        let input = input.to_str().unwrap();
+        let output = run(&[
+            "svd",
+            input,
+            "-o",
+            &dir,
+            "--vectors",
+            "none",
+            "--backend",
+            "cpu",
+        ]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(!Path::new(&dir).join("u.npy").exists());
+        values.push(read::<f32>(Path::new(&dir).join("s.npy")));
+    }
+    assert_eq!(values[0].0, [2, 3, 2]);
+    assert_eq!(values[0], values[1]);
+}
+
+#[test]
+fn a_bad_matrix_is_named_and_strict_mode_fails() {
+    let scratch = Scratch::new();
+    let (input, out) = (scratch.path("a.npy"), scratch.text("x.npy"));
+    let mut a: Vec<f32> = (0..5 * 9).map(|e| (e as f32).cos()).collect();
+    a[2 * 9 + 4] = f32::NAN;
+    write(&input, &[5, 3, 3], Order::C, &a);
+    let input = input.to_str().unwrap();
+    let output = run(&["pinv", input, "-o", &out, "--backend", "cpu"]);
+    assert!(output.status.success());
+    let text = stdout(&output);
+    assert!(text.contains("non-finite        1 (2)"), "{text}");
+    let (_, x) = read::<f32>(&out);
+    assert!(x[2 * 9..3 * 9].iter().all(|x| x.is_nan()));
+    assert!(x[..2 * 9].iter().chain(&x[3 * 9..]).all(|x| x.is_finite()));
+    let strict = scratch.text("strict.npy");
+    let args = ["pinv", input, "-o", &strict, "--strict", "--backend", "cpu"];
+    refused(&args, 1, "2 (non-finite)");
+    assert!(!Path::new(&strict).exists());
+}
+
+#[test]
+fn rcond_cuts() {
+    let scratch = Scratch::new();
+    let (input, out) = (scratch.path("a.npy"), scratch.text("x.npy"));
+    write(&input, &[2, 2], Order::C, &[4.0f64, 0.0, 0.0, 1.0]);
+    let input = input.to_str().unwrap();
+    for (args, corner) in [
+        (["--rcond", "0.3"], 0.0),
+        (["--rcond", "0.2"], 1.0),
+        (["--atol", "1"], 0.0),
+    ] {
+        let output = run(&[&["pinv", input, "-o", &out, "--backend", "cpu"], &args[..]].concat());
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            read::<f64>(&out),
+            (vec![2, 2], vec![0.25, 0.0, 0.0, corner])
+        );
+    }
+    refused(
+        &["pinv", input, "-o", &out, "--rcond=-1"],
+        2,
+        "relative cutoff is -1",
+    );
+}
+
+#[test]
+fn empty_stacks_and_dimensions() {
+    let scratch = Scratch::new();
+    for (name, shape, result) in [
+        ("none", vec![0u64, 3, 4], vec![0u64, 4, 3]),
+        ("thin", vec![2, 3, 0], vec![2, 0, 3]),
+        ("flat", vec![2, 0, 3, 0, 4], vec![2, 0, 3, 4, 0]),
+    ] {
+        let (input, out) = (scratch.path(name), scratch.text("x.npy"));
+        write::<f32>(&input, &shape, Order::C, &[]);
+        let output = run(&["pinv", input.to_str().unwrap(), "-o", &out]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(read::<f32>(&out).0, result);
+    }
+}
+
+fn with_header(path: &Path, version: u8, header: &str, data: &[u8]) {
+    let mut bytes = b"\x93NUMPY".to_vec();
+    bytes.extend([version, 0]);
+    match version {
+        1 => bytes.extend((header.len() as u16).to_le_bytes()),
+        _ => bytes.extend((header.len() as u32).to_le_bytes()),
+    }
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn bad_files_get_one_clear_line() {
+    let scratch = Scratch::new();
+    let out = scratch.text("x.npy");
+    let refuse = |name: &str, what: &str| {
+        refused(
+            &["pinv", &scratch.text(name), "-o", &out, "--backend", "cpu"],
+            2,
+            what,
+        );
+        assert!(!Path::new(&out).exists());
+    };
+    refuse("missing.npy", "No such file");
+    std::fs::write(scratch.path("empty.npy"), b"").unwrap();
+    refuse("empty.npy", "truncated");
+    std::fs::write(scratch.path("text.npy"), b"these are no numbers").unwrap();
+    refuse("text.npy", "not a .npy file");
+    write(&scratch.path("one.npy"), &[7], Order::C, &[1.0f32; 7]);
+    refuse("one.npy", "1 dimensions");
+    write(
+        &scratch.path("int.npy"),
+        &[2, 2],
+        Order::C,
+        &[1i64, 2, 3, 4],
+    );
+    refuse("int.npy", "f32 or f64 is needed");
+    write(
+        &scratch.path("cut.npy"),
+        &[9, 3, 3],
+        Order::C,
+        &[1.0f64; 81],
+    );
+    let whole = std::fs::read(scratch.path("cut.npy")).unwrap();
+    std::fs::write(scratch.path("cut.npy"), &whole[..whole.len() - 8]).unwrap();
+    refuse("cut.npy", "promises shape [9, 3, 3]");
+    std::fs::write(scratch.path("head.npy"), &whole[..40]).unwrap();
+    refuse("head.npy", "truncated");
+    let head =
+        |shape: &str| format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}\n");
+    for (name, shape) in [
+        ("huge.npy", "2147483648, 4, 4"),
+        ("overflow.npy", "4611686018427387904, 4, 1"),
+        ("wide.npy", "1, 4, 9223372036854775807"),
+    ] {
+        with_header(&scratch.path(name), 1, &head(shape), &[0; 64]);
+        refuse(name, "promises shape");
+    }
+    with_header(&scratch.path("deep.npy"), 1, &"(".repeat(9000), &[]);
+    refuse("deep.npy", "brackets");
+    with_header(&scratch.path("long.npy"), 2, "", &[]);
+    let mut bytes = std::fs::read(scratch.path("long.npy")).unwrap();
+    bytes[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+    std::fs::write(scratch.path("long.npy"), bytes).unwrap();
+    refuse("long.npy", "header of 4294967295 bytes");
+    with_header(&scratch.path("nonsense.npy"), 1, "{'descr': 7}", &[]);
+    refuse("nonsense.npy", "");
+    refused(
+        &["pinv", DIGITS, "-o", &scratch.text("no/such/x.npy")],
+        2,
+        "no/such",
+    );
+}
+
+#[test]
+fn enormous_empty_shapes_are_no_trouble() {
+    let scratch = Scratch::new();
+    let head = "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9223372036854775807, 4), }\n";
+    with_header(&scratch.path("a.npy"), 1, head, &[]);
+    let output = run(&["pinv", &scratch.text("a.npy"), "-o", &scratch.text("x.npy")]);
+    assert!(
+        output
+            .status
+            .code()
+            .is_some_and(|code| code == 0 || code == 2),
+        "{output:?}"
+    );
+    assert!(complaints(&output).len() <= 1);
+}
+
+#[test]
+fn bad_arguments_get_one_clear_line() {
+    let scratch = Scratch::new();
+    let out = scratch.text("x.npy");
+    let pinv = |args: &[&str], what: &str| {
+        refused(&[&["pinv", DIGITS, "-o", &out][..], args].concat(), 2, what);
+    };
+    pinv(&["--tolerance", "2"], "cosine");
+    pinv(&["--max-sweeps", "0"], "at least 1");
+    pinv(&["--backend", "cpu", "--adapter", "x"], "--backend is cpu");
+    let output = run(&["pinv", DIGITS]);
+    assert_eq!(output.status.code(), Some(2));
+    let missing = ["pinv", DIGITS, "-o", &out, "--adapter", "no such adapter"];
+    refused(&missing, 1, "no such adapter");
+}
+
+#[test]
+fn devices_lists_what_there_is() {
+    let output = run(&["devices"]);
+    let text = stdout(&output);
+    assert!(output.status.success());
+    assert!(
+        text.contains("cpu   CPU, ") && text.contains("auto  takes the "),
+        "{text}"
+    );
+    let output = run(&["devices", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(object["cpu"].is_string() && object["gpus"].is_array() && object["auto"].is_string());
+}
+
+/// Both engines on the digits: they agree as far as condition numbers allow, and say who they are.
+/// (Where there is no adapter, the suite in engines.rs says so by name, or fails.)
+#[test]
+fn both_engines_do_the_main_job() {
+    let scratch = Scratch::new();
+    let (cpu, gpu) = (scratch.text("cpu.npy"), scratch.text("gpu.npy"));
+    let output = run(&["pinv", DIGITS, "-o", &gpu, "--backend", "gpu", "--json"]);
+    if !output.status.success() && std::env::var_os("BATCHED_SVD_REQUIRE_GPU").is_none() {
+        assert!(
+            complaints(&output)[0].contains("found nothing"),
+            "{output:?}"
+        );
+        println!("skipped: no adapter");
+        return;
+    }
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(object["engine"], "gpu");
+    assert_eq!(object["converged"], 1797);
+    let software = object["software"] == true;
+    let warned = complaints(&output)
+        .iter()
+        .any(|line| line.contains("software adapter"));
+    assert_eq!(software, warned);
+    assert!(
+        run(&["pinv", DIGITS, "-o", &cpu, "--backend", "cpu"])
+            .status
+            .success()
+    );
+    let ((_, a), (_, cpu), (_, gpu)) = (read::<f32>(DIGITS), read::<f32>(&cpu), read::<f32>(&gpu));
+    let norm = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    for ((a, cpu), gpu) in a.chunks(64).zip(cpu.chunks(64)).zip(gpu.chunks(64)) {
+        let difference: Vec<f32> = cpu.iter().zip(gpu).map(|(c, g)| c - g).collect();
+        // |A| |X| bounds the condition number of what is kept, within a factor of 8.
+        let condition = norm(a) * norm(cpu);
+        let bound = 8.0 * 32.0 * 2f64.powi(-24) * condition;
+        assert!(norm(&difference) / norm(cpu) <= bound);
+    }
+}

@@ -1,0 +1,177 @@
+//! The promised bounds, and the checks that hold results to them. f32 results are judged in f64.
+
+use batched_svd::{
+    Batch, Cutoff, Dtype, Engine, Options, Pinv, Real, Status, Svd, Vectors, verify,
+};
+
+use super::reference;
+
+/// The unit roundoff u.
+pub fn unit<T: Real>() -> f64 {
+    T::DTYPE.unit_roundoff()
+}
+
+/// tol = u max(32, 8 sqrt(k)).
+pub fn tol<T: Real>(rows: usize, cols: usize) -> f64 {
+    let k = rows.min(cols) as f64;
+    unit::<T>() * (8.0 * k.sqrt()).max(32.0)
+}
+
+/// What rounding subnormal results may add, relative to `size`: k 2^-150 or k 2^-1075.
+pub fn subnormal<T: Real>(rows: usize, cols: usize, size: f64) -> f64 {
+    if size == 0.0 {
+        return 0.0;
+    }
+    let half_step = match T::DTYPE {
+        Dtype::F32 => 2f64.powi(-150) / size,
+        _ => 2f64.powi(-1000) / size * 2f64.powi(-75),
+    };
+    rows.min(cols) as f64 * half_step
+}
+
+pub type Outcome = Result<(), String>;
+
+/// Fails unless `value <= bound`; a NaN fails.
+pub fn at_most(what: &str, value: f64, bound: f64) -> Outcome {
+    if value <= bound {
+        return Ok(());
+    }
+    Err(format!("{what} is {value:e}, the bound {bound:e}"))
+}
+
+pub fn ensure(condition: bool, what: impl FnOnce() -> String) -> Outcome {
+    if condition { Ok(()) } else { Err(what()) }
+}
+
+fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    // A NaN must not hide behind a comparison.
+    values.into_iter().fold(
+        0.0,
+        |worst, v| if v > worst || v.is_nan() { v } else { worst },
+    )
+}
+
+fn norm(entries: &[f64]) -> f64 {
+    let scale = largest(entries.iter().map(|x| x.abs()));
+    if scale == 0.0 {
+        return 0.0;
+    }
+    scale
+        * entries
+            .iter()
+            .map(|x| (x / scale).powi(2))
+            .sum::<f64>()
+            .sqrt()
+}
+
+pub fn in_f64<T: Real>(entries: &[T]) -> Vec<f64> {
+    entries.iter().map(|x| x.f64()).collect()
+}
+
+/// Solves and holds the result to every bound: status, order, signs, reconstruction,
+/// orthogonality, and in f32 the singular values against a checked f64 reference.
+pub fn check_svd<T: Real>(
+    engine: &Engine,
+    a: &Batch<T>,
+    vectors: Vectors,
+) -> Result<Svd<T>, String> {
+    let svd = engine
+        .svd(a, vectors, &Options::default())
+        .map_err(|e| e.to_string())?;
+    let (m, n) = (a.rows(), a.cols());
+    let k = m.min(n);
+    let tol = tol::<T>(m, n);
+    if let Some((index, status)) = svd.report.failures().next() {
+        return Err(format!("matrix {index} ended as {status}"));
+    }
+    for b in 0..a.count() {
+        let sigma = in_f64(svd.sigma.matrix(b));
+        ensure(sigma.iter().all(|&s| s >= 0.0), || {
+            format!("negative: {sigma:?}")
+        })?;
+        ensure(sigma.is_sorted_by(|a, b| a >= b), || {
+            format!("unsorted: {sigma:?}")
+        })?;
+        let entries = in_f64(a.matrix(b));
+        if unit::<T>() > 1e-10 && k > 0 {
+            let exact = reference::singular_values(&entries, m, n)?;
+            let error = largest(sigma.iter().zip(&exact).map(|(s, e)| (s - e).abs()));
+            let bound = tol + subnormal::<T>(m, n, exact[0]);
+            let error = if exact[0] == 0.0 {
+                error
+            } else {
+                error / exact[0]
+            };
+            at_most(&format!("error of sigma of matrix {b}"), error, bound)?;
+        }
+    }
+    let (Some(u), Some(v)) = (&svd.u, &svd.v) else {
+        return Ok(svd);
+    };
+    let residuals = verify::reconstruction(a, u, &svd.sigma, v).map_err(|e| e.to_string())?;
+    for (b, residual) in residuals.into_iter().enumerate() {
+        let size = norm(&in_f64(a.matrix(b)));
+        let bound = tol + subnormal::<T>(m, n, size);
+        at_most(&format!("residual of matrix {b}"), residual, bound)?;
+    }
+    at_most(
+        "loss of orthogonality of U",
+        largest(verify::orthogonality(u)),
+        tol,
+    )?;
+    at_most(
+        "loss of orthogonality of V",
+        largest(verify::orthogonality(v)),
+        tol,
+    )?;
+    for b in 0..a.count() {
+        for (j, column) in v.matrix(b).chunks_exact(n.max(1)).enumerate() {
+            let magnitude = largest(column.iter().map(|x| x.f64().abs()));
+            let first = column.iter().find(|x| x.f64().abs() == magnitude);
+            let positive = first.is_none_or(|x| x.f64() > 0.0);
+            ensure(positive, || {
+                format!("sign of column {j} of V of matrix {b}")
+            })?;
+        }
+    }
+    Ok(svd)
+}
+
+/// Solves and holds the result to the four conditions: 8 tol times the condition number of the
+/// part that is kept, plus the cutoff in A X A - A.
+pub fn check_pinv<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Pinv<T>, String> {
+    let options = Options::default().cutoff(Cutoff::default());
+    let pinv = engine.pinv(a, &options).map_err(|e| e.to_string())?;
+    if let Some((index, status)) = pinv.report.failures().next() {
+        return Err(format!("matrix {index} ended as {status}"));
+    }
+    check_conditions(a, &pinv)?;
+    Ok(pinv)
+}
+
+pub fn check_conditions<T: Real>(a: &Batch<T>, pinv: &Pinv<T>) -> Outcome {
+    let (m, n) = (a.rows(), a.cols());
+    let residuals = verify::moore_penrose(a, &pinv.inverse).map_err(|e| e.to_string())?;
+    for (b, residuals) in residuals.iter().enumerate() {
+        let outcome = pinv.report.outcomes[b];
+        if outcome.status != Status::Converged || m.min(n) == 0 {
+            continue;
+        }
+        let sigma = reference::singular_values(&in_f64(a.matrix(b)), m, n)?;
+        let rank = outcome.rank as usize;
+        let condition = if rank == 0 {
+            1.0
+        } else {
+            sigma[0] / sigma[rank - 1]
+        };
+        let bound = 8.0 * tol::<T>(m, n) * condition;
+        // What is cut off: at most eps max(m, n) of sigma_1 for each.
+        let cut = 2.0 * unit::<T>() * m.max(n) as f64 * (m.min(n) as f64).sqrt();
+        for (kind, &residual) in residuals.iter().enumerate() {
+            let bound = if kind == 0 { bound + cut } else { bound };
+            let what = format!("condition {} of matrix {b} (rank {rank})", kind + 1);
+            at_most(&what, residual, bound)?;
+        }
+    }
+    Ok(())
+}

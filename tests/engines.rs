@@ -1,0 +1,754 @@
+//! The accuracy suite: every check on every engine in every type.
+//!
+//! A harness of its own, because a test that cannot run must say so by name: without an adapter the
+//! GPU's tests are listed as ignored, with the reason, and fail instead where
+//! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
+//! `BATCHED_SVD_ADAPTER` names the adapter to take.
+
+mod common;
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use batched_svd::{
+    Backend, Batch, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Real, Status, Tuning,
+    Vectors, View, ViewMut,
+};
+use common::bounds::{
+    Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, tol, unit,
+};
+use common::matrices::{hard, integers, normal, scaled};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The engines under test, each opened once.
+#[derive(Clone, Copy, PartialEq)]
+enum Which {
+    Cpu,
+    /// With all that the adapter has.
+    Gpu,
+    /// With WebGPU's default limits.
+    GpuDefaults,
+    /// With the planner's thresholds shrunk: small input takes the paths of large, in many chunks
+    /// and submits.
+    GpuShrunk,
+}
+
+impl Which {
+    const ALL: [Which; 4] = [Which::Cpu, Which::Gpu, Which::GpuDefaults, Which::GpuShrunk];
+
+    fn name(self) -> &'static str {
+        match self {
+            Which::Cpu => "cpu",
+            Which::Gpu => "gpu",
+            Which::GpuDefaults => "gpu-default-limits",
+            Which::GpuShrunk => "gpu-shrunk",
+        }
+    }
+
+    fn open(self) -> Result<Engine, Error> {
+        let mut options = GpuOptions::default();
+        if let Ok(name) = std::env::var("BATCHED_SVD_ADAPTER") {
+            options = options.adapter(name);
+        }
+        match self {
+            Which::Cpu => Ok(Engine::cpu()),
+            Which::Gpu => Engine::gpu(&options),
+            Which::GpuDefaults => Engine::gpu(&options.default_limits(true)),
+            Which::GpuShrunk => Engine::gpu(&options.tuning(shrunk())),
+        }
+    }
+
+    fn engine(self) -> Result<&'static Engine, &'static Error> {
+        static OPEN: [OnceLock<Result<Engine, Error>>; 4] = [const { OnceLock::new() }; 4];
+        OPEN[self as usize].get_or_init(|| self.open()).as_ref()
+    }
+}
+
+fn shrunk() -> Tuning {
+    let mut tuning = Tuning::default();
+    tuning.workgroup_storage = 3000;
+    tuning.workgroup_invocations = 64;
+    tuning.chunk_bytes = 16 << 10;
+    tuning.submit_flops = 100_000;
+    tuning
+}
+
+/// Shapes with random entries, and how many matrices of each.
+const SHAPES: &[(usize, usize, usize)] = &[
+    (0, 0, 3),
+    (0, 5, 3),
+    (5, 0, 3),
+    (4, 4, 0),
+    (1, 1, 5),
+    (1, 7, 5),
+    (7, 1, 5),
+    (2, 2, 300),
+    (3, 2, 50),
+    (2, 3, 50),
+    (3, 3, 1000),
+    (4, 4, 300),
+    (5, 5, 100),
+    (6, 7, 100),
+    (7, 6, 100),
+    (8, 8, 200),
+    (13, 13, 20),
+    (16, 16, 40),
+    (24, 24, 10),
+    (31, 31, 4),
+    (33, 31, 4),
+    (32, 32, 6),
+    (45, 45, 3),
+    (63, 63, 2),
+    (64, 64, 2),
+    (65, 65, 2),
+    (100, 100, 1),
+    (64, 16, 5),
+    (16, 64, 5),
+    (256, 32, 2),
+    (1000, 16, 2),
+    (300, 128, 1),
+    (1024, 1, 2),
+    (1, 1024, 2),
+    (65536, 1, 1),
+    (65536, 2, 1),
+    (2, 65536, 1),
+    (128, 128, 1),
+];
+
+/// Slow on software adapters: once, on the engine that has all limits.
+const LARGE: &[(usize, usize, usize)] = &[(256, 256, 1), (512, 512, 1)];
+
+fn random<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome {
+    let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
+    let none = check_svd(engine, &a, Vectors::None)?;
+    let thin = check_svd(engine, &a, Vectors::Thin)?;
+    ensure(none.sigma == thin.sigma, || {
+        "values with and without vectors differ".into()
+    })?;
+    let k = m.min(n);
+    let (u, v) = (thin.u.as_ref().unwrap(), thin.v.as_ref().unwrap());
+    ensure(
+        [u.rows(), u.cols(), v.rows(), v.cols()] == [m, k, n, k],
+        || "thin shapes".into(),
+    )?;
+    // A full U of a very tall matrix is a square that no test needs.
+    if m.max(n) <= 1024 {
+        let full = check_svd(engine, &a, Vectors::Full)?;
+        ensure(full.sigma == thin.sigma, || {
+            "values of thin and full differ".into()
+        })?;
+        let (full_u, full_v) = (full.u.as_ref().unwrap(), full.v.as_ref().unwrap());
+        ensure(
+            [full_u.rows(), full_u.cols(), full_v.rows(), full_v.cols()] == [m, m, n, n],
+            || "full shapes".into(),
+        )?;
+        for b in 0..count {
+            let same = full_u.matrix(b)[..m * k] == *u.matrix(b)
+                && full_v.matrix(b)[..n * k] == *v.matrix(b);
+            ensure(same, || {
+                format!("thin is not the start of full, matrix {b}")
+            })?;
+        }
+    }
+    check_pinv(engine, &a)?;
+    Ok(())
+}
+
+/// Too slow to repeat for every kind of vectors.
+fn large<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome {
+    let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
+    check_svd(engine, &a, Vectors::Thin)?;
+    if m < 512 {
+        check_pinv(engine, &a)?;
+    }
+    Ok(())
+}
+
+fn hard_matrix<T: Real>(engine: &Engine, name: &str) -> Outcome {
+    let list = hard::<T>();
+    let (_, a) = list.iter().find(|(n, _)| *n == name).unwrap();
+    let thin = check_svd(engine, a, Vectors::Thin)?;
+    if a.rows().max(a.cols()) <= 512 {
+        let full = check_svd(engine, a, Vectors::Full)?;
+        ensure(full.sigma == thin.sigma, || {
+            "values of thin and full differ".into()
+        })?;
+    }
+    // The inverse of 2^-140 is no f32: see `unrepresentable`.
+    if !["subnormal", "mixed-scales"].contains(&name) {
+        check_pinv(engine, a)?;
+    }
+    Ok(())
+}
+
+/// Singular values in extended precision, committed: the only reference sharp enough for f64.
+fn fixtures<T: Real>(engine: &Engine) -> Outcome {
+    let text = include_str!("fixtures/sigma.json");
+    let list: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        let list = value.as_array().unwrap();
+        list.iter().map(|x| x.as_f64().unwrap()).collect()
+    };
+    let mut seen = 0;
+    for fixture in &list {
+        if T::DTYPE == Dtype::F32 && !fixture["f32"].as_bool().unwrap() {
+            continue;
+        }
+        seen += 1;
+        let name = fixture["name"].as_str().unwrap();
+        let m = fixture["rows"].as_u64().unwrap() as usize;
+        let n = fixture["cols"].as_u64().unwrap() as usize;
+        let a: Vec<T> = numbers(&fixture["a"]).into_iter().map(T::of).collect();
+        let a = Batch::from_row_major(1, m, n, &a).unwrap();
+        let svd = check_svd(engine, &a, Vectors::Thin).map_err(|e| format!("{name}: {e}"))?;
+        let exact = numbers(&fixture["sigma"]);
+        let rank = exact.iter().filter(|&&s| s > 0.0).count();
+        for (sigma, exact_sigma) in in_f64(svd.sigma.matrix(0)).iter().zip(&exact) {
+            let error = (sigma - exact_sigma).abs();
+            let relative = if error == 0.0 { 0.0 } else { error / exact[0] };
+            at_most(
+                &format!("{name}: error of {sigma:e}"),
+                relative,
+                tol::<T>(m, n),
+            )?;
+        }
+        let found = svd.report.outcomes[0].rank as usize;
+        ensure(found <= rank, || {
+            format!("{name}: rank {found}, but it is {rank}")
+        })?;
+    }
+    ensure(seen >= 30, || format!("only {seen} fixtures"))
+}
+
+/// Small integers of known rank show it under the default cutoff.
+fn integer_ranks<T: Real>(engine: &Engine) -> Outcome {
+    let mut worst = 0.0f64;
+    for (m, n) in [
+        (2, 2),
+        (3, 3),
+        (3, 2),
+        (2, 5),
+        (4, 4),
+        (8, 8),
+        (13, 7),
+        (16, 16),
+    ] {
+        for rank in 1..m.min(n) {
+            if rank > 3 {
+                break;
+            }
+            let a = integers::<T>(400, m, n, rank, (100 * m + 10 * n + rank) as u64);
+            let svd = engine
+                .svd(&a, Vectors::None, &Options::default())
+                .map_err(|e| e.to_string())?;
+            for b in 0..a.count() {
+                let sigma = in_f64(svd.sigma.matrix(b));
+                let found = svd.report.outcomes[b].rank as usize;
+                ensure(found <= rank, || {
+                    format!("rank {found} of {m}x{n} integers of rank {rank}: {sigma:?}")
+                })?;
+                if sigma[0] > 0.0 {
+                    worst = worst.max(sigma[rank] / sigma[0]);
+                }
+            }
+        }
+    }
+    // At 2x2 the cutoff is 4u: a computed zero must come out well below it.
+    at_most("the largest computed zero", worst, 3.0 * unit::<T>())
+}
+
+/// A NaN or an infinity harms its own matrix and nobody else, bit for bit.
+fn isolation<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n) in [(4, 4), (7, 3), (3, 7), (20, 20), (60, 5)] {
+        let good = normal::<T>(9, m, n, 7);
+        let mut bad = good.clone();
+        let size = m * n;
+        bad.as_mut_slice()[size] = T::of(f64::NAN);
+        bad.as_mut_slice()[5 * size - 1] = T::of(f64::INFINITY);
+        bad.as_mut_slice()[8 * size + size / 2] = T::of(f64::NEG_INFINITY);
+        let options = Options::default();
+        let svd = |a| engine.svd(a, Vectors::Full, &options).unwrap();
+        let (clean, harmed) = (svd(&good), svd(&bad));
+        let (clean_pinv, harmed_pinv) = (
+            engine.pinv(&good, &options).unwrap(),
+            engine.pinv(&bad, &options).unwrap(),
+        );
+        for b in 0..9 {
+            let parts = [
+                (clean.sigma.matrix(b), harmed.sigma.matrix(b)),
+                (
+                    clean.u.as_ref().unwrap().matrix(b),
+                    harmed.u.as_ref().unwrap().matrix(b),
+                ),
+                (
+                    clean.v.as_ref().unwrap().matrix(b),
+                    harmed.v.as_ref().unwrap().matrix(b),
+                ),
+                (clean_pinv.inverse.matrix(b), harmed_pinv.inverse.matrix(b)),
+            ];
+            let is_bad = [1, 4, 8].contains(&b);
+            for (clean, harmed) in parts {
+                if is_bad {
+                    let all = harmed.iter().all(|x| x.f64().is_nan());
+                    ensure(all, || format!("matrix {b} of {m}x{n} is not NaN"))?;
+                } else {
+                    ensure(clean == harmed, || {
+                        format!("matrix {b} of {m}x{n} was touched")
+                    })?;
+                }
+            }
+            let expected = if is_bad {
+                Status::NonFinite
+            } else {
+                Status::Converged
+            };
+            for report in [&harmed.report, &harmed_pinv.report] {
+                ensure(report.outcomes[b].status == expected, || {
+                    format!("matrix {b} of {m}x{n}: {:?}", report.outcomes[b])
+                })?;
+            }
+        }
+        let strict = engine.svd(&bad, Vectors::None, &options.clone().strict(true));
+        let named: Vec<usize> = match strict {
+            Err(Error::Strict(failures)) => failures.iter().map(|f| f.0).collect(),
+            other => return Err(format!("strict mode gave {other:?}")),
+        };
+        ensure(named == [1, 4, 8], || {
+            format!("strict mode named {named:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The same matrix gives the same bits, whatever the batch around it and however often.
+fn determinism<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n) in [(3, 3), (6, 7), (20, 20), (70, 9)] {
+        let a = normal::<T>(40, m, n, 5);
+        let options = Options::default();
+        let svd = |a: View<'_, T>| engine.svd(a, Vectors::Thin, &options).unwrap();
+        let all = svd(a.view());
+        ensure(all == svd(a.view()), || "two calls differ".into())?;
+        for b in [0, 17, 39] {
+            let one = svd(a.view().matrices(b..b + 1).unwrap());
+            let same = one.sigma.matrix(0) == all.sigma.matrix(b)
+                && one.u.unwrap().matrix(0) == all.u.as_ref().unwrap().matrix(b)
+                && one.v.unwrap().matrix(0) == all.v.as_ref().unwrap().matrix(b);
+            ensure(same, || {
+                format!("matrix {b} of {m}x{n} depends on its batch")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Strided input and output name the same entries as contiguous ones.
+fn layouts<T: Real>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    let a = normal::<T>(6, 5, 3, 77);
+    let expected = engine.svd(&a, Vectors::Full, &options).unwrap();
+    let pinv = engine.pinv(&a, &options).unwrap();
+    // Row-major, transposed twice, and interleaved matrices (batch stride 1).
+    let rows: Vec<T> = (0..6 * 15)
+        .map(|e| a.view().get(e / 15, e % 15 / 3, e % 3).unwrap())
+        .collect();
+    let row_major = View::row_major(&rows, 6, 5, 3).unwrap();
+    let interleaved: Vec<T> = (0..6 * 15)
+        .map(|e| a.view().get(e % 6, e / 6 % 5, e / 30).unwrap())
+        .collect();
+    let interleaved = View::new(&interleaved, 0, [6, 5, 3], [1, 6, 30]).unwrap();
+    for (name, view) in [("row-major", row_major), ("interleaved", interleaved)] {
+        let svd = engine.svd(view, Vectors::Full, &options).unwrap();
+        ensure(svd == expected, || format!("{name} input"))?;
+    }
+    // Into the caller's places: row-major, and V as its transpose.
+    let (mut u, mut vt) = (vec![T::default(); 6 * 25], vec![T::default(); 6 * 9]);
+    let mut sigma = vec![T::default(); 6 * 3];
+    let report = engine
+        .svd_into(
+            &a,
+            Some(ViewMut::row_major(&mut u, 6, 5, 5).unwrap()),
+            ViewMut::col_major(&mut sigma, 6, 3, 1).unwrap(),
+            Some(ViewMut::row_major(&mut vt, 6, 3, 3).unwrap().transpose()),
+            &options,
+        )
+        .unwrap();
+    ensure(report == expected.report, || "report of svd_into".into())?;
+    ensure(sigma == expected.sigma.as_slice(), || {
+        "sigma of svd_into".into()
+    })?;
+    ensure(vt == expected.v.as_ref().unwrap().as_slice(), || {
+        "V of svd_into".into()
+    })?;
+    let u = View::row_major(&u, 6, 5, 5).unwrap().to_batch().unwrap();
+    ensure(Some(&u) == expected.u.as_ref(), || "U of svd_into".into())?;
+    let mut inverse = vec![T::default(); 6 * 15];
+    let place = ViewMut::row_major(&mut inverse, 6, 3, 5).unwrap();
+    engine.pinv_into(&a, place, &options).unwrap();
+    let inverse = View::row_major(&inverse, 6, 3, 5)
+        .unwrap()
+        .to_batch()
+        .unwrap();
+    ensure(inverse == pinv.inverse, || "pinv_into".into())?;
+    // A broadcast matrix is the same matrix many times.
+    let first = a.matrix(0);
+    let broadcast = View::new(first, 0, [50, 5, 3], [0, 1, 5]).unwrap();
+    let many = engine.svd(broadcast, Vectors::None, &options).unwrap();
+    let same = (0..50).all(|b| many.sigma.matrix(b) == expected.sigma.matrix(0));
+    ensure(same, || "broadcast input".into())
+}
+
+/// Singular values strictly above max(absolute, relative sigma_max) count, and no others.
+fn cutoffs<T: Real>(engine: &Engine) -> Outcome {
+    let values = [8.0, 4.0, 2.0, 1.0];
+    let diagonal = |b: usize, i: usize, j: usize| {
+        let scale = if b == 1 { 0.25 } else { 1.0 };
+        T::of(if i == j { scale * values[i] } else { 0.0 })
+    };
+    let a = Batch::from_fn(2, 4, 4, diagonal).unwrap();
+    let cases: [(Cutoff, [u32; 2]); 9] = [
+        (Cutoff::default(), [4, 4]),
+        (Cutoff::relative(0.0), [4, 4]),
+        (Cutoff::relative(0.25), [2, 2]),
+        (Cutoff::relative(0.2499), [3, 3]),
+        (Cutoff::absolute(1.0), [3, 1]),
+        (Cutoff::absolute(0.0), [4, 4]),
+        (Cutoff::relative(0.2).and_absolute(1.0), [3, 1]),
+        (Cutoff::relative(vec![0.2, 0.6]), [3, 1]),
+        (Cutoff::absolute(1e300), [0, 0]),
+    ];
+    for (cutoff, ranks) in cases {
+        let options = Options::default().cutoff(cutoff.clone());
+        let pinv = engine.pinv(&a, &options).unwrap();
+        for (b, &rank) in ranks.iter().enumerate() {
+            let found = pinv.report.outcomes[b].rank;
+            ensure(found == rank, || {
+                format!("{cutoff:?}: rank {found}, not {rank}")
+            })?;
+            for i in 0..4 {
+                let entry = pinv.inverse.view().get(b, i, i).unwrap().f64();
+                let sigma = diagonal(b, i, i).f64();
+                let exact = if i < rank as usize { 1.0 / sigma } else { 0.0 };
+                at_most("entry", (entry - exact).abs(), 4.0 * unit::<T>() * exact)?;
+            }
+        }
+    }
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        let options = Options::default().cutoff(Cutoff::relative(bad));
+        let error = engine.pinv(&a, &options);
+        ensure(matches!(error, Err(Error::Argument(_))), || {
+            format!("cutoff {bad}")
+        })?;
+    }
+    let options = Options::default().cutoff(Cutoff::relative(vec![0.1; 3]));
+    let error = engine.pinv(&a, &options);
+    ensure(matches!(error, Err(Error::Argument(_))), || {
+        "three cutoffs for two".into()
+    })
+}
+
+/// What leaves the range of the type is said, and what does not is right.
+fn unrepresentable<T: Real>(engine: &Engine) -> Outcome {
+    let (largest, smallest) = match T::DTYPE {
+        Dtype::F32 => (f64::from(f32::MAX), f64::from(f32::from_bits(1))),
+        _ => (f64::MAX, f64::from_bits(1)),
+    };
+    let options = Options::default();
+    let fill = |n: usize, x: f64| Batch::from_fn(1, n, n, |_, _, _| T::of(x)).unwrap();
+    let status = |a: &Batch<T>| {
+        engine
+            .svd(a, Vectors::Thin, &options)
+            .unwrap()
+            .report
+            .outcomes[0]
+            .status
+    };
+    let pinv_status = |a: &Batch<T>| engine.pinv(a, &options).unwrap().report.outcomes[0].status;
+
+    // sigma = 8 max overflows; its inverse is subnormal.
+    let huge = fill(8, largest);
+    let svd = engine.svd(&huge, Vectors::Thin, &options).unwrap();
+    ensure(status(&huge) == Status::NotRepresentable, || "8 max".into())?;
+    ensure(svd.sigma.matrix(0)[0].f64() == f64::INFINITY, || {
+        "sigma is infinite".into()
+    })?;
+    ensure(pinv_status(&huge) == Status::NotRepresentable, || {
+        "inverse of 8 max".into()
+    })?;
+    // All subnormal of rank one: sigma is a small multiple of the smallest number, and is right.
+    let tiny = fill(4, smallest);
+    let svd = engine.svd(&tiny, Vectors::Thin, &options).unwrap();
+    ensure(status(&tiny) == Status::Converged, || "4 tiny".into())?;
+    ensure(svd.sigma.matrix(0)[0].f64() == 4.0 * smallest, || {
+        "sigma of 4 tiny".into()
+    })?;
+    ensure(pinv_status(&tiny) == Status::NotRepresentable, || {
+        "inverse of 4 tiny".into()
+    })?;
+    // [[3, 2], [1, 1]] times the smallest number: sigma_2 is 0.26 of it, which rounds to zero.
+    let entries = [3.0, 1.0, 2.0, 1.0].map(|x| T::of(x * smallest)).to_vec();
+    let vanishing = Batch::from_col_major(1, 2, 2, entries).unwrap();
+    ensure(status(&vanishing) == Status::NotRepresentable, || {
+        "a sigma that vanishes".into()
+    })?;
+    // Ordinary neighbours in range are fine.
+    ensure(status(&fill(2, largest / 4.0)) == Status::Converged, || {
+        "max / 4".into()
+    })?;
+    let strict = engine.pinv(&tiny, &options.clone().strict(true));
+    ensure(
+        strict == Err(Error::Strict(vec![(0, Status::NotRepresentable)])),
+        || format!("strict: {strict:?}"),
+    )
+}
+
+/// A matrix that is given up says so, with the best factors so far.
+fn unconverged<T: Real>(engine: &Engine) -> Outcome {
+    for n in [6, 20] {
+        let a = normal::<T>(3, n, n, 3);
+        let options = Options::default().max_sweeps(2);
+        let svd = engine.svd(&a, Vectors::Thin, &options).unwrap();
+        for outcome in &svd.report.outcomes {
+            let expected = outcome.status == Status::NotConverged && outcome.sweeps == 2;
+            ensure(expected, || format!("{outcome:?}"))?;
+        }
+        // Orthogonal rotations so far: U is orthonormal, and the norm is kept.
+        let (u, norms) = (
+            svd.u.as_ref().unwrap(),
+            batched_svd::verify::norms(&a, &svd.sigma),
+        );
+        for loss in batched_svd::verify::orthogonality(u) {
+            at_most("loss of orthogonality of U", loss, tol::<T>(n, n))?;
+        }
+        for norm in norms.unwrap() {
+            at_most("change of the norm", norm, tol::<T>(n, n))?;
+        }
+        // A tolerance that nothing reaches ends at the cap.
+        let options = Options::default().tolerance(0.0).max_sweeps(9);
+        let report = engine.svd(&a, Vectors::None, &options).unwrap().report;
+        ensure(report.max_sweeps() <= 9, || {
+            format!("{} sweeps", report.max_sweeps())
+        })?;
+        // A looser one takes fewer sweeps.
+        let loose = engine
+            .svd(&a, Vectors::None, &Options::default().tolerance(0.1))
+            .unwrap();
+        let tight = engine.svd(&a, Vectors::None, &Options::default()).unwrap();
+        ensure(
+            loose.report.max_sweeps() < tight.report.max_sweeps(),
+            || "loose".into(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The pseudoinverse of the transpose is the transpose, and that of the pseudoinverse the matrix.
+fn laws<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n) in [(4, 4), (9, 5), (5, 9)] {
+        let a = normal::<T>(10, m, n, 21);
+        let options = Options::default();
+        let x = check_pinv(engine, &a)?;
+        let xt = engine.pinv(a.view().transpose(), &options).unwrap();
+        let back = engine.pinv(&x.inverse, &options).unwrap();
+        check_conditions(&a, &x)?;
+        for b in 0..10 {
+            let sigma = common::reference::singular_values(&in_f64(a.matrix(b)), m, n)?;
+            let condition = sigma[0] / sigma[m.min(n) - 1];
+            let bound = 8.0 * tol::<T>(m, n) * condition * condition;
+            for i in 0..m {
+                for j in 0..n {
+                    let entry = |batch: &Batch<T>, i, j| batch.view().get(b, i, j).unwrap().f64();
+                    let difference = entry(&x.inverse, j, i) - entry(&xt.inverse, i, j);
+                    let size = 1.0 / sigma[m.min(n) - 1];
+                    at_most("pinv of A'", difference.abs() / size, bound)?;
+                    let difference = entry(&back.inverse, i, j) - entry(&a, i, j);
+                    at_most("pinv of pinv", difference.abs() / sigma[0], bound)?;
+                }
+            }
+        }
+        // Scaling by a power of two scales exactly, on the same path.
+        let scaled_x = engine.pinv(&scaled(&a, 40), &options).unwrap();
+        ensure(scaled_x.inverse == scaled(&x.inverse, -40), || {
+            "scaling".into()
+        })?;
+    }
+    Ok(())
+}
+
+/// Progress is told, and ends with all.
+fn progress<T: Real>(engine: &Engine) -> Outcome {
+    let a = normal::<T>(500, 4, 4, 1);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let options = Options::default().progress(Arc::new(move |done, all| {
+        log.lock().unwrap().push((done, all));
+    }));
+    engine.pinv(&a, &options).unwrap();
+    let told = told.lock().unwrap();
+    let last = told.iter().max().copied();
+    ensure(last == Some((500, 500)), || format!("{last:?}"))
+}
+
+/// More matrices than one dimension of a dispatch counts.
+fn many<T: Real>(engine: &Engine) -> Outcome {
+    let one = normal::<T>(1, 2, 2, 9);
+    let count = 65_536 + 100;
+    let view = View::new(one.as_slice(), 0, [count, 2, 2], [0, 1, 2]).unwrap();
+    let svd = engine
+        .svd(view, Vectors::None, &Options::default())
+        .unwrap();
+    let expected = svd.sigma.matrix(0).to_vec();
+    let same = svd.sigma.as_slice().chunks_exact(2).all(|s| s == expected);
+    ensure(same && svd.report.all_converged(), || "many".into())
+}
+
+/// The `_async` calls give what the blocking ones give.
+fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
+    let a = normal::<T>(20, 5, 4, 2);
+    let options = Options::default();
+    let (svd, pinv) = pollster::block_on(async {
+        (
+            engine.svd_async(&a, Vectors::Thin, &options).await,
+            engine.pinv_async(&a, &options).await,
+        )
+    });
+    ensure(svd == engine.svd(&a, Vectors::Thin, &options), || {
+        "svd".into()
+    })?;
+    ensure(pinv == engine.pinv(&a, &options), || "pinv".into())
+}
+
+/// Which kernel a shape takes: every path is seen to have run.
+fn kernel<T: Real>(engine: &Engine, m: usize, n: usize, expected: &str) -> Outcome {
+    let a = normal::<T>(3, m, n, 8);
+    let svd = check_svd(engine, &a, Vectors::Thin)?;
+    ensure(svd.report.kernel == expected, || {
+        format!("{m}x{n} ran as {}, not {expected}", svd.report.kernel)
+    })?;
+    let gpu = expected.starts_with("jacobi-");
+    ensure((svd.report.backend == Backend::Gpu) == gpu, || {
+        "backend".into()
+    })?;
+    check_pinv(engine, &a)?;
+    Ok(())
+}
+
+struct Suite {
+    which: Which,
+    trials: Vec<Trial>,
+    /// Why this engine's tests in a type cannot run, and whether that is an error.
+    absent: [Option<(String, bool)>; 2],
+}
+
+impl Suite {
+    fn add<T: Real>(
+        &mut self,
+        name: impl std::fmt::Display,
+        check: impl FnOnce(&Engine) -> Outcome + Send + 'static,
+    ) {
+        let which = self.which;
+        let mut name = format!("{}/{}/{name}", which.name(), T::DTYPE);
+        let absent = self.absent[usize::from(T::DTYPE == Dtype::F64)].clone();
+        if let Some((reason, _)) = &absent {
+            name += &format!(" ({reason})");
+        }
+        let (ignored, required) = match &absent {
+            Some((_, required)) => (!required, *required),
+            None => (false, false),
+        };
+        let trial = Trial::test(name, move || {
+            if required {
+                return Err(Failed::from("required by BATCHED_SVD_REQUIRE_GPU"));
+            }
+            let engine = which.engine().map_err(|e| Failed::from(e.to_string()))?;
+            check(engine).map_err(Failed::from)
+        });
+        self.trials.push(trial.with_ignored_flag(ignored));
+    }
+
+    fn add_all<T: Real>(&mut self) {
+        for &(m, n, count) in SHAPES {
+            self.add::<T>(format!("random-{m}x{n}"), move |e| {
+                random::<T>(e, m, n, count)
+            });
+        }
+        if matches!(self.which, Which::Cpu | Which::Gpu) {
+            for &(m, n, count) in LARGE {
+                self.add::<T>(format!("random-{m}x{n}"), move |e| {
+                    large::<T>(e, m, n, count)
+                });
+            }
+        }
+        for (name, _) in hard::<T>() {
+            self.add::<T>(format!("hard-{name}"), move |e| hard_matrix::<T>(e, name));
+        }
+        self.add::<T>("fixtures", fixtures::<T>);
+        self.add::<T>("integer-ranks", integer_ranks::<T>);
+        self.add::<T>("isolation", isolation::<T>);
+        self.add::<T>("determinism", determinism::<T>);
+        self.add::<T>("layouts", layouts::<T>);
+        self.add::<T>("cutoffs", cutoffs::<T>);
+        self.add::<T>("unrepresentable", unrepresentable::<T>);
+        self.add::<T>("unconverged", unconverged::<T>);
+        self.add::<T>("laws", laws::<T>);
+        self.add::<T>("progress", progress::<T>);
+        self.add::<T>("asynchronous", asynchronous::<T>);
+        if self.which != Which::GpuShrunk {
+            self.add::<T>("many", many::<T>);
+        }
+        let kernels: &[(usize, usize, &str)] = match self.which {
+            Which::Cpu => &[(8, 8, "jacobi")],
+            Which::Gpu | Which::GpuDefaults => &[
+                (8, 8, "jacobi-resident"),
+                (20, 20, "jacobi-resident"),
+                (1000, 16, "jacobi-swept"),
+                (128, 128, "jacobi-rounds"),
+            ],
+            Which::GpuShrunk => &[
+                (5, 5, "jacobi-resident"),
+                (90, 6, "jacobi-swept"),
+                (24, 24, "jacobi-rounds"),
+            ],
+        };
+        for &(m, n, name) in kernels {
+            self.add::<T>(format!("kernel-{m}x{n}"), move |e| {
+                kernel::<T>(e, m, n, name)
+            });
+        }
+    }
+}
+
+fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let required = std::env::var("BATCHED_SVD_REQUIRE_GPU").unwrap_or_default();
+    for which in Which::ALL {
+        let absent = match which.engine() {
+            Ok(engine) => {
+                println!("{}: {engine}", which.name());
+                let a = normal::<f64>(1, 2, 2, 1);
+                let error = engine.svd(&a, Vectors::None, &Options::default()).err();
+                let reason = error.map(|_| ("no f64 in shaders".into(), required == "f64"));
+                [None, reason]
+            }
+            Err(error) => {
+                println!("{}: {error}", which.name());
+                let reason = Some(("no adapter".to_string(), !required.is_empty()));
+                [reason.clone(), reason]
+            }
+        };
+        let mut suite = Suite {
+            which,
+            trials: Vec::new(),
+            absent,
+        };
+        suite.add_all::<f32>();
+        suite.add_all::<f64>();
+        trials.extend(suite.trials);
+    }
+    trials
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // Every test uses all cores already, and a GPU takes one call at a time.
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    libtest_mimic::run(&arguments, trials()).exit();
+}

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Runs all tests, on every engine that can be had. What the GPU's tests need and is not there is
+# installed where that is possible: on Debian and its like, by root, Mesa's software Vulkan.
+#
+# BATCHED_SVD_REQUIRE_GPU=1 (or =f64) makes tests that find no adapter fail instead of being
+# ignored; BATCHED_SVD_SECOND_DRIVER=1 also installs and requires SwiftShader, whose arithmetic
+# differs, and runs the GPU's tests on it once more.
+set -eu
+cd "$(dirname "$0")/.."
+
+has_driver() {
+    [ -n "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ] && return 0
+    for folder in /usr/share/vulkan/icd.d /usr/local/share/vulkan/icd.d /etc/vulkan/icd.d; do
+        for file in "$folder"/*.json; do
+            [ -e "$file" ] && ldconfig -p | grep -q libvulkan.so.1 && return 0
+        done
+    done
+    return 1
+}
+
+can_install() {
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]
+}
+
+if [ "$(uname)" = Linux ] && ! has_driver; then
+    if can_install; then
+        echo "tests: no Vulkan driver found, installing Mesa's"
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends mesa-vulkan-drivers libvulkan1 >/dev/null
+    else
+        echo "tests: no Vulkan driver found; install mesa-vulkan-drivers and libvulkan1 to test the GPU engine"
+    fi
+fi
+
+# Mesa complains on standard error without it.
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
+
+cargo test --release --features cli
+
+swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
+if [ "${BATCHED_SVD_SECOND_DRIVER:-}" = 1 ]; then
+    if [ ! -e "$swiftshader" ] && can_install; then
+        echo "tests: installing SwiftShader (with Chromium)"
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends chromium >/dev/null
+    fi
+    [ -e "$swiftshader" ] || { echo "tests: SwiftShader is required, but not there"; exit 1; }
+fi
+if [ -e "$swiftshader" ]; then
+    echo "tests: the GPU engine once more, on SwiftShader (without f64)"
+    VK_DRIVER_FILES="$swiftshader" BATCHED_SVD_ADAPTER=SwiftShader BATCHED_SVD_REQUIRE_GPU=1 \
+        cargo test --release --features cli --test engines -- gpu
+fi
+echo "tests: all passed"
