@@ -15,6 +15,7 @@ pub(crate) struct Call<'a, T> {
     pub filter: Filter,
     pub options: &'a Options,
     /// Whether the caller's thread may block until the device is done.
+    #[cfg(feature = "gpu")]
     pub blocking: bool,
 }
 

@@ -92,6 +92,7 @@ pub struct Engine {
     #[cfg(feature = "gpu")]
     gpu: Option<Gpu>,
     /// Whether the CPU takes what the GPU cannot.
+    #[cfg(feature = "gpu")]
     falls_back: bool,
     cpu_name: String,
     /// Why an automatic choice fell on the CPU.
@@ -129,6 +130,7 @@ impl Engine {
         Engine {
             #[cfg(feature = "gpu")]
             gpu: None,
+            #[cfg(feature = "gpu")]
             falls_back: false,
             cpu_name: format!("CPU, {threads} thread{s}"),
             reason: None,
@@ -474,8 +476,11 @@ impl Engine {
             convergence: Convergence::new(&problem, options),
             filter: Filter::Inverse,
             options,
+            #[cfg(feature = "gpu")]
             blocking,
         };
+        #[cfg(not(feature = "gpu"))]
+        let _ = blocking;
         let (backend, device, kernel) = self.dispatch(&call, outputs).await?;
         Ok(Report {
             outcomes,
@@ -491,16 +496,18 @@ impl Engine {
         outputs: Outputs<'_, T>,
     ) -> Result<(Backend, String, &'static str), Error> {
         // Without a singular value there is nothing to accelerate.
-        let _trivial = call.problem.cols == 0 || call.view.count() == 0;
         #[cfg(feature = "gpu")]
-        if let Some(gpu) = &self.gpu {
+        if let Some(gpu) = &self.gpu
+            && call.problem.cols > 0
+            && call.view.count() > 0
+        {
             match gpu.plan(&call.problem, &call.convergence) {
-                Ok(recipe) if !_trivial => {
+                Ok(recipe) => {
                     gpu.run(call, &recipe, outputs).await?;
                     return Ok((Backend::Gpu, gpu.adapter.name.clone(), recipe.path.name()));
                 }
-                Err(error) if !_trivial && !self.falls_back => return Err(error),
-                _ => {}
+                Err(error) if !self.falls_back => return Err(error),
+                Err(_) => {}
             }
         }
         let recipe = CpuRecipe::new(&call.problem, &self.tuning);

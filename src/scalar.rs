@@ -126,7 +126,7 @@ pub(crate) mod sealed {
         const ONE: Self = 1.0;
         const NAN: Self = f32::NAN;
         const TARGET: i32 = 40;
-        const NEGLIGIBLE: Self = 5.684_341_9e-14; // 2^-44
+        const NEGLIGIBLE: Self = power_of_two(-44) as f32;
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
 
         fn of(value: f64) -> Self {

@@ -109,9 +109,9 @@ fn the_main_job() {
         };
         let ax = product(&|i, k| at(a, i, k), x);
         let axa = product(&|i, k| ax[i][k], a);
-        for i in 0..8 {
-            for j in 0..8 {
-                assert!((axa[i][j] - at(a, i, j)).abs() < 2e-3);
+        for (i, row) in axa.iter().enumerate() {
+            for (j, entry) in row.iter().enumerate() {
+                assert!((entry - at(a, i, j)).abs() < 2e-3);
             }
         }
     }

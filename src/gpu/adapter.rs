@@ -3,7 +3,7 @@
 use crate::engine::Adapter;
 use crate::error::Error;
 use crate::gpu::device::Device;
-use crate::planner::Limits;
+use crate::planner::gpu::Limits;
 
 async fn enumerate() -> Vec<wgpu::Adapter> {
     // Not GL: llvmpipe shows up there too, without f64.

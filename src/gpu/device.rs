@@ -67,10 +67,9 @@ impl Device {
             let (c, b, a) = (c.pop(), b.pop(), a.pop());
             (result, (a, b, c))
         };
-        for error in [errors.0.await, errors.1.await, errors.2.await] {
-            if let Some(error) = error {
-                return Err(Error::Device(error.to_string()));
-            }
+        let errors = [errors.0.await, errors.1.await, errors.2.await];
+        if let Some(error) = errors.into_iter().flatten().next() {
+            return Err(Error::Device(error.to_string()));
         }
         self.check()?;
         result.map_err(|_| Error::Device("the device's driver layer panicked".into()))

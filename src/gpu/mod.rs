@@ -15,7 +15,8 @@ use crate::call::Call;
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::host::outputs::Outputs;
-use crate::planner::{Convergence, GpuRecipe, Limits, Problem, Tuning};
+use crate::planner::gpu::{GpuRecipe, Limits};
+use crate::planner::{Convergence, Problem, Tuning};
 use crate::scalar::Real;
 
 /// An open GPU.

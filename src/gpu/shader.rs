@@ -3,7 +3,7 @@
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
 //! live in is decided by which of two files of accessors is in the list.
 
-use crate::planner::GpuRecipe;
+use crate::planner::gpu::GpuRecipe;
 use crate::scalar::Dtype;
 use crate::scalar::sealed::Float;
 
@@ -171,4 +171,79 @@ fn header(dtype: Dtype) -> String {
         + &constant("HUGE", 1e9)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Options, Vectors};
+    use crate::planner::gpu::{Limits, Path, resident_bytes};
+    use crate::planner::{Convergence, Job, Problem, Tuning};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    fn validated(blueprint: &Blueprint) -> naga::Module {
+        let text = blueprint.text();
+        let module = naga::front::wgsl::parse_str(&text)
+            .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
+        let capabilities = match blueprint.dtype {
+            Dtype::F32 => Capabilities::empty(),
+            Dtype::F64 => Capabilities::FLOAT64,
+        };
+        Validator::new(ValidationFlags::all(), capabilities)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
+        module
+    }
+
+    fn workgroup_bytes(module: &naga::Module) -> u32 {
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
+            .map(|(_, variable)| layouter[variable.ty].size)
+            .sum()
+    }
+
+    /// wgpu does not check workgroup memory: the planner's count must cover what shaders declare.
+    #[test]
+    fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
+        let limits = Limits {
+            workgroup_storage: 16384,
+            workgroup_invocations: 256,
+            binding: 128 << 20,
+            workgroups: 65535,
+            has_f64: true,
+            iterations: u64::MAX,
+        };
+        let job = Job {
+            vectors: Vectors::Thin,
+            composed: None,
+        };
+        for dtype in [Dtype::F32, Dtype::F64] {
+            for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
+                let problem = Problem::new(rows, cols, dtype, job);
+                let convergence = Convergence::new(&problem, &Options::default());
+                let tuning = Tuning::default();
+                let recipe = GpuRecipe::new(&problem, &convergence, &limits, &tuning).unwrap();
+                for kernel in Kernel::ALL {
+                    let needs_residence =
+                        matches!(kernel, Kernel::Solve | Kernel::Sweeps | Kernel::Resume);
+                    if needs_residence && recipe.path == Path::Rounds {
+                        continue;
+                    }
+                    let blueprint = Blueprint::new(kernel, dtype, &recipe, cols as u32);
+                    let bytes = workgroup_bytes(&validated(&blueprint));
+                    let (leading, workgroup) = (recipe.leading as usize, recipe.workgroup as usize);
+                    let planned = resident_bytes(leading, cols, workgroup, dtype.size()).unwrap();
+                    let planned = if needs_residence { planned } else { 16384 };
+                    assert!(
+                        bytes as usize <= planned,
+                        "{blueprint:?} takes {bytes} bytes, planned were {planned}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::host::intake::{self, Head};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::Vectors;
-use crate::planner::{GpuRecipe, Path, Problem, Side};
+use crate::planner::gpu::{GpuRecipe, Path};
+use crate::planner::{Problem, Side};
 use crate::scalar::Real;
 
 /// As `Params` in shaders/bindings.wgsl.

@@ -1,0 +1,254 @@
+//! From a problem to a recipe: plain values in, plain values out, no device.
+//!
+//! A [`Problem`] says what is to be computed, in the orientation in which the kernels work (at
+//! least as many rows as columns: a wide matrix is solved as its transpose, which strides make
+//! free). A recipe says how: which kernel, how many invocations, how much at a time. Every
+//! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share.
+
+#[cfg(any(feature = "gpu", test))]
+pub(crate) mod gpu;
+
+use crate::options::{Options, Vectors};
+use crate::scalar::Dtype;
+
+/// The factor of a decomposition that a composition takes on one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    U,
+    V,
+}
+
+impl Side {
+    fn flip(self) -> Self {
+        match self {
+            Side::U => Side::V,
+            Side::V => Side::U,
+        }
+    }
+}
+
+/// What a call computes, as the caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Job {
+    pub vectors: Vectors,
+    /// left diag(f(sigma)) right', if it is to be formed.
+    pub composed: Option<(Side, Side)>,
+}
+
+/// What the kernels compute: `rows >= cols`, and sides named accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Problem {
+    pub rows: usize,
+    pub cols: usize,
+    pub dtype: Dtype,
+    /// The caller's matrices are wide: the kernels see their transposes.
+    pub transposed: bool,
+    /// Vectors that the caller wants back.
+    pub vectors: Vectors,
+    pub composed: Option<(Side, Side)>,
+}
+
+impl Problem {
+    pub fn new(rows: usize, cols: usize, dtype: Dtype, job: Job) -> Self {
+        let transposed = rows < cols;
+        Problem {
+            rows: rows.max(cols),
+            cols: rows.min(cols),
+            dtype,
+            transposed,
+            vectors: job.vectors,
+            composed: job.composed.map(|(l, r)| {
+                if transposed {
+                    (l.flip(), r.flip())
+                } else {
+                    (l, r)
+                }
+            }),
+        }
+    }
+
+    /// Columns of U that the caller wants back.
+    pub fn u_cols(&self) -> usize {
+        match self.vectors {
+            Vectors::None => 0,
+            Vectors::Thin => self.cols,
+            Vectors::Full => self.rows,
+        }
+    }
+
+    /// Columns of U that must be formed: the caller's, or those that a composition needs.
+    pub fn formed_u_cols(&self) -> usize {
+        match self.composed {
+            Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
+            _ => self.u_cols(),
+        }
+    }
+
+    /// The length of the vectors of one side.
+    pub fn side(&self, side: Side) -> usize {
+        match side {
+            Side::U => self.rows,
+            Side::V => self.cols,
+        }
+    }
+
+    /// Entries per matrix of what the caller gets: (U, sigma, V, composed).
+    ///
+    /// U and V are named as the kernels see them.
+    pub fn sizes(&self) -> Sizes {
+        let product = |a: usize, b: usize| a.saturating_mul(b);
+        Sizes {
+            u: product(self.rows, self.u_cols()),
+            sigma: self.cols,
+            v: match self.vectors {
+                Vectors::None => 0,
+                _ => product(self.cols, self.cols),
+            },
+            composed: self
+                .composed
+                .map_or(0, |(l, r)| product(self.side(l), self.side(r))),
+        }
+    }
+
+    /// eps * max(m, n): the default relative cutoff.
+    pub fn default_cutoff(&self) -> f64 {
+        2.0 * self.dtype.unit_roundoff() * self.rows as f64
+    }
+}
+
+/// Entries per matrix of each output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub u: usize,
+    pub sigma: usize,
+    pub v: usize,
+    pub composed: usize,
+}
+
+/// When a pair of columns is orthogonal and when to give up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Convergence {
+    pub tolerance: f64,
+    pub max_sweeps: u32,
+}
+
+impl Convergence {
+    pub fn new(problem: &Problem, options: &Options) -> Self {
+        let u = problem.dtype.unit_roundoff();
+        let k = problem.cols.max(1) as f64;
+        // sqrt(k) u, LAPACK's, never goes quiet on some 3x3; a flat 4u stalls at 33x31; a flat 8u
+        // costs accuracy in least squares.
+        let tolerance = (1.2 * k.sqrt()).clamp(4.0, 8.0) * u;
+        // Seen on random and hard matrices after a pivoted QR: 4 to 14 sweeps. The cap is a net.
+        let sweeps = 30.0 + 2.0 * k.log2().ceil();
+        let max_sweeps = match problem.dtype {
+            Dtype::F32 => sweeps,
+            Dtype::F64 => 1.5 * sweeps,
+        };
+        Convergence {
+            tolerance: options.tolerance.unwrap_or(tolerance),
+            max_sweeps: options.max_sweeps.unwrap_or(max_sweeps as u32),
+        }
+    }
+}
+
+/// Thresholds of the planner. The defaults suit nearly everyone; tests shrink them so that small
+/// input takes the paths of large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tuning {
+    /// The most workgroup memory a kernel may take, in bytes, below what the device has.
+    pub workgroup_storage: u32,
+    /// The most invocations in a workgroup, below what the device has.
+    pub workgroup_invocations: u32,
+    /// The most bytes in one buffer of a chunk, below what the device has.
+    pub chunk_bytes: u64,
+    /// Floating-point operations in one submit: about 40 ms on a slow GPU, so that no watchdog
+    /// bites.
+    pub submit_flops: u64,
+    /// Floating-point operations in one task of the CPU engine.
+    pub task_flops: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            workgroup_storage: u32::MAX,
+            workgroup_invocations: 256,
+            chunk_bytes: 64 << 20,
+            submit_flops: 4 << 30,
+            task_flops: 2 << 20,
+        }
+    }
+}
+
+/// How the CPU engine solves a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CpuRecipe {
+    /// Matrices in one task of a thread.
+    pub matrices_per_task: usize,
+}
+
+/// The name under which reports show the CPU's kernel.
+pub(crate) const CPU_KERNEL: &str = "jacobi";
+
+impl CpuRecipe {
+    pub fn new(problem: &Problem, tuning: &Tuning) -> Self {
+        let work = work(problem);
+        CpuRecipe {
+            matrices_per_task: (tuning.task_flops / work.max(1)).clamp(1, 1024) as usize,
+        }
+    }
+}
+
+/// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
+/// accumulated rotations, U.
+fn work(problem: &Problem) -> u64 {
+    let (m, n) = (problem.rows as u64, problem.cols as u64);
+    let u = problem.formed_u_cols() as u64;
+    let mn = m.saturating_mul(n);
+    let vectors = mn.saturating_mul(4).saturating_mul(n + u);
+    vectors.saturating_add(n.saturating_mul(n).saturating_mul(100 * n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_matrix_is_planned_as_its_transpose() {
+        let job = Job {
+            vectors: Vectors::Full,
+            composed: Some((Side::V, Side::U)),
+        };
+        let wide = Problem::new(3, 7, Dtype::F32, job);
+        assert!(wide.transposed);
+        assert_eq!((wide.rows, wide.cols), (7, 3));
+        assert_eq!(wide.composed, Some((Side::U, Side::V)));
+        assert_eq!(
+            wide.sizes(),
+            Sizes {
+                u: 49,
+                sigma: 3,
+                v: 9,
+                composed: 21
+            }
+        );
+    }
+
+    #[test]
+    fn tolerance_and_sweeps_derive_from_type_and_shape() {
+        let job = Job {
+            vectors: Vectors::Thin,
+            composed: None,
+        };
+        let of = |n, dtype| Convergence::new(&Problem::new(n, n, dtype, job), &Options::default());
+        let u = Dtype::F32.unit_roundoff();
+        assert_eq!(of(3, Dtype::F32).tolerance, 4.0 * u);
+        assert_eq!(of(25, Dtype::F32).tolerance, 6.0 * u);
+        assert_eq!(of(512, Dtype::F32).tolerance, 8.0 * u);
+        assert!(of(512, Dtype::F32).max_sweeps > of(3, Dtype::F32).max_sweeps);
+        assert!(of(3, Dtype::F64).max_sweeps > of(3, Dtype::F32).max_sweeps);
+        assert_eq!(of(0, Dtype::F32).max_sweeps, 30);
+    }
+}
