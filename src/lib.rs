@@ -66,3 +66,8 @@ pub use planner::Tuning;
 pub use report::{Backend, Outcome, Pinv, Report, Status, Svd};
 pub use scalar::{Dtype, Real, Scalar};
 pub use view::{View, ViewMut};
+
+/// The README's example is compiled and run like all others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
