@@ -35,6 +35,8 @@ fn start_columns(matrix: u32, lid: u32) {
             pivots[matrix * P.cols + c] = c;
         }
     }
+    // The pivots are in global memory whatever sync() orders.
+    storageBarrier();
     sync();
 }
 

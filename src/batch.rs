@@ -92,6 +92,9 @@ impl<T: Scalar> Batch<T> {
         mut f: impl FnMut(usize, usize, usize) -> T,
     ) -> Result<Self, Error> {
         let mut batch = Self::zeros(count, rows, cols)?;
+        if batch.data.is_empty() {
+            return Ok(batch);
+        }
         let mut entries = batch.data.iter_mut();
         for b in 0..count {
             for j in 0..cols {

@@ -9,10 +9,13 @@ use crate::error::Error;
 use crate::filter::Filter;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
+use crate::host::delivery;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::{Options, Vectors};
-use crate::planner::{CPU_KERNEL, Convergence, CpuRecipe, Job, Problem, Side, Tuning};
+use crate::planner::{
+    CPU_KERNEL, Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning,
+};
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};
@@ -49,6 +52,9 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Asks for no more than WebGPU's default limits, as a browser would.
     pub default_limits: bool,
+    /// Whether the CPU takes the calls that this GPU cannot do; the report says who did a call.
+    /// Otherwise they are [`Error::Unsupported`].
+    pub cpu_fallback: bool,
     /// The planner's thresholds.
     pub tuning: Tuning,
 }
@@ -63,6 +69,12 @@ impl GpuOptions {
     /// Asks for no more than WebGPU's default limits.
     pub fn default_limits(mut self, yes: bool) -> Self {
         self.default_limits = yes;
+        self
+    }
+
+    /// Lets the CPU take the calls that this GPU cannot do.
+    pub fn cpu_fallback(mut self, yes: bool) -> Self {
+        self.cpu_fallback = yes;
         self
     }
 
@@ -166,7 +178,8 @@ impl Engine {
         }
     }
 
-    /// A GPU, and nothing else: calls that it cannot do are errors. A software adapter is taken
+    /// A GPU: calls that it cannot do are errors, or the CPU's by
+    /// [`cpu_fallback`](GpuOptions::cpu_fallback). A software adapter is taken
     /// where there is no other, or where its name is asked for.
     ///
     /// # Errors
@@ -178,6 +191,7 @@ impl Engine {
             let gpu = Gpu::open(options, true).await?;
             Ok(Engine {
                 gpu: Some(gpu),
+                falls_back: options.cpu_fallback,
                 ..Self::cpu_with(options.tuning.clone())
             })
         }
@@ -226,7 +240,8 @@ impl Engine {
     /// Any m and n, also 0 and 1. Singular values are non-negative and descend; U and V are
     /// orthonormal also for rank-deficient and zero matrices; see [`Svd`] for order and signs.
     ///
-    /// **Guarantee**, for every matrix with status [`Status::Converged`], with u = 2^-24 (f32) or
+    /// **Guarantee**, at the default tolerance, for every matrix with status
+    /// [`Status::Converged`], with u = 2^-24 (f32) or
     /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
     /// U'U - I and V'V - I are at most tol, singular values are off by at most tol sigma_max (and
     /// by the rounding of subnormal results).
@@ -257,7 +272,7 @@ impl Engine {
         &self,
         a: impl Into<View<'a, T>>,
         u: Option<ViewMut<'o, T>>,
-        sigma: ViewMut<'o, T>,
+        sigma: ViewMut<'o, T::Real>,
         v: Option<ViewMut<'o, T>>,
         options: &Options,
     ) -> Result<Report, Error> {
@@ -452,6 +467,13 @@ impl Engine {
     ) -> Result<Report, Error> {
         options.check(a.count())?;
         let problem = Problem::new(a.rows(), a.cols(), T::DTYPE, job);
+        if problem.rows > u32::MAX as usize {
+            return Err(Error::argument(format!(
+                "matrices of {}x{}, but dimensions above 2^32 - 1 are not supported",
+                a.rows(),
+                a.cols()
+            )));
+        }
         let mut outcomes = crate::error::allocate(a.count(), Outcome::PENDING)?;
         let Places {
             mut u,
@@ -495,12 +517,12 @@ impl Engine {
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
     ) -> Result<(Backend, String, &'static str), Error> {
-        // Without a singular value there is nothing to accelerate.
+        if call.problem.cols == 0 || call.view.count() == 0 {
+            delivery::deliver_empty(&call.problem, &call.sizes, outputs);
+            return Ok((self.backend(), self.to_string(), EMPTY_KERNEL));
+        }
         #[cfg(feature = "gpu")]
-        if let Some(gpu) = &self.gpu
-            && call.problem.cols > 0
-            && call.view.count() > 0
-        {
+        if let Some(gpu) = &self.gpu {
             match gpu.plan(&call.problem, &call.convergence) {
                 Ok(recipe) => {
                     gpu.run(call, &recipe, outputs).await?;
@@ -568,7 +590,7 @@ impl Engine {
         &self,
         a: impl Into<View<'a, T>>,
         u: Option<ViewMut<'o, T>>,
-        sigma: ViewMut<'o, T>,
+        sigma: ViewMut<'o, T::Real>,
         v: Option<ViewMut<'o, T>>,
         options: &Options,
     ) -> Result<Report, Error> {
@@ -690,4 +712,23 @@ fn strict(report: Report, options: &Options) -> Result<Report, Error> {
         return Err(Error::Strict(failures));
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The async calls can be spawned on executors of several threads.
+    #[test]
+    fn futures_can_be_sent() {
+        fn sent<F: Send>(_: F) {}
+        let (engine, options) = (Engine::cpu(), Options::default());
+        let a = Batch::<f32>::zeros(1, 2, 2).unwrap();
+        sent(Engine::auto_async());
+        sent(Engine::gpu_async(&GpuOptions::default()));
+        sent(engine.svd_async(&a, Vectors::Thin, &options));
+        sent(engine.pinv_async(&a, &options));
+        fn shared<T: Send + Sync>() {}
+        shared::<Engine>();
+    }
 }

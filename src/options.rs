@@ -76,7 +76,8 @@ impl PerMatrix {
 ///
 /// The default is relative, with `eps * max(m, n)` as in NumPy's `matrix_rank`, MATLAB and the
 /// array API (eps = 2u is the spacing of floats at 1). An absolute cutoff alone sets the relative
-/// one to zero. Singular values that are exactly zero never count.
+/// one to zero. Zero never counts, and what is at or below 2^-84 (f32) or 2^-880 (f64) of the
+/// largest entry of its matrix is computed as zero: no cutoff reaches below that.
 ///
 /// ```
 /// use batched_svd::Cutoff;

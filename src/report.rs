@@ -9,7 +9,8 @@ use crate::scalar::Scalar;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// Every pair of columns is orthogonal to the tolerance; the accuracy bounds hold.
+    /// Every pair of columns is orthogonal to the tolerance; at the default tolerance the accuracy
+    /// bounds hold.
     Converged,
     /// The maximum of sweeps was reached. The best factors so far are returned.
     NotConverged,
@@ -133,7 +134,8 @@ impl Report {
 pub struct Svd<T: Scalar> {
     /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
     pub u: Option<Batch<T>>,
-    /// Singular values: k x 1.
+    /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the matrix's largest
+    /// entry are zero.
     pub sigma: Batch<T::Real>,
     /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
     /// `v.view().transpose()` is V' at no cost.

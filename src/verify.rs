@@ -6,7 +6,7 @@
 
 use crate::dense::householder::factor;
 use crate::dense::sums::dot;
-use crate::error::Error;
+use crate::error::{Error, allocate, product};
 use crate::host::parallel;
 use crate::scalar::Real;
 use crate::view::View;
@@ -120,17 +120,30 @@ fn relative(part: f64, whole: f64) -> f64 {
 }
 
 /// `f` of every matrix, on all cores.
+///
+/// `size` is the shape of the largest matrix that `f` makes.
 fn each<const N: usize>(
     count: usize,
+    size: [usize; 2],
     f: impl Fn(usize) -> [f64; N] + Send + Sync,
-) -> Vec<[f64; N]> {
-    let mut out = vec![[0.0; N]; count];
+) -> Result<Vec<[f64; N]>, Error> {
+    let mut out = allocate(count, [0.0; N])?;
+    // A handful of such matrices a thread; asked for, not touched.
+    let threads = parallel::threads().min(count);
+    let entries = product(&[size[0], size[1], 8, threads], size_of::<f64>())?;
+    let mut probe: Vec<f64> = Vec::new();
+    probe
+        .try_reserve_exact(entries)
+        .map_err(|_| Error::Memory {
+            bytes: entries as u128 * 8,
+        })?;
+    drop(probe);
     parallel::for_each(
         out.iter_mut().enumerate().collect(),
         || (),
         |_, (index, to)| *to = f(index),
     );
-    out
+    Ok(out)
 }
 
 fn expect(name: &str, view: [usize; 3], shape: [usize; 3]) -> Result<(), Error> {
@@ -185,7 +198,7 @@ pub fn reconstruction<'a, T: Real>(
     };
     expect("U", shape(&u), [count, m, k])?;
     expect("V", shape(&v), [count, n, k])?;
-    let residuals = each(count, |b| {
+    let residuals = each(count, [m, n.max(k)], |b| {
         let power = -exponent(&a, b);
         let dense = Dense::of(&a, b, power);
         let mut left = Dense::of(&u, b, 0);
@@ -195,14 +208,17 @@ pub fn reconstruction<'a, T: Real>(
         }
         let product = left.times(&Dense::of(&v, b, 0).transpose());
         [relative(dense.distance(&product), dense.norm())]
-    });
+    })?;
     Ok(residuals.into_iter().map(|[r]| r).collect())
 }
 
 /// max |Q'Q - I| of every matrix: zero for columns that are exactly orthonormal.
-pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Vec<f64> {
+///
+/// # Errors
+/// [`Error::Memory`] if the host cannot hold the work.
+pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
     let q = q.into();
-    let losses = each(q.count(), |b| {
+    let losses = each(q.count(), [q.rows(), q.cols()], |b| {
         let q = Dense::of(&q, b, 0);
         let mut worst = 0.0f64;
         for j in 0..q.cols {
@@ -217,8 +233,8 @@ pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Vec<f64> {
             }
         }
         [worst]
-    });
-    losses.into_iter().map(|[l]| l).collect()
+    })?;
+    Ok(losses.into_iter().map(|[l]| l).collect())
 }
 
 /// The four Moore-Penrose residuals of every matrix, for A m x n and X n x m:
@@ -244,7 +260,10 @@ pub fn moore_penrose<'a, T: Real>(
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    Ok(each(count, |b| {
+    // Where one side is much longer, its square is never formed.
+    let (long, short) = (m.max(n), m.min(n));
+    let size = [long, if long > 4 * short { 2 * short } else { long }];
+    each(count, size, |b| {
         // X scales inversely to A: both are brought to 1 together.
         let power = -exponent(&a, b);
         let (a, x) = (Dense::of(&a, b, power), Dense::of(&x, b, -power));
@@ -262,7 +281,7 @@ pub fn moore_penrose<'a, T: Real>(
             asymmetry(&a, &x),
             asymmetry(&x, &a),
         ]
-    }))
+    })
 }
 
 /// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.
@@ -276,12 +295,12 @@ pub fn norms<'a, T: Real>(
     let (a, sigma) = (a.into(), sigma.into());
     let [count, m, n] = shape(&a);
     expect("sigma", shape(&sigma), [count, m.min(n), 1])?;
-    let residuals = each(count, |b| {
+    let residuals = each(count, [m, n], |b| {
         let power = -exponent(&a, b);
         let norm = Dense::of(&a, b, power).norm();
         let sum = Dense::of(&sigma, b, power).norm();
         [relative((norm - sum).abs(), norm)]
-    });
+    })?;
     Ok(residuals.into_iter().map(|[r]| r).collect())
 }
 

@@ -310,7 +310,8 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
     /// `shape` is (count, rows, cols).
     ///
     /// # Errors
-    /// [`Error::Argument`] if an entry lies outside `data` or shares its place with another.
+    /// [`Error::Argument`] if an entry lies outside `data` or may share its place with another: each
+    /// stride must step over all that the smaller ones reach.
     pub fn new(
         data: &'a mut [T],
         offset: usize,

@@ -33,7 +33,7 @@ pub(crate) struct EngineArgs {
     /// Who computes: auto takes a real GPU if there is one, gpu takes a software adapter too.
     #[arg(long, global = true, value_enum, default_value_t = BackendArg::Auto)]
     pub backend: BackendArg,
-    /// Take the GPU whose adapter or driver name contains NAME.
+    /// Insist on the GPU whose adapter or driver name contains NAME.
     #[arg(long, global = true, value_name = "NAME")]
     pub adapter: Option<String>,
     /// Cosine below which a pair of columns counts as orthogonal [default: by type and shape].
@@ -117,6 +117,10 @@ impl EngineArgs {
             (BackendArg::Gpu, None) => Engine::gpu(&GpuOptions::default())?,
             (_, Some(name)) => Engine::gpu(&GpuOptions::default().adapter(name))?,
         };
+        if engine.is_software() && self.backend == BackendArg::Auto {
+            let text = format!("{engine} is a software adapter: only --backend gpu takes it");
+            return Err(Error::Argument(text).into());
+        }
         if engine.is_software() {
             eprintln!(
                 "batched-svd: warning: {engine} is a software adapter; --backend cpu is faster"

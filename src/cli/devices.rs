@@ -4,7 +4,7 @@ use batched_svd::{Backend, Engine};
 use serde_json::json;
 
 use crate::cli::args::EngineArgs;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, say};
 
 pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
     let adapters = Engine::adapters();
@@ -18,20 +18,19 @@ pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
             })
             .collect();
         let list = json!({"cpu": cpu.to_string(), "gpus": adapters, "auto": auto.to_string()});
-        println!("{list}");
-        return Ok(());
+        return say(&format!("{list}\n"));
     }
-    println!("cpu   {cpu}");
+    let mut text = format!("cpu   {cpu}\n");
     for adapter in &adapters {
         let f64 = if adapter.has_f64 { "f32, f64" } else { "f32" };
-        println!("gpu   {adapter}: {f64}");
+        text += &format!("gpu   {adapter}: {f64}\n");
     }
     if adapters.is_empty() {
-        println!("gpu   none (looked for Vulkan, Metal and DX12)");
+        text += "gpu   none (looked for Vulkan, Metal and DX12)\n";
     }
-    match auto.backend() {
-        Backend::Gpu => println!("auto  takes the GPU {auto}"),
-        _ => println!("auto  takes the CPU: {}", auto.choice()),
-    }
-    Ok(())
+    text += &match auto.backend() {
+        Backend::Gpu => format!("auto  takes the GPU {auto}\n"),
+        _ => format!("auto  takes the CPU: {}\n", auto.choice()),
+    };
+    say(&text)
 }

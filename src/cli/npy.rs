@@ -17,6 +17,9 @@ const MOST_HEADER: usize = 10_000;
 /// A header has three levels of brackets; more is an attack on the parser's stack.
 const MOST_BRACKETS: usize = 64;
 
+/// Empty matrices that a file may hold.
+const MOST_EMPTY: usize = 1 << 24;
+
 /// A stack of matrices in C order.
 pub(crate) struct Stack<T> {
     pub data: Vec<T>,
@@ -82,6 +85,13 @@ pub(crate) fn read(path: &Path) -> Result<AnyStack, Failure> {
         cols: whole(cols)?,
     };
     if entries == Some(0) {
+        // A header alone may promise any number of them, but each has a line in the report.
+        if shape.count > MOST_EMPTY {
+            let count = shape.count;
+            return Err(wrong(&format!(
+                "promises {count} empty matrices, but at most {MOST_EMPTY} are taken"
+            )));
+        }
         return Ok(match size {
             4 => AnyStack::F32(shape.stack(Vec::new())),
             _ => AnyStack::F64(shape.stack(Vec::new())),
@@ -204,8 +214,20 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), Failure> {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             Err(Failure::file(path, "there is no such folder"))
         }
+        _ if path.is_dir() => Err(Failure::file(path, "is a folder")),
         _ => Ok(()),
     }
+}
+
+/// Temporary files that become results: as readable as any other new file.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
 }
 
 /// Writes entries in C order: to a temporary file beside, then in one step to its place.
@@ -215,31 +237,28 @@ pub(crate) fn write<T: AutoSerialize + Serialize + Copy>(
     data: &[T],
 ) -> Result<(), Failure> {
     let fail = |error: &dyn std::fmt::Display| Failure::file(path, error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| fail(&e))?;
-    *unfinished() = Some(file.path().to_path_buf());
-    let write = || -> std::io::Result<()> {
+    let fill = |file: &File| -> std::io::Result<()> {
         let mut writer = WriteOptions::new()
             .default_dtype()
             .shape(shape)
-            .writer(BufWriter::new(&file))
+            .writer(BufWriter::new(file))
             .begin_nd()?;
         writer.extend(data.iter().copied())?;
         writer.finish()
     };
-    write().map_err(|e| fail(&e))?;
-    // Temporary files are private; a result is as readable as any other new file.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file()
-            .set_permissions(readable)
-            .map_err(|e| fail(&e))?;
+    // A link leads to its file; a device such as /dev/null is written to, not replaced.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    if path.exists() && !path.is_file() {
+        let file = File::options().write(true).open(path);
+        return file.and_then(|file| fill(&file)).map_err(|e| fail(&e));
     }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let file = builder().tempfile_in(folder).map_err(|e| fail(&e))?;
+    *unfinished() = Some(file.path().to_path_buf());
+    fill(file.as_file()).map_err(|e| fail(&e))?;
     file.persist(path).map_err(|e| fail(&e.error))?;
     *unfinished() = None;
     Ok(())

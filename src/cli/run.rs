@@ -21,10 +21,9 @@ const WARM_UP: usize = 16;
 
 pub(crate) fn pinv(args: &EngineArgs, pinv: &PinvArgs) -> Result<(), Failure> {
     npy::check_folder(&pinv.output)?;
-    let engine = args.engine()?;
     match npy::read(&pinv.input)? {
-        AnyStack::F32(stack) => pinv_of(&engine, args, pinv, &stack),
-        AnyStack::F64(stack) => pinv_of(&engine, args, pinv, &stack),
+        AnyStack::F32(stack) => pinv_of(&args.engine()?, args, pinv, &stack),
+        AnyStack::F64(stack) => pinv_of(&args.engine()?, args, pinv, &stack),
     }
 }
 
@@ -40,22 +39,20 @@ fn pinv_of<T: Entry>(
     let mut inverse = zeros::<T>(&[count, n, m])?;
     let (report, seconds) = timed(count, &options, |options, count| {
         let a = a.matrices(0..count)?;
-        let place = ViewMut::row_major(&mut inverse[..count * n * m], count, n, m)?;
+        let place = ViewMut::row_major(&mut inverse[..entries(&[count, n, m])], count, n, m)?;
         engine.pinv_into(a, place, options)
     })?;
     npy::write(&pinv.output, &shape(stack, &[n, m]), &inverse)?;
     let x = View::row_major(&inverse, count, n, m)?;
     let residuals = Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?));
     let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
-    summary.print(args.json, &pinv.input, &pinv.output);
-    Ok(())
+    summary.print(args.json, &pinv.input, &pinv.output)
 }
 
 pub(crate) fn svd(args: &EngineArgs, svd: &SvdArgs) -> Result<(), Failure> {
-    let engine = args.engine()?;
     match npy::read(&svd.input)? {
-        AnyStack::F32(stack) => svd_of(&engine, args, svd, &stack),
-        AnyStack::F64(stack) => svd_of(&engine, args, svd, &stack),
+        AnyStack::F32(stack) => svd_of(&args.engine()?, args, svd, &stack),
+        AnyStack::F64(stack) => svd_of(&args.engine()?, args, svd, &stack),
     }
 }
 
@@ -80,10 +77,13 @@ fn svd_of<T: Entry>(
     std::fs::create_dir_all(&svd.output).map_err(|e| Failure::file(&svd.output, e))?;
     let (report, seconds) = timed(count, &args.options(), |options, count| {
         let a = a.matrices(0..count)?;
-        let sigma = ViewMut::col_major(&mut s[..count * k], count, k, 1)?;
+        let sigma = ViewMut::col_major(&mut s[..entries(&[count, k])], count, k, 1)?;
         let (mut u_place, mut v_place) = (None, None);
         if wanted {
-            let (u, vt) = (&mut u[..count * m * u_cols], &mut vt[..count * v_cols * n]);
+            let (u, vt) = (
+                &mut u[..entries(&[count, m, u_cols])],
+                &mut vt[..entries(&[count, v_cols, n])],
+            );
             u_place = Some(ViewMut::row_major(u, count, m, u_cols)?);
             v_place = Some(ViewMut::row_major(vt, count, v_cols, n)?.transpose());
         }
@@ -98,9 +98,9 @@ fn svd_of<T: Entry>(
         let u = View::row_major(&u, count, m, u_cols)?;
         let v = View::row_major(&vt, count, v_cols, n)?.transpose();
         let reconstruction = verify::reconstruction(a, u, sigma, v)?;
-        let orthogonality: Vec<_> = verify::orthogonality(u)
+        let orthogonality: Vec<_> = verify::orthogonality(u)?
             .into_iter()
-            .zip(verify::orthogonality(v))
+            .zip(verify::orthogonality(v)?)
             .map(|(u, v)| [if v > u || v.is_nan() { v } else { u }])
             .collect();
         let [reconstruction] = columns(&report, &single(reconstruction));
@@ -110,6 +110,10 @@ fn svd_of<T: Entry>(
             orthogonality,
         }
     } else {
+        // Vectors of an earlier run would not belong to these values.
+        for name in ["u.npy", "vt.npy"] {
+            let _ = std::fs::remove_file(file(name));
+        }
         let [norm] = columns(&report, &single(verify::norms(a, sigma)?));
         Residuals::Values { norm }
     };
@@ -118,8 +122,7 @@ fn svd_of<T: Entry>(
     npy::write(&file("status.npy"), &stack.leading, &status)?;
     npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
     let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
-    summary.print(args.json, &svd.input, &svd.output);
-    Ok(())
+    summary.print(args.json, &svd.input, &svd.output)
 }
 
 /// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
@@ -153,6 +156,14 @@ fn zeros<T: Entry>(shape: &[usize]) -> Result<Vec<T>, Error> {
     let rows = rest.first().copied().unwrap_or(1);
     let cols = rest.get(1).copied().unwrap_or(1);
     Ok(batched_svd::Batch::zeros(count, rows, cols)?.into_vec())
+}
+
+/// The product of dimensions of something that was allocated, so that it fits unless it is zero.
+fn entries(shape: &[usize]) -> usize {
+    if shape.contains(&0) {
+        return 0;
+    }
+    shape.iter().product()
 }
 
 /// The shape of a result: the input's leading dimensions and its own.

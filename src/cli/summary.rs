@@ -7,6 +7,7 @@ use std::time::Duration;
 use batched_svd::{Engine, Real, Report, Status};
 use serde_json::json;
 
+use crate::cli::failure::{Failure, say};
 use crate::cli::npy::Stack;
 
 /// The worst residuals of what was computed.
@@ -84,11 +85,11 @@ impl<'a> Summary<'a> {
         ranks
     }
 
-    pub fn print(&self, json: bool, input: &Path, output: &Path) {
+    pub fn print(&self, json: bool, input: &Path, output: &Path) -> Result<(), Failure> {
         if json {
-            println!("{}", self.json());
+            say(&format!("{}\n", self.json()))
         } else {
-            print!("{}", self.text(input, output));
+            say(&self.text(input, output))
         }
     }
 

@@ -18,7 +18,8 @@ pub(crate) fn run<T: Real>(
     recipe: &CpuRecipe,
     outputs: Outputs<'_, T>,
 ) -> Result<(), Error> {
-    solver::Workspace::<T>::check(&call.problem, parallel::threads())?;
+    let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
+    solver::Workspace::<T>::check(&call.problem, parallel::threads().min(tasks))?;
     let done = AtomicUsize::new(0);
     let runs = outputs.runs(0, recipe.matrices_per_task, &call.sizes);
     parallel::for_each(

@@ -116,6 +116,7 @@ pub(crate) async fn open(
         binding: limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size),
+        buffer: limits.max_buffer_size,
         workgroups: limits.max_compute_workgroups_per_dimension,
         // Half of lavapipe's limit: the planner's counts are estimates.
         iterations: match adapter.get_info().device_type {

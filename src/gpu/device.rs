@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// How long one wait may take, and how many of them in a row: work per submit is bounded, so a
-/// device that is silent for five minutes is gone.
-const PATIENCE: (Duration, u32) = (Duration::from_secs(10), 30);
+/// Work per submit is bounded, so a device that is silent for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long to wait in one go.
+const STEP: Duration = Duration::from_secs(10);
 
 pub(crate) struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    /// What went wrong outside any scope, the loss of the device first of all.
-    trouble: Arc<Mutex<Option<String>>>,
+    /// Why the device was lost, for good.
+    lost: Arc<Mutex<Option<String>>>,
+    /// What went wrong outside any scope since the last look.
+    uncaptured: Arc<Mutex<Option<String>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -26,26 +29,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Device {
     pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let trouble = Arc::new(Mutex::new(None));
-        let lost = Arc::clone(&trouble);
+        let (lost, uncaptured) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+        let slot = Arc::clone(&lost);
         device.set_device_lost_callback(move |reason, message| {
-            *lock(&lost) = Some(format!("the device was lost ({reason:?}): {message}"));
+            *lock(&slot) = Some(format!("the device was lost ({reason:?}): {message}"));
         });
-        let uncaptured = Arc::clone(&trouble);
+        let slot = Arc::clone(&uncaptured);
         // wgpu's own handler panics.
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            lock(&uncaptured).get_or_insert(error.to_string());
+            lock(&slot).get_or_insert(error.to_string());
         }));
         Device {
             device,
             queue,
-            trouble,
+            lost,
+            uncaptured,
         }
     }
 
     fn check(&self) -> Result<(), Error> {
-        match &*lock(&self.trouble) {
-            Some(trouble) => Err(Error::Device(trouble.clone())),
+        let lost = lock(&self.lost).clone();
+        match lost.or_else(|| lock(&self.uncaptured).take()) {
+            Some(trouble) => Err(Error::Device(trouble)),
             None => Ok(()),
         }
     }
@@ -96,13 +101,15 @@ impl Device {
             });
         })
         .await?;
-        let mut waits = 0;
+        // The web has neither a clock here nor a need for one: its callback comes or the page ends.
+        #[cfg(not(target_family = "wasm"))]
+        let start = std::time::Instant::now();
         poll_fn(|context| {
             lock(&slot).1 = Some(context.waker().clone());
             let poll = if blocking {
                 wgpu::PollType::Wait {
                     submission_index: None,
-                    timeout: Some(PATIENCE.0),
+                    timeout: Some(STEP),
                 }
             } else {
                 wgpu::PollType::Poll
@@ -120,20 +127,22 @@ impl Device {
                     let text = "the device's driver layer panicked while waiting";
                     return Poll::Ready(Err(Error::Device(text.into())));
                 }
-                Ok(Err(wgpu::PollError::Timeout)) => waits += 1,
+                Ok(Err(wgpu::PollError::Timeout)) => {}
                 Ok(Err(error)) => {
                     return Poll::Ready(Err(Error::Device(error.to_string())));
                 }
                 Ok(Ok(_)) => {}
             }
-            if waits >= PATIENCE.1 {
-                let seconds = PATIENCE.0.as_secs() * u64::from(PATIENCE.1);
-                let text = format!("the device did not answer within {seconds} s");
-                return Poll::Ready(Err(Error::Device(text)));
-            }
             // On the web the callback wakes; elsewhere somebody must keep polling the device.
             #[cfg(not(target_family = "wasm"))]
-            context.waker().wake_by_ref();
+            {
+                if start.elapsed() >= PATIENCE {
+                    let seconds = PATIENCE.as_secs();
+                    let text = format!("the device did not answer within {seconds} s");
+                    return Poll::Ready(Err(Error::Device(text)));
+                }
+                context.waker().wake_by_ref();
+            }
             Poll::Pending
         })
         .await?;

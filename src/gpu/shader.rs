@@ -157,9 +157,14 @@ impl Blueprint {
 
 /// The number type and the constants that depend on it.
 fn header(dtype: Dtype) -> String {
-    let (name, suffix, negligible) = match dtype {
-        Dtype::F32 => ("f32", "f", f64::from(f32::NEGLIGIBLE)),
-        Dtype::F64 => ("f64", "lf", f64::NEGLIGIBLE),
+    let (name, suffix, negligible, smallest) = match dtype {
+        Dtype::F32 => (
+            "f32",
+            "f",
+            f64::from(f32::NEGLIGIBLE),
+            f64::from(f32::MIN_POSITIVE),
+        ),
+        Dtype::F64 => ("f64", "lf", f64::NEGLIGIBLE, f64::MIN_POSITIVE),
     };
     let constant = |name: &str, value: f64| format!("const {name}: T = {value:e}{suffix};\n");
     format!("alias T = {name};\n")
@@ -169,6 +174,8 @@ fn header(dtype: Dtype) -> String {
         + &constant("TWO", 2.0)
         // Above it the square of a cotangent swallows 1 in f64, and fits f32.
         + &constant("HUGE", 1e9)
+        // Below it a device may flush.
+        + &constant("SMALLEST_NORMAL", smallest)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
 }
@@ -213,6 +220,7 @@ mod tests {
             workgroup_storage: 16384,
             workgroup_invocations: 256,
             binding: 128 << 20,
+            buffer: 256 << 20,
             workgroups: 65535,
             has_f64: true,
             iterations: u64::MAX,

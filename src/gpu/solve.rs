@@ -326,7 +326,11 @@ impl<T: Real> Solver<'_, '_, T> {
             column_lanes: self.recipe.column_lanes,
             pair_lanes: self.recipe.pair_lanes,
             max_sweeps: self.call.convergence.max_sweeps,
-            tolerance: self.call.convergence.tolerance as f32,
+            // Not zero unless it is zero.
+            tolerance: match self.call.convergence.tolerance {
+                0.0 => 0.0,
+                tolerance => (tolerance as f32).max(f32::MIN_POSITIVE),
+            },
         }
     }
 

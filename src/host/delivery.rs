@@ -8,7 +8,7 @@ use crate::filter::{Filter, counts};
 use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
-use crate::planner::{Problem, Side};
+use crate::planner::{Problem, Side, Sizes};
 use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 
@@ -26,6 +26,23 @@ pub(crate) struct Raw<'a, T> {
     pub composed: &'a [T],
     pub sweeps: u32,
     pub converged: bool,
+}
+
+/// Writes the results of matrices without a singular value: the vectors of a full U are any
+/// orthonormal basis, and every product is zero.
+pub(crate) fn deliver_empty<T: Real>(problem: &Problem, sizes: &Sizes, out: Outputs<'_, T>) {
+    out.composed.fill(T::ZERO);
+    for u in out.u.chunks_exact_mut(sizes.u.max(1)) {
+        u.fill(T::ZERO);
+        u.iter_mut()
+            .step_by(problem.rows + 1)
+            .for_each(|entry| *entry = T::ONE);
+    }
+    out.outcomes.fill(Outcome {
+        status: Status::Converged,
+        sweeps: 0,
+        rank: 0,
+    });
 }
 
 /// Writes the results of one matrix into its outputs. `order` and `head` are from its intake.

@@ -1,6 +1,6 @@
 //! All cores, or one where threads are not wanted or not to be had.
 
-/// Calls `f` on every task, each thread with a state of its own. Runs in the caller's rayon pool
+/// Calls `f` on every task, with a state for each run of them on one thread. Runs in the caller's rayon pool
 /// if the call was made inside one.
 #[cfg(feature = "threads")]
 pub(crate) fn for_each<I: Send, S>(

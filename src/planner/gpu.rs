@@ -9,8 +9,10 @@ pub(crate) struct Limits {
     /// Bytes of workgroup memory. wgpu does not check it: the planner must.
     pub workgroup_storage: u32,
     pub workgroup_invocations: u32,
-    /// Bytes in a storage binding or buffer.
+    /// Bytes in a storage binding.
     pub binding: u64,
+    /// Bytes in a buffer.
+    pub buffer: u64,
     /// Workgroups along one dimension of a dispatch.
     pub workgroups: u32,
     pub has_f64: bool,
@@ -72,6 +74,8 @@ pub(crate) struct GpuRecipe {
 /// Rows that one invocation takes of a column: few enough to spread the work over a workgroup,
 /// enough to pay for the exchange of partial sums.
 const ROWS_PER_LANE: usize = 8;
+/// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
+const FEW_WORKGROUPS: u64 = 64;
 /// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.
 const SMALLEST_WORKGROUP: u32 = 32;
 
@@ -90,14 +94,18 @@ impl GpuRecipe {
         if m > (1 << 24) {
             return Err(format!("{m} rows: the kernels take at most 2^24"));
         }
-        let binding = limits.binding.min(i32::MAX as u64 / 2);
-        let widest = (problem.formed_u_cols().max(n) * m)
-            .max(problem.sizes().composed)
-            .max(4 * n + 8) as u64
-            * size as u64;
-        if widest > binding {
+        // Shaders count entries in 32 bits.
+        let binding = limits.binding.min(1 << 30);
+        let (m64, n64, size64) = (m as u64, n as u64, size as u64);
+        let u_size = m64 * problem.formed_u_cols() as u64;
+        let composed = problem.sizes().composed as u64;
+        let widest = size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4);
+        // Everything that is read back at once.
+        let readback = size64 * (u_size + n64 * n64 + 2 * n64 + 2).max(composed) + 4 * n64 + 16;
+        if widest > binding || readback > limits.buffer {
             return Err(format!(
-                "one {m}x{n} matrix with its factors takes a buffer of {widest} bytes, but the device binds at most {binding}"
+                "one {m}x{n} matrix with its factors takes buffers of {widest} and {readback} bytes, but the device has at most {binding} and {}",
+                limits.buffer
             ));
         }
 
@@ -157,10 +165,9 @@ impl GpuRecipe {
         }
 
         let flops = |work: u64| tuning.submit_flops / work.max(1);
-        let (m64, n64) = (m as u64, n as u64);
         let step = 4 * m64 * n64;
         let round = 11 * n64 * n64;
-        let by_bytes = tuning.chunk_bytes.min(binding) / widest.max(1);
+        let by_bytes = (tuning.chunk_bytes.min(binding) / widest).min(limits.buffer / readback);
         // One dimension of a dispatch counts the matrices. A chunk must also be small enough for
         // one QR step and one round of all its matrices to be one bounded submit.
         let chunk = by_bytes
@@ -172,7 +179,6 @@ impl GpuRecipe {
             })
             .max(1);
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
-        let composed = problem.sizes().composed as u64;
         Ok(GpuRecipe {
             path,
             workgroup,
@@ -186,8 +192,9 @@ impl GpuRecipe {
                 Path::Swept => loops(n),
                 Path::Rounds => 1,
             }
+            .min(tuning.sweeps_per_dispatch.max(1).into())
             .min(convergence.max_sweeps.into()) as u32,
-            steps_per_submit: bounded(chunk * step)
+            steps_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * step)
                 .min((limits.iterations - iterations.start()) / iterations.step().max(1))
                 .max(1) as u32,
             rounds_per_submit: bounded(chunk * round) as u32,
@@ -292,6 +299,7 @@ mod tests {
         workgroup_storage: 16384,
         workgroup_invocations: 256,
         binding: 128 << 20,
+        buffer: 256 << 20,
         workgroups: 65535,
         has_f64: true,
         iterations: u64::MAX,

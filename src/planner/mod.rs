@@ -163,9 +163,11 @@ pub struct Tuning {
     pub workgroup_invocations: u32,
     /// The most bytes in one buffer of a chunk, below what the device has.
     pub chunk_bytes: u64,
-    /// Floating-point operations in one submit: about 40 ms on a slow GPU, so that no watchdog
-    /// bites.
+    /// Floating-point operations in one submit, so that no watchdog bites: about 40 ms on a slow
+    /// GPU that is all at work, and a 64th of it where one workgroup works alone.
     pub submit_flops: u64,
+    /// Sweeps of the resident kernels in one dispatch; what is not done then is resumed.
+    pub sweeps_per_dispatch: u32,
     /// Floating-point operations in one task of the CPU engine.
     pub task_flops: u64,
 }
@@ -177,6 +179,7 @@ impl Default for Tuning {
             workgroup_invocations: 256,
             chunk_bytes: 64 << 20,
             submit_flops: 4 << 30,
+            sweeps_per_dispatch: 12,
             task_flops: 2 << 20,
         }
     }
@@ -191,6 +194,8 @@ pub(crate) struct CpuRecipe {
 
 /// The name under which reports show the CPU's kernel.
 pub(crate) const CPU_KERNEL: &str = "jacobi";
+/// The name where there is no singular value to compute.
+pub(crate) const EMPTY_KERNEL: &str = "empty";
 
 impl CpuRecipe {
     pub fn new(problem: &Problem, tuning: &Tuning) -> Self {
@@ -207,8 +212,9 @@ fn work(problem: &Problem) -> u64 {
     let (m, n) = (problem.rows as u64, problem.cols as u64);
     let u = problem.formed_u_cols() as u64;
     let mn = m.saturating_mul(n);
-    let vectors = mn.saturating_mul(4).saturating_mul(n + u);
-    vectors.saturating_add(n.saturating_mul(n).saturating_mul(100 * n))
+    let vectors = mn.saturating_mul(4).saturating_mul(n.saturating_add(u));
+    let sweeps = n.saturating_mul(n).saturating_mul(n).saturating_mul(100);
+    vectors.saturating_add(sweeps)
 }
 
 #[cfg(test)]

@@ -116,12 +116,12 @@ pub fn check_svd<T: Real>(
     }
     at_most(
         "loss of orthogonality of U",
-        largest(verify::orthogonality(u)),
+        largest(verify::orthogonality(u).map_err(|e| e.to_string())?),
         tol,
     )?;
     at_most(
         "loss of orthogonality of V",
-        largest(verify::orthogonality(v)),
+        largest(verify::orthogonality(v).map_err(|e| e.to_string())?),
         tol,
     )?;
     for b in 0..a.count() {
