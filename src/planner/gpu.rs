@@ -32,6 +32,7 @@ pub(crate) enum Path {
     Rounds,
 }
 
+#[cfg(feature = "gpu")]
 impl Path {
     /// The name under which reports show the kernel.
     pub fn name(self) -> &'static str {
