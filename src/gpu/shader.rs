@@ -184,7 +184,7 @@ fn header(dtype: Dtype) -> String {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{Limits, Path, resident_bytes};
+    use crate::planner::gpu::{Path, WEBGPU, resident_bytes};
     use crate::planner::{Convergence, Job, Problem, Tuning};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -216,15 +216,6 @@ mod tests {
     /// wgpu does not check workgroup memory: the planner's count must cover what shaders declare.
     #[test]
     fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
-        let limits = Limits {
-            workgroup_storage: 16384,
-            workgroup_invocations: 256,
-            binding: 128 << 20,
-            buffer: 256 << 20,
-            workgroups: 65535,
-            has_f64: true,
-            iterations: u64::MAX,
-        };
         let job = Job {
             vectors: Vectors::Thin,
             composed: None,
@@ -234,7 +225,7 @@ mod tests {
                 let problem = Problem::new(rows, cols, dtype, job);
                 let convergence = Convergence::new(&problem, &Options::default());
                 let tuning = Tuning::default();
-                let recipe = GpuRecipe::new(&problem, &convergence, &limits, &tuning).unwrap();
+                let recipe = GpuRecipe::new(&problem, &convergence, &WEBGPU, &tuning).unwrap();
                 for kernel in Kernel::ALL {
                     let needs_residence =
                         matches!(kernel, Kernel::Solve | Kernel::Sweeps | Kernel::Resume);

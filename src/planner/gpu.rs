@@ -21,6 +21,18 @@ pub(crate) struct Limits {
     pub iterations: u64,
 }
 
+/// WebGPU's default limits, and f64 besides: what tests plan for.
+#[cfg(test)]
+pub(crate) const WEBGPU: Limits = Limits {
+    workgroup_storage: 16384,
+    workgroup_invocations: 256,
+    binding: 128 << 20,
+    buffer: 256 << 20,
+    workgroups: 65535,
+    has_f64: true,
+    iterations: u64::MAX,
+};
+
 /// Where the columns live during the sweeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Path {
@@ -295,16 +307,6 @@ mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
     use crate::planner::Job;
-
-    const WEBGPU: Limits = Limits {
-        workgroup_storage: 16384,
-        workgroup_invocations: 256,
-        binding: 128 << 20,
-        buffer: 256 << 20,
-        workgroups: 65535,
-        has_f64: true,
-        iterations: u64::MAX,
-    };
 
     fn problem(rows: usize, cols: usize, dtype: Dtype) -> Problem {
         let job = Job {
