@@ -1,7 +1,12 @@
-//! svd and pinv on both engines: `cargo bench`. On a software adapter the GPU's figures say
-//! nothing about GPUs; they are left out unless `BATCHED_SVD_BENCH_SOFTWARE` is set.
+//! svd, singular values and pinv on both engines, on the shapes of `batched-svd bench`. On a software
+//! adapter the GPU's figures say nothing about GPUs; they are left out unless
+//! `BATCHED_SVD_BENCH_SOFTWARE` is set.
+
+#[path = "../src/cli/bench/shapes.rs"]
+mod shapes;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use batched_svd::{Batch, Engine, GpuOptions, Options, Vectors};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -9,22 +14,16 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Rows, columns, matrices: each a few milliseconds on two cores.
-const CASES: &[(usize, usize, usize)] = &[
-    (3, 3, 4096),
-    (6, 7, 1024),
-    (8, 8, 1024),
-    (16, 16, 256),
-    (32, 32, 64),
-    (64, 64, 16),
-    (256, 32, 16),
-    (128, 128, 4),
-];
+/// Multiply-adds in one call, roughly: a few milliseconds.
+const WORK: usize = 2_000_000;
 
-fn normal(count: usize, rows: usize, cols: usize) -> Batch<f32> {
+fn normal(rows: usize, cols: usize) -> Batch<f32> {
+    let each = 20 * rows * cols * rows.min(cols);
     let mut rng = StdRng::seed_from_u64(1);
-    Batch::from_fn(count, rows, cols, |_, _, _| StandardNormal.sample(&mut rng))
-        .expect("a small batch")
+    Batch::from_fn((WORK / each).max(2), rows, cols, |_, _, _| {
+        StandardNormal.sample(&mut rng)
+    })
+    .expect("a small batch")
 }
 
 fn engines() -> Vec<Engine> {
@@ -47,6 +46,9 @@ fn benches(criterion: &mut Criterion) {
         measure(criterion, "svd", &engine, |a| {
             black_box(engine.svd(a, Vectors::Thin, &options).is_ok());
         });
+        measure(criterion, "svdvals", &engine, |a| {
+            black_box(engine.svd(a, Vectors::None, &options).is_ok());
+        });
         measure(criterion, "pinv", &engine, |a| {
             black_box(engine.pinv(a, &options).is_ok());
         });
@@ -55,9 +57,9 @@ fn benches(criterion: &mut Criterion) {
 
 fn measure(criterion: &mut Criterion, op: &str, engine: &Engine, call: impl Fn(&Batch<f32>)) {
     let mut group = criterion.benchmark_group(format!("{op}/{}", engine.backend()));
-    for &(m, n, count) in CASES {
-        let a = normal(count, m, n);
-        group.throughput(Throughput::Elements(count as u64));
+    for &(m, n) in shapes::SHAPES {
+        let a = normal(m, n);
+        group.throughput(Throughput::Elements(a.count() as u64));
         let id = BenchmarkId::from_parameter(format!("{m}x{n}"));
         group.bench_with_input(id, &a, |b, a| b.iter(|| call(a)));
     }
@@ -66,7 +68,10 @@ fn measure(criterion: &mut Criterion, op: &str, engine: &Engine, call: impl Fn(&
 
 criterion_group! {
     name = all;
-    config = Criterion::default().sample_size(10);
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
     targets = benches
 }
 criterion_main!(all);

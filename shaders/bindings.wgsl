@@ -35,7 +35,8 @@ struct Params {
 const STATE_WORDS: u32 = 4u;
 const STATUS: u32 = 0u;   // RUNNING, CONVERGED or CAPPED
 const SWEEPS: u32 = 1u;
-const ROTATED: u32 = 2u;  // whether the sweep under way has rotated a pair
+const ROTATIONS: u32 = 2u;
+const ROTATED: u32 = 3u;  // pairs that the sweep under way has rotated, in global memory
 
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;

@@ -14,7 +14,8 @@ fn start_rotations(lid: u32) {
     workgroupBarrier();
 }
 
-fn sweep(lid: u32) -> bool {
+// How many pairs it rotated.
+fn sweep(lid: u32) -> u32 {
     let players = P.cols + P.cols % 2u;
     let pairs = players / 2u;
     let lanes = P.pair_lanes;
@@ -24,8 +25,9 @@ fn sweep(lid: u32) -> bool {
             let pair = first + lid / lanes;
             let pq = opponents(round, min(pair, pairs - 1u), players);
             let present = pair < pairs && pq.y < P.cols;
-            if (rotate_pair(0u, pq.x, pq.y, present, lid, lanes)) {
-                atomicStore(&rotated, 1u);
+            let turned = rotate_pair(0u, pq.x, pq.y, present, lid, lanes);
+            if (turned && lid % lanes == 0u) {
+                atomicAdd(&rotated, 1u);
             }
         }
         workgroupBarrier();
@@ -33,7 +35,7 @@ fn sweep(lid: u32) -> bool {
     if (lid == 0u) {
         busy = atomicExchange(&rotated, 0u);
     }
-    return workgroupUniformLoad(&busy) != 0u;
+    return workgroupUniformLoad(&busy);
 }
 
 // Sweeps until the matrix is done or `P.end` sweeps are: a dispatch must end (a watchdog may kill a
@@ -41,9 +43,12 @@ fn sweep(lid: u32) -> bool {
 fn solve_in_place(matrix: u32, done: u32, lid: u32) {
     var status = select(RUNNING, CONVERGED, P.cols < 2u);
     var sweeps = done;
+    var rotations = 0u;
     while (status == RUNNING && sweeps < P.end) {
         sweeps += 1u;
-        if (!sweep(lid)) {
+        let turned = sweep(lid);
+        rotations += turned;
+        if (turned == 0u) {
             status = CONVERGED;
         } else if (sweeps >= P.max_sweeps) {
             status = CAPPED;
@@ -52,6 +57,10 @@ fn solve_in_place(matrix: u32, done: u32, lid: u32) {
     if (lid == 0u) {
         atomicStore(&state[matrix * STATE_WORDS + STATUS], status);
         atomicStore(&state[matrix * STATE_WORDS + SWEEPS], sweeps);
+        if (done > 0u) {
+            rotations += atomicLoad(&state[matrix * STATE_WORDS + ROTATIONS]);
+        }
+        atomicStore(&state[matrix * STATE_WORDS + ROTATIONS], rotations);
     }
     if (status == RUNNING) {
         store_unfinished(matrix, lid);

@@ -33,7 +33,7 @@ fn round(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let pq = opponents(P.begin, group.x, P.cols + P.cols % 2u);
     let turned = rotate_pair(matrix, pq.x, pq.y, pq.y < P.cols, lid, WORKGROUP);
     if (turned && lid == 0u) {
-        atomicOr(&state[matrix * STATE_WORDS + ROTATED], 1u);
+        atomicAdd(&state[matrix * STATE_WORDS + ROTATED], 1u);
     }
 }
 
@@ -45,7 +45,9 @@ fn advance(@builtin(workgroup_id) group: vec3<u32>) {
         return;
     }
     let sweeps = atomicAdd(&state[words + SWEEPS], 1u) + 1u;
-    if (atomicExchange(&state[words + ROTATED], 0u) == 0u) {
+    let rotated = atomicExchange(&state[words + ROTATED], 0u);
+    atomicAdd(&state[words + ROTATIONS], rotated);
+    if (rotated == 0u) {
         atomicStore(&state[words + STATUS], CONVERGED);
     } else if (sweeps >= P.max_sweeps) {
         atomicStore(&state[words + STATUS], CAPPED);

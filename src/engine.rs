@@ -13,10 +13,14 @@ use crate::host::delivery;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::{Options, Vectors};
+#[cfg(not(target_family = "wasm"))]
+use crate::peak::Peak;
 use crate::planner::{
-    CPU_KERNEL, Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning,
+    CPU_KERNEL, Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning, executed,
 };
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
+#[cfg(not(target_family = "wasm"))]
+use crate::scalar::Dtype;
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};
 
@@ -55,6 +59,9 @@ pub struct GpuOptions {
     /// Whether the CPU takes the calls that this GPU cannot do; the report says who did a call.
     /// Otherwise they are [`Error::Unsupported`].
     pub cpu_fallback: bool,
+    /// Measures how long the device is at work on a call, for the report, where the adapter has
+    /// timestamps.
+    pub timestamps: bool,
     /// The planner's thresholds.
     pub tuning: Tuning,
 }
@@ -75,6 +82,12 @@ impl GpuOptions {
     /// Lets the CPU take the calls that this GPU cannot do.
     pub fn cpu_fallback(mut self, yes: bool) -> Self {
         self.cpu_fallback = yes;
+        self
+    }
+
+    /// Measures how long the device is at work on a call.
+    pub fn timestamps(mut self, yes: bool) -> Self {
+        self.timestamps = yes;
         self
     }
 
@@ -503,12 +516,14 @@ impl Engine {
         };
         #[cfg(not(feature = "gpu"))]
         let _ = blocking;
-        let (backend, device, kernel) = self.dispatch(&call, outputs).await?;
+        let done = self.dispatch(&call, outputs).await?;
         Ok(Report {
+            flops: executed(&problem, &outcomes),
             outcomes,
-            backend,
-            device,
-            kernel,
+            backend: done.backend,
+            device: done.device,
+            kernel: done.kernel,
+            device_seconds: done.device_seconds,
         })
     }
 
@@ -516,17 +531,26 @@ impl Engine {
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
-    ) -> Result<(Backend, String, &'static str), Error> {
+    ) -> Result<Done, Error> {
         if call.problem.cols == 0 || call.view.count() == 0 {
             delivery::deliver_empty(&call.problem, &call.sizes, outputs);
-            return Ok((self.backend(), self.to_string(), EMPTY_KERNEL));
+            return Ok(Done {
+                backend: self.backend(),
+                device: self.to_string(),
+                kernel: EMPTY_KERNEL,
+                device_seconds: None,
+            });
         }
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
             match gpu.plan(&call.problem, &call.convergence) {
                 Ok(recipe) => {
-                    gpu.run(call, &recipe, outputs).await?;
-                    return Ok((Backend::Gpu, gpu.adapter.name.clone(), recipe.path.name()));
+                    return Ok(Done {
+                        backend: Backend::Gpu,
+                        device_seconds: gpu.run(call, &recipe, outputs).await?,
+                        device: gpu.adapter.name.clone(),
+                        kernel: recipe.path.name(),
+                    });
                 }
                 Err(error) if !self.falls_back => return Err(error),
                 Err(_) => {}
@@ -534,7 +558,12 @@ impl Engine {
         }
         let recipe = CpuRecipe::new(&call.problem, &self.tuning);
         cpu::run(call, &recipe, outputs)?;
-        Ok((Backend::Cpu, self.cpu_name.clone(), CPU_KERNEL))
+        Ok(Done {
+            backend: Backend::Cpu,
+            device: self.cpu_name.clone(),
+            kernel: CPU_KERNEL,
+            device_seconds: None,
+        })
     }
 }
 
@@ -557,6 +586,31 @@ impl Engine {
     /// [`adapters_async`](Self::adapters_async), waiting.
     pub fn adapters() -> Vec<Adapter> {
         pollster::block_on(Self::adapters_async())
+    }
+
+    /// Measures what this engine's device does at best in a type: multiply-adds and copies, in less
+    /// than a second. Calls on the same device that run beside it spoil the figures.
+    ///
+    /// ```
+    /// use batched_svd::{Dtype, Engine};
+    ///
+    /// let peak = Engine::cpu().peak(Dtype::F32)?;
+    /// println!("{:.0} GFLOP/s, {:.0} GB/s", peak.flops / 1e9, peak.bytes / 1e9);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where the copies do not fit; [`Error::Unsupported`] or [`Error::Device`]
+    /// from a GPU.
+    pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.peak(dtype);
+        }
+        match dtype {
+            Dtype::F32 => cpu::peak::measure::<f32>(),
+            Dtype::F64 => cpu::peak::measure::<f64>(),
+        }
     }
 
     /// [`svd_async`](Self::svd_async), waiting.
@@ -649,6 +703,14 @@ impl Engine {
 
 #[cfg(not(feature = "gpu"))]
 const NO_GPU_FEATURE: &str = "this build has no GPU engine: the feature `gpu` is off";
+
+/// Who did a call, and how.
+struct Done {
+    backend: Backend,
+    device: String,
+    kernel: &'static str,
+    device_seconds: Option<f64>,
+}
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.
 struct Places<'a, T> {

@@ -53,6 +53,8 @@ pub struct Outcome {
     pub status: Status,
     /// The sweeps done, the last one without a rotation if it converged.
     pub sweeps: u32,
+    /// The pairs of columns that were rotated, over all sweeps.
+    pub rotations: u32,
     /// The number of singular values above the cutoff.
     pub rank: u32,
 }
@@ -61,6 +63,7 @@ impl Outcome {
     pub(crate) const PENDING: Outcome = Outcome {
         status: Status::NotConverged,
         sweeps: 0,
+        rotations: 0,
         rank: 0,
     };
 }
@@ -96,6 +99,13 @@ pub struct Report {
     pub device: String,
     /// The kernel that the planner chose.
     pub kernel: &'static str,
+    /// Floating-point operations that the kernels carried out, counted from the shape and from every
+    /// matrix's sweeps and rotations; a fused multiply-add is two. What lanes did for nothing is
+    /// not in it.
+    pub flops: f64,
+    /// Seconds that a GPU was at work on the call's kernels, by its own clock, if that was
+    /// [asked for](crate::GpuOptions::timestamps).
+    pub device_seconds: Option<f64>,
 }
 
 impl Report {

@@ -75,6 +75,7 @@ impl Real for f64 {}
 
 pub(crate) mod sealed {
     use super::*;
+    use crate::cpu::lanes::{Kernel, RunF32, RunF64};
 
     pub trait Sealed {}
     impl Sealed for f32 {}
@@ -111,6 +112,8 @@ pub(crate) mod sealed {
         const MIN_POSITIVE_NORMAL: Self;
 
         fn of(value: f64) -> Self;
+        /// Runs a kernel on the widest vectors of this machine.
+        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output;
         fn f64(self) -> f64;
         fn abs(self) -> Self;
         fn sqrt(self) -> Self;
@@ -129,6 +132,9 @@ pub(crate) mod sealed {
         const NEGLIGIBLE: Self = power_of_two(-44) as f32;
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
 
+        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output {
+            pulp::Arch::new().dispatch(RunF32(kernel))
+        }
         fn of(value: f64) -> Self {
             value as f32
         }
@@ -161,6 +167,9 @@ pub(crate) mod sealed {
         const NEGLIGIBLE: Self = power_of_two(-480);
         const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
 
+        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output {
+            pulp::Arch::new().dispatch(RunF64(kernel))
+        }
         fn of(value: f64) -> Self {
             value
         }

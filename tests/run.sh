@@ -35,7 +35,7 @@ fi
 # Mesa complains on standard error without it.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
-cargo test --release --features cli
+cargo test --release --features bench
 
 swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
 if [ "${BATCHED_SVD_SECOND_DRIVER:-}" = 1 ]; then
@@ -50,7 +50,7 @@ if [ -e "$swiftshader" ]; then
     # Without what is slow there; its own limits are nearly WebGPU's defaults.
     echo "tests: the GPU engine once more, on SwiftShader (without f64)"
     VK_DRIVER_FILES="$swiftshader" BATCHED_SVD_ADAPTER=SwiftShader BATCHED_SVD_REQUIRE_GPU=1 \
-        cargo test --release --features cli --test engines -- gpu \
+        cargo test --release --features bench --test engines -- gpu \
         --skip gpu-default-limits --skip random-512x512 --skip random-256x256
 fi
 echo "tests: all passed"

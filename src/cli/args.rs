@@ -25,6 +25,9 @@ pub(crate) enum Command {
     Svd(SvdArgs),
     /// What this machine could compute on.
     Devices,
+    /// How fast it is here, beside other libraries and the machine's limits.
+    #[cfg(feature = "bench")]
+    Bench(crate::cli::bench::BenchArgs),
 }
 
 /// Options of every command.

@@ -1,6 +1,8 @@
 //! The command line: files in, files out, and what a person wants to know.
 
 mod args;
+#[cfg(feature = "bench")]
+mod bench;
 mod devices;
 mod failure;
 mod npy;
@@ -22,6 +24,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Pinv(pinv) => run::pinv(&args.engine, pinv),
         Command::Svd(svd) => run::svd(&args.engine, svd),
         Command::Devices => devices::list(&args.engine),
+        #[cfg(feature = "bench")]
+        Command::Bench(bench) => bench::run(&args.engine, bench),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -262,7 +262,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Three significant digits, with commas.
-fn rounded(value: f64) -> String {
+pub(crate) fn rounded(value: f64) -> String {
     if value < 1000.0 {
         return format!("{value:.3}");
     }

@@ -5,8 +5,16 @@ use crate::dense::sums::gram;
 use crate::planner::Convergence;
 use crate::scalar::Real;
 
+/// How the sweeps of a matrix went.
+pub(crate) struct Sweeps {
+    pub sweeps: u32,
+    pub rotations: u32,
+    /// Whether the last sweep was quiet.
+    pub converged: bool,
+}
+
 /// Rotates pairs of columns of the n x n matrix `x` until every pair is orthogonal, and the
-/// columns of `j` along with them. Returns the sweeps and whether the last one was quiet.
+/// columns of `j` along with them.
 ///
 /// Cyclic by rows, the larger column of each pair first: in this order (unlike the tournament's)
 /// that is free and saves sweeps. Columns that are negligible stay as they are.
@@ -15,13 +23,15 @@ pub(crate) fn sweeps<T: Real>(
     j: &mut [T],
     n: usize,
     convergence: &Convergence,
-) -> (u32, bool) {
+) -> Sweeps {
     let tolerance = T::of(convergence.tolerance);
-    if n < 2 {
-        return (0, true);
-    }
-    for sweep in 1..=convergence.max_sweeps {
-        let mut quiet = true;
+    let mut done = Sweeps {
+        sweeps: 0,
+        rotations: 0,
+        converged: n < 2,
+    };
+    while !done.converged && done.sweeps < convergence.max_sweeps {
+        let before = done.rotations;
         for p in 0..n - 1 {
             for q in p + 1..n {
                 let (xp, xq) = pair(x, n, p, q);
@@ -33,7 +43,7 @@ pub(crate) fn sweeps<T: Real>(
                     (pp, qq) = (qq, pp);
                 }
                 if let Some((s, tau)) = rotation(pp, qq, pq, tolerance) {
-                    quiet = false;
+                    done.rotations = done.rotations.saturating_add(1);
                     let (xp, xq) = pair(x, n, p, q);
                     rotate(xp, xq, s, tau);
                     let (jp, jq) = pair(j, n, p, q);
@@ -41,11 +51,10 @@ pub(crate) fn sweeps<T: Real>(
                 }
             }
         }
-        if quiet {
-            return (sweep, true);
-        }
+        done.sweeps += 1;
+        done.converged = done.rotations == before;
     }
-    (convergence.max_sweeps, false)
+    done
 }
 
 fn pair<T>(x: &mut [T], n: usize, p: usize, q: usize) -> (&mut [T], &mut [T]) {

@@ -1,6 +1,9 @@
 //! The CPU engine: one-sided Jacobi, a matrix a task, on all cores.
 
 mod jacobi;
+pub(crate) mod lanes;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod peak;
 mod solver;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

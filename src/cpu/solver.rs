@@ -86,7 +86,7 @@ impl<T: Real> Workspace<T> {
         );
         householder::factor(&mut self.a, m, n, &mut self.tau, Some(&mut self.pivots));
         self.transpose_r(m, n);
-        let (sweeps, converged) = jacobi::sweeps(&mut self.x, &mut self.j, n, &call.convergence);
+        let done = jacobi::sweeps(&mut self.x, &mut self.j, n, &call.convergence);
         self.normalise(n);
         self.form_u(m, n);
         let threshold = threshold(
@@ -107,8 +107,9 @@ impl<T: Real> Workspace<T> {
             v: &self.x,
             pivots: &self.pivots,
             composed: &self.composed,
-            sweeps,
-            converged,
+            sweeps: done.sweeps,
+            rotations: done.rotations,
+            converged: done.converged,
         };
         deliver(
             problem,

@@ -1,6 +1,6 @@
 //! Which adapters there are, which one to take, and opening it.
 
-use crate::engine::Adapter;
+use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::gpu::device::Device;
 use crate::planner::gpu::Limits;
@@ -87,15 +87,17 @@ pub(crate) async fn find(
 /// Opens an adapter with all the limits it has, or with WebGPU's defaults.
 pub(crate) async fn open(
     adapter: &wgpu::Adapter,
-    default_limits: bool,
+    options: &GpuOptions,
 ) -> Result<(Device, Limits), Error> {
     let own = adapter.limits();
-    let limits = if default_limits {
+    let limits = if options.default_limits {
         wgpu::Limits::default().or_worse_values_from(&own)
     } else {
         own
     };
-    let features = adapter.features() & wgpu::Features::SHADER_F64;
+    let mut features = wgpu::Features::SHADER_F64;
+    features.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
+    let features = adapter.features() & features;
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("batched-svd"),
         required_features: features,

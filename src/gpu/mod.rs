@@ -1,10 +1,14 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
-//! `adapter` finds a device and opens it, `device` makes its failures errors, `shader` puts the
+//! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
+//! the time, `peak` what it does at best, `shader` puts the
 //! shader text together, `pipelines` compiles it once, `solve` runs a call.
 
 mod adapter;
+mod clock;
 mod device;
+#[cfg(not(target_family = "wasm"))]
+mod peak;
 mod pipelines;
 mod shader;
 mod solve;
@@ -18,6 +22,8 @@ use crate::host::outputs::Outputs;
 use crate::planner::gpu::{GpuRecipe, Limits};
 use crate::planner::{Convergence, Problem, Tuning};
 use crate::scalar::Real;
+#[cfg(not(target_family = "wasm"))]
+use crate::{peak::Peak, scalar::Dtype};
 
 /// An open GPU.
 pub(crate) struct Gpu {
@@ -32,7 +38,7 @@ impl Gpu {
     /// Opens an adapter; a software one only if `software` allows it.
     pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
         let (adapter, wgpu_adapter) = adapter::find(options.adapter.as_deref(), software).await?;
-        let (device, limits) = adapter::open(&wgpu_adapter, options.default_limits).await?;
+        let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
         let pipelines = pipelines::Pipelines::new(&device).await?;
         Ok(Gpu {
             adapter,
@@ -49,13 +55,20 @@ impl Gpu {
             .map_err(|why| Error::Unsupported(format!("{}: {why}", self.adapter.name)))
     }
 
-    /// Solves the call's matrices, chunk by chunk.
+    /// What the device does at best.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
+        pollster::block_on(peak::measure(self, dtype))
+    }
+
+    /// Solves the call's matrices, chunk by chunk. Returns the seconds on the device, if they were
+    /// asked for.
     pub async fn run<T: Real>(
         &self,
         call: &Call<'_, T>,
         recipe: &GpuRecipe,
         outputs: Outputs<'_, T>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<f64>, Error> {
         solve::run(self, call, recipe, outputs).await
     }
 }

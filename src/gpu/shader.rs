@@ -155,6 +155,14 @@ impl Blueprint {
     }
 }
 
+/// The text of the kernels that measure the device's limits.
+#[cfg(not(target_family = "wasm"))]
+pub(super) fn peak(dtype: Dtype, workgroup: u32, rounds: u32) -> String {
+    header(dtype)
+        + &format!("const WORKGROUP: u32 = {workgroup}u;\nconst ROUNDS: u32 = {rounds}u;\n\n")
+        + include_str!("../../shaders/peak.wgsl")
+}
+
 /// The number type and the constants that depend on it.
 fn header(dtype: Dtype) -> String {
     let (name, suffix, negligible, smallest) = match dtype {

@@ -6,6 +6,7 @@ use crate::call::Call;
 use crate::error::{Error, allocate};
 use crate::filter;
 use crate::gpu::Gpu;
+use crate::gpu::clock::Clock;
 use crate::gpu::pipelines::SOLVE_BUFFERS;
 use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel};
 use crate::host::delivery::{Raw, deliver};
@@ -57,6 +58,7 @@ const _: () = assert!(size_of::<SolveParams>() == size_of::<ComposeParams>());
 const STATE_WORDS: usize = 4;
 const STATUS: usize = 0;
 const SWEEPS: usize = 1;
+const ROTATIONS: usize = 2;
 const RUNNING: u32 = 0;
 const CONVERGED: u32 = 1;
 
@@ -99,7 +101,7 @@ pub(super) async fn run<T: Real>(
     call: &Call<'_, T>,
     recipe: &GpuRecipe,
     outputs: Outputs<'_, T>,
-) -> Result<(), Error> {
+) -> Result<Option<f64>, Error> {
     let count = outputs.outcomes.len();
     let chunk = recipe.chunk.min(count);
     let solver = Solver {
@@ -107,6 +109,7 @@ pub(super) async fn run<T: Real>(
         call,
         recipe,
         buffers: create_buffers::<T>(gpu, &call.problem, chunk).await?,
+        clock: Clock::new(&gpu.device).await?,
     };
     let mut host = Host::new(&call.problem, chunk)?;
     for (first, outputs) in outputs.runs(0, chunk, &call.sizes) {
@@ -114,7 +117,10 @@ pub(super) async fn run<T: Real>(
         solver.solve_chunk(&mut host, first, outputs).await?;
         call.progress(done);
     }
-    Ok(())
+    match &solver.clock {
+        Some(clock) => Ok(Some(clock.seconds(&gpu.device, call.blocking).await?)),
+        None => Ok(None),
+    }
 }
 
 async fn create_buffers<T: Real>(
@@ -264,6 +270,7 @@ struct Solver<'c, 'v, T> {
     call: &'c Call<'v, T>,
     recipe: &'c GpuRecipe,
     buffers: Buffers,
+    clock: Option<Clock>,
 }
 
 impl<T: Real> Solver<'_, '_, T> {
@@ -539,6 +546,7 @@ impl<T: Real> Solver<'_, '_, T> {
                     pivots: &results.pivots[index * n..][..n],
                     composed: &results.composed[index * sizes.composed..][..sizes.composed],
                     sweeps: state[SWEEPS],
+                    rotations: state[ROTATIONS],
                     converged: state[STATUS] == CONVERGED,
                 };
                 let order = &host.order[index * m..][..m];
@@ -561,13 +569,20 @@ impl<T: Real> Solver<'_, '_, T> {
         for (slot, dispatch) in slots.chunks_exact_mut(SLOT_SIZE).zip(dispatches) {
             slot[..PARAMS_SIZE as usize].copy_from_slice(&dispatch.params);
         }
+        if let Some(clock) = &self.clock {
+            let blocking = self.call.blocking;
+            clock.make_room(&self.gpu.device, blocking).await?;
+        }
         self.gpu
             .device
             .scoped(|device, queue| {
                 // Ordered with the submits before: they have read their parameters by then.
                 queue.write_buffer(&self.buffers.params, 0, &slots);
                 let mut encoder = device.create_command_encoder(&Default::default());
-                let mut pass = encoder.begin_compute_pass(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: self.clock.as_ref().map(Clock::next),
+                });
                 for (index, dispatch) in dispatches.iter().enumerate() {
                     pass.set_pipeline(&dispatch.pipeline);
                     pass.set_bind_group(0, group, &[(index * SLOT_SIZE) as u32]);

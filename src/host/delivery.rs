@@ -25,6 +25,7 @@ pub(crate) struct Raw<'a, T> {
     /// The composition, if there is one.
     pub composed: &'a [T],
     pub sweeps: u32,
+    pub rotations: u32,
     pub converged: bool,
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn deliver_empty<T: Real>(problem: &Problem, sizes: &Sizes, out: Outp
     out.outcomes.fill(Outcome {
         status: Status::Converged,
         sweeps: 0,
+        rotations: 0,
         rank: 0,
     });
 }
@@ -63,6 +65,7 @@ pub(crate) fn deliver<T: Real>(
         *outcome = Outcome {
             status: Status::NonFinite,
             sweeps: 0,
+            rotations: 0,
             rank: 0,
         };
         return;
@@ -134,6 +137,7 @@ pub(crate) fn deliver<T: Real>(
             (true, true) => Status::Converged,
         },
         sweeps: raw.sweeps,
+        rotations: raw.rotations,
         rank: rank as u32,
     };
 }

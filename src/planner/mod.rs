@@ -9,6 +9,7 @@
 pub(crate) mod gpu;
 
 use crate::options::{Options, Vectors};
+use crate::report::{Outcome, Status};
 use crate::scalar::Dtype;
 
 /// The factor of a decomposition that a composition takes on one side.
@@ -215,6 +216,32 @@ fn work(problem: &Problem) -> u64 {
     let vectors = mn.saturating_mul(4).saturating_mul(n.saturating_add(u));
     let sweeps = n.saturating_mul(n).saturating_mul(n).saturating_mul(100);
     vectors.saturating_add(sweeps)
+}
+
+/// Floating-point operations that the kernels carry out for matrices with so many sweeps and
+/// rotations; a fused multiply-add is two.
+pub(crate) fn executed(problem: &Problem, outcomes: &[Outcome]) -> f64 {
+    let (m, n) = (problem.rows as f64, problem.cols as f64);
+    // A reflection of a column is a dot product and an update, and the pivoting takes its norm.
+    let factor = (3.0 * m - n) * n * n;
+    let form_u = 2.0 * (2.0 * m - n) * n * problem.formed_u_cols() as f64;
+    let normalise = 3.0 * n * n;
+    let compose = 2.0 * problem.sizes().composed as f64 * n;
+    // Three dot products a pair; a rotation of columns of R' and of J.
+    let sweep = 0.5 * n * (n - 1.0) * 6.0 * n;
+    let rotation = 16.0 * n;
+    outcomes
+        .iter()
+        .filter(|outcome| outcome.status != Status::NonFinite)
+        .map(|outcome| {
+            factor
+                + f64::from(outcome.sweeps) * sweep
+                + f64::from(outcome.rotations) * rotation
+                + normalise
+                + form_u
+                + compose
+        })
+        .fold(0.0, |sum, flops| sum + flops)
 }
 
 #[cfg(test)]

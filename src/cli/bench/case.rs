@@ -1,0 +1,173 @@
+//! What is measured: operations, types, shapes and batch sizes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use batched_svd::Dtype;
+use clap::ValueEnum;
+
+/// The shapes of a quick run.
+pub(crate) const QUICK_SHAPES: &[(usize, usize)] = &[(3, 3), (8, 8), (32, 32), (64, 16)];
+
+/// The shapes and the batches of the latency table.
+pub(crate) const LATENCY_SHAPES: &[(usize, usize)] = &[(3, 3), (6, 7), (32, 32), (128, 128)];
+pub(crate) const LATENCY_BATCHES: &[usize] = &[1, 4, 16];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Op {
+    /// Singular values and thin U and V.
+    Svd,
+    /// Singular values only.
+    Svdvals,
+    /// Pseudoinverses.
+    Pinv,
+}
+
+impl Op {
+    pub fn name(self) -> &'static str {
+        match self {
+            Op::Svd => "svd",
+            Op::Svdvals => "svdvals",
+            Op::Pinv => "pinv",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum DtypeArg {
+    F32,
+    F64,
+}
+
+impl DtypeArg {
+    pub fn dtype(self) -> Dtype {
+        match self {
+            DtypeArg::F32 => Dtype::F32,
+            DtypeArg::F64 => Dtype::F64,
+        }
+    }
+}
+
+/// A shape as it is written on the command line: 8x8, or 8x8:1000 with a batch size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub rows: usize,
+    pub cols: usize,
+    pub batch: Option<usize>,
+}
+
+/// No benchmark of larger matrices or batches makes sense.
+const LARGEST: usize = 1 << 16;
+const LARGEST_BATCH: usize = 1 << 28;
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (shape, batch) = match text.split_once(':') {
+            Some((shape, batch)) => (shape, Some(batch)),
+            None => (text, None),
+        };
+        let number = |text: &str, most: usize| match text.parse::<usize>() {
+            Ok(n) if (1..=most).contains(&n) => Ok(n),
+            _ => Err(format!("{text:?} is not a number from 1 to {most}")),
+        };
+        let (rows, cols) = shape
+            .split_once('x')
+            .ok_or("a shape is written as ROWSxCOLS or ROWSxCOLS:BATCH")?;
+        Ok(Shape {
+            rows: number(rows, LARGEST)?,
+            cols: number(cols, LARGEST)?,
+            batch: batch.map(|b| number(b, LARGEST_BATCH)).transpose()?,
+        })
+    }
+}
+
+/// One line of a table: an operation on a batch of matrices of one shape and type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub op: Op,
+    pub dtype: Dtype,
+    pub rows: usize,
+    pub cols: usize,
+    /// Matrices that are asked for; a slow contender gets fewer.
+    pub batch: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (op, dtype) = (self.op.name(), self.dtype);
+        write!(f, "{op} {dtype} {}x{}", self.rows, self.cols)
+    }
+}
+
+impl Case {
+    /// Floating-point operations of one matrix by one nominal count, whatever a contender does
+    /// (Golub and Van Loan, 4th ed., figure 8.6.1, Golub-Reinsch with m >= n): 14 m n^2 + 8 n^3
+    /// with thin U and V, 4 m n^2 - 4/3 n^3 for values only; 2 m n^2 more for a pseudoinverse.
+    pub fn nominal_flops(&self) -> f64 {
+        let (m, n) = (
+            self.rows.max(self.cols) as f64,
+            self.rows.min(self.cols) as f64,
+        );
+        match self.op {
+            Op::Svd => 14.0 * m * n * n + 8.0 * n * n * n,
+            Op::Svdvals => 4.0 * m * n * n - 4.0 / 3.0 * n * n * n,
+            Op::Pinv => 16.0 * m * n * n + 8.0 * n * n * n,
+        }
+    }
+
+    /// Bytes of one matrix that must move at least: it and its results.
+    pub fn bytes(&self) -> f64 {
+        let (m, n) = (self.rows, self.cols);
+        let k = m.min(n);
+        let entries = match self.op {
+            Op::Svd => m * n + (m + n + 1) * k,
+            Op::Svdvals => m * n + k,
+            Op::Pinv => 2 * m * n,
+        };
+        (entries * self.dtype.size()) as f64
+    }
+
+    /// u max(32, 8 sqrt(k)): the accuracy that this project promises.
+    pub fn tolerance(&self) -> f64 {
+        let k = self.rows.min(self.cols) as f64;
+        self.dtype.unit_roundoff() * (8.0 * k.sqrt()).max(32.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_read_with_and_without_a_batch() {
+        let shape = |text: &str| text.parse::<Shape>();
+        let (rows, cols) = (6, 7);
+        let expected = |batch| Ok(Shape { rows, cols, batch });
+        assert_eq!(shape("6x7"), expected(None));
+        assert_eq!(shape("6x7:100"), expected(Some(100)));
+        for bad in [
+            "", "6", "x7", "6x", "0x3", "6x7:", "6x7:0", "6x-7", "70000x2",
+        ] {
+            assert!(shape(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nominal_counts_are_those_of_the_book() {
+        let case = |op, rows, cols| Case {
+            op,
+            dtype: Dtype::F32,
+            rows,
+            cols,
+            batch: 1,
+        };
+        assert_eq!(case(Op::Svd, 10, 10).nominal_flops(), 22_000.0);
+        assert_eq!(case(Op::Svd, 4, 100).nominal_flops(), 22_912.0);
+        assert_eq!(case(Op::Svdvals, 3, 3).nominal_flops(), 72.0);
+        assert_eq!(case(Op::Pinv, 10, 10).nominal_flops(), 24_000.0);
+        assert_eq!(case(Op::Svd, 3, 3).bytes(), 4.0 * (9.0 + 9.0 + 9.0 + 3.0));
+        assert_eq!(case(Op::Pinv, 2, 3).bytes(), 4.0 * 12.0);
+    }
+}

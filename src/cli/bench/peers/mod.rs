@@ -1,0 +1,134 @@
+//! What a user would pick instead, in the same process: one matrix at a time, rayon over the batch.
+
+mod faer;
+mod nalgebra;
+pub(crate) mod python;
+
+use std::time::Instant;
+
+use batched_svd::{Batch, Real};
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+use crate::cli::bench::case::{Case, Op};
+use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
+
+/// A number that every peer in this process computes with.
+pub(crate) trait Number:
+    Real<Real = Self> + Into<f64> + ::nalgebra::RealField + ::faer::traits::RealField
+{
+    /// A standard normal number.
+    fn normal(rng: &mut StdRng) -> Self;
+}
+
+impl Number for f32 {
+    fn normal(rng: &mut StdRng) -> Self {
+        StandardNormal.sample(rng)
+    }
+}
+
+impl Number for f64 {
+    fn normal(rng: &mut StdRng) -> Self {
+        StandardNormal.sample(rng)
+    }
+}
+
+/// Entries of one result, column by column.
+enum Parts<T> {
+    Factors(Vec<T>, Vec<T>, Vec<T>),
+    Values(Vec<T>),
+    Inverse(Vec<T>),
+}
+
+/// A library that solves one matrix at a time: `A` is its matrix, `R` its result.
+struct Library<A, R, T> {
+    name: &'static str,
+    takes: fn(&Case) -> bool,
+    load: fn(&[T], usize, usize) -> A,
+    solve: fn(&A, Op) -> R,
+    parts: fn(&R) -> Result<Parts<T>, String>,
+    matrices: Vec<A>,
+    results: Vec<R>,
+    case: Option<Case>,
+}
+
+impl<A: Send + Sync, R: Send, T: Number> Contender<T> for Library<A, R, T> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn takes(&self, case: &Case) -> bool {
+        (self.takes)(case)
+    }
+
+    fn load(&mut self, case: &Case, data: &Batch<T>, count: usize) -> Result<(), String> {
+        self.clear();
+        let load = |index| (self.load)(data.matrix(index), case.rows, case.cols);
+        self.matrices = (0..count).map(load).collect();
+        self.case = Some(*case);
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<Timing, String> {
+        let op = self.case.ok_or("nothing was loaded")?.op;
+        self.results = Vec::new();
+        let solve = self.solve;
+        let start = Instant::now();
+        self.results = self.matrices.par_iter().map(|a| solve(a, op)).collect();
+        Ok(Timing {
+            seconds: start.elapsed().as_secs_f64(),
+            device_seconds: None,
+        })
+    }
+
+    fn answer(&mut self, count: usize) -> Result<Answer<T>, String> {
+        let case = self.case.ok_or("nothing was loaded")?;
+        let (m, n) = (case.rows, case.cols);
+        let k = m.min(n);
+        let (mut first, mut sigma, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        for result in &self.results[..count] {
+            match (self.parts)(result)? {
+                Parts::Factors(u, s, v) => {
+                    first.extend(u);
+                    sigma.extend(s);
+                    last.extend(v);
+                }
+                Parts::Values(s) => sigma.extend(s),
+                Parts::Inverse(x) => first.extend(x),
+            }
+        }
+        let batch = |data: Vec<T>, rows, cols| {
+            Batch::from_col_major(count, rows, cols, data).map_err(|e| e.to_string())
+        };
+        Ok(match case.op {
+            Op::Svd => Answer::Factors {
+                u: batch(first, m, k)?,
+                sigma: batch(sigma, k, 1)?,
+                v: batch(last, n, k)?,
+            },
+            Op::Svdvals => Answer::Values(batch(sigma, k, 1)?),
+            Op::Pinv => Answer::Inverses(batch(first, n, m)?),
+        })
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            device: format!("CPU, {} threads", rayon::current_num_threads()),
+            ..Facts::default()
+        }
+    }
+
+    fn clear(&mut self) {
+        self.matrices = Vec::new();
+        self.results = Vec::new();
+        self.case = None;
+    }
+}
+
+/// All peers in this process.
+pub(crate) fn all<T: Number>() -> Vec<Box<dyn Contender<T>>> {
+    let mut all = nalgebra::all();
+    all.push(faer::new());
+    all
+}

@@ -1,0 +1,191 @@
+//! `batched-svd bench` as a person uses it, on small cases.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_batched-svd"))
+        .arg("bench")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The measurements among lines of JSON.
+fn rows(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|row: &Value| row.get("peer").is_some())
+        .collect()
+}
+
+fn of<'r>(rows: &'r [Value], peer: &str) -> Vec<&'r Value> {
+    rows.iter().filter(|row| row["peer"] == peer).collect()
+}
+
+const SMALL: &[&str] = &[
+    "--backend",
+    "cpu",
+    "--shapes",
+    "3x3:64,4x2:10",
+    "--ops",
+    "svd,svdvals,pinv",
+    "--dtypes",
+    "f32,f64",
+    "--seconds",
+    "0.01",
+];
+
+#[test]
+fn a_line_a_measurement_with_checks_and_limits() {
+    let output = run(&[SMALL, &["--json"]].concat());
+    let rows = rows(&output);
+    let own = of(&rows, "batched-svd-cpu");
+    assert_eq!(own.len(), 12);
+    for row in own {
+        assert_eq!(row["ok"], true, "{row}");
+        assert!(row["kernel"].is_string());
+        let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
+        assert!(number("matrices_per_s") > 0.0);
+        assert!(number("seconds_min") <= number("seconds"));
+        assert!(number("seconds") <= number("seconds_max"));
+        assert!(number("residual") < 1e-3 && number("checked") > 0.0);
+        let fraction = number("limit_fraction");
+        assert!(0.0 < fraction && fraction < 1.0, "{row}");
+    }
+    // Two shapes, three operations, two types; only 3x3 was compiled with a fixed size.
+    assert_eq!(of(&rows, "nalgebra").len(), 12);
+    assert_eq!(of(&rows, "nalgebra-static").len(), 6);
+    assert_eq!(of(&rows, "faer").len(), 12);
+    let limits = text(&output.stdout).matches("\"limits_of\"").count();
+    assert_eq!(limits, 2);
+}
+
+#[test]
+fn merged_files_make_one_table_and_one_plot() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let output = run(&[SMALL, &["--json", "--no-peers"]].concat());
+    assert_eq!(rows(&output).len(), 12);
+    std::fs::write(path("mine.jsonl"), &output.stdout).unwrap();
+    let line = r#"{"peer": "torch-gesvdj", "op": "svd", "m": 3, "n": 3, "batch": 10, "dtype": "f32",
+        "seconds": 10.0, "matrices_per_s": 1.0, "ok": true, "note": ""}"#;
+    std::fs::write(path("card.jsonl"), line.replace('\n', "") + "\n").unwrap();
+    let plot = path("plot.svg");
+    let output = run(&[
+        "--merge",
+        &path("mine.jsonl"),
+        &path("card.jsonl"),
+        "--plot",
+        &plot,
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("x torch-gesvdj"), "{table}");
+    let line = table.lines().find(|line| line.starts_with("3x3")).unwrap();
+    let ratio: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
+    assert!(ratio > 1.0, "{line}");
+    let plot = std::fs::read_to_string(plot).unwrap();
+    assert!(plot.starts_with("<svg") && plot.contains("batched-svd-cpu"));
+}
+
+#[test]
+fn what_makes_no_sense_gets_a_clear_line() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("bad.jsonl");
+    std::fs::write(&file, "{\"peer\": 3}\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, what) in [
+        (&["--shapes", "0x3"][..], "is not a number from 1"),
+        (&["--shapes", "3"], "ROWSxCOLS"),
+        (&["--seconds", "0"], "seconds"),
+        (&["--ops", "qr"], "qr"),
+        (&["--merge", "/nowhere/x.jsonl"], "/nowhere/x.jsonl"),
+        (&["--merge", file], "line 1"),
+        (&["--plot", "/nowhere/x.svg"], "there is no such folder"),
+        (
+            &["--python-peers", "--python", "/nowhere/python"],
+            "/nowhere/python",
+        ),
+        (
+            &["--backend", "gpu", "--adapter", "no such card"],
+            "no such card",
+        ),
+        (
+            &["--backend", "cpu", "--adapter", "card"],
+            "--backend is cpu",
+        ),
+    ] {
+        let output = run(args);
+        let complaint = text(&output.stderr);
+        let code = if args.contains(&"gpu") { 1 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
+        assert!(complaint.contains(what), "{args:?}: {complaint}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// A Python that answers as the script does, and is wrong about its results where n is 4.
+fn stub(folder: &Path) -> PathBuf {
+    let script = folder.join("stub.py");
+    let answers = r#"
+import json, sys
+n = 0
+for line in sys.stdin:
+    r = json.loads(line)
+    n = r.get("n", n)
+    a = {"peers": [{"name": "stub", "device": "none"}]} if r["do"] == "peers" else {
+        "load": {}, "clear": {}, "run": {"seconds": 0.001},
+        "check": {"residual": 1.0 if n == 4 else 0.0, "orthogonality": 0.0}}[r["do"]]
+    print(json.dumps({"error": "n is 5"} if n == 5 else a), flush=True)
+"#;
+    std::fs::write(&script, answers).unwrap();
+    let python = folder.join("python");
+    let text = format!("#!/bin/sh\nexec python3 {}\n", script.display());
+    std::fs::write(&python, text).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    python
+}
+
+#[cfg(unix)]
+#[test]
+fn python_peers_answer_and_wrong_ones_are_found_out() {
+    let folder = TempDir::new().unwrap();
+    let python = stub(folder.path());
+    let args = [
+        "--backend",
+        "cpu",
+        "--shapes",
+        "3x3:64,4x4:64,5x5:64",
+        "--ops",
+        "svd",
+        "--json",
+    ];
+    let more = [
+        "--seconds",
+        "0.01",
+        "--no-peers",
+        "--python-peers",
+        "--python",
+    ];
+    let output = run(&[&args[..], &more, &[python.to_str().unwrap()]].concat());
+    let rows = rows(&output);
+    let stub = of(&rows, "stub");
+    assert_eq!(
+        (&stub[0]["ok"], &stub[0]["seconds"]),
+        (&Value::from(true), &Value::from(0.001))
+    );
+    assert_eq!(stub[1]["ok"], false);
+    assert!(stub[1]["note"].as_str().unwrap().contains("check failed"));
+    assert_eq!(stub[2]["note"], "n is 5");
+}
