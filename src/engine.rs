@@ -556,7 +556,12 @@ impl Engine {
                 Err(_) => {}
             }
         }
-        let recipe = CpuRecipe::new(&call.problem, &self.tuning);
+        let recipe = CpuRecipe::new(
+            &call.problem,
+            call.view.count(),
+            cpu::lanes::<T>(),
+            &self.tuning,
+        );
         cpu::run(call, &recipe, outputs)?;
         Ok(Done {
             backend: Backend::Cpu,

@@ -5,6 +5,7 @@
 //! Both engines form it with the weights computed here, on the host: the values are few, and the
 //! decisions (what counts, what is zero) are then the same everywhere.
 
+use crate::cpu::lanes::Lanes;
 use crate::options::Cutoff;
 use crate::planner::Problem;
 use crate::scalar::Real;
@@ -24,6 +25,23 @@ impl Filter {
         }
     }
 
+    /// The weights of singular values, a lane each, that count above a threshold of at least zero.
+    #[inline(always)]
+    pub fn weights_of<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        sigma: L::Vector,
+        threshold: L::Vector,
+    ) -> L::Vector {
+        let counts = l.less(threshold, sigma);
+        match self {
+            Filter::Inverse => {
+                let safe = l.select(counts, sigma, l.splat(T::ONE));
+                l.select(counts, l.div(l.splat(T::ONE), safe), l.splat(T::ZERO))
+            }
+        }
+    }
+
     /// The weights of singular values of which those above `threshold` count.
     pub fn weights<T: Real>(self, sigma: &[T], threshold: f64, weights: &mut [T]) {
         for (weight, &sigma) in weights.iter_mut().zip(sigma) {
@@ -35,16 +53,21 @@ impl Filter {
     }
 }
 
-/// The value above which a singular value of matrix `index`, scaled by 2^power, counts.
-pub(crate) fn threshold<T: Real>(
+/// The largest singular value.
+pub(crate) fn largest<T: Real>(sigma: &[T]) -> f64 {
+    sigma.iter().fold(0.0, |largest, s| s.f64().max(largest))
+}
+
+/// The value above which a singular value of matrix `index`, scaled by 2^power, counts, given the
+/// largest of them.
+pub(crate) fn threshold(
     cutoff: &Cutoff,
     index: usize,
     problem: &Problem,
     power: i32,
-    sigma: &[T],
+    largest: f64,
 ) -> f64 {
     let (relative, absolute) = cutoff.of(index, problem.default_cutoff());
-    let largest = sigma.iter().fold(0.0, |largest, s| s.f64().max(largest));
     use crate::scalar::sealed::Float;
     (relative * largest).max(absolute.ldexp(power))
 }

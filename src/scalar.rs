@@ -110,10 +110,15 @@ pub(crate) mod sealed {
         /// Norm at or under which a column of a scaled matrix counts as zero.
         const NEGLIGIBLE: Self;
         const MIN_POSITIVE_NORMAL: Self;
+        const LARGEST: Self;
 
         fn of(value: f64) -> Self;
-        /// Runs a kernel on the widest vectors of this machine.
-        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output;
+        /// Runs a kernel on the widest vectors of this machine, or on one lane.
+        fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output;
+        /// A small whole number.
+        fn index(self) -> u32;
+        /// The largest number that is not above `value`.
+        fn not_above(value: f64) -> Self;
         fn f64(self) -> f64;
         fn abs(self) -> Self;
         fn sqrt(self) -> Self;
@@ -131,9 +136,21 @@ pub(crate) mod sealed {
         const TARGET: i32 = 40;
         const NEGLIGIBLE: Self = power_of_two(-44) as f32;
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
+        const LARGEST: Self = f32::MAX;
 
-        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output {
-            pulp::Arch::new().dispatch(RunF32(kernel))
+        fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
+            pulp::Arch::new().dispatch(RunF32 { wide, kernel })
+        }
+        fn index(self) -> u32 {
+            self as u32
+        }
+        fn not_above(value: f64) -> Self {
+            let near = value as f32;
+            if f64::from(near) > value {
+                near.next_down()
+            } else {
+                near
+            }
         }
         fn of(value: f64) -> Self {
             value as f32
@@ -166,9 +183,16 @@ pub(crate) mod sealed {
         const TARGET: i32 = 400;
         const NEGLIGIBLE: Self = power_of_two(-480);
         const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
+        const LARGEST: Self = f64::MAX;
 
-        fn dispatch<K: Kernel<Self>>(kernel: K) -> K::Output {
-            pulp::Arch::new().dispatch(RunF64(kernel))
+        fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
+            pulp::Arch::new().dispatch(RunF64 { wide, kernel })
+        }
+        fn index(self) -> u32 {
+            self as u32
+        }
+        fn not_above(value: f64) -> Self {
+            value
         }
         fn of(value: f64) -> Self {
             value

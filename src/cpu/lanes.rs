@@ -1,19 +1,37 @@
 //! Vectors of numbers, as wide as the machine has them at run time (AVX-512, AVX2, NEON, or none),
 //! and kernels that are compiled once for each width.
-
-use crate::scalar::Real;
+//!
+//! A kernel sees matrices side by side, one a lane, and never knows how many: [`Single`] has one
+//! lane, and its numbers come out the same bit for bit, since every operation is rounded as in a
+//! wide lane and every sum has one order.
 
 /// What the lanes of a vector do together.
-pub trait Lanes<T>: Copy {
+pub trait Lanes<T>: Copy + Send + Sync + 'static {
     /// A number a lane.
-    type Vector: Copy;
+    type Vector: bytemuck::Pod + Send + Sync;
+    /// Yes or no a lane.
+    type Mask: Copy;
     const LANES: usize;
 
     fn splat(self, value: T) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sqrt(self, a: Self::Vector) -> Self::Vector;
+    fn abs(self, a: Self::Vector) -> Self::Vector;
     /// a b + c, rounded once where the machine can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    fn sum(self, a: Self::Vector) -> T;
+    /// c - a b, rounded as `mul_add`.
+    fn neg_mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// a < b; no where one is not a number.
+    fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    fn equal(self, a: Self::Vector, b: Self::Vector) -> Self::Mask;
+    fn and(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    fn not(self, a: Self::Mask) -> Self::Mask;
+    fn any(self, a: Self::Mask) -> bool;
+    fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
 }
 
 /// Code that is compiled for every width of vectors.
@@ -22,15 +40,17 @@ pub trait Kernel<T> {
     fn run<L: Lanes<T>>(self, lanes: L) -> Self::Output;
 }
 
-/// Runs a kernel on the widest vectors of this machine.
-pub(crate) fn dispatch<T: Real, K: Kernel<T>>(kernel: K) -> K::Output {
-    T::dispatch(kernel)
-}
+/// One lane, with the arithmetic of the wide ones.
+#[derive(Clone, Copy)]
+pub struct Single<S>(S);
 
 macro_rules! lanes {
-    ($t:ty, $vector:ident, $lanes:ident, $run:ident, $splat:ident, $add:ident, $mul_add:ident, $sum:ident) => {
+    ($t:ty, $vector:ident, $mask:ident, $lanes:ident, $run:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
+     $sqrt:ident, $abs:ident, $mul_add:ident, $neg_mul_add:ident, $less:ident, $equal:ident,
+     $and:ident, $or:ident, $not:ident, $select:ident) => {
         impl<S: pulp::Simd> Lanes<$t> for S {
             type Vector = S::$vector;
+            type Mask = S::$mask;
             const LANES: usize = S::$lanes;
 
             #[inline(always)]
@@ -42,24 +62,165 @@ macro_rules! lanes {
                 S::$add(self, a, b)
             }
             #[inline(always)]
+            fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                S::$sub(self, a, b)
+            }
+            #[inline(always)]
+            fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                S::$mul(self, a, b)
+            }
+            #[inline(always)]
+            fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                S::$div(self, a, b)
+            }
+            #[inline(always)]
+            fn sqrt(self, a: Self::Vector) -> Self::Vector {
+                S::$sqrt(self, a)
+            }
+            #[inline(always)]
+            fn abs(self, a: Self::Vector) -> Self::Vector {
+                S::$abs(self, a)
+            }
+            #[inline(always)]
             fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
                 S::$mul_add(self, a, b, c)
             }
             #[inline(always)]
-            fn sum(self, a: Self::Vector) -> $t {
-                S::$sum(self, a)
+            fn neg_mul_add(
+                self,
+                a: Self::Vector,
+                b: Self::Vector,
+                c: Self::Vector,
+            ) -> Self::Vector {
+                S::$neg_mul_add(self, a, b, c)
+            }
+            #[inline(always)]
+            fn less(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+                S::$less(self, a, b)
+            }
+            #[inline(always)]
+            fn equal(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+                S::$equal(self, a, b)
+            }
+            #[inline(always)]
+            fn and(self, a: Self::Mask, b: Self::Mask) -> Self::Mask {
+                S::$and(self, a, b)
+            }
+            #[inline(always)]
+            fn or(self, a: Self::Mask, b: Self::Mask) -> Self::Mask {
+                S::$or(self, a, b)
+            }
+            #[inline(always)]
+            fn not(self, a: Self::Mask) -> Self::Mask {
+                S::$not(self, a)
+            }
+            #[inline(always)]
+            fn any(self, a: Self::Mask) -> bool {
+                let bytes: &[u8] = bytemuck::cast_slice(std::slice::from_ref(&a));
+                bytes.iter().fold(0, |any, byte| any | byte) != 0
+            }
+            #[inline(always)]
+            fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector {
+                S::$select(self, mask, yes, no)
             }
         }
 
-        /// Hands a kernel to pulp, which knows the machine.
-        pub struct $run<K>(pub K);
+        impl<S: pulp::Simd> Lanes<$t> for Single<S> {
+            type Vector = $t;
+            type Mask = bool;
+            const LANES: usize = 1;
+
+            #[inline(always)]
+            fn splat(self, value: $t) -> $t {
+                value
+            }
+            #[inline(always)]
+            fn add(self, a: $t, b: $t) -> $t {
+                a + b
+            }
+            #[inline(always)]
+            fn sub(self, a: $t, b: $t) -> $t {
+                a - b
+            }
+            #[inline(always)]
+            fn mul(self, a: $t, b: $t) -> $t {
+                a * b
+            }
+            #[inline(always)]
+            fn div(self, a: $t, b: $t) -> $t {
+                a / b
+            }
+            #[inline(always)]
+            fn sqrt(self, a: $t) -> $t {
+                a.sqrt()
+            }
+            #[inline(always)]
+            fn abs(self, a: $t) -> $t {
+                a.abs()
+            }
+            #[inline(always)]
+            fn mul_add(self, a: $t, b: $t, c: $t) -> $t {
+                // Without vectors there may be no fused operation but a slow one.
+                if S::IS_SCALAR {
+                    a * b + c
+                } else {
+                    a.mul_add(b, c)
+                }
+            }
+            #[inline(always)]
+            fn neg_mul_add(self, a: $t, b: $t, c: $t) -> $t {
+                if S::IS_SCALAR {
+                    c - a * b
+                } else {
+                    (-a).mul_add(b, c)
+                }
+            }
+            #[inline(always)]
+            fn less(self, a: $t, b: $t) -> bool {
+                a < b
+            }
+            #[inline(always)]
+            fn equal(self, a: $t, b: $t) -> bool {
+                a == b
+            }
+            #[inline(always)]
+            fn and(self, a: bool, b: bool) -> bool {
+                a & b
+            }
+            #[inline(always)]
+            fn or(self, a: bool, b: bool) -> bool {
+                a | b
+            }
+            #[inline(always)]
+            fn not(self, a: bool) -> bool {
+                !a
+            }
+            #[inline(always)]
+            fn any(self, a: bool) -> bool {
+                a
+            }
+            #[inline(always)]
+            fn select(self, mask: bool, yes: $t, no: $t) -> $t {
+                if mask { yes } else { no }
+            }
+        }
+
+        /// Hands a kernel to pulp, which knows the machine: to wide lanes, or to one.
+        pub struct $run<K> {
+            pub wide: bool,
+            pub kernel: K,
+        }
 
         impl<K: Kernel<$t>> pulp::WithSimd for $run<K> {
             type Output = K::Output;
 
             #[inline(always)]
             fn with_simd<S: pulp::Simd>(self, simd: S) -> K::Output {
-                self.0.run(simd)
+                if self.wide {
+                    self.kernel.run(simd)
+                } else {
+                    self.kernel.run(Single(simd))
+                }
             }
         }
     };
@@ -68,20 +229,44 @@ macro_rules! lanes {
 lanes!(
     f32,
     f32s,
+    m32s,
     F32_LANES,
     RunF32,
     splat_f32s,
     add_f32s,
+    sub_f32s,
+    mul_f32s,
+    div_f32s,
+    sqrt_f32s,
+    abs_f32s,
     mul_add_e_f32s,
-    reduce_sum_f32s
+    negate_mul_add_e_f32s,
+    less_than_f32s,
+    equal_f32s,
+    and_m32s,
+    or_m32s,
+    not_m32s,
+    select_f32s
 );
 lanes!(
     f64,
     f64s,
+    m64s,
     F64_LANES,
     RunF64,
     splat_f64s,
     add_f64s,
+    sub_f64s,
+    mul_f64s,
+    div_f64s,
+    sqrt_f64s,
+    abs_f64s,
     mul_add_e_f64s,
-    reduce_sum_f64s
+    negate_mul_add_e_f64s,
+    less_than_f64s,
+    equal_f64s,
+    and_m64s,
+    or_m64s,
+    not_m64s,
+    select_f64s
 );

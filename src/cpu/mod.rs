@@ -1,11 +1,19 @@
-//! The CPU engine: one-sided Jacobi, a matrix a task, on all cores.
+//! The CPU engine: one-sided Jacobi, a matrix a SIMD lane, on all cores.
+//!
+//! `group` solves matrices side by side: `intake`, `factor`, `jacobi` and `delivery` are its steps,
+//! `sums` its dot products, `lanes` its arithmetic.
 
+mod delivery;
+mod factor;
+mod group;
+mod intake;
 mod jacobi;
 pub(crate) mod lanes;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
-mod solver;
+mod sums;
 
+use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::call::Call;
@@ -14,6 +22,53 @@ use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::planner::CpuRecipe;
 use crate::scalar::Real;
+use group::Group;
+use lanes::{Kernel, Lanes};
+
+/// Lanes of the widest vectors of this machine, or one.
+struct Width;
+
+impl<T: Real> Kernel<T> for Width {
+    type Output = usize;
+
+    fn run<L: Lanes<T>>(self, _: L) -> usize {
+        L::LANES
+    }
+}
+
+/// The lanes of this machine's widest vectors.
+pub(crate) fn lanes<T: Real>() -> usize {
+    T::dispatch(true, Width)
+}
+
+/// A task of a thread: some matrices, and the thread's memory, whose type the width decides.
+struct Task<'t, 'c, 'v, T> {
+    call: &'t Call<'c, T>,
+    memory: &'t mut Option<Box<dyn Any>>,
+    first: usize,
+    outputs: Outputs<'v, T>,
+}
+
+impl<T: Real> Kernel<T> for Task<'_, '_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<T>>(self, l: L) {
+        let call = self.call;
+        let memory = self.memory;
+        let fits = memory.as_ref().is_some_and(|m| m.is::<Group<T, L>>());
+        if !fits {
+            *memory = Some(Box::new(Group::<T, L>::new(l, &call.problem)));
+        }
+        let group = memory
+            .as_mut()
+            .and_then(|m| m.downcast_mut::<Group<T, L>>());
+        let Some(group) = group else { return };
+        for (first, outputs) in self.outputs.runs(self.first, L::LANES, &call.sizes) {
+            group.solve(l, call, first, outputs);
+        }
+    }
+}
 
 /// Solves the call's matrices.
 pub(crate) fn run<T: Real>(
@@ -22,17 +77,22 @@ pub(crate) fn run<T: Real>(
     outputs: Outputs<'_, T>,
 ) -> Result<(), Error> {
     let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
-    solver::Workspace::<T>::check(&call.problem, parallel::threads().min(tasks))?;
+    let threads = parallel::threads().min(tasks);
+    group::check::<T>(&call.problem, recipe.lanes, threads)?;
     let done = AtomicUsize::new(0);
     let runs = outputs.runs(0, recipe.matrices_per_task, &call.sizes);
     parallel::for_each(
         runs,
-        || solver::Workspace::new(&call.problem),
-        |workspace, (first, run)| {
-            let count = run.outcomes.len();
-            for (index, out) in run.runs(first, 1, &call.sizes) {
-                workspace.solve(call, index, out);
-            }
+        || None,
+        |memory, (first, outputs)| {
+            let count = outputs.outcomes.len();
+            let task = Task {
+                call,
+                memory,
+                first,
+                outputs,
+            };
+            T::dispatch(recipe.lanes > 1, task);
             let before = done.fetch_add(count, Ordering::Relaxed);
             call.progress(before + count);
         },

@@ -303,7 +303,8 @@ impl<T: Real> Solver<'_, '_, T> {
         let thresholds: Vec<f64> = (0..count)
             .map(|index| {
                 let (cutoff, power) = (&self.call.options.cutoff, host.heads[index].power);
-                filter::threshold(cutoff, first + index, problem, power, sigma(index))
+                let largest = filter::largest(sigma(index));
+                filter::threshold(cutoff, first + index, problem, power, largest)
             })
             .collect();
         if problem.composed.is_some() {

@@ -153,7 +153,12 @@ fn scatter<T: Real>(raw: &[T], len: usize, places: &[u32], columns: &[u32], out:
 }
 
 /// Makes the first entry of largest magnitude in each column positive; partners follow.
-fn fix_signs<T: Real>(leading: &mut [T], len: usize, partner: &mut [T], partner_len: usize) {
+pub(crate) fn fix_signs<T: Real>(
+    leading: &mut [T],
+    len: usize,
+    partner: &mut [T],
+    partner_len: usize,
+) {
     let mut partners = partner.chunks_exact_mut(partner_len.max(1));
     for column in leading.chunks_exact_mut(len.max(1)) {
         let mut largest = T::ZERO;

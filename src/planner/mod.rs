@@ -191,18 +191,25 @@ impl Default for Tuning {
 pub(crate) struct CpuRecipe {
     /// Matrices in one task of a thread.
     pub matrices_per_task: usize,
+    /// Matrices side by side: the lanes of the machine's widest vectors, or one.
+    pub lanes: usize,
 }
 
 /// The name under which reports show the CPU's kernel.
-pub(crate) const CPU_KERNEL: &str = "jacobi";
+pub(crate) const CPU_KERNEL: &str = "jacobi-lanes";
 /// The name where there is no singular value to compute.
 pub(crate) const EMPTY_KERNEL: &str = "empty";
 
 impl CpuRecipe {
-    pub fn new(problem: &Problem, tuning: &Tuning) -> Self {
+    /// `widest` is the number of lanes of the machine's widest vectors in the problem's type.
+    pub fn new(problem: &Problem, count: usize, widest: usize, tuning: &Tuning) -> Self {
         let work = work(problem);
+        // Lanes that idle cost as much as lanes that work.
+        let lanes = if 2 * count >= widest { widest } else { 1 };
+        let fitting = (tuning.task_flops / work.max(1)).clamp(1, 1024) as usize;
         CpuRecipe {
-            matrices_per_task: (tuning.task_flops / work.max(1)).clamp(1, 1024) as usize,
+            matrices_per_task: fitting.next_multiple_of(lanes),
+            lanes,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who is measured: whoever can take matrices, compute, and show what came out.
 
-use batched_svd::{Batch, Engine, Error, Options, Pinv, Real, Report, Svd, Vectors};
+use batched_svd::{Backend, Batch, Engine, Error, Options, Pinv, Real, Report, Svd, Vectors};
 
 use crate::cli::bench::case::{Case, Op};
 
@@ -45,6 +45,10 @@ pub(crate) trait Contender<T: Real> {
     /// Whether it is this project's own, which must keep its promise to the letter.
     fn own(&self) -> bool {
         false
+    }
+    /// Fewer matrices than this are no throughput: most give a core a matrix.
+    fn fewest(&self) -> usize {
+        rayon::current_num_threads()
     }
     /// Whether it can do the case at all.
     fn takes(&self, case: &Case) -> bool;
@@ -101,6 +105,13 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
 
     fn own(&self) -> bool {
         true
+    }
+
+    fn fewest(&self) -> usize {
+        match self.engine.backend() {
+            Backend::Gpu => 1,
+            _ => rayon::current_num_threads(),
+        }
     }
 
     fn takes(&self, _: &Case) -> bool {

@@ -118,8 +118,7 @@ fn size<T: Number>(
     source: &mut Source,
 ) -> Result<Runs, Error> {
     let share = budget.seconds / budget.repetitions as f64;
-    // At least one for each core, since most contenders give a core a matrix.
-    let fewest = rayon::current_num_threads().min(case.batch);
+    let fewest = contender.fewest().min(case.batch);
     let first = (FIRST_WORK / case.nominal_flops()) as usize;
     let mut run = Runs {
         count: first.clamp(fewest, case.batch),
@@ -137,16 +136,25 @@ fn size<T: Number>(
         let timed = contender
             .load(case, &data, run.count)
             .and_then(|()| contender.run());
-        contender.clear();
         let seconds = match timed {
+            Ok(timing) if timing.seconds >= 2.0 * budget.seconds => {
+                // Not made twice, whatever was compiled in it.
+                note(&mut run, timing);
+                run.repetitions = 1;
+                run.facts = contender.facts();
+                run.error = check(case, contender, &mut run, &data).err();
+                contender.clear();
+                return Ok(run);
+            }
             Ok(timing) => timing.seconds.max(1e-9),
             Err(error) => {
                 run.error = Some(error);
                 return Ok(run);
             }
         };
-        // The first call may have compiled something; one that takes this long is not made twice.
-        if !warm && seconds < 2.0 * budget.seconds {
+        contender.clear();
+        // The first call may have compiled something.
+        if !warm {
             warm = true;
             continue;
         }

@@ -1,0 +1,236 @@
+//! Matrices side by side, one a lane, from intake to delivery on one thread.
+//!
+//! A P = Q R with rows and columns sorted, then Jacobi on R': R' J = W, with J orthogonal and the
+//! columns of W orthogonal. So W = V_ diag(sigma), A = (Q J) diag(sigma) (P V_)': U = Q J and
+//! V = P V_. U is orthonormal whatever the rank; V is where a singular value is not zero, and
+//! delivery completes it (Drmac and Veselic 2008; LAPACK xGEJSV).
+//!
+//! A lane's numbers never depend on its neighbours: what a neighbour needs and it does not is done
+//! to it as a rotation by nothing.
+
+use crate::call::Call;
+use crate::cpu::delivery::{Raw, deliver};
+use crate::cpu::factor;
+use crate::cpu::intake::{self, Heads};
+use crate::cpu::jacobi;
+use crate::cpu::lanes::Lanes;
+use crate::cpu::sums::dot;
+use crate::error::{Error, product};
+use crate::filter::threshold;
+use crate::host::outputs::Outputs;
+use crate::planner::{Problem, Side};
+use crate::scalar::Real;
+
+/// The memory of one thread: a few groups of matrices.
+pub(super) struct Group<T, L: Lanes<T>> {
+    /// The packed matrices, then their QR.
+    a: Vec<L::Vector>,
+    /// Rows that came from elsewhere.
+    order: Vec<u32>,
+    tau: Vec<L::Vector>,
+    pivots: Vec<L::Vector>,
+    /// R', then V_ diag(sigma), then V_.
+    x: Vec<L::Vector>,
+    /// Rotations so far.
+    j: Vec<L::Vector>,
+    sigma: Vec<L::Vector>,
+    thresholds: Vec<T>,
+    u: Vec<L::Vector>,
+    weights: Vec<L::Vector>,
+    composed: Vec<L::Vector>,
+    /// Of rows, and two of columns.
+    scratch: Vec<L::Vector>,
+}
+
+/// Whether the host can provide the memory of `threads` groups of `lanes`; cheap, nothing is
+/// touched.
+pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) -> Result<(), Error> {
+    let (m, n) = (problem.rows, problem.cols);
+    let size = size_of::<T>();
+    let parts = [
+        product(&[m, n, lanes, threads], size)?,
+        product(&[n, n, 2, lanes, threads], size)?,
+        product(&[m, problem.formed_u_cols(), lanes, threads], size)?,
+        product(&[problem.sizes().composed, lanes, threads], size)?,
+    ];
+    let total = parts.iter().fold(0usize, |sum, &p| sum.saturating_add(p));
+    let mut probe: Vec<T> = Vec::new();
+    probe.try_reserve_exact(total).map_err(|_| Error::Memory {
+        bytes: total as u128 * size as u128,
+    })
+}
+
+impl<T: Real, L: Lanes<T>> Group<T, L> {
+    pub fn new(l: L, problem: &Problem) -> Self {
+        let (m, n) = (problem.rows, problem.cols);
+        let zeros = |len| vec![l.splat(T::ZERO); len];
+        Group {
+            a: zeros(m * n),
+            order: vec![0; m * L::LANES],
+            tau: zeros(n),
+            pivots: zeros(n),
+            x: zeros(n * n),
+            j: zeros(n * n),
+            sigma: zeros(n),
+            thresholds: vec![T::ZERO; L::LANES],
+            u: zeros(m * problem.formed_u_cols()),
+            weights: zeros(n),
+            composed: zeros(problem.sizes().composed),
+            scratch: zeros(m.max(2 * n)),
+        }
+    }
+
+    /// Solves as many matrices of the call as `out` has places for, from `first` on: at most a
+    /// lane each.
+    #[inline(always)]
+    pub fn solve(&mut self, l: L, call: &Call<'_, T>, first: usize, out: Outputs<'_, T>) {
+        let problem = &call.problem;
+        let (m, n) = (problem.rows, problem.cols);
+        let count = out.outcomes.len();
+        let heads = intake::take(
+            l,
+            call,
+            first,
+            count,
+            &mut self.a,
+            &mut self.order,
+            &mut self.scratch[..m],
+        );
+        factor::factor(l, &mut self.a, m, n, &mut self.tau, &mut self.pivots);
+        self.transpose_r(l, m, n);
+        let (x, j) = (&mut self.x, &mut self.j);
+        let done = jacobi::sweeps(l, x, j, n, &mut self.scratch[..n], &call.convergence);
+        self.normalise(l, n);
+        self.form_u(l, m, n);
+        self.find_thresholds(l, call, first, count, &heads);
+        if let Some(sides) = problem.composed {
+            self.weigh(l, call);
+            self.compose(l, problem, sides);
+        }
+        let raw = Raw {
+            heads,
+            done,
+            order: &self.order,
+            pivots: &self.pivots,
+            sigma: &self.sigma,
+            thresholds: &self.thresholds,
+            u: &mut self.u,
+            v: &mut self.x,
+            composed: &self.composed,
+        };
+        deliver(l, call, raw, &mut self.scratch, out);
+    }
+
+    /// x = R', j = I.
+    #[inline(always)]
+    fn transpose_r(&mut self, l: L, m: usize, n: usize) {
+        let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+        self.j.fill(zero);
+        for p in 0..n {
+            self.j[p * n + p] = one;
+            let x = &mut self.x[p * n..][..n];
+            x[..p].fill(zero);
+            for (r, x) in x.iter_mut().enumerate().skip(p) {
+                *x = self.a[r * m + p];
+            }
+        }
+    }
+
+    /// x = V_ diag(sigma) becomes V_ and sigma.
+    #[inline(always)]
+    fn normalise(&mut self, l: L, n: usize) {
+        let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+        for (sigma, column) in self.sigma.iter_mut().zip(self.x.chunks_exact_mut(n)) {
+            let norm = l.sqrt(dot(l, column, column));
+            let known = l.less(l.splat(T::NEGLIGIBLE), norm);
+            *sigma = l.select(known, norm, zero);
+            let scale = l.div(one, l.select(known, norm, one));
+            for entry in column {
+                *entry = l.mul(*entry, scale);
+            }
+        }
+    }
+
+    /// u = Q J, and beyond n the further columns of Q.
+    #[inline(always)]
+    fn form_u(&mut self, l: L, m: usize, n: usize) {
+        let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+        for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
+            column.fill(zero);
+            if c < n {
+                column[..n].copy_from_slice(&self.j[c * n..(c + 1) * n]);
+            } else {
+                column[c] = one;
+            }
+        }
+        factor::apply(l, &self.a, m, &self.tau, &mut self.u);
+    }
+
+    #[inline(always)]
+    fn find_thresholds(
+        &mut self,
+        l: L,
+        call: &Call<'_, T>,
+        first: usize,
+        count: usize,
+        heads: &Heads<L::Vector>,
+    ) {
+        let mut largest = l.splat(T::ZERO);
+        for &sigma in &self.sigma {
+            largest = l.select(l.less(largest, sigma), sigma, largest);
+        }
+        let largest: &[T] = bytemuck::cast_slice(std::slice::from_ref(&largest));
+        let power: &[T] = bytemuck::cast_slice(std::slice::from_ref(&heads.power));
+        self.thresholds.fill(T::ZERO);
+        for (lane, to) in self.thresholds.iter_mut().enumerate().take(count) {
+            let (power, largest) = (power[lane].f64() as i32, largest[lane].f64());
+            let cutoff = &call.options.cutoff;
+            let threshold = threshold(cutoff, first + lane, &call.problem, power, largest);
+            *to = T::not_above(threshold);
+        }
+    }
+
+    #[inline(always)]
+    fn weigh(&mut self, l: L, call: &Call<'_, T>) {
+        let mut threshold = l.splat(T::ZERO);
+        bytemuck::cast_slice_mut(std::slice::from_mut(&mut threshold))
+            .copy_from_slice(&self.thresholds);
+        for (weight, &sigma) in self.weights.iter_mut().zip(&self.sigma) {
+            *weight = call.filter.weights_of(l, sigma, threshold);
+        }
+    }
+
+    /// composed = left diag(weights) right'.
+    #[inline(always)]
+    fn compose(&mut self, l: L, problem: &Problem, (left, right): (Side, Side)) {
+        let side = |side| match side {
+            Side::U => (&self.u, problem.rows),
+            Side::V => (&self.x, problem.cols),
+        };
+        let ((left, rows), (right, cols)) = (side(left), side(right));
+        let zero = l.splat(T::ZERO);
+        // Sums over at most n terms, in blocks that keep the order of magnitude of their errors
+        // at that of their length's root.
+        let n = problem.cols;
+        let block = (n as f64).sqrt().ceil() as usize;
+        for (k, to) in self.composed.chunks_exact_mut(rows).enumerate() {
+            for first in (0..n).step_by(block.max(1)) {
+                let partial = &mut self.scratch[..rows];
+                partial.fill(zero);
+                for c in first..(first + block).min(n) {
+                    let weight = l.mul(self.weights[c], right[c * cols + k]);
+                    for (sum, &entry) in partial.iter_mut().zip(&left[c * rows..]) {
+                        *sum = l.mul_add(weight, entry, *sum);
+                    }
+                }
+                if first == 0 {
+                    to.copy_from_slice(partial);
+                    continue;
+                }
+                for (to, &sum) in to.iter_mut().zip(partial.iter()) {
+                    *to = l.add(*to, sum);
+                }
+            }
+        }
+    }
+}
