@@ -1,6 +1,6 @@
 //! Batches that own their entries, in the canonical order.
 
-use crate::error::{Error, allocate, product};
+use crate::error::{Error, product, zeros};
 use crate::scalar::Scalar;
 use crate::view::{View, ViewMut};
 
@@ -42,7 +42,7 @@ impl<T: Scalar> Batch<T> {
     pub fn zeros(count: usize, rows: usize, cols: usize) -> Result<Self, Error> {
         let len = product(&[count, rows, cols], size_of::<T>())?;
         Ok(Batch {
-            data: allocate(len, T::default())?,
+            data: zeros(len)?,
             count,
             rows,
             cols,

@@ -15,9 +15,7 @@ use crate::host::parallel;
 use crate::options::{Options, Vectors};
 #[cfg(not(target_family = "wasm"))]
 use crate::peak::Peak;
-use crate::planner::{
-    CPU_KERNEL, Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning, executed,
-};
+use crate::planner::{Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning, executed};
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
@@ -459,7 +457,7 @@ impl Engine {
         };
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
-        let mut sigma = crate::error::allocate(len, T::ZERO)?;
+        let mut sigma = crate::error::zeros(len)?;
         let places = Places {
             u: &mut [],
             sigma: &mut sigma,
@@ -487,7 +485,7 @@ impl Engine {
                 a.cols()
             )));
         }
-        let mut outcomes = crate::error::allocate(a.count(), Outcome::PENDING)?;
+        let mut outcomes = parallel::filled(a.count(), Outcome::PENDING)?;
         let Places {
             mut u,
             sigma,
@@ -560,13 +558,14 @@ impl Engine {
             &call.problem,
             call.view.count(),
             cpu::lanes::<T>(),
+            parallel::threads(),
             &self.tuning,
         );
         cpu::run(call, &recipe, outputs)?;
         Ok(Done {
             backend: Backend::Cpu,
             device: self.cpu_name.clone(),
-            kernel: CPU_KERNEL,
+            kernel: recipe.kernel(),
             device_seconds: None,
         })
     }

@@ -57,6 +57,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// A vector of `len` zeros that nobody has touched yet: whoever writes to memory first waits for it,
+/// and that had better be all threads. Or the error that says how much was asked for.
+pub(crate) fn zeros<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Error> {
+    bytemuck::try_zeroed_vec(len).map_err(|()| Error::Memory {
+        bytes: len as u128 * size_of::<T>() as u128,
+    })
+}
+
 /// A vector of `len` copies of `value`, or the error that says how much was asked for.
 pub(crate) fn allocate<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Error> {
     let mut data = Vec::new();

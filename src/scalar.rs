@@ -77,7 +77,7 @@ pub(crate) mod sealed {
     use super::*;
     use crate::cpu::lanes::{Kernel, RunF32, RunF64};
 
-    pub trait Sealed {}
+    pub trait Sealed: bytemuck::Zeroable {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 
@@ -138,12 +138,15 @@ pub(crate) mod sealed {
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
         const LARGEST: Self = f32::MAX;
 
+        #[inline]
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
             pulp::Arch::new().dispatch(RunF32 { wide, kernel })
         }
+        #[inline]
         fn index(self) -> u32 {
             self as u32
         }
+        #[inline]
         fn not_above(value: f64) -> Self {
             let near = value as f32;
             if f64::from(near) > value {
@@ -152,24 +155,31 @@ pub(crate) mod sealed {
                 near
             }
         }
+        #[inline]
         fn of(value: f64) -> Self {
             value as f32
         }
+        #[inline]
         fn f64(self) -> f64 {
             self.into()
         }
+        #[inline]
         fn abs(self) -> Self {
             f32::abs(self)
         }
+        #[inline]
         fn sqrt(self) -> Self {
             f32::sqrt(self)
         }
+        #[inline]
         fn finite(self) -> bool {
             self.is_finite()
         }
+        #[inline]
         fn exponent(self) -> i32 {
             f64::from(self).exponent()
         }
+        #[inline]
         fn ldexp(self, power: i32) -> Self {
             // In f64 the product is exact; the conversion rounds once.
             (f64::from(self) * power_of_two(power.clamp(-600, 600))) as f32
@@ -185,30 +195,39 @@ pub(crate) mod sealed {
         const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
         const LARGEST: Self = f64::MAX;
 
+        #[inline]
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
             pulp::Arch::new().dispatch(RunF64 { wide, kernel })
         }
+        #[inline]
         fn index(self) -> u32 {
             self as u32
         }
+        #[inline]
         fn not_above(value: f64) -> Self {
             value
         }
+        #[inline]
         fn of(value: f64) -> Self {
             value
         }
+        #[inline]
         fn f64(self) -> f64 {
             self
         }
+        #[inline]
         fn abs(self) -> Self {
             f64::abs(self)
         }
+        #[inline]
         fn sqrt(self) -> Self {
             f64::sqrt(self)
         }
+        #[inline]
         fn finite(self) -> bool {
             self.is_finite()
         }
+        #[inline]
         fn exponent(self) -> i32 {
             let biased = ((self.to_bits() >> 52) & 0x7ff) as i32;
             if biased != 0 {
@@ -218,6 +237,7 @@ pub(crate) mod sealed {
             // The lowest fraction bit is 2^-1074.
             -1074 + 63 - fraction.leading_zeros() as i32
         }
+        #[inline]
         fn ldexp(self, power: i32) -> Self {
             if (-1022..=1023).contains(&power) {
                 return self * power_of_two(power);

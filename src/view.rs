@@ -265,15 +265,51 @@ impl<'a, T: Scalar> View<'a, T> {
         })
     }
 
+    /// Matrix `b`, where it lies in one piece, column by column.
+    pub(crate) fn contiguous(&self, b: usize) -> Option<&'a [T]> {
+        let [_, rows, cols] = self.layout.shape;
+        let [_, down, right] = self.layout.strides;
+        let fits = (rows == 1 || down == 1) && (cols == 1 || right == rows as isize);
+        if !fits || rows == 0 || cols == 0 {
+            return None;
+        }
+        Some(&self.data[self.layout.at(b, 0, 0)..][..rows * cols])
+    }
+
     /// The entries of column j of matrix b, top to bottom.
-    pub(crate) fn column(&self, b: usize, j: usize) -> impl Iterator<Item = T> + '_ {
-        let [_, rows, _] = self.layout.shape;
-        let (start, step) = if rows == 0 {
-            (0, 0)
-        } else {
-            (self.layout.at(b, 0, j) as isize, self.layout.strides[1])
+    pub(crate) fn column(&self, b: usize, j: usize) -> impl Iterator<Item = T> + use<'a, T> {
+        let (rows, column) = (self.layout.shape[1], self.column_of(b, j));
+        (0..rows).map(move |i| column.at(i))
+    }
+
+    /// Column j of matrix b; of a matrix without rows, nothing may be asked.
+    #[inline(always)]
+    pub(crate) fn column_of(&self, b: usize, j: usize) -> Column<'a, T> {
+        let start = match self.layout.shape[1] {
+            0 => 0,
+            _ => self.layout.at(b, 0, j) as isize,
         };
-        (0..rows as isize).map(move |i| self.data[(start + i * step) as usize])
+        Column {
+            data: self.data,
+            start,
+            step: self.layout.strides[1],
+        }
+    }
+}
+
+/// A column of a view.
+#[derive(Clone, Copy)]
+pub(crate) struct Column<'a, T> {
+    data: &'a [T],
+    start: isize,
+    step: isize,
+}
+
+impl<T: Copy> Column<'_, T> {
+    /// Entry i, which must be one of the column's.
+    #[inline(always)]
+    pub fn at(&self, i: usize) -> T {
+        self.data[(self.start + i as isize * self.step) as usize]
     }
 }
 

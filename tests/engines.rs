@@ -23,6 +23,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 #[derive(Clone, Copy, PartialEq)]
 enum Which {
     Cpu,
+    /// A matrix at a time, which must not show.
+    CpuSingle,
     /// With all that the adapter has.
     Gpu,
     /// With WebGPU's default limits.
@@ -33,11 +35,18 @@ enum Which {
 }
 
 impl Which {
-    const ALL: [Which; 4] = [Which::Cpu, Which::Gpu, Which::GpuDefaults, Which::GpuShrunk];
+    const ALL: [Which; 5] = [
+        Which::Cpu,
+        Which::CpuSingle,
+        Which::Gpu,
+        Which::GpuDefaults,
+        Which::GpuShrunk,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Which::Cpu => "cpu",
+            Which::CpuSingle => "cpu-single",
             Which::Gpu => "gpu",
             Which::GpuDefaults => "gpu-default-limits",
             Which::GpuShrunk => "gpu-shrunk",
@@ -51,6 +60,11 @@ impl Which {
         }
         match self {
             Which::Cpu => Ok(Engine::cpu()),
+            Which::CpuSingle => {
+                let mut tuning = Tuning::default();
+                tuning.lanes = 1;
+                Ok(Engine::cpu_with(tuning))
+            }
             Which::Gpu => Engine::gpu(&options),
             Which::GpuDefaults => Engine::gpu(&options.default_limits(true)),
             Which::GpuShrunk => Engine::gpu(&options.tuning(shrunk())),
@@ -58,7 +72,7 @@ impl Which {
     }
 
     fn engine(self) -> Result<&'static Engine, &'static Error> {
-        static OPEN: [OnceLock<Result<Engine, Error>>; 4] = [const { OnceLock::new() }; 4];
+        static OPEN: [OnceLock<Result<Engine, Error>>; 5] = [const { OnceLock::new() }; 5];
         OPEN[self as usize].get_or_init(|| self.open()).as_ref()
     }
 }
@@ -351,17 +365,32 @@ fn isolation<T: Real>(engine: &Engine) -> Outcome {
 
 /// The same matrix gives the same bits, whatever the batch around it and however often.
 fn determinism<T: Real>(engine: &Engine) -> Outcome {
-    for (m, n) in [(3, 3), (6, 7), (20, 20), (70, 9)] {
-        let a = normal::<T>(40, m, n, 5);
+    let bits = |x: &[T]| -> Vec<u64> { x.iter().map(|x| x.f64().to_bits()).collect() };
+    for (m, n) in [(2, 2), (3, 3), (6, 7), (8, 8), (20, 20), (70, 9), (40, 40)] {
+        // A last group of lanes that is not full.
+        let a = normal::<T>(41, m, n, 5);
         let options = Options::default();
         let svd = |a: View<'_, T>| engine.svd(a, Vectors::Thin, &options).unwrap();
-        let all = svd(a.view());
+        let pinv = |a: View<'_, T>| engine.pinv(a, &options).unwrap();
+        let (all, inverses) = (svd(a.view()), pinv(a.view()));
         ensure(all == svd(a.view()), || "two calls differ".into())?;
-        for b in [0, 17, 39] {
-            let one = svd(a.view().matrices(b..b + 1).unwrap());
-            let same = one.sigma.matrix(0) == all.sigma.matrix(b)
-                && one.u.unwrap().matrix(0) == all.u.as_ref().unwrap().matrix(b)
-                && one.v.unwrap().matrix(0) == all.v.as_ref().unwrap().matrix(b);
+        for b in [0, 17, 40] {
+            let alone = a.view().matrices(b..b + 1).unwrap();
+            let (one, single) = (svd(alone), pinv(alone));
+            let parts = [
+                (one.sigma.matrix(0), all.sigma.matrix(b)),
+                (
+                    one.u.as_ref().unwrap().matrix(0),
+                    all.u.as_ref().unwrap().matrix(b),
+                ),
+                (
+                    one.v.as_ref().unwrap().matrix(0),
+                    all.v.as_ref().unwrap().matrix(b),
+                ),
+                (single.inverse.matrix(0), inverses.inverse.matrix(b)),
+            ];
+            let same = parts.iter().all(|(one, all)| bits(one) == bits(all))
+                && one.report.outcomes[0] == all.report.outcomes[b];
             ensure(same, || {
                 format!("matrix {b} of {m}x{n} depends on its batch")
             })?;
@@ -748,12 +777,13 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
 
 /// Which kernel a shape takes: every path is seen to have run.
 fn kernel<T: Real>(engine: &Engine, m: usize, n: usize, expected: &str) -> Outcome {
-    let a = normal::<T>(3, m, n, 8);
+    let gpu = !matches!(expected, "jacobi-lanes" | "jacobi-single");
+    // Enough to fill lanes.
+    let a = normal::<T>(if gpu { 3 } else { 40 }, m, n, 8);
     let svd = check_svd(engine, &a, Vectors::Thin)?;
     ensure(svd.report.kernel == expected, || {
         format!("{m}x{n} ran as {}, not {expected}", svd.report.kernel)
     })?;
-    let gpu = expected.starts_with("jacobi-");
     ensure((svd.report.backend == Backend::Gpu) == gpu, || {
         "backend".into()
     })?;
@@ -827,7 +857,8 @@ impl Suite {
             self.add::<T>("many", many::<T>);
         }
         let kernels: &[(usize, usize, &str)] = match self.which {
-            Which::Cpu => &[(8, 8, "jacobi")],
+            Which::Cpu => &[(8, 8, "jacobi-lanes")],
+            Which::CpuSingle => &[(8, 8, "jacobi-single")],
             Which::Gpu | Which::GpuDefaults => &[
                 (8, 8, "jacobi-resident"),
                 (20, 20, "jacobi-resident"),

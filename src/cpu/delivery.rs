@@ -2,11 +2,11 @@
 //! side.
 
 use crate::call::Call;
-use crate::cpu::intake::Heads;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::Lanes;
 use crate::dense::householder::complete;
 use crate::host::delivery::fix_signs;
+use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
@@ -15,10 +15,9 @@ use crate::scalar::Real;
 
 /// What the kernels computed, in their own order of columns.
 pub(super) struct Raw<'w, V, T> {
-    /// Whole numbers.
-    pub heads: Heads<V>,
+    pub heads: &'w [Head],
     pub done: Sweeps<V>,
-    /// Row i of lane l of what was solved was the caller's row `order[i * LANES + l]`.
+    /// Row i of lane l of what was solved was the caller's row `order[l * m + i]`.
     pub order: &'w [u32],
     /// Column k of the pivoted matrix is column `pivots[k]` of the caller's.
     pub pivots: &'w [V],
@@ -41,6 +40,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
     call: &Call<'_, T>,
     raw: Raw<'_, L::Vector, T>,
     scratch: &mut [L::Vector],
+    maps: &mut [u32],
     out: Outputs<'_, T>,
 ) {
     let problem = &call.problem;
@@ -49,8 +49,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
 
     // Where each column goes: after all larger ones, and after equal ones before it.
-    let (places, pivots) = scratch.split_at_mut(n);
-    for c in 0..n {
+    for (c, to) in scratch.iter_mut().enumerate().take(n) {
         let mut place = zero;
         for (other, &sigma) in raw.sigma.iter().enumerate() {
             let before = match other < c {
@@ -59,9 +58,11 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             place = l.add(place, l.select(before, one, zero));
         }
-        places[c] = place;
+        *to = place;
     }
-    pivots[..n].copy_from_slice(raw.pivots);
+    let (places, pivots) = maps.split_at_mut(n * lanes);
+    by_lane::<T, L>(&scratch[..n], places);
+    by_lane::<T, L>(raw.pivots, pivots);
 
     let wants_vectors = problem.vectors != Vectors::None;
     if wants_vectors {
@@ -70,66 +71,56 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             true => (&mut *raw.u, m, &mut *raw.v, n),
             false => (&mut *raw.v, n, &mut *raw.u, m),
         };
+        let rows = match problem.transposed {
+            true => {
+                let rows: &mut [T] = bytemuck::cast_slice_mut(&mut scratch[..m]);
+                for (lane, order) in raw.order.chunks_exact(m).enumerate() {
+                    for (i, &from) in order.iter().enumerate() {
+                        rows[i * lanes + lane] = T::of(f64::from(from));
+                    }
+                }
+                &scratch[..m]
+            }
+            false => raw.pivots,
+        };
         for (c, column) in leading.chunks_exact_mut(length).enumerate() {
-            let flip = negative::<T, L>(l, column, problem.transposed, raw.order, raw.pivots);
+            let flip = negative::<T, L>(l, column, rows);
             if !l.any(flip) {
                 continue;
             }
             negate(l, flip, column);
-            if let Some(partner) = partner.chunks_exact_mut(partner_length).nth(c)
-                && c < n
-            {
-                negate(l, flip, partner);
+            if c < n {
+                negate(
+                    l,
+                    flip,
+                    &mut partner[c * partner_length..][..partner_length],
+                );
             }
         }
     }
 
-    let places: &[T] = bytemuck::cast_slice(places);
-    let pivots: &[T] = bytemuck::cast_slice(&pivots[..n]);
     let sigma: &[T] = bytemuck::cast_slice(raw.sigma);
-    let power: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.heads.power));
-    let finite: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.heads.finite));
     let converged: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.converged));
     let sweeps: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.sweeps));
     let rotations: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.rotations));
-    let count = out.outcomes.len();
 
     if wants_vectors {
-        let u: &[T] = bytemuck::cast_slice(raw.u);
-        let v: &[T] = bytemuck::cast_slice(raw.v);
-        for (c, column) in u.chunks_exact(m * lanes).enumerate() {
-            for lane in 0..count {
-                let place = match c < n {
-                    true => places[c * lanes + lane].index() as usize,
-                    false => c,
-                };
-                let to = &mut out.u[lane * sizes.u + place * m..][..m];
-                let rows = raw.order[lane..].iter().step_by(lanes);
-                for (&entry, &row) in column[lane..].iter().step_by(lanes).zip(rows) {
-                    // No negative zeros: neighbours decide whether a zero was rotated.
-                    to[row as usize] = entry + T::ZERO;
-                }
-            }
-        }
-        for (c, column) in v.chunks_exact(n * lanes).enumerate() {
-            for lane in 0..count {
-                let place = places[c * lanes + lane].index() as usize;
-                let to = &mut out.v[lane * sizes.v + place * n..][..n];
-                let rows = pivots[lane..].iter().step_by(lanes);
-                for (&entry, row) in column[lane..].iter().step_by(lanes).zip(rows) {
-                    to[row.index() as usize] = entry + T::ZERO;
-                }
-            }
-        }
+        let place = |lane: usize, c: usize| match c < n {
+            true => places[lane * n + c] as usize,
+            false => c,
+        };
+        let count = out.outcomes.len();
+        scatter::<T, L>(raw.u, m, raw.order, place, out.u, sizes.u, count);
+        scatter::<T, L>(raw.v, n, pivots, place, out.v, sizes.v, count);
     }
 
     for (lane, outcome) in out.outcomes.iter_mut().enumerate() {
-        let power = power[lane].f64() as i32;
+        let Head { power, finite } = raw.heads[lane];
         let sigma = || sigma[lane..].iter().step_by(lanes);
         let values = &mut out.sigma[lane * sizes.sigma..][..sizes.sigma];
         let composed = &mut out.composed[lane * sizes.composed..][..sizes.composed];
         let threshold = raw.thresholds[lane];
-        if finite[lane] == T::ZERO {
+        if !finite {
             out.u[lane * sizes.u..][..sizes.u].fill(T::NAN);
             out.v[lane * sizes.v..][..sizes.v].fill(T::NAN);
             values.fill(T::NAN);
@@ -147,7 +138,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         let moderate = power.abs() <= MODERATE;
         let factor = T::ONE.ldexp(if moderate { -power } else { 0 });
         for (c, &scaled) in sigma().enumerate() {
-            let place = places[c * lanes + lane].index() as usize;
+            let place = places[lane * n + c] as usize;
             let counts = scaled > threshold && scaled > T::ZERO;
             rank += u32::from(counts);
             known += usize::from(scaled > T::ZERO);
@@ -173,18 +164,19 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         }
         if let Some((left, right)) = problem.composed {
             let row = |side, index: usize| match side {
-                Side::U => raw.order[index * lanes + lane],
-                Side::V => pivots[index * lanes + lane].index(),
+                Side::U => raw.order[lane * m + index],
+                Side::V => pivots[lane * n + index],
             };
             let entries: &[T] = bytemuck::cast_slice(raw.composed);
             let power = -call.filter.degree() * power;
+            let factor = T::ONE.ldexp(if moderate { power } else { 0 });
             let length = problem.side(left);
             let (mut before, mut after) = (T::ZERO, T::ZERO);
             for (c, column) in entries.chunks_exact(length * lanes).enumerate() {
                 let to = &mut composed[row(right, c) as usize * length..][..length];
                 for (i, &entry) in column[lane..].iter().step_by(lanes).enumerate() {
                     let scaled = match moderate {
-                        true => entry * T::ONE.ldexp(power),
+                        true => entry * factor,
                         false => entry.ldexp(power),
                     } + T::ZERO;
                     to[row(left, i) as usize] = scaled;
@@ -212,27 +204,49 @@ fn larger<T: Real>(a: T, b: T) -> T {
     if a > b { a } else { b }
 }
 
-/// Where the entry of largest magnitude, the first of the caller's on ties, is negative.
+/// Whole numbers of n vectors, lane after lane.
 #[inline(always)]
-fn negative<T: Real, L: Lanes<T>>(
-    l: L,
-    column: &[L::Vector],
-    by_order: bool,
-    order: &[u32],
-    pivots: &[L::Vector],
-) -> L::Mask {
+fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut [u32]) {
+    let entries: &[T] = bytemuck::cast_slice(vectors);
+    for (c, entries) in entries.chunks_exact(L::LANES).enumerate() {
+        for (lane, entry) in entries.iter().enumerate() {
+            numbers[lane * vectors.len() + c] = entry.index();
+        }
+    }
+}
+
+/// Copies columns of `len` from lanes to their places, and entry i to row `rows[lane * len + i]`.
+#[inline(always)]
+fn scatter<T: Real, L: Lanes<T>>(
+    vectors: &[L::Vector],
+    len: usize,
+    rows: &[u32],
+    place: impl Fn(usize, usize) -> usize,
+    out: &mut [T],
+    size: usize,
+    count: usize,
+) {
+    let lanes = L::LANES;
+    let entries: &[T] = bytemuck::cast_slice(vectors);
+    for (c, column) in entries.chunks_exact(len * lanes).enumerate() {
+        let rows = rows.chunks_exact(len).take(count);
+        for (lane, rows) in rows.enumerate() {
+            let to = &mut out[lane * size + place(lane, c) * len..][..len];
+            for (i, &row) in rows.iter().enumerate() {
+                // No negative zeros: neighbours decide whether a zero was rotated.
+                to[row as usize] = column[i * lanes + lane] + T::ZERO;
+            }
+        }
+    }
+}
+
+/// Where the entry of largest magnitude, the first of the caller's on ties, is negative. `rows` are
+/// the caller's rows of the entries.
+#[inline(always)]
+fn negative<T: Real, L: Lanes<T>>(l: L, column: &[L::Vector], rows: &[L::Vector]) -> L::Mask {
     let zero = l.splat(T::ZERO);
     let (mut best, mut largest, mut at) = (zero, zero, zero);
-    for (i, &entry) in column.iter().enumerate() {
-        let mut row = zero;
-        if by_order {
-            let rows: &mut [T] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut row));
-            for (row, &from) in rows.iter_mut().zip(&order[i * L::LANES..]) {
-                *row = T::of(f64::from(from));
-            }
-        } else {
-            row = pivots[i];
-        }
+    for (&entry, &row) in column.iter().zip(rows) {
         let size = l.abs(entry);
         let earlier = l.and(l.equal(size, largest), l.less(row, at));
         let better = l.or(l.less(largest, size), earlier);

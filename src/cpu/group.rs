@@ -11,12 +11,13 @@
 use crate::call::Call;
 use crate::cpu::delivery::{Raw, deliver};
 use crate::cpu::factor;
-use crate::cpu::intake::{self, Heads};
+use crate::cpu::intake;
 use crate::cpu::jacobi;
 use crate::cpu::lanes::Lanes;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
 use crate::filter::threshold;
+use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::planner::{Problem, Side};
 use crate::scalar::Real;
@@ -27,19 +28,22 @@ pub(super) struct Group<T, L: Lanes<T>> {
     a: Vec<L::Vector>,
     /// Rows that came from elsewhere.
     order: Vec<u32>,
+    heads: Vec<Head>,
     tau: Vec<L::Vector>,
     pivots: Vec<L::Vector>,
-    /// R', then V_ diag(sigma), then V_.
-    x: Vec<L::Vector>,
-    /// Rotations so far.
-    j: Vec<L::Vector>,
+    /// R', then V_ diag(sigma), and below it the rotations so far.
+    columns: Vec<L::Vector>,
+    /// V_.
+    v: Vec<L::Vector>,
     sigma: Vec<L::Vector>,
     thresholds: Vec<T>,
     u: Vec<L::Vector>,
     weights: Vec<L::Vector>,
     composed: Vec<L::Vector>,
-    /// Of rows, and two of columns.
+    /// As long as a column of either kind.
     scratch: Vec<L::Vector>,
+    maps: Vec<u32>,
+    raw: Vec<T>,
 }
 
 /// Whether the host can provide the memory of `threads` groups of `lanes`; cheap, nothing is
@@ -49,7 +53,7 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
     let size = size_of::<T>();
     let parts = [
         product(&[m, n, lanes, threads], size)?,
-        product(&[n, n, 2, lanes, threads], size)?,
+        product(&[n, n, 3, lanes, threads], size)?,
         product(&[m, problem.formed_u_cols(), lanes, threads], size)?,
         product(&[problem.sizes().composed, lanes, threads], size)?,
     ];
@@ -67,16 +71,19 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         Group {
             a: zeros(m * n),
             order: vec![0; m * L::LANES],
+            heads: Vec::with_capacity(L::LANES),
             tau: zeros(n),
             pivots: zeros(n),
-            x: zeros(n * n),
-            j: zeros(n * n),
+            columns: zeros(n * jacobi::stride(n)),
+            v: zeros(n * n),
             sigma: zeros(n),
             thresholds: vec![T::ZERO; L::LANES],
             u: zeros(m * problem.formed_u_cols()),
             weights: zeros(n),
             composed: zeros(problem.sizes().composed),
-            scratch: zeros(m.max(2 * n)),
+            scratch: zeros(m),
+            maps: vec![0; 2 * n * L::LANES],
+            raw: Vec::new(),
         }
     }
 
@@ -87,66 +94,73 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let problem = &call.problem;
         let (m, n) = (problem.rows, problem.cols);
         let count = out.outcomes.len();
-        let heads = intake::take(
-            l,
-            call,
-            first,
-            count,
-            &mut self.a,
-            &mut self.order,
-            &mut self.scratch[..m],
-        );
+        let head = Head {
+            power: 0,
+            finite: true,
+        };
+        self.heads.clear();
+        self.heads.resize(count, head);
+        let to = intake::To {
+            a: &mut self.a,
+            order: &mut self.order,
+            heads: &mut self.heads,
+            rows: &mut self.scratch,
+            raw: &mut self.raw,
+        };
+        intake::take(l, call, first, to);
         factor::factor(l, &mut self.a, m, n, &mut self.tau, &mut self.pivots);
         self.transpose_r(l, m, n);
-        let (x, j) = (&mut self.x, &mut self.j);
-        let done = jacobi::sweeps(l, x, j, n, &mut self.scratch[..n], &call.convergence);
+        let norms = &mut self.scratch[..n];
+        let done = jacobi::sweeps(l, &mut self.columns, n, norms, &call.convergence);
         self.normalise(l, n);
         self.form_u(l, m, n);
-        self.find_thresholds(l, call, first, count, &heads);
+        self.find_thresholds(l, call, first);
         if let Some(sides) = problem.composed {
             self.weigh(l, call);
             self.compose(l, problem, sides);
         }
         let raw = Raw {
-            heads,
+            heads: &self.heads,
             done,
             order: &self.order,
             pivots: &self.pivots,
             sigma: &self.sigma,
             thresholds: &self.thresholds,
             u: &mut self.u,
-            v: &mut self.x,
+            v: &mut self.v,
             composed: &self.composed,
         };
-        deliver(l, call, raw, &mut self.scratch, out);
+        deliver(l, call, raw, &mut self.scratch, &mut self.maps, out);
     }
 
-    /// x = R', j = I.
+    /// R' above, I below.
     #[inline(always)]
     fn transpose_r(&mut self, l: L, m: usize, n: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        self.j.fill(zero);
-        for p in 0..n {
-            self.j[p * n + p] = one;
-            let x = &mut self.x[p * n..][..n];
-            x[..p].fill(zero);
-            for (r, x) in x.iter_mut().enumerate().skip(p) {
-                *x = self.a[r * m + p];
+        let columns = self.columns.chunks_exact_mut(jacobi::stride(n));
+        for (p, column) in columns.enumerate() {
+            column.fill(zero);
+            for (r, entry) in column[..n].iter_mut().enumerate().skip(p) {
+                *entry = self.a[r * m + p];
             }
+            column[n + p] = one;
         }
     }
 
-    /// x = V_ diag(sigma) becomes V_ and sigma.
+    /// V_ diag(sigma) becomes V_ and sigma.
     #[inline(always)]
     fn normalise(&mut self, l: L, n: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        for (sigma, column) in self.sigma.iter_mut().zip(self.x.chunks_exact_mut(n)) {
+        let columns = self.columns.chunks_exact(jacobi::stride(n));
+        let places = self.sigma.iter_mut().zip(self.v.chunks_exact_mut(n));
+        for (column, (sigma, v)) in columns.zip(places) {
+            let column = &column[..n];
             let norm = l.sqrt(dot(l, column, column));
             let known = l.less(l.splat(T::NEGLIGIBLE), norm);
             *sigma = l.select(known, norm, zero);
             let scale = l.div(one, l.select(known, norm, one));
-            for entry in column {
-                *entry = l.mul(*entry, scale);
+            for (v, &entry) in v.iter_mut().zip(column) {
+                *v = l.mul(entry, scale);
             }
         }
     }
@@ -158,7 +172,8 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
             column.fill(zero);
             if c < n {
-                column[..n].copy_from_slice(&self.j[c * n..(c + 1) * n]);
+                let rotations = &self.columns[c * jacobi::stride(n) + n..][..n];
+                column[..n].copy_from_slice(rotations);
             } else {
                 column[c] = one;
             }
@@ -167,23 +182,15 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     }
 
     #[inline(always)]
-    fn find_thresholds(
-        &mut self,
-        l: L,
-        call: &Call<'_, T>,
-        first: usize,
-        count: usize,
-        heads: &Heads<L::Vector>,
-    ) {
+    fn find_thresholds(&mut self, l: L, call: &Call<'_, T>, first: usize) {
         let mut largest = l.splat(T::ZERO);
         for &sigma in &self.sigma {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
         let largest: &[T] = bytemuck::cast_slice(std::slice::from_ref(&largest));
-        let power: &[T] = bytemuck::cast_slice(std::slice::from_ref(&heads.power));
         self.thresholds.fill(T::ZERO);
-        for (lane, to) in self.thresholds.iter_mut().enumerate().take(count) {
-            let (power, largest) = (power[lane].f64() as i32, largest[lane].f64());
+        for (lane, (to, head)) in self.thresholds.iter_mut().zip(&self.heads).enumerate() {
+            let (power, largest) = (head.power, largest[lane].f64());
             let cutoff = &call.options.cutoff;
             let threshold = threshold(cutoff, first + lane, &call.problem, power, largest);
             *to = T::not_above(threshold);
@@ -205,7 +212,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     fn compose(&mut self, l: L, problem: &Problem, (left, right): (Side, Side)) {
         let side = |side| match side {
             Side::U => (&self.u, problem.rows),
-            Side::V => (&self.x, problem.cols),
+            Side::V => (&self.v, problem.cols),
         };
         let ((left, rows), (right, cols)) = (side(left), side(right));
         let zero = l.splat(T::ZERO);

@@ -9,8 +9,9 @@ use crate::scalar::Real;
 
 /// Partial sums: the numbers in 64 bytes of the smallest type.
 const MOST: usize = 16;
-/// Rows that are summed before a total is added to.
+/// Rows that are summed before a total is added to, and totals before one of theirs is.
 const BLOCK: usize = 512;
+const BLOCKS: usize = 32;
 
 #[inline(always)]
 pub(super) fn dot<T: Real, L: Lanes<T>>(l: L, x: &[L::Vector], y: &[L::Vector]) -> L::Vector {
@@ -18,8 +19,12 @@ pub(super) fn dot<T: Real, L: Lanes<T>>(l: L, x: &[L::Vector], y: &[L::Vector]) 
         return block(l, x, y);
     }
     let mut total = l.splat(T::ZERO);
-    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
-        total = l.add(total, block(l, x, y));
+    for (x, y) in x.chunks(BLOCK * BLOCKS).zip(y.chunks(BLOCK * BLOCKS)) {
+        let mut part = l.splat(T::ZERO);
+        for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
+            part = l.add(part, block(l, x, y));
+        }
+        total = l.add(total, part);
     }
     total
 }
@@ -75,4 +80,42 @@ fn tail<T: Real, L: Lanes<T>>(l: L, x: &[L::Vector], y: &[L::Vector]) -> L::Vect
         sums[p] = l.mul_add(x, y, sums[p]);
     }
     l.add(l.add(sums[0], sums[2]), l.add(sums[1], sums[3]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::lanes::Kernel;
+
+    /// The dot product of x with itself, the same x in every lane.
+    struct Norm<'x, T>(&'x [T]);
+
+    impl<T: Real> Kernel<T> for Norm<'_, T> {
+        type Output = Vec<T>;
+
+        fn run<L: Lanes<T>>(self, l: L) -> Vec<T> {
+            let x: Vec<L::Vector> = self.0.iter().map(|&x| l.splat(x)).collect();
+            bytemuck::cast_slice(&[dot(l, &x, &x)]).to_vec()
+        }
+    }
+
+    fn agree<T: Real>(error: f64) {
+        for len in [0usize, 1, 3, 7, 15, 16, 17, 63, 513, 65536, 1 << 20] {
+            let x = vec![T::of(0.1); len];
+            let exact = len as f64 * T::of(0.1).f64().powi(2);
+            let wide = T::dispatch(true, Norm(&x));
+            let [single] = T::dispatch(false, Norm(&x))[..] else {
+                panic!("more than one lane");
+            };
+            assert!(wide.iter().all(|lane| *lane == single), "{len}");
+            let found = (single.f64() - exact).abs();
+            assert!(found <= error * exact, "{len}: {:e}", found / exact);
+        }
+    }
+
+    #[test]
+    fn a_long_constant_column_keeps_its_norm_in_every_width() {
+        agree::<f32>(40.0 * 2f64.powi(-24));
+        agree::<f64>(100.0 * 2f64.powi(-53));
+    }
 }

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::call::Call;
-use crate::error::{Error, allocate};
+use crate::error::{Error, allocate, zeros};
 use crate::filter;
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
@@ -228,8 +228,8 @@ impl<T: Real> Host<T> {
             finite: true,
         };
         Ok(Host {
-            packed: allocate(chunk * problem.rows * problem.cols, T::ZERO)?,
-            order: allocate(chunk * problem.rows, 0)?,
+            packed: zeros(chunk * problem.rows * problem.cols)?,
+            order: zeros(chunk * problem.rows)?,
             heads: allocate(chunk, head)?,
         })
     }
@@ -308,7 +308,7 @@ impl<T: Real> Solver<'_, '_, T> {
             })
             .collect();
         if problem.composed.is_some() {
-            let mut weights = allocate(count * n, T::ZERO)?;
+            let mut weights = zeros(count * n)?;
             for (index, weights) in weights.chunks_exact_mut(n).enumerate() {
                 let threshold = thresholds[index];
                 self.call.filter.weights(sigma(index), threshold, weights);

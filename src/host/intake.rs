@@ -13,13 +13,99 @@ pub(crate) struct Head {
     pub finite: bool,
 }
 
-/// Copies matrix `index` of `view`, which is oriented as the problem is, into `packed` (m x n,
-/// column-major), and notes in `order` which row went where: row i came from row `order[i]`.
+impl Head {
+    /// Two factors whose product is 2^power: it may leave the type's range, its halves do not, and
+    /// scaling up rounds nowhere. Zeros for what is not finite.
+    #[inline(always)]
+    pub fn factors<T: Real>(self) -> [T; 2] {
+        if !self.finite {
+            return [T::ZERO; 2];
+        }
+        let half = self.power / 2;
+        [T::ONE.ldexp(half), T::ONE.ldexp(self.power - half)]
+    }
+}
+
+/// Looks at matrix `index` of `view`, which is oriented as the problem is, and decides its scale
+/// and, in `order`, which row goes where: row i comes from row `order[i]`.
 ///
 /// Scaled by a power of two, exactly, to a fixed exponent of its largest entry, so that squares
 /// neither overflow nor are flushed. Rows by largest entry, descending: only then does a
 /// column-pivoted QR keep the relative accuracy of matrices with graded rows (Cox and Higham 1998;
 /// Drmac and Veselic 2008, which is LAPACK xGEJSV).
+#[inline(always)]
+pub(crate) fn look<T: Real>(
+    view: &View<'_, T>,
+    index: usize,
+    problem: &Problem,
+    order: &mut [u32],
+    scratch: &mut Vec<T>,
+) -> Head {
+    let (m, n) = (problem.rows, problem.cols);
+    scratch.clear();
+    scratch.resize(m, T::ZERO);
+    let contiguous = view.contiguous(index);
+    if contiguous.is_none() {
+        for j in 0..n {
+            scratch.extend(view.column(index, j));
+        }
+    }
+    let (largest_of_row, copied) = scratch.split_at_mut(m);
+    let raw: &[T] = contiguous.unwrap_or(copied);
+    let mut finite = true;
+    for column in raw.chunks_exact(m) {
+        for (largest, &entry) in largest_of_row.iter_mut().zip(column) {
+            finite &= entry.finite();
+            let size = entry.abs();
+            *largest = if size > *largest { size } else { *largest };
+        }
+    }
+    for (i, row) in order.iter_mut().enumerate() {
+        *row = i as u32;
+    }
+    let mut head = Head { power: 0, finite };
+    if !finite {
+        return head;
+    }
+    // Rows of equal size stay in the caller's order.
+    order.sort_unstable_by(|&a, &b| {
+        let (x, y) = (largest_of_row[a as usize], largest_of_row[b as usize]);
+        let by_size = y.partial_cmp(&x).unwrap_or(std::cmp::Ordering::Equal);
+        by_size.then(a.cmp(&b))
+    });
+    let largest = order
+        .first()
+        .map_or(T::ZERO, |&row| largest_of_row[row as usize]);
+    if largest > T::ZERO {
+        head.power = T::TARGET - largest.exponent();
+    }
+    head
+}
+
+/// Calls `put(i, entry)` for every entry of column j of what the kernels see of matrix `index`,
+/// given its [`factors`](Head::factors).
+#[inline(always)]
+pub(crate) fn column<T: Real>(
+    view: &View<'_, T>,
+    index: usize,
+    j: usize,
+    factors: [T; 2],
+    order: &[u32],
+    mut put: impl FnMut(usize, T),
+) {
+    let [half, rest] = factors;
+    if half == T::ZERO {
+        (0..order.len()).for_each(|i| put(i, T::ZERO));
+        return;
+    }
+    let column = view.column_of(index, j);
+    for (i, &from) in order.iter().enumerate() {
+        put(i, column.at(from as usize) * half * rest);
+    }
+}
+
+/// Copies matrix `index` of `view` into `packed` (m x n, column-major), as [`look`] decides.
+#[cfg(any(feature = "gpu", test))]
 pub(crate) fn take<T: Real>(
     view: &View<'_, T>,
     index: usize,
@@ -28,58 +114,13 @@ pub(crate) fn take<T: Real>(
     order: &mut [u32],
     scratch: &mut Vec<T>,
 ) -> Head {
-    let (m, n) = (problem.rows, problem.cols);
-    scratch.clear();
-    scratch.resize(m, T::ZERO);
-    let largest_of_row = scratch.as_mut_slice();
-    let mut finite = true;
-    for j in 0..n {
-        for (largest, entry) in largest_of_row.iter_mut().zip(view.column(index, j)) {
-            finite &= entry.finite();
-            if entry.abs() > *largest {
-                *largest = entry.abs();
-            }
-        }
+    let head = look(view, index, problem, order, scratch);
+    for (j, packed) in packed.chunks_exact_mut(problem.rows).enumerate() {
+        column(view, index, j, head.factors(), order, |i, entry| {
+            packed[i] = entry
+        });
     }
-    for (i, row) in order.iter_mut().enumerate() {
-        *row = i as u32;
-    }
-    if !finite {
-        packed.fill(T::ZERO);
-        return Head {
-            power: 0,
-            finite: false,
-        };
-    }
-    // Stable: rows of equal size stay in the caller's order.
-    order.sort_by(|&a, &b| {
-        let (a, b) = (largest_of_row[a as usize], largest_of_row[b as usize]);
-        b.partial_cmp(&a).unwrap_or(std::cmp::Ordering::Equal)
-    });
-    let largest = order
-        .first()
-        .map_or(T::ZERO, |&row| largest_of_row[row as usize]);
-    let power = if largest > T::ZERO {
-        T::TARGET - largest.exponent()
-    } else {
-        0
-    };
-    // 2^power may leave the type's range; its halves do not, and scaling up rounds nowhere.
-    let (half, rest) = (power / 2, power - power / 2);
-    let (half, rest) = (T::ONE.ldexp(half), T::ONE.ldexp(rest));
-    let column = scratch;
-    for j in 0..n {
-        for (to, entry) in column.iter_mut().zip(view.column(index, j)) {
-            *to = entry * half * rest;
-        }
-        for (to, &from) in packed[j * m..(j + 1) * m].iter_mut().zip(order.iter()) {
-            *to = column[from as usize];
-        }
-    }
-    Head {
-        power,
-        finite: true,
-    }
+    head
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! All cores, or one where threads are not wanted or not to be had.
 
+use crate::error::Error;
+
 /// Calls `f` on every task, with a state for each run of them on one thread. Runs in the caller's rayon pool
 /// if the call was made inside one.
 #[cfg(feature = "threads")]
@@ -31,4 +33,21 @@ pub(crate) fn threads() -> usize {
     return rayon::current_num_threads();
     #[cfg(not(feature = "threads"))]
     return 1;
+}
+
+/// `count` copies of a value, written by all threads: the first to touch memory waits for it.
+pub(crate) fn filled<I: Copy + Send + Sync>(count: usize, value: I) -> Result<Vec<I>, Error> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(count).map_err(|_| Error::Memory {
+        bytes: count as u128 * size_of::<I>() as u128,
+    })?;
+    #[cfg(feature = "threads")]
+    {
+        use rayon::prelude::*;
+        let values = (0..count).into_par_iter().with_min_len(1 << 12);
+        values.map(|_| value).collect_into_vec(&mut all);
+    }
+    #[cfg(not(feature = "threads"))]
+    all.resize(count, value);
+    Ok(all)
 }

@@ -171,6 +171,12 @@ pub struct Tuning {
     pub sweeps_per_dispatch: u32,
     /// Floating-point operations in one task of the CPU engine.
     pub task_flops: u64,
+    /// The most matrices that the CPU engine solves side by side, below what the machine's vectors
+    /// hold: 1 for one at a time.
+    pub lanes: usize,
+    /// The most bytes that matrices side by side may take: beyond what a core's caches hold they are
+    /// no faster than one at a time (256x256 and 1024x64 in f32 with 16 lanes).
+    pub group_bytes: u64,
 }
 
 impl Default for Tuning {
@@ -182,6 +188,8 @@ impl Default for Tuning {
             submit_flops: 4 << 30,
             sweeps_per_dispatch: 12,
             task_flops: 2 << 20,
+            lanes: usize::MAX,
+            group_bytes: 8 << 20,
         }
     }
 }
@@ -195,23 +203,68 @@ pub(crate) struct CpuRecipe {
     pub lanes: usize,
 }
 
-/// The name under which reports show the CPU's kernel.
-pub(crate) const CPU_KERNEL: &str = "jacobi-lanes";
 /// The name where there is no singular value to compute.
 pub(crate) const EMPTY_KERNEL: &str = "empty";
 
 impl CpuRecipe {
-    /// `widest` is the number of lanes of the machine's widest vectors in the problem's type.
-    pub fn new(problem: &Problem, count: usize, widest: usize, tuning: &Tuning) -> Self {
+    /// `widest` is the number of lanes of the machine's widest vectors in the problem's type. Lanes
+    /// and single matrices give the same numbers, so whatever is sooner may be chosen.
+    pub fn new(
+        problem: &Problem,
+        count: usize,
+        widest: usize,
+        threads: usize,
+        tuning: &Tuning,
+    ) -> Self {
         let work = work(problem);
-        // Lanes that idle cost as much as lanes that work.
-        let lanes = if 2 * count >= widest { widest } else { 1 };
+        let groups = count.div_ceil(widest).div_ceil(threads);
+        let turns = count.div_ceil(threads);
+        let sooner = 10 * groups * widest <= turns * single_cost(problem, widest);
+        let fits = group_bytes(problem, widest) <= tuning.group_bytes;
+        let filled = sooner && fits && tuning.lanes >= widest;
+        let lanes = if filled { widest } else { 1 };
         let fitting = (tuning.task_flops / work.max(1)).clamp(1, 1024) as usize;
         CpuRecipe {
             matrices_per_task: fitting.next_multiple_of(lanes),
             lanes,
         }
     }
+
+    /// The name under which reports show the kernel.
+    pub fn kernel(&self) -> &'static str {
+        match self.lanes {
+            1 => "jacobi-single",
+            _ => "jacobi-lanes",
+        }
+    }
+}
+
+/// How much longer a matrix takes alone than in full lanes, in tenths. Measured with 16 lanes in f32,
+/// square matrices: 5.5 (3), 6.7 (8), 4.2 (16), 3.0 (32), 1.8 (64 and 128) times.
+fn single_cost(problem: &Problem, widest: usize) -> usize {
+    let cost = match problem.cols {
+        0..=8 => 60,
+        9..=16 => 42,
+        17..=48 => 30,
+        _ => 18,
+    };
+    (cost * widest / 16).max(10)
+}
+
+/// Bytes that matrices side by side take.
+fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
+    let (m, n) = (problem.rows as u64, problem.cols as u64);
+    let product = |a: u64, b: u64| a.saturating_mul(b);
+    let parts = [
+        product(m, n),
+        product(3 * n, n),
+        product(m, problem.formed_u_cols() as u64),
+        problem.sizes().composed as u64,
+    ];
+    let entries = parts
+        .iter()
+        .fold(0u64, |sum, part| sum.saturating_add(*part));
+    product(entries, (lanes * problem.dtype.size()) as u64)
 }
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
@@ -274,6 +327,31 @@ mod tests {
                 composed: 21
             }
         );
+    }
+
+    #[test]
+    fn lanes_are_taken_where_enough_of_them_work_and_the_caches_hold_them() {
+        let job = Job {
+            vectors: Vectors::Thin,
+            composed: None,
+        };
+        let mut tuning = Tuning::default();
+        let recipe = |n, count, tuning: &Tuning| {
+            let problem = Problem::new(n, n, Dtype::F32, job);
+            CpuRecipe::new(&problem, count, 16, 2, tuning)
+        };
+        assert_eq!(recipe(8, 1, &tuning).kernel(), "jacobi-single");
+        assert_eq!(recipe(8, 4, &tuning).lanes, 1);
+        // Three matrices a thread, each as dear as six in lanes.
+        assert_eq!(recipe(8, 6, &tuning).kernel(), "jacobi-lanes");
+        assert_eq!(recipe(32, 10, &tuning).lanes, 1);
+        assert_eq!(recipe(32, 11, &tuning).lanes, 16);
+        assert_eq!(recipe(128, 1000, &tuning).lanes, 16);
+        assert_eq!(recipe(256, 1000, &tuning).lanes, 1);
+        // Tasks are whole groups.
+        assert_eq!(recipe(8, 1000, &tuning).matrices_per_task % 16, 0);
+        tuning.lanes = 1;
+        assert_eq!(recipe(8, 1000, &tuning).kernel(), "jacobi-single");
     }
 
     #[test]

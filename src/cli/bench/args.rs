@@ -18,7 +18,7 @@ pub(crate) struct BenchArgs {
     /// Shapes, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64].
     #[arg(long, value_delimiter = ',')]
     pub shapes: Vec<Shape>,
-    /// Matrices in a batch, where the shape names none [default: as many as fill 32 MiB, or 256 MiB
+    /// Matrices in a batch, where the shape names none [default: as many as fill 4 MiB, or 256 MiB
     /// with a GPU]; a contender that is slow gets as many as fill its time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
     pub batch: Option<u64>,

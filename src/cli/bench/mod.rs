@@ -30,9 +30,9 @@ use peers::Number;
 use peers::python::Python;
 use row::{Kind, LimitRow, Line, Row};
 
-/// Bytes of matrices in a batch: beyond the caches of a core, a moment for a CPU; and enough to
-/// keep a large GPU at work.
-const CPU_BATCH: usize = 32 << 20;
+/// Bytes of matrices in a batch: beyond the caches of a core, and results that an allocator can hand
+/// out again; and enough to keep a large GPU at work.
+const CPU_BATCH: usize = 4 << 20;
 const GPU_BATCH: usize = 256 << 20;
 /// More matrices tell no more.
 const MOST_MATRICES: usize = 1 << 22;
@@ -218,7 +218,8 @@ impl<'s> Session<'s> {
     fn measure<T: Number>(&mut self) -> Result<(), Failure> {
         let dtype = T::DTYPE;
         let peaks = self.peaks(dtype)?;
-        let options = Options::default();
+        // What fails shows in its row.
+        let options = self.args.options().strict(false);
         let own = |engine| Own::new(engine, Options::clone(&options));
         let mut own: Vec<Own<'_, T>> = self.engines.iter().map(own).collect();
         let mut others = match self.bench.no_peers {
