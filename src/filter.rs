@@ -43,6 +43,7 @@ impl Filter {
     }
 
     /// The weights of singular values of which those above `threshold` count.
+    #[cfg(feature = "gpu")]
     pub fn weights<T: Real>(self, sigma: &[T], threshold: f64, weights: &mut [T]) {
         for (weight, &sigma) in weights.iter_mut().zip(sigma) {
             *weight = match self {
@@ -54,6 +55,7 @@ impl Filter {
 }
 
 /// The largest singular value.
+#[cfg(feature = "gpu")]
 pub(crate) fn largest<T: Real>(sigma: &[T]) -> f64 {
     sigma.iter().fold(0.0, |largest, s| s.f64().max(largest))
 }
@@ -73,6 +75,7 @@ pub(crate) fn threshold(
 }
 
 /// Whether a singular value counts. Zero never does, whatever the threshold.
+#[cfg(feature = "gpu")]
 pub(crate) fn counts<T: Real>(sigma: T, threshold: f64) -> bool {
     sigma > T::ZERO && sigma.f64() > threshold
 }

@@ -84,7 +84,7 @@ fn asymmetry(p: &Dense, q: &Dense) -> f64 {
         let mut both = Dense::zeros(m, 2 * n);
         both.data[..m * n].copy_from_slice(&p.data);
         both.data[m * n..].copy_from_slice(&q.data);
-        factor(&mut both.data, m, 2 * n, &mut vec![0.0; 2 * n], None);
+        factor(&mut both.data, m, 2 * n, &mut vec![0.0; 2 * n]);
         let part = |first: usize| {
             let mut part = Dense::zeros(2 * n, n);
             for (j, to) in part.data.chunks_exact_mut((2 * n).max(1)).enumerate() {

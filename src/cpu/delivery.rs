@@ -1,5 +1,5 @@
-//! From lanes to what the caller gets: the conventions of `host/delivery.rs`, for matrices side by
-//! side.
+//! From lanes to what the caller gets: order, signs, scale, completion, and what could not be
+//! represented. `gpu/delivery.rs` has the same conventions for one matrix at a time.
 
 use crate::call::Call;
 use crate::cpu::jacobi::Sweeps;

@@ -1,4 +1,4 @@
-//! Householder QR, with column pivoting or without (Golub and Van Loan, 5.2 and 5.4).
+//! Householder QR of one matrix, to complete bases and to verify (Golub and Van Loan, 5.2).
 //!
 //! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them: v
 //! below the diagonal of the factored matrix, tau beside it.
@@ -7,64 +7,16 @@ use crate::dense::sums::dot;
 use crate::scalar::Real;
 
 /// Factors the m x n matrix `a` (m >= n) in place: R above, reflectors below the diagonal.
-///
-/// With `pivots`, the remaining column of largest norm comes first at every step; norms are
-/// computed anew at every step, so none goes stale (LAPACK downdates them instead). Column k of
-/// A P is column `pivots[k]` of A. Where all that remains is negligible, the rest of R is zero.
-pub(crate) fn factor<T: Real>(
-    a: &mut [T],
-    m: usize,
-    n: usize,
-    tau: &mut [T],
-    pivots: Option<&mut [u32]>,
-) {
-    if n == 0 {
-        return;
-    }
-    let pivoting = pivots.is_some();
-    let pivots = pivots.unwrap_or_default();
-    for (j, pivot) in pivots.iter_mut().enumerate() {
-        *pivot = j as u32;
-    }
-    // Until a column is factored, its place in tau holds the squared norm of what remains of it.
-    if pivoting {
-        for (norm, column) in tau.iter_mut().zip(a.chunks_exact(m)) {
-            *norm = dot(column, column);
-        }
-    }
+pub(crate) fn factor<T: Real>(a: &mut [T], m: usize, n: usize, tau: &mut [T]) {
     for k in 0..n {
-        if pivoting {
-            let mut largest = k;
-            for j in k + 1..n {
-                if tau[j] > tau[largest] {
-                    largest = j;
-                }
-            }
-            if tau[largest] <= T::NEGLIGIBLE * T::NEGLIGIBLE {
-                for j in k..n {
-                    tau[j] = T::ZERO;
-                    a[j * m + k..(j + 1) * m].fill(T::ZERO);
-                }
-                return;
-            }
-            if largest != k {
-                let (left, right) = a.split_at_mut(largest * m);
-                left[k * m..(k + 1) * m].swap_with_slice(&mut right[..m]);
-                tau.swap(k, largest);
-                pivots.swap(k, largest);
-            }
-        }
         let (head, rest) = a.split_at_mut((k + 1) * m);
         let (alpha, v) = head[k * m + k..].split_at_mut(1);
         let (beta, t) = reflector(alpha[0], v);
         alpha[0] = beta;
         tau[k] = t;
-        for (column, norm) in rest.chunks_exact_mut(m).zip(&mut tau[k + 1..]) {
+        for column in rest.chunks_exact_mut(m) {
             let (top, below) = column[k..].split_at_mut(1);
             reflect(t, v, &mut top[0], below);
-            if pivoting {
-                *norm = dot(below, below);
-            }
         }
     }
 }
@@ -100,7 +52,7 @@ fn reflect<T: Real>(tau: T, v: &[T], top: &mut T, below: &mut [T]) {
 }
 
 /// Replaces a column c of length m by Q c, for the reflectors of the first n columns of `a`.
-pub(crate) fn apply<T: Real>(a: &[T], m: usize, tau: &[T], column: &mut [T]) {
+fn apply<T: Real>(a: &[T], m: usize, tau: &[T], column: &mut [T]) {
     for (k, &tau) in tau.iter().enumerate().rev() {
         let (top, below) = column[k..].split_at_mut(1);
         reflect(tau, &a[k * m + k + 1..(k + 1) * m], &mut top[0], below);
@@ -117,7 +69,7 @@ pub(crate) fn complete<T: Real>(basis: &mut [T], n: usize, known: usize) {
     }
     let mut factored = basis[..known * n].to_vec();
     let mut tau = vec![T::ZERO; known];
-    factor(&mut factored, n, known, &mut tau, None);
+    factor(&mut factored, n, known, &mut tau);
     for (j, column) in basis.chunks_exact_mut(n).enumerate().skip(known) {
         column.fill(T::ZERO);
         column[j] = T::ONE;

@@ -2,10 +2,12 @@
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `peak` what it does at best, `shader` puts the
-//! shader text together, `pipelines` compiles it once, `solve` runs a call.
+//! shader text together, `pipelines` compiles it once, `solve` runs a call, `delivery` hands out
+//! what came of it.
 
 mod adapter;
 mod clock;
+mod delivery;
 mod device;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
