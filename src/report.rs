@@ -53,7 +53,7 @@ pub struct Outcome {
     pub status: Status,
     /// The sweeps done, the last one without a rotation if it converged.
     pub sweeps: u32,
-    /// The pairs of columns that were rotated, over all sweeps.
+    /// The pairs of columns that were rotated, over all sweeps; above 2^24 rounded, in f32 on the CPU.
     pub rotations: u32,
     /// The number of singular values above the cutoff.
     pub rank: u32,

@@ -46,13 +46,13 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         columns,
         norms,
         n,
-        rotations: zero,
+        rotated: zero,
         active: l.equal(zero, zero),
         tolerance: l.splat(T::of(convergence.tolerance)),
         graded: l.splat(T::ONE.ldexp(GRADED)),
         roundoff: l.splat(T::of(T::DTYPE.unit_roundoff())),
     };
-    let mut sweeps = zero;
+    let (mut sweeps, mut rotations) = (zero, zero);
     let mut converged = if n < 2 { one } else { zero };
     let pair = 4 * n * size_of::<L::Vector>();
     let rows = (NEAR / pair).clamp(1, MOST_ROWS);
@@ -68,15 +68,17 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         {
             *norm = dot(l, &column[..n], &column[..n]);
         }
-        let before = state.rotations;
+        // Counted anew in every sweep: a total in f32 stands still beyond 2^24, and would look quiet.
+        state.rotated = zero;
         sweep(l, &mut state, rows);
-        let quiet = l.equal(state.rotations, before);
+        rotations = l.add(rotations, state.rotated);
+        let quiet = l.equal(state.rotated, zero);
         converged = l.select(l.and(state.active, quiet), one, converged);
         sweeps = l.select(state.active, l.add(sweeps, one), sweeps);
     }
     Sweeps {
         sweeps,
-        rotations: state.rotations,
+        rotations,
         converged,
     }
 }
@@ -85,7 +87,8 @@ struct State<'s, V, M> {
     columns: &'s mut [V],
     norms: &'s mut [V],
     n: usize,
-    rotations: V,
+    /// Pairs that the sweep under way has rotated.
+    rotated: V,
     /// Matrices that are not done.
     active: M,
     tolerance: V,
@@ -187,7 +190,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     for k in 0..K {
         turns[k] = rotation(l, &tests[k]);
         let count = l.select(tests[k].needed, one, zero);
-        state.rotations = l.add(state.rotations, count);
+        state.rotated = l.add(state.rotated, count);
     }
     for k in 0..K {
         let (p, q) = pairs[k];
