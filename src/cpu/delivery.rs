@@ -2,6 +2,7 @@
 //! represented. `gpu/delivery.rs` has the same conventions for one matrix at a time.
 
 use crate::call::Call;
+use crate::cpu::factor::exchange;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::Lanes;
 use crate::dense::householder::complete;
@@ -13,15 +14,29 @@ use crate::planner::Side;
 use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 
-/// What the kernels computed, in their own order of columns.
+/// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
+/// finds its place while it is written out.
+const SHORT: usize = 8;
+
+/// Where the rows of lanes belong in the caller's matrices.
+#[derive(Clone, Copy)]
+pub(super) enum Rows<'w, V> {
+    /// Where they are.
+    InPlace,
+    /// Row i of lane l is row `by_lane[l * len + i]`, which is entry l of `vectors[i]`.
+    Elsewhere {
+        by_lane: &'w [u32],
+        vectors: &'w [V],
+    },
+}
+
+/// What the kernels computed, singular values in order.
 pub(super) struct Raw<'w, V, T> {
     pub heads: &'w [Head],
     pub done: Sweeps<V>,
-    /// Row i of lane l of what was solved was the caller's row `order[l * m + i]`.
-    pub order: &'w [u32],
-    /// Column k of the pivoted matrix is column `pivots[k]` of the caller's.
-    pub pivots: &'w [V],
-    pub sigma: &'w [V],
+    pub u_rows: Rows<'w, V>,
+    pub v_rows: Rows<'w, V>,
+    pub sigma: &'w mut [V],
     /// Value above which a singular value counts, a lane each.
     pub thresholds: &'w [T],
     pub u: &'w mut [V],
@@ -33,55 +48,125 @@ pub(super) struct Raw<'w, V, T> {
 /// lie between 2^-44 and 2^60 or so in f32, and far from both ends in f64.
 const MODERATE: i32 = 60;
 
+/// Sorts singular values with their vectors, largest first, equal ones as they were: by
+/// transpositions of neighbours (Knuth, volume 3, 5.3.4), hardly any, since sweeps put the larger
+/// column first.
+#[inline(always)]
+pub(super) fn sort<T: Real, L: Lanes<T>>(
+    l: L,
+    sigma: &mut [L::Vector],
+    u: &mut [L::Vector],
+    m: usize,
+    v: &mut [L::Vector],
+) {
+    let n = sigma.len();
+    let mut quiet = 0;
+    for round in 0..n {
+        let mut moved = false;
+        for i in (round % 2..n - 1).step_by(2) {
+            let wrong = l.less(sigma[i], sigma[i + 1]);
+            if !l.any(wrong) {
+                continue;
+            }
+            moved = true;
+            swap(l, wrong, sigma, 1, i);
+            swap(l, wrong, v, n, i);
+            if !u.is_empty() {
+                swap(l, wrong, u, m, i);
+            }
+        }
+        quiet = if moved { 0 } else { quiet + 1 };
+        if quiet == 2 {
+            break;
+        }
+    }
+}
+
+/// Exchanges the chosen lanes of columns i and i + 1 of length `len`.
+#[inline(always)]
+fn swap<T: Real, L: Lanes<T>>(
+    l: L,
+    chosen: L::Mask,
+    columns: &mut [L::Vector],
+    len: usize,
+    i: usize,
+) {
+    let (low, high) = columns[i * len..][..2 * len].split_at_mut(len);
+    exchange(l, chosen, low, high);
+}
+
+/// Puts row i of short columns of `len` where `rows[i]` says; and no zero stays negative, since
+/// neighbours decide whether one was rotated.
+#[inline(always)]
+pub(super) fn restore<T: Real, L: Lanes<T>>(
+    l: L,
+    columns: &mut [L::Vector],
+    len: usize,
+    rows: &[L::Vector],
+) -> bool {
+    if len > SHORT {
+        return false;
+    }
+    let (some, rest) = columns.split_at_mut(columns.len() - columns.len() % (4 * len));
+    for columns in some.chunks_exact_mut(4 * len) {
+        restore_some::<T, L, 4>(l, columns, len, rows);
+    }
+    for column in rest.chunks_exact_mut(len) {
+        restore_some::<T, L, 1>(l, column, len, rows);
+    }
+    true
+}
+
+/// `restore` of C columns, whose comparisons are the same.
+#[inline(always)]
+fn restore_some<T: Real, L: Lanes<T>, const C: usize>(
+    l: L,
+    columns: &mut [L::Vector],
+    len: usize,
+    rows: &[L::Vector],
+) {
+    let zero = l.splat(T::ZERO);
+    let mut from = [[zero; C]; SHORT];
+    for (i, from) in from.iter_mut().enumerate().take(len) {
+        for c in 0..C {
+            from[c] = columns[c * len + i];
+        }
+    }
+    for i in 0..len {
+        let here = l.splat(T::of(i as f64));
+        let mut found = from[0];
+        for k in 1..len {
+            let wanted = l.equal(rows[k], here);
+            for c in 0..C {
+                found[c] = l.select(wanted, from[k][c], found[c]);
+            }
+        }
+        for c in 0..C {
+            columns[c * len + i] = l.add(found[c], zero);
+        }
+    }
+}
+
 /// Writes the results of a group into its outputs.
 #[inline(always)]
 pub(super) fn deliver<T: Real, L: Lanes<T>>(
     l: L,
     call: &Call<'_, T>,
     raw: Raw<'_, L::Vector, T>,
-    scratch: &mut [L::Vector],
-    maps: &mut [u32],
     out: Outputs<'_, T>,
 ) {
     let problem = &call.problem;
     let (m, n, lanes) = (problem.rows, problem.cols, L::LANES);
     let sizes = &call.sizes;
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-
-    // Where each column goes: after all larger ones, and after equal ones before it.
-    for (c, to) in scratch.iter_mut().enumerate().take(n) {
-        let mut place = zero;
-        for (other, &sigma) in raw.sigma.iter().enumerate() {
-            let before = match other < c {
-                true => l.not(l.less(sigma, raw.sigma[c])),
-                false => l.less(raw.sigma[c], sigma),
-            };
-            place = l.add(place, l.select(before, one, zero));
-        }
-        *to = place;
-    }
-    let (places, pivots) = maps.split_at_mut(n * lanes);
-    by_lane::<T, L>(&scratch[..n], places);
-    by_lane::<T, L>(raw.pivots, pivots);
+    let count = out.outcomes.len();
 
     let wants_vectors = problem.vectors != Vectors::None;
     if wants_vectors {
         // The factor that is the caller's V decides the signs.
-        let (leading, length, partner, partner_length) = match problem.transposed {
-            true => (&mut *raw.u, m, &mut *raw.v, n),
-            false => (&mut *raw.v, n, &mut *raw.u, m),
-        };
-        let rows = match problem.transposed {
-            true => {
-                let rows: &mut [T] = bytemuck::cast_slice_mut(&mut scratch[..m]);
-                for (lane, order) in raw.order.chunks_exact(m).enumerate() {
-                    for (i, &from) in order.iter().enumerate() {
-                        rows[i * lanes + lane] = T::of(f64::from(from));
-                    }
-                }
-                &scratch[..m]
-            }
-            false => raw.pivots,
+        let (leading, length, rows, partner, partner_length) = match problem.transposed {
+            true => (&mut *raw.u, m, raw.u_rows, &mut *raw.v, n),
+            false => (&mut *raw.v, n, raw.v_rows, &mut *raw.u, m),
         };
         for (c, column) in leading.chunks_exact_mut(length).enumerate() {
             let flip = negative::<T, L>(l, column, rows);
@@ -97,29 +182,42 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 );
             }
         }
+        write::<T, L>(raw.u, m, raw.u_rows, out.u, sizes.u, count);
+        write::<T, L>(raw.v, n, raw.v_rows, out.v, sizes.v, count);
     }
 
-    let sigma: &[T] = bytemuck::cast_slice(raw.sigma);
-    let converged: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.converged));
-    let sweeps: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.sweeps));
-    let rotations: &[T] = bytemuck::cast_slice(std::slice::from_ref(&raw.done.rotations));
-
-    if wants_vectors {
-        let place = |lane: usize, c: usize| match c < n {
-            true => places[lane * n + c] as usize,
-            false => c,
-        };
-        let count = out.outcomes.len();
-        scatter::<T, L>(raw.u, m, raw.order, place, out.u, sizes.u, count);
-        scatter::<T, L>(raw.v, n, pivots, place, out.v, sizes.v, count);
+    let threshold = of_lanes::<T, L>(l, |lane| raw.thresholds[lane]);
+    let (mut rank, mut known) = (zero, zero);
+    for &sigma in raw.sigma.iter() {
+        let positive = l.less(zero, sigma);
+        let counts = l.and(positive, l.less(threshold, sigma));
+        rank = l.add(rank, l.select(counts, one, zero));
+        known = l.add(known, l.select(positive, one, zero));
+    }
+    let mut largest = zero;
+    for &entry in raw.composed {
+        let size = l.abs(entry);
+        largest = l.select(l.less(largest, size), size, largest);
+    }
+    let scaling = |degree: i32| {
+        of_lanes::<T, L>(l, |lane| match raw.heads.get(lane) {
+            Some(head) if head.power.abs() <= MODERATE => T::ONE.ldexp(degree * head.power),
+            _ => T::ONE,
+        })
+    };
+    let back = scaling(-1);
+    for (c, &sigma) in raw.sigma.iter().enumerate() {
+        let scaled = l.mul(sigma, back);
+        let values = out.sigma.chunks_exact_mut(sizes.sigma);
+        for (values, &scaled) in values.zip(entries::<T, L>(&scaled)) {
+            values[c] = scaled;
+        }
     }
 
     for (lane, outcome) in out.outcomes.iter_mut().enumerate() {
         let Head { power, finite } = raw.heads[lane];
-        let sigma = || sigma[lane..].iter().step_by(lanes);
         let values = &mut out.sigma[lane * sizes.sigma..][..sizes.sigma];
         let composed = &mut out.composed[lane * sizes.composed..][..sizes.composed];
-        let threshold = raw.thresholds[lane];
         if !finite {
             out.u[lane * sizes.u..][..sizes.u].fill(T::NAN);
             out.v[lane * sizes.v..][..sizes.v].fill(T::NAN);
@@ -131,25 +229,18 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             continue;
         }
+        let of = |vector: &L::Vector| entries::<T, L>(vector)[lane];
+        let (rank, known) = (of(&rank).index(), of(&known).index() as usize);
         let mut representable = true;
+        let moderate = power.abs() <= MODERATE;
         // A call that composes is judged by its composition: nobody sees its singular values.
         let composes = problem.composed.is_some();
-        let (mut rank, mut known) = (0, 0);
-        let moderate = power.abs() <= MODERATE;
-        let factor = T::ONE.ldexp(if moderate { -power } else { 0 });
-        for (c, &scaled) in sigma().enumerate() {
-            let place = places[lane * n + c] as usize;
-            let counts = scaled > threshold && scaled > T::ZERO;
-            rank += u32::from(counts);
-            known += usize::from(scaled > T::ZERO);
-            if moderate {
-                values[place] = scaled * factor;
-                continue;
+        if !moderate {
+            for (c, value) in values.iter_mut().enumerate() {
+                *value = of(&raw.sigma[c]).ldexp(-power);
+                let vanished = *value == T::ZERO && c < rank as usize;
+                representable &= composes || (value.finite() && !vanished);
             }
-            let value = scaled.ldexp(-power);
-            values[place] = value;
-            let vanished = value == T::ZERO && counts;
-            representable &= composes || (value.finite() && !vanished);
         }
         if wants_vectors && known < n {
             let (u, v) = (
@@ -163,50 +254,87 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             }
         }
         if let Some((left, right)) = problem.composed {
-            let row = |side, index: usize| match side {
-                Side::U => raw.order[lane * m + index],
-                Side::V => pivots[lane * n + index],
+            let rows = |side| match side {
+                Side::U => raw.u_rows,
+                Side::V => raw.v_rows,
             };
-            let entries: &[T] = bytemuck::cast_slice(raw.composed);
             let power = -call.filter.degree() * power;
             let factor = T::ONE.ldexp(if moderate { power } else { 0 });
+            let scale = |entry: T| {
+                let scaled = match moderate {
+                    true => entry * factor,
+                    false => entry.ldexp(power),
+                };
+                scaled + T::ZERO
+            };
+            let entries: &[T] = bytemuck::cast_slice(raw.composed);
             let length = problem.side(left);
-            let (mut before, mut after) = (T::ZERO, T::ZERO);
             for (c, column) in entries.chunks_exact(length * lanes).enumerate() {
-                let to = &mut composed[row(right, c) as usize * length..][..length];
-                for (i, &entry) in column[lane..].iter().step_by(lanes).enumerate() {
-                    let scaled = match moderate {
-                        true => entry * factor,
-                        false => entry.ldexp(power),
-                    } + T::ZERO;
-                    to[row(left, i) as usize] = scaled;
-                    representable &= scaled.finite();
-                    before = larger(entry.abs(), before);
-                    after = larger(scaled.abs(), after);
+                let c = rows(right).of(lane, problem.side(right), c);
+                let to = &mut composed[c * length..][..length];
+                let column = column[lane..].iter().step_by(lanes);
+                match rows(left) {
+                    Rows::InPlace => {
+                        for (to, &entry) in to.iter_mut().zip(column) {
+                            *to = scale(entry);
+                        }
+                    }
+                    Rows::Elsewhere { by_lane, .. } => {
+                        for (&row, &entry) in by_lane[lane * length..].iter().zip(column) {
+                            to[row as usize] = scale(entry);
+                        }
+                    }
                 }
             }
-            representable &= before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL;
+            // Scaling keeps the order of sizes.
+            let (before, after) = (of(&largest), scale(of(&largest)));
+            let kept = before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL;
+            representable &= after.finite() && kept;
         }
         *outcome = Outcome {
-            status: match (representable, converged[lane] == T::ONE) {
+            status: match (representable, of(&raw.done.converged) == T::ONE) {
                 (false, _) => Status::NotRepresentable,
                 (true, false) => Status::NotConverged,
                 (true, true) => Status::Converged,
             },
-            sweeps: sweeps[lane].index(),
-            rotations: rotations[lane].index(),
+            sweeps: of(&raw.done.sweeps).index(),
+            rotations: of(&raw.done.rotations).index(),
             rank,
         };
     }
 }
 
-fn larger<T: Real>(a: T, b: T) -> T {
-    if a > b { a } else { b }
+impl<V> Rows<'_, V> {
+    /// The caller's number of row i of a lane, of columns of `len`.
+    #[inline(always)]
+    fn of(&self, lane: usize, len: usize, i: usize) -> usize {
+        match self {
+            Rows::InPlace => i,
+            Rows::Elsewhere { by_lane, .. } => by_lane[lane * len + i] as usize,
+        }
+    }
+}
+
+/// The numbers of a vector, a lane each.
+#[inline(always)]
+fn entries<T: Real, L: Lanes<T>>(vector: &L::Vector) -> &[T] {
+    bytemuck::cast_slice(std::slice::from_ref(vector))
+}
+
+/// A vector of a number a lane.
+#[inline(always)]
+fn of_lanes<T: Real, L: Lanes<T>>(l: L, number: impl Fn(usize) -> T) -> L::Vector {
+    let mut vector = l.splat(T::ZERO);
+    let numbers: &mut [T] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut vector));
+    for (lane, to) in numbers.iter_mut().enumerate() {
+        *to = number(lane);
+    }
+    vector
 }
 
 /// Whole numbers of n vectors, lane after lane.
 #[inline(always)]
-fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut [u32]) {
+pub(super) fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut [u32]) {
     let entries: &[T] = bytemuck::cast_slice(vectors);
     for (c, entries) in entries.chunks_exact(L::LANES).enumerate() {
         for (lane, entry) in entries.iter().enumerate() {
@@ -215,23 +343,33 @@ fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut [u32]) {
     }
 }
 
-/// Copies columns of `len` from lanes to their places, and entry i to row `rows[lane * len + i]`.
+/// Copies columns of `len` from lanes to `count` matrices of `size` entries, rows to their places.
 #[inline(always)]
-fn scatter<T: Real, L: Lanes<T>>(
+fn write<T: Real, L: Lanes<T>>(
     vectors: &[L::Vector],
     len: usize,
-    rows: &[u32],
-    place: impl Fn(usize, usize) -> usize,
+    rows: Rows<'_, L::Vector>,
     out: &mut [T],
     size: usize,
     count: usize,
 ) {
     let lanes = L::LANES;
     let entries: &[T] = bytemuck::cast_slice(vectors);
+    let by_lane = match rows {
+        Rows::Elsewhere { by_lane, .. } => by_lane,
+        Rows::InPlace => {
+            for (lane, out) in out.chunks_exact_mut(size.max(1)).take(count).enumerate() {
+                for (to, &entry) in out.iter_mut().zip(entries[lane..].iter().step_by(lanes)) {
+                    *to = entry;
+                }
+            }
+            return;
+        }
+    };
     for (c, column) in entries.chunks_exact(len * lanes).enumerate() {
-        let rows = rows.chunks_exact(len).take(count);
+        let rows = by_lane.chunks_exact(len).take(count);
         for (lane, rows) in rows.enumerate() {
-            let to = &mut out[lane * size + place(lane, c) * len..][..len];
+            let to = &mut out[lane * size + c * len..][..len];
             for (i, &row) in rows.iter().enumerate() {
                 // No negative zeros: neighbours decide whether a zero was rotated.
                 to[row as usize] = column[i * lanes + lane] + T::ZERO;
@@ -240,13 +378,25 @@ fn scatter<T: Real, L: Lanes<T>>(
     }
 }
 
-/// Where the entry of largest magnitude, the first of the caller's on ties, is negative. `rows` are
-/// the caller's rows of the entries.
+/// Where the entry of largest magnitude, the first of the caller's on ties, is negative.
 #[inline(always)]
-fn negative<T: Real, L: Lanes<T>>(l: L, column: &[L::Vector], rows: &[L::Vector]) -> L::Mask {
+fn negative<T: Real, L: Lanes<T>>(
+    l: L,
+    column: &[L::Vector],
+    rows: Rows<'_, L::Vector>,
+) -> L::Mask {
     let zero = l.splat(T::ZERO);
     let (mut best, mut largest, mut at) = (zero, zero, zero);
-    for (&entry, &row) in column.iter().zip(rows) {
+    let Rows::Elsewhere { vectors, .. } = rows else {
+        for &entry in column {
+            let size = l.abs(entry);
+            let better = l.less(largest, size);
+            best = l.select(better, entry, best);
+            largest = l.select(better, size, largest);
+        }
+        return l.less(best, zero);
+    };
+    for (&entry, &row) in column.iter().zip(vectors) {
         let size = l.abs(entry);
         let earlier = l.and(l.equal(size, largest), l.less(row, at));
         let better = l.or(l.less(largest, size), earlier);

@@ -9,7 +9,7 @@
 //! to it as a rotation by nothing.
 
 use crate::call::Call;
-use crate::cpu::delivery::{Raw, deliver};
+use crate::cpu::delivery::{Raw, Rows, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::intake;
 use crate::cpu::jacobi;
@@ -28,10 +28,11 @@ pub(super) struct Group<T, L: Lanes<T>> {
     a: Vec<L::Vector>,
     /// Rows that came from elsewhere.
     order: Vec<u32>,
+    from: Vec<L::Vector>,
     heads: Vec<Head>,
     tau: Vec<L::Vector>,
     pivots: Vec<L::Vector>,
-    /// R', then V_ diag(sigma), and below it the rotations so far.
+    /// R', then V_ diag(sigma), and below it the rotations so far, if they are wanted.
     columns: Vec<L::Vector>,
     /// V_.
     v: Vec<L::Vector>,
@@ -42,7 +43,8 @@ pub(super) struct Group<T, L: Lanes<T>> {
     composed: Vec<L::Vector>,
     /// As long as a column of either kind.
     scratch: Vec<L::Vector>,
-    maps: Vec<u32>,
+    /// The pivots, lane after lane.
+    columns_of: Vec<u32>,
     raw: Vec<T>,
 }
 
@@ -67,14 +69,16 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
 impl<T: Real, L: Lanes<T>> Group<T, L> {
     pub fn new(l: L, problem: &Problem) -> Self {
         let (m, n) = (problem.rows, problem.cols);
+        let height = jacobi::height(n, problem.accumulates());
         let zeros = |len| vec![l.splat(T::ZERO); len];
         Group {
             a: zeros(m * n),
             order: vec![0; m * L::LANES],
+            from: zeros(m),
             heads: Vec::with_capacity(L::LANES),
             tau: zeros(n),
             pivots: zeros(n),
-            columns: zeros(n * jacobi::stride(n)),
+            columns: zeros(n * jacobi::stride(height)),
             v: zeros(n * n),
             sigma: zeros(n),
             thresholds: vec![T::ZERO; L::LANES],
@@ -82,7 +86,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             weights: zeros(n),
             composed: zeros(problem.sizes().composed),
             scratch: zeros(m),
-            maps: vec![0; 2 * n * L::LANES],
+            columns_of: vec![0; n * L::LANES],
             raw: Vec::new(),
         }
     }
@@ -103,55 +107,69 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let to = intake::To {
             a: &mut self.a,
             order: &mut self.order,
+            from: &mut self.from,
             heads: &mut self.heads,
             rows: &mut self.scratch,
             raw: &mut self.raw,
         };
         intake::take(l, call, first, to);
         factor::factor(l, &mut self.a, m, n, &mut self.tau, &mut self.pivots);
-        self.transpose_r(l, m, n);
-        let norms = &mut self.scratch[..n];
-        let done = jacobi::sweeps(l, &mut self.columns, n, norms, &call.convergence);
-        self.normalise(l, n);
-        self.form_u(l, m, n);
+        let height = jacobi::height(n, problem.accumulates());
+        self.transpose_r(l, m, n, height);
+        let (columns, norms) = (&mut self.columns, &mut self.scratch[..n]);
+        let done = jacobi::sweeps(l, columns, n, height, norms, &call.convergence);
+        self.normalise(l, n, height);
+        self.form_u(l, m, n, height);
         self.find_thresholds(l, call, first);
+        sort(l, &mut self.sigma, &mut self.u, m, &mut self.v);
+        let u_restored = restore(l, &mut self.u, m, &self.from);
+        let v_restored = restore(l, &mut self.v, n, &self.pivots);
         if let Some(sides) = problem.composed {
             self.weigh(l, call);
             self.compose(l, problem, sides);
         }
+        if !v_restored {
+            by_lane::<T, L>(&self.pivots, &mut self.columns_of);
+        }
+        let rows = |restored, by_lane, vectors| match restored {
+            true => Rows::InPlace,
+            false => Rows::Elsewhere { by_lane, vectors },
+        };
         let raw = Raw {
             heads: &self.heads,
             done,
-            order: &self.order,
-            pivots: &self.pivots,
-            sigma: &self.sigma,
+            u_rows: rows(u_restored, &self.order, &self.from),
+            v_rows: rows(v_restored, &self.columns_of, &self.pivots),
+            sigma: &mut self.sigma,
             thresholds: &self.thresholds,
             u: &mut self.u,
             v: &mut self.v,
             composed: &self.composed,
         };
-        deliver(l, call, raw, &mut self.scratch, &mut self.maps, out);
+        deliver(l, call, raw, out);
     }
 
     /// R' above, I below.
     #[inline(always)]
-    fn transpose_r(&mut self, l: L, m: usize, n: usize) {
+    fn transpose_r(&mut self, l: L, m: usize, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self.columns.chunks_exact_mut(jacobi::stride(n));
+        let columns = self.columns.chunks_exact_mut(jacobi::stride(height));
         for (p, column) in columns.enumerate() {
             column.fill(zero);
             for (r, entry) in column[..n].iter_mut().enumerate().skip(p) {
                 *entry = self.a[r * m + p];
             }
-            column[n + p] = one;
+            if height > n {
+                column[n + p] = one;
+            }
         }
     }
 
     /// V_ diag(sigma) becomes V_ and sigma.
     #[inline(always)]
-    fn normalise(&mut self, l: L, n: usize) {
+    fn normalise(&mut self, l: L, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self.columns.chunks_exact(jacobi::stride(n));
+        let columns = self.columns.chunks_exact(jacobi::stride(height));
         let places = self.sigma.iter_mut().zip(self.v.chunks_exact_mut(n));
         for (column, (sigma, v)) in columns.zip(places) {
             let column = &column[..n];
@@ -167,12 +185,12 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
 
     /// u = Q J, and beyond n the further columns of Q.
     #[inline(always)]
-    fn form_u(&mut self, l: L, m: usize, n: usize) {
+    fn form_u(&mut self, l: L, m: usize, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
             column.fill(zero);
             if c < n {
-                let rotations = &self.columns[c * jacobi::stride(n) + n..][..n];
+                let rotations = &self.columns[c * jacobi::stride(height) + n..][..n];
                 column[..n].copy_from_slice(rotations);
             } else {
                 column[c] = one;

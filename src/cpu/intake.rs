@@ -17,8 +17,10 @@ const MOST_LANES: usize = 64;
 pub(super) struct To<'w, V, T> {
     /// m x n vectors, column-major.
     pub a: &'w mut [V],
-    /// Row i of lane l came from row `order[l * m + i]`.
+    /// Row i of lane l came from row `order[l * m + i]`, where there are more than `NETWORK`..
     pub order: &'w mut [u32],
+    /// .. and lane l of `from[i]` says so in any case.
+    pub from: &'w mut [V],
     /// One for each matrix.
     pub heads: &'w mut [Head],
     /// Scratch of m vectors, and of a matrix.
@@ -39,6 +41,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     let To {
         a,
         order,
+        from,
         heads,
         rows,
         raw,
@@ -79,7 +82,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         }
     }
     scale(l, a, m, heads, rows);
-    sort(l, a, m, order, rows);
+    sort(l, a, m, from, rows);
 }
 
 /// Scales all lanes; what is not finite becomes zero. `largest` receives the largest entry of every
@@ -144,10 +147,12 @@ fn sort<T: Real, L: Lanes<T>>(
     l: L,
     a: &mut [L::Vector],
     m: usize,
-    order: &mut [u32],
+    from: &mut [L::Vector],
     largest: &mut [L::Vector],
 ) {
-    let mut from: [_; NETWORK] = std::array::from_fn(|i| l.splat(T::of(i as f64)));
+    for (i, from) in from.iter_mut().enumerate() {
+        *from = l.splat(T::of(i as f64));
+    }
     for round in 0..m {
         for i in (round % 2..m.saturating_sub(1)).step_by(2) {
             // Neighbours that are equal stay, so the order is stable.
@@ -163,12 +168,6 @@ fn sort<T: Real, L: Lanes<T>>(
                 let (low, high) = column.split_at_mut(i + 1);
                 exchange(l, wrong, &mut low[i..], &mut high[..1]);
             }
-        }
-    }
-    let from: &[T] = bytemuck::cast_slice(&from[..m]);
-    for (lane, order) in order.chunks_exact_mut(m).enumerate() {
-        for (order, from) in order.iter_mut().zip(from[lane..].iter().step_by(L::LANES)) {
-            *order = from.index();
         }
     }
 }

@@ -22,13 +22,18 @@ const MOST_ROWS: usize = 4;
 /// level of 32 to 48 KiB.
 const NEAR: usize = 40 << 10;
 
-/// The distance of columns of 2n rows: odd, so that they spread over the cache.
-pub(super) fn stride(n: usize) -> usize {
-    2 * n + 1
+/// Rows of a column of R' and, below it, of the rotations, if they are wanted.
+pub(super) fn height(n: usize, accumulated: bool) -> usize {
+    if accumulated { 2 * n } else { n }
 }
 
-/// Rotates pairs of columns until every pair is orthogonal in its first n rows, and the n rows below
-/// along with them: X above, J below, columns a [`stride`] apart. `norms` is scratch.
+/// The distance of columns: odd, so that they spread over the cache.
+pub(super) fn stride(height: usize) -> usize {
+    height | 1
+}
+
+/// Rotates pairs of columns until every pair is orthogonal in its first n rows, and the rows below
+/// along with them: of a [`height`] in all and a [`stride`] apart. `norms` is scratch.
 ///
 /// The larger column of each pair comes first: in cyclic order (unlike the tournament's) that is
 /// free and saves sweeps. Columns that are negligible stay as they are. Squared norms are computed
@@ -38,6 +43,7 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
     l: L,
     columns: &mut [L::Vector],
     n: usize,
+    height: usize,
     norms: &mut [L::Vector],
     convergence: &Convergence,
 ) -> Sweeps<L::Vector> {
@@ -46,15 +52,15 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         columns,
         norms,
         n,
+        height,
         rotated: zero,
         active: l.equal(zero, zero),
         tolerance: l.splat(T::of(convergence.tolerance)),
-        graded: l.splat(T::ONE.ldexp(GRADED)),
         roundoff: l.splat(T::of(T::DTYPE.unit_roundoff())),
     };
     let (mut sweeps, mut rotations) = (zero, zero);
     let mut converged = if n < 2 { one } else { zero };
-    let pair = 4 * n * size_of::<L::Vector>();
+    let pair = 2 * height * size_of::<L::Vector>();
     let rows = (NEAR / pair).clamp(1, MOST_ROWS);
     for _ in 0..convergence.max_sweeps {
         state.active = l.equal(converged, zero);
@@ -64,7 +70,7 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         for (norm, column) in state
             .norms
             .iter_mut()
-            .zip(state.columns.chunks_exact(stride(n)))
+            .zip(state.columns.chunks_exact(stride(height)))
         {
             *norm = dot(l, &column[..n], &column[..n]);
         }
@@ -87,12 +93,12 @@ struct State<'s, V, M> {
     columns: &'s mut [V],
     norms: &'s mut [V],
     n: usize,
+    height: usize,
     /// Pairs that the sweep under way has rotated.
     rotated: V,
     /// Matrices that are not done.
     active: M,
     tolerance: V,
-    graded: V,
     roundoff: V,
 }
 
@@ -132,7 +138,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     state: &mut State<'_, L::Vector, L::Mask>,
     pairs: [(usize, usize); K],
 ) {
-    let n = state.n;
+    let (n, height) = (state.n, state.height);
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
     let none = l.less(zero, zero);
     let (mut large, mut small) = ([zero; K], [zero; K]);
@@ -145,15 +151,16 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         }; K],
     );
     let mut tests = [Test {
-        size: zero,
-        cosine: zero,
+        large: zero,
+        small: zero,
+        product: zero,
         needed: none,
     }; K];
     let mut products = [zero; K];
     let (mut any_swap, mut any_turn) = (none, none);
     for k in 0..K {
         let (p, q) = pairs[k];
-        let (p, q) = (p * stride(n), q * stride(n));
+        let (p, q) = (p * stride(height), q * stride(height));
         products[k] = dot(l, &state.columns[p..][..n], &state.columns[q..][..n]);
     }
     for k in 0..K {
@@ -162,14 +169,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         swap[k] = l.and(state.active, l.less(pp, qq));
         large[k] = l.select(swap[k], qq, pp);
         small[k] = l.select(swap[k], pp, qq);
-        tests[k] = test(
-            l,
-            large[k],
-            small[k],
-            products[k],
-            state.tolerance,
-            state.graded,
-        );
+        tests[k] = test(l, large[k], small[k], products[k], state.tolerance);
         tests[k].needed = l.and(state.active, tests[k].needed);
         any_swap = l.or(any_swap, swap[k]);
         any_turn = l.or(any_turn, tests[k].needed);
@@ -178,7 +178,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         for k in 0..K {
             let (p, q) = pairs[k];
             if l.any(swap[k]) {
-                let (xp, xq) = two(state.columns, n, p, q);
+                let (xp, xq) = two(state.columns, height, p, q);
                 exchange(l, swap[k], xp, xq);
                 (state.norms[p], state.norms[q]) = (large[k], small[k]);
             }
@@ -194,7 +194,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     }
     for k in 0..K {
         let (p, q) = pairs[k];
-        let (xp, xq) = two(state.columns, n, p, q);
+        let (xp, xq) = two(state.columns, height, p, q);
         rotate(l, xp, xq, &turns[k]);
         let moved = l.mul(turns[k].t, products[k]);
         state.norms[p] = l.sub(large[k], moved);
@@ -206,24 +206,24 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
 }
 
 #[inline(always)]
-fn two<V>(columns: &mut [V], n: usize, p: usize, q: usize) -> (&mut [V], &mut [V]) {
-    let (left, right) = columns.split_at_mut(q * stride(n));
-    (&mut left[p * stride(n)..][..2 * n], &mut right[..2 * n])
+fn two<V>(columns: &mut [V], height: usize, p: usize, q: usize) -> (&mut [V], &mut [V]) {
+    let (left, right) = columns.split_at_mut(q * stride(height));
+    (
+        &mut left[p * stride(height)..][..height],
+        &mut right[..height],
+    )
 }
 
-/// What is known of a pair before it is rotated, over the larger squared norm.
+/// What is known of a pair before it is rotated, in units that keep the squares in range.
 #[derive(Clone, Copy)]
 struct Test<V, M> {
-    /// The smaller squared norm.
-    size: V,
+    /// The squared norms.
+    large: V,
+    small: V,
     /// The product of the columns.
-    cosine: V,
+    product: V,
     needed: M,
 }
-
-/// Below this ratio of squared norms, in binary digits, the square of a tolerance times it might
-/// leave the range of f32; of f64 sooner than needed.
-const GRADED: i32 = -70;
 
 /// Whether a pair is neither orthogonal nor negligible. Norms are squared.
 #[inline(always)]
@@ -233,26 +233,33 @@ fn test<T: Real, L: Lanes<T>>(
     small: L::Vector,
     product: L::Vector,
     tolerance: L::Vector,
-    graded: L::Vector,
 ) -> Test<L::Vector, L::Mask> {
-    let one = l.splat(T::ONE);
     let alive = l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), small);
-    let inverse = l.div(one, l.select(alive, large, one));
-    let (size, cosine) = (l.mul(small, inverse), l.mul(product, inverse));
-    let bound = l.mul(l.mul(tolerance, tolerance), size);
-    let mut oblique = l.less(bound, l.mul(cosine, cosine));
-    let graded = l.and(alive, l.less(size, graded));
+    let balance = l.splat(T::ONE.ldexp(T::BALANCE));
+    let mut units = Test {
+        large: l.mul(large, balance),
+        small: l.mul(small, balance),
+        product: l.mul(product, balance),
+        needed: alive,
+    };
+    let square = l.mul(units.product, units.product);
+    let bound = l.mul(l.mul(l.mul(tolerance, tolerance), units.large), units.small);
+    let mut oblique = l.less(bound, square);
+    let graded = l.less(units.small, l.splat(T::ONE.ldexp(T::GRADED)));
+    let graded = l.and(alive, graded);
     if l.any(graded) {
-        // Squares of ratios may be nothing; and sqrt(large * small) would leave the range too.
+        // The square or the bound may be nothing; and sqrt(large * small) would leave the range too.
         let bound = l.mul(tolerance, l.mul(l.sqrt(large), l.sqrt(small)));
         let exact = l.less(bound, l.abs(product));
         oblique = l.or(l.and(graded, exact), l.and(l.not(graded), oblique));
+        // Over the larger norm, what underflows does not matter.
+        let inverse = l.div(l.splat(T::ONE), l.select(alive, large, l.splat(T::ONE)));
+        units.large = l.select(graded, l.splat(T::ONE), units.large);
+        units.small = l.select(graded, l.mul(small, inverse), units.small);
+        units.product = l.select(graded, l.mul(product, inverse), units.product);
     }
-    Test {
-        size,
-        cosine,
-        needed: l.and(alive, oblique),
-    }
+    units.needed = l.and(alive, oblique);
+    units
 }
 
 /// A rotation a lane; none where it is not needed.
@@ -267,20 +274,85 @@ struct Rotation<V> {
 /// The rotation that makes a pair orthogonal.
 #[inline(always)]
 fn rotation<T: Real, L: Lanes<T>>(l: L, test: &Test<L::Vector, L::Mask>) -> Rotation<L::Vector> {
-    let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-    let needed = test.needed;
-    // The smaller root of t^2 + 2 zeta t - 1 with zeta = (small - large) / (2 product), everything
-    // over large: nothing overflows, and what underflows does not matter.
-    let difference = l.sub(one, test.size);
-    let twice = l.select(needed, l.add(test.cosine, test.cosine), one);
+    // The smaller root of t^2 + 2 zeta t - 1 with zeta = (small - large) / (2 product).
+    let difference = l.sub(test.large, test.small);
+    let twice = l.add(test.product, test.product);
     let root = l.sqrt(l.mul_add(difference, difference, l.mul(twice, twice)));
     let t = l.div(twice, l.add(difference, root));
-    let t = l.select(needed, l.sub(zero, t), zero);
+    let zero = l.splat(T::ZERO);
+    let t = l.select(test.needed, l.sub(zero, t), zero);
     // From the tangent of half the angle, whatever its own error, the sine follows such that the
     // rotation is orthogonal: only the rounding of s is left.
-    let tau = l.div(t, l.add(one, l.sqrt(l.mul_add(t, t, one))));
-    let s = l.div(l.add(tau, tau), l.mul_add(tau, tau, one));
+    let tau = half_angle(l, t);
+    let s = l.mul(l.add(tau, tau), inverse_of_one_plus(l, l.mul(tau, tau)));
     Rotation { t, s, tau }
+}
+
+/// tan(a / 2) from t = tan(a), |t| <= 1, to 3e-6 (f32) or 1e-11 (f64) of it: what an angle misses, a
+/// later rotation makes up for.
+///
+/// t / (1 + sqrt(1 + t^2)) takes a root and a division, each as long as all of this. The polynomial
+/// interpolates at Chebyshev's points.
+#[inline(always)]
+fn half_angle<T: Real, L: Lanes<T>>(l: L, t: L::Vector) -> L::Vector {
+    let ratio = polynomial(l, l.mul(t, t), &HALF_ANGLE);
+    let tau = l.mul(t, ratio);
+    if size_of::<T>() == 4 {
+        return tau;
+    }
+    // A step of Newton's for t tau^2 + 2 tau - t, whose derivative is 2 / cos(a).
+    let square = l.mul(tau, tau);
+    let one = l.splat(T::ONE);
+    let cosine = l.mul(l.sub(one, square), inverse_of_one_plus(l, square));
+    let off = l.neg_mul_add(t, l.sub(one, square), l.add(tau, tau));
+    l.neg_mul_add(l.mul(off, l.splat(T::of(0.5))), cosine, tau)
+}
+
+/// 1 / (1 + y) for 0 <= y <= tan(pi / 8)^2, to the roundoff.
+#[inline(always)]
+fn inverse_of_one_plus<T: Real, L: Lanes<T>>(l: L, y: L::Vector) -> L::Vector {
+    let one = l.splat(T::ONE);
+    let inverse = polynomial(l, y, &INVERSE);
+    if size_of::<T>() == 4 {
+        return inverse;
+    }
+    // A step of Newton's.
+    let off = l.neg_mul_add(l.add(one, y), inverse, one);
+    l.mul_add(inverse, off, inverse)
+}
+
+/// 1 / (1 + sqrt(1 + x)), 0 <= x <= 1, lowest power first: within 2.5e-6.
+const HALF_ANGLE: [f64; 6] = [
+    0.4999987910178065,
+    -0.12491201709310969,
+    0.061416297999066484,
+    -0.033888392065308325,
+    0.014955690753649737,
+    -0.003357494763605473,
+];
+
+/// 1 / (1 + y), 0 <= y <= 0.1716, lowest power first: within 4e-10.
+const INVERSE: [f64; 7] = [
+    0.9999999996960944,
+    -0.9999998261369696,
+    0.999983643463983,
+    -0.9994178156368094,
+    0.9899967716383653,
+    -0.9094750196453658,
+    0.5682088241188704,
+];
+
+#[inline(always)]
+fn polynomial<T: Real, L: Lanes<T>, const N: usize>(
+    l: L,
+    x: L::Vector,
+    coefficients: &[f64; N],
+) -> L::Vector {
+    let mut sum = l.splat(T::ZERO);
+    for &coefficient in coefficients.iter().rev() {
+        sum = l.mul_add(sum, x, l.splat(T::of(coefficient)));
+    }
+    sum
 }
 
 /// Rutishauser's form, which does not drift: after thousands of rotations the plain

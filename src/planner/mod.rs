@@ -85,6 +85,11 @@ impl Problem {
         }
     }
 
+    /// Whether rotations are accumulated: only U needs them.
+    pub fn accumulates(&self) -> bool {
+        self.formed_u_cols() > 0
+    }
+
     /// The length of the vectors of one side.
     pub fn side(&self, side: Side) -> usize {
         match side {
@@ -268,13 +273,14 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
 }
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
-/// accumulated rotations, U.
+/// rotations, if they are accumulated, U.
 fn work(problem: &Problem) -> u64 {
     let (m, n) = (problem.rows as u64, problem.cols as u64);
     let u = problem.formed_u_cols() as u64;
     let mn = m.saturating_mul(n);
     let vectors = mn.saturating_mul(4).saturating_mul(n.saturating_add(u));
-    let sweeps = n.saturating_mul(n).saturating_mul(n).saturating_mul(100);
+    let cube = n.saturating_mul(n).saturating_mul(n);
+    let sweeps = cube.saturating_mul(if problem.accumulates() { 100 } else { 60 });
     vectors.saturating_add(sweeps)
 }
 
@@ -287,9 +293,9 @@ pub(crate) fn executed(problem: &Problem, outcomes: &[Outcome]) -> f64 {
     let form_u = 2.0 * (2.0 * m - n) * n * problem.formed_u_cols() as f64;
     let normalise = 3.0 * n * n;
     let compose = 2.0 * problem.sizes().composed as f64 * n;
-    // Three dot products a pair; a rotation of columns of R' and of J.
+    // Three dot products a pair; a rotation of columns of R' and, where U is formed, of J.
     let sweep = 0.5 * n * (n - 1.0) * 6.0 * n;
-    let rotation = 16.0 * n;
+    let rotation = if problem.accumulates() { 16.0 } else { 8.0 } * n;
     outcomes
         .iter()
         .filter(|outcome| outcome.status != Status::NonFinite)
