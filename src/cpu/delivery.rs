@@ -4,7 +4,7 @@
 use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::jacobi::Sweeps;
-use crate::cpu::lanes::Lanes;
+use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
 use crate::host::delivery::fix_signs;
 use crate::host::intake::Head;
@@ -209,7 +209,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
     for (c, &sigma) in raw.sigma.iter().enumerate() {
         let scaled = l.mul(sigma, back);
         let values = out.sigma.chunks_exact_mut(sizes.sigma);
-        for (values, &scaled) in values.zip(entries::<T, L>(&scaled)) {
+        for (values, &scaled) in values.zip(numbers::<T, _>(&scaled)) {
             values[c] = scaled;
         }
     }
@@ -229,7 +229,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             continue;
         }
-        let of = |vector: &L::Vector| entries::<T, L>(vector)[lane];
+        let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
         let (rank, known) = (of(&rank).index(), of(&known).index() as usize);
         let mut representable = true;
         let moderate = power.abs() <= MODERATE;
@@ -315,18 +315,11 @@ impl<V> Rows<'_, V> {
     }
 }
 
-/// The numbers of a vector, a lane each.
-#[inline(always)]
-fn entries<T: Real, L: Lanes<T>>(vector: &L::Vector) -> &[T] {
-    bytemuck::cast_slice(std::slice::from_ref(vector))
-}
-
 /// A vector of a number a lane.
 #[inline(always)]
 fn of_lanes<T: Real, L: Lanes<T>>(l: L, number: impl Fn(usize) -> T) -> L::Vector {
     let mut vector = l.splat(T::ZERO);
-    let numbers: &mut [T] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut vector));
-    for (lane, to) in numbers.iter_mut().enumerate() {
+    for (lane, to) in numbers_mut(&mut vector).iter_mut().enumerate() {
         *to = number(lane);
     }
     vector

@@ -14,6 +14,7 @@ use crate::cpu::factor;
 use crate::cpu::intake;
 use crate::cpu::jacobi;
 use crate::cpu::lanes::Lanes;
+use crate::cpu::memory::Memory;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
 use crate::filter::threshold;
@@ -25,24 +26,24 @@ use crate::scalar::Real;
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {
     /// The packed matrices, then their QR.
-    a: Vec<L::Vector>,
+    a: Memory<L::Vector>,
     /// Rows that came from elsewhere.
     order: Vec<u32>,
-    from: Vec<L::Vector>,
+    from: Memory<L::Vector>,
     heads: Vec<Head>,
-    tau: Vec<L::Vector>,
-    pivots: Vec<L::Vector>,
+    tau: Memory<L::Vector>,
+    pivots: Memory<L::Vector>,
     /// R', then V_ diag(sigma), and below it the rotations so far, if they are wanted.
-    columns: Vec<L::Vector>,
+    columns: Memory<L::Vector>,
     /// V_.
-    v: Vec<L::Vector>,
-    sigma: Vec<L::Vector>,
+    v: Memory<L::Vector>,
+    sigma: Memory<L::Vector>,
     thresholds: Vec<T>,
-    u: Vec<L::Vector>,
-    weights: Vec<L::Vector>,
-    composed: Vec<L::Vector>,
+    u: Memory<L::Vector>,
+    weights: Memory<L::Vector>,
+    composed: Memory<L::Vector>,
     /// As long as a column of either kind.
-    scratch: Vec<L::Vector>,
+    scratch: Memory<L::Vector>,
     /// The pivots, lane after lane.
     columns_of: Vec<u32>,
     raw: Vec<T>,
@@ -67,10 +68,10 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
 }
 
 impl<T: Real, L: Lanes<T>> Group<T, L> {
-    pub fn new(l: L, problem: &Problem) -> Self {
+    pub fn new(problem: &Problem) -> Self {
         let (m, n) = (problem.rows, problem.cols);
         let height = jacobi::height(n, problem.accumulates());
-        let zeros = |len| vec![l.splat(T::ZERO); len];
+        let zeros = Memory::zeros;
         Group {
             a: zeros(m * n),
             order: vec![0; m * L::LANES],
@@ -78,7 +79,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             heads: Vec::with_capacity(L::LANES),
             tau: zeros(n),
             pivots: zeros(n),
-            columns: zeros(n * jacobi::stride(height)),
+            columns: zeros(n * jacobi::stride::<L::Vector>(height)),
             v: zeros(n * n),
             sigma: zeros(n),
             thresholds: vec![T::ZERO; L::LANES],
@@ -153,7 +154,9 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     #[inline(always)]
     fn transpose_r(&mut self, l: L, m: usize, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self.columns.chunks_exact_mut(jacobi::stride(height));
+        let columns = self
+            .columns
+            .chunks_exact_mut(jacobi::stride::<L::Vector>(height));
         for (p, column) in columns.enumerate() {
             column.fill(zero);
             for (r, entry) in column[..n].iter_mut().enumerate().skip(p) {
@@ -169,7 +172,9 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     #[inline(always)]
     fn normalise(&mut self, l: L, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self.columns.chunks_exact(jacobi::stride(height));
+        let columns = self
+            .columns
+            .chunks_exact(jacobi::stride::<L::Vector>(height));
         let places = self.sigma.iter_mut().zip(self.v.chunks_exact_mut(n));
         for (column, (sigma, v)) in columns.zip(places) {
             let column = &column[..n];
@@ -190,7 +195,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
             column.fill(zero);
             if c < n {
-                let rotations = &self.columns[c * jacobi::stride(height) + n..][..n];
+                let rotations = &self.columns[c * jacobi::stride::<L::Vector>(height) + n..][..n];
                 column[..n].copy_from_slice(rotations);
             } else {
                 column[c] = one;
@@ -202,7 +207,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     #[inline(always)]
     fn find_thresholds(&mut self, l: L, call: &Call<'_, T>, first: usize) {
         let mut largest = l.splat(T::ZERO);
-        for &sigma in &self.sigma {
+        for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
         let largest: &[T] = bytemuck::cast_slice(std::slice::from_ref(&largest));
@@ -220,7 +225,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let mut threshold = l.splat(T::ZERO);
         bytemuck::cast_slice_mut(std::slice::from_mut(&mut threshold))
             .copy_from_slice(&self.thresholds);
-        for (weight, &sigma) in self.weights.iter_mut().zip(&self.sigma) {
+        for (weight, &sigma) in self.weights.iter_mut().zip(self.sigma.iter()) {
             *weight = call.filter.weights_of(l, sigma, threshold);
         }
     }

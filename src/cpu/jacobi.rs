@@ -2,7 +2,8 @@
 //! Veselic 1992; Drmac and Veselic 2008; LAPACK xGESVJ).
 
 use crate::cpu::factor::exchange;
-use crate::cpu::lanes::Lanes;
+use crate::cpu::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
+use crate::cpu::memory::LINE;
 use crate::cpu::sums::dot;
 use crate::planner::Convergence;
 use crate::scalar::Real;
@@ -18,6 +19,9 @@ pub(super) struct Sweeps<V> {
 /// Rows of pairs that go at once: their columns wait in the cache while the others pass by, and one
 /// pair hides the latency of the other.
 const MOST_ROWS: usize = 4;
+/// Columns of one matrix up to which its rotations are found one by one: putting them side by side
+/// takes longer there (a fifth at 8x8; at 16x16 the two are equal, at 128x128 it is twice as fast).
+const FEW: usize = 12;
 /// Bytes of the columns of X and J, of those that wait and of those that pass: what fits a first
 /// level of 32 to 48 KiB.
 const NEAR: usize = 40 << 10;
@@ -27,9 +31,11 @@ pub(super) fn height(n: usize, accumulated: bool) -> usize {
     if accumulated { 2 * n } else { n }
 }
 
-/// The distance of columns: odd, so that they spread over the cache.
-pub(super) fn stride(height: usize) -> usize {
-    height | 1
+/// The distance of columns: whole lines of the cache, an odd number of them, so that columns spread
+/// over it.
+pub(super) fn stride<V>(height: usize) -> usize {
+    let lines = (height * size_of::<V>()).div_ceil(LINE) | 1;
+    lines * LINE / size_of::<V>()
 }
 
 /// Rotates pairs of columns until every pair is orthogonal in its first n rows, and the rows below
@@ -61,7 +67,9 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
     let (mut sweeps, mut rotations) = (zero, zero);
     let mut converged = if n < 2 { one } else { zero };
     let pair = 2 * height * size_of::<L::Vector>();
-    let rows = (NEAR / pair).clamp(1, MOST_ROWS);
+    let alone = L::LANES == 1 && n > FEW;
+    let most = if alone { L::Wide::LANES } else { MOST_ROWS };
+    let rows = (NEAR / pair).clamp(1, most);
     for _ in 0..convergence.max_sweeps {
         state.active = l.equal(converged, zero);
         if !l.any(state.active) {
@@ -70,7 +78,7 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         for (norm, column) in state
             .norms
             .iter_mut()
-            .zip(state.columns.chunks_exact(stride(height)))
+            .zip(state.columns.chunks_exact(stride::<L::Vector>(height)))
         {
             *norm = dot(l, &column[..n], &column[..n]);
         }
@@ -116,6 +124,10 @@ fn sweep<T: Real, L: Lanes<T>>(l: L, state: &mut State<'_, L::Vector, L::Mask>, 
             let mut i = (time + 1).saturating_sub(n);
             let end = rows.min((time - first - 1) / 2 + 1);
             let pair = |i: usize| (first + i, time - i);
+            if L::LANES == 1 && n > FEW {
+                meet_alone(l, state, pair(i), end.saturating_sub(i));
+                continue;
+            }
             while i + 4 <= end {
                 meet(l, state, [pair(i), pair(i + 1), pair(i + 2), pair(i + 3)]);
                 i += 4;
@@ -139,6 +151,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     pairs: [(usize, usize); K],
 ) {
     let (n, height) = (state.n, state.height);
+    let stride = stride::<L::Vector>(height);
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
     let none = l.less(zero, zero);
     let (mut large, mut small) = ([zero; K], [zero; K]);
@@ -160,7 +173,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     let (mut any_swap, mut any_turn) = (none, none);
     for k in 0..K {
         let (p, q) = pairs[k];
-        let (p, q) = (p * stride(height), q * stride(height));
+        let (p, q) = (p * stride, q * stride);
         products[k] = dot(l, &state.columns[p..][..n], &state.columns[q..][..n]);
     }
     for k in 0..K {
@@ -197,21 +210,117 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         let (xp, xq) = two(state.columns, height, p, q);
         rotate(l, xp, xq, &turns[k]);
         let moved = l.mul(turns[k].t, products[k]);
-        state.norms[p] = l.sub(large[k], moved);
-        // Cancelled to nothing, it is still something: the next sweep computes it.
-        let floor = l.mul(small[k], state.roundoff);
-        let left = l.add(small[k], moved);
-        state.norms[q] = l.select(l.less(left, floor), floor, left);
+        (state.norms[p], state.norms[q]) = turned(l, large[k], small[k], moved, state.roundoff);
     }
+}
+
+/// `meet` of one matrix: `count` pairs, each a column further in from both sides than the one before,
+/// and their rotations side by side in the machine's vectors.
+#[inline(always)]
+fn meet_alone<T: Real, L: Lanes<T>>(
+    l: L,
+    state: &mut State<'_, L::Vector, L::Mask>,
+    outermost: (usize, usize),
+    count: usize,
+) {
+    let w = l.wide();
+    let (n, height) = (state.n, state.height);
+    let stride = stride::<L::Vector>(height);
+    let (zero, one) = (w.splat(T::ZERO), w.splat(T::ONE));
+    let pair = |k: usize| (outermost.0 + k, outermost.1 - k);
+    let (mut product, mut pp, mut qq) = (zero, zero, zero);
+    for k in 0..count {
+        let (p, q) = pair(k);
+        let (x, y) = (p * stride, q * stride);
+        let dot = dot(l, &state.columns[x..][..n], &state.columns[y..][..n]);
+        numbers_mut::<T, _>(&mut product)[k] = numbers(&dot)[0];
+        numbers_mut::<T, _>(&mut pp)[k] = numbers(&state.norms[p])[0];
+        numbers_mut::<T, _>(&mut qq)[k] = numbers(&state.norms[q])[0];
+    }
+    let swap = w.less(pp, qq);
+    let (large, small) = (w.select(swap, qq, pp), w.select(swap, pp, qq));
+    let [tolerance, roundoff] = [state.tolerance, state.roundoff].map(|v| numbers(&v)[0]);
+    let test = test(w, large, small, product, w.splat(tolerance));
+    if !w.any(w.or(swap, test.needed)) {
+        return;
+    }
+    let turn = rotation(w, &test);
+    let (above, below) = turned(w, large, small, w.mul(turn.t, product), w.splat(roundoff));
+    let (swap, needed) = (w.select(swap, one, zero), w.select(test.needed, one, zero));
+    for k in 0..count {
+        let (p, q) = pair(k);
+        let of = |vector: &<L::Wide as Lanes<T>>::Vector| numbers::<T, _>(vector)[k];
+        (state.norms[p], state.norms[q]) = (l.splat(of(&above)), l.splat(of(&below)));
+        let (x, y) = two(state.columns, height, p, q);
+        if of(&swap) == T::ONE {
+            x.swap_with_slice(y);
+        }
+        if of(&needed) == T::ONE {
+            let turn = Rotation {
+                t: of(&turn.t),
+                s: of(&turn.s),
+                tau: of(&turn.tau),
+            };
+            rotate_alone(
+                w,
+                bytemuck::cast_slice_mut(x),
+                bytemuck::cast_slice_mut(y),
+                &turn,
+            );
+            state.rotated = l.add(state.rotated, l.splat(T::ONE));
+        }
+    }
+}
+
+/// `rotate` of two columns of one matrix, many rows at a time.
+#[inline(always)]
+fn rotate_alone<T: Real, W: Lanes<T>>(w: W, x: &mut [T], y: &mut [T], turn: &Rotation<T>) {
+    let (xs, x_rest) = vectors_mut::<T, W>(x);
+    let (ys, y_rest) = vectors_mut::<T, W>(y);
+    let wide = Rotation {
+        t: w.splat(turn.t),
+        s: w.splat(turn.s),
+        tau: w.splat(turn.tau),
+    };
+    rotate(w, xs, ys, &wide);
+    // The rest as a vector that is not full.
+    let (mut a, mut b) = (w.splat(T::ZERO), w.splat(T::ZERO));
+    let len = x_rest.len();
+    numbers_mut(&mut a)[..len].copy_from_slice(x_rest);
+    numbers_mut(&mut b)[..len].copy_from_slice(y_rest);
+    rotate(
+        w,
+        std::slice::from_mut(&mut a),
+        std::slice::from_mut(&mut b),
+        &wide,
+    );
+    x_rest.copy_from_slice(&numbers(&a)[..len]);
+    y_rest.copy_from_slice(&numbers(&b)[..len]);
+}
+
+/// Squared norms after a rotation that moved so much from the larger to the smaller.
+#[inline(always)]
+fn turned<T: Real, L: Lanes<T>>(
+    l: L,
+    large: L::Vector,
+    small: L::Vector,
+    moved: L::Vector,
+    roundoff: L::Vector,
+) -> (L::Vector, L::Vector) {
+    // Cancelled to nothing, it is still something: the next sweep computes it.
+    let floor = l.mul(small, roundoff);
+    let left = l.add(small, moved);
+    (
+        l.sub(large, moved),
+        l.select(l.less(left, floor), floor, left),
+    )
 }
 
 #[inline(always)]
 fn two<V>(columns: &mut [V], height: usize, p: usize, q: usize) -> (&mut [V], &mut [V]) {
-    let (left, right) = columns.split_at_mut(q * stride(height));
-    (
-        &mut left[p * stride(height)..][..height],
-        &mut right[..height],
-    )
+    let stride = stride::<V>(height);
+    let (left, right) = columns.split_at_mut(q * stride);
+    (&mut left[p * stride..][..height], &mut right[..height])
 }
 
 /// What is known of a pair before it is rotated, in units that keep the squares in range.

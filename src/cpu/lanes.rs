@@ -11,7 +11,11 @@ pub trait Lanes<T>: Copy + Send + Sync + 'static {
     type Vector: bytemuck::Pod + Send + Sync;
     /// Yes or no a lane.
     type Mask: Copy;
+    /// The machine's widest vectors: these, or what one lane has at hand for other work.
+    type Wide: Lanes<T>;
     const LANES: usize;
+
+    fn wide(self) -> Self::Wide;
 
     fn splat(self, value: T) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -34,6 +38,34 @@ pub trait Lanes<T>: Copy + Send + Sync + 'static {
     fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
 }
 
+/// The numbers of a vector, a lane each.
+#[inline(always)]
+pub fn numbers<T: bytemuck::Pod, V: bytemuck::Pod>(vector: &V) -> &[T] {
+    bytemuck::cast_slice(std::slice::from_ref(vector))
+}
+
+/// The numbers of a vector, to be changed.
+#[inline(always)]
+pub fn numbers_mut<T: bytemuck::Pod, V: bytemuck::Pod>(vector: &mut V) -> &mut [T] {
+    bytemuck::cast_slice_mut(std::slice::from_mut(vector))
+}
+
+/// Vectors of consecutive numbers, and those that fill none.
+#[inline(always)]
+pub fn vectors<T: bytemuck::Pod, L: Lanes<T>>(numbers: &[T]) -> (&[L::Vector], &[T]) {
+    let (vectors, rest) = numbers.split_at(numbers.len() - numbers.len() % L::LANES);
+    (bytemuck::cast_slice(vectors), rest)
+}
+
+/// Vectors of consecutive numbers, to be changed, and those that fill none.
+#[inline(always)]
+pub fn vectors_mut<T: bytemuck::Pod, L: Lanes<T>>(
+    numbers: &mut [T],
+) -> (&mut [L::Vector], &mut [T]) {
+    let (vectors, rest) = numbers.split_at_mut(numbers.len() - numbers.len() % L::LANES);
+    (bytemuck::cast_slice_mut(vectors), rest)
+}
+
 /// Code that is compiled for every width of vectors.
 pub trait Kernel<T> {
     type Output;
@@ -51,7 +83,13 @@ macro_rules! lanes {
         impl<S: pulp::Simd> Lanes<$t> for S {
             type Vector = S::$vector;
             type Mask = S::$mask;
+            type Wide = S;
             const LANES: usize = S::$lanes;
+
+            #[inline(always)]
+            fn wide(self) -> S {
+                self
+            }
 
             #[inline(always)]
             fn splat(self, value: $t) -> Self::Vector {
@@ -128,7 +166,13 @@ macro_rules! lanes {
         impl<S: pulp::Simd> Lanes<$t> for Single<S> {
             type Vector = $t;
             type Mask = bool;
+            type Wide = S;
             const LANES: usize = 1;
+
+            #[inline(always)]
+            fn wide(self) -> S {
+                self.0
+            }
 
             #[inline(always)]
             fn splat(self, value: $t) -> $t {

@@ -9,6 +9,7 @@ mod group;
 mod intake;
 mod jacobi;
 pub(crate) mod lanes;
+mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
 mod sums;
@@ -58,7 +59,7 @@ impl<T: Real> Kernel<T> for Task<'_, '_, '_, T> {
         let memory = self.memory;
         let fits = memory.as_ref().is_some_and(|m| m.is::<Group<T, L>>());
         if !fits {
-            *memory = Some(Box::new(Group::<T, L>::new(l, &call.problem)));
+            *memory = Some(Box::new(Group::<T, L>::new(&call.problem)));
         }
         let group = memory
             .as_mut()

@@ -4,7 +4,7 @@
 //! fills the widest vectors; a rest of fewer rows goes to four. Partial sums meet pairwise, and
 //! blocks of rows are summed one after the other, so that errors grow slowly with the length.
 
-use crate::cpu::lanes::Lanes;
+use crate::cpu::lanes::{Lanes, vectors};
 use crate::scalar::Real;
 
 /// Partial sums: the numbers in 64 bytes of the smallest type.
@@ -49,6 +49,9 @@ fn partial<T: Real, L: Lanes<T>, const P: usize>(
     if xs.is_empty() {
         return rest;
     }
+    if L::LANES == 1 {
+        return l.add(alone::<T, L, P>(l, xs, ys), rest);
+    }
     let mut sums = [l.splat(T::ZERO); P];
     for (x, y) in xs.iter().zip(ys) {
         for p in 0..P {
@@ -63,6 +66,39 @@ fn partial<T: Real, L: Lanes<T>, const P: usize>(
         half /= 2;
     }
     l.add(sums[0], rest)
+}
+
+/// Partial sums in a line of the cache: one that lies across two is slow to read back.
+#[repr(align(64))]
+struct Line<T, const P: usize>([T; P]);
+
+/// The partial sums of one matrix, in the machine's vectors, and their total.
+#[inline(always)]
+fn alone<T: Real, L: Lanes<T>, const P: usize>(
+    l: L,
+    x: &[[L::Vector; P]],
+    y: &[[L::Vector; P]],
+) -> L::Vector {
+    let w = l.wide();
+    let mut sums = [w.splat(T::ZERO); P];
+    let used = P / L::Wide::LANES;
+    for (x, y) in x.iter().zip(y) {
+        let (x, _) = vectors::<T, L::Wide>(bytemuck::cast_slice(x.as_slice()));
+        let (y, _) = vectors::<T, L::Wide>(bytemuck::cast_slice(y.as_slice()));
+        for p in 0..used {
+            sums[p] = w.mul_add(x[p], y[p], sums[p]);
+        }
+    }
+    let mut line = Line([T::ZERO; P]);
+    line.0.copy_from_slice(bytemuck::cast_slice(&sums[..used]));
+    let mut half = P / 2;
+    while half > 0 {
+        for p in 0..half {
+            line.0[p] = line.0[p] + line.0[p + half];
+        }
+        half /= 2;
+    }
+    l.splat(line.0[0])
 }
 
 /// Fewer rows than there are partial sums.
