@@ -109,11 +109,11 @@ pub(crate) mod sealed {
         const TARGET: i32;
         /// Norm at or under which a column of a scaled matrix counts as zero.
         const NEGLIGIBLE: Self;
-        /// Squared norms times 2^BALANCE have finite squares.
-        const BALANCE: i32;
-        /// Those that are then at least 2^GRADED have squares that, times the square of a tolerance,
-        /// are not flushed.
-        const GRADED: i32;
+        /// Squared norms times BALANCE have finite squares.
+        const BALANCE: Self;
+        /// Those that are then at least GRADED have squares that, times the square of a tolerance, are
+        /// not flushed.
+        const GRADED: Self;
         const MIN_POSITIVE_NORMAL: Self;
         const LARGEST: Self;
 
@@ -140,8 +140,8 @@ pub(crate) mod sealed {
         const NAN: Self = f32::NAN;
         const TARGET: i32 = 40;
         const NEGLIGIBLE: Self = power_of_two(-44) as f32;
-        const BALANCE: i32 = -54;
-        const GRADED: i32 = -40;
+        const BALANCE: Self = power_of_two(-54) as f32;
+        const GRADED: Self = power_of_two(-40) as f32;
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
         const LARGEST: Self = f32::MAX;
 
@@ -199,8 +199,8 @@ pub(crate) mod sealed {
         const NAN: Self = f64::NAN;
         const TARGET: i32 = 400;
         const NEGLIGIBLE: Self = power_of_two(-480);
-        const BALANCE: i32 = -330;
-        const GRADED: i32 = -450;
+        const BALANCE: Self = power_of_two(-330);
+        const GRADED: Self = power_of_two(-450);
         const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
         const LARGEST: Self = f64::MAX;
 

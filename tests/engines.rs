@@ -374,6 +374,11 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
         let pinv = |a: View<'_, T>| engine.pinv(a, &options).unwrap();
         let (all, inverses) = (svd(a.view()), pinv(a.view()));
         ensure(all == svd(a.view()), || "two calls differ".into())?;
+        let values = engine.svd(&a, Vectors::None, &options).unwrap();
+        ensure(
+            bits(values.sigma.as_slice()) == bits(all.sigma.as_slice()),
+            || format!("singular values of {m}x{n} depend on whether vectors are wanted"),
+        )?;
         for b in [0, 17, 40] {
             let alone = a.view().matrices(b..b + 1).unwrap();
             let (one, single) = (svd(alone), pinv(alone));

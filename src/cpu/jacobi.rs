@@ -344,7 +344,7 @@ fn test<T: Real, L: Lanes<T>>(
     tolerance: L::Vector,
 ) -> Test<L::Vector, L::Mask> {
     let alive = l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), small);
-    let balance = l.splat(T::ONE.ldexp(T::BALANCE));
+    let balance = l.splat(T::BALANCE);
     let mut units = Test {
         large: l.mul(large, balance),
         small: l.mul(small, balance),
@@ -354,7 +354,7 @@ fn test<T: Real, L: Lanes<T>>(
     let square = l.mul(units.product, units.product);
     let bound = l.mul(l.mul(l.mul(tolerance, tolerance), units.large), units.small);
     let mut oblique = l.less(bound, square);
-    let graded = l.less(units.small, l.splat(T::ONE.ldexp(T::GRADED)));
+    let graded = l.less(units.small, l.splat(T::GRADED));
     let graded = l.and(alive, graded);
     if l.any(graded) {
         // The square or the bound may be nothing; and sqrt(large * small) would leave the range too.
@@ -478,5 +478,55 @@ fn rotate<T: Real, L: Lanes<T>>(
         let (a, b) = (*x, *y);
         *x = l.neg_mul_add(s, l.mul_add(tau, a, b), a);
         *y = l.mul_add(s, l.neg_mul_add(tau, b, a), b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::lanes::Kernel;
+
+    /// The rotation, (s, tau), of a pair with these squared norms and product.
+    struct Find<T>([T; 3]);
+
+    impl<T: Real> Kernel<T> for Find<T> {
+        type Output = [f64; 2];
+
+        fn run<L: Lanes<T>>(self, l: L) -> [f64; 2] {
+            let [large, small, product] = self.0.map(|x| l.splat(x));
+            let test = test(l, large, small, product, l.splat(T::ZERO));
+            let turn = rotation(l, &test);
+            [turn.s, turn.tau].map(|v| numbers::<T, _>(&v)[0].f64())
+        }
+    }
+
+    /// `angle`: how much may be left of a product.
+    fn turns<T: Real>(angle: f64) {
+        let scale = 2f64.powi(T::TARGET);
+        for ratio in [1.0, 0.9, 0.5, 1e-3, 1e-6, T::GRADED.f64().sqrt()] {
+            for cosine in [0.99f64, 0.5, 1e-3, 1e-6] {
+                for sign in [1.0, -1.0] {
+                    let [p, q] = [scale, ratio * scale].map(|x| x * scale);
+                    let pair = [p, q, sign * cosine * p.sqrt() * q.sqrt()].map(T::of);
+                    let [p, q, pq] = pair.map(|x| x.f64());
+                    let [s, tau] = T::dispatch(true, Find(pair));
+                    let c = 1.0 - s * tau;
+                    let norm = (c * c + s * s - 1.0).abs();
+                    assert!(
+                        norm <= 4.0 * T::DTYPE.unit_roundoff(),
+                        "norm off by {norm:e}"
+                    );
+                    let left = c * s * (p - q) + (c * c - s * s) * pq;
+                    let off = (left / pq).abs();
+                    assert!(off <= angle, "{ratio:e} {cosine:e}: {off:e} is left");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rotations_are_orthogonal_to_the_roundoff_and_take_nearly_all_of_a_product() {
+        turns::<f32>(1e-5);
+        turns::<f64>(1e-10);
     }
 }

@@ -4,6 +4,9 @@
 //! A kernel sees matrices side by side, one a lane, and never knows how many: [`Single`] has one
 //! lane, and its numbers come out the same bit for bit, since every operation is rounded as in a
 //! wide lane and every sum has one order.
+//!
+//! Kernels are `#[inline(always)]` all the way down, and no closure of theirs does arithmetic: what is
+//! not inlined is compiled without the machine's instructions, and ten times slower.
 
 /// What the lanes of a vector do together.
 pub trait Lanes<T>: Copy + Send + Sync + 'static {

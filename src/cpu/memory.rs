@@ -21,7 +21,7 @@ impl<V: bytemuck::Pod> Memory<V> {
     pub fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<V>()).div_ceil(LINE);
         Memory {
-            lines: vec![Line([0; LINE]); lines],
+            lines: bytemuck::zeroed_vec(lines),
             len,
             vectors: PhantomData,
         }

@@ -94,7 +94,7 @@ fn alone<T: Real, L: Lanes<T>, const P: usize>(
     let mut half = P / 2;
     while half > 0 {
         for p in 0..half {
-            line.0[p] = line.0[p] + line.0[p + half];
+            line.0[p] += line.0[p + half];
         }
         half /= 2;
     }
