@@ -85,21 +85,24 @@ fn solve<T: Real>(op: Op, a: &Batch<T>) -> bool {
     })
 }
 
-/// In the process that is counted: makes the input of a case, and solves it if told to.
+/// Makes the input of a case, and solves it if told to.
+fn run<T: Real>(case: &Case, solves: bool) -> bool
+where
+    StandardNormal: Distribution<T>,
+{
+    let a = normal::<T>(case);
+    !solves || (0..calls(case)).all(|_| solve(case.1, &a))
+}
+
+/// The process that is counted.
 fn child(name: &str, solves: bool) -> ExitCode {
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let find = |cases: &'static [Case]| cases.iter().find(|case| case.0 == name);
     let done = one
         .expect("a thread")
         .install(|| match (find(F32), find(F64)) {
-            (Some(case), _) => {
-                let a = normal::<f32>(case);
-                !solves || (0..calls(case)).all(|_| solve(case.1, &a))
-            }
-            (_, Some(case)) => {
-                let a = normal::<f64>(case);
-                !solves || (0..calls(case)).all(|_| solve(case.1, &a))
-            }
+            (Some(case), _) => run::<f32>(case, solves),
+            (_, Some(case)) => run::<f64>(case, solves),
             _ => false,
         });
     ExitCode::from(u8::from(!done))

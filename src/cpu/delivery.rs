@@ -3,6 +3,7 @@
 
 use crate::call::Call;
 use crate::cpu::factor::exchange;
+use crate::cpu::intake;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
@@ -15,8 +16,8 @@ use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
-/// finds its place while it is written out.
-const SHORT: usize = 8;
+/// finds its place while it is written out, by an order that intake leaves for those alone.
+const SHORT: usize = intake::NETWORK;
 
 /// Where the rows of lanes belong in the caller's matrices.
 #[derive(Clone, Copy)]
@@ -95,8 +96,8 @@ fn swap<T: Real, L: Lanes<T>>(
     exchange(l, chosen, low, high);
 }
 
-/// Puts row i of short columns of `len` where `rows[i]` says; and no zero stays negative, since
-/// neighbours decide whether one was rotated.
+/// Puts row i of columns of `len` where `rows[i]` says, if they are short, and tells whether they
+/// are; and no zero stays negative, since neighbours decide whether one was rotated.
 #[inline(always)]
 pub(super) fn restore<T: Real, L: Lanes<T>>(
     l: L,
@@ -199,13 +200,10 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         let size = l.abs(entry);
         largest = l.select(l.less(largest, size), size, largest);
     }
-    let scaling = |degree: i32| {
-        of_lanes::<T, L>(l, |lane| match raw.heads.get(lane) {
-            Some(head) if head.power.abs() <= MODERATE => T::ONE.ldexp(degree * head.power),
-            _ => T::ONE,
-        })
-    };
-    let back = scaling(-1);
+    let back = of_lanes::<T, L>(l, |lane| match raw.heads.get(lane) {
+        Some(head) if head.power.abs() <= MODERATE => T::ONE.ldexp(-head.power),
+        _ => T::ONE,
+    });
     for (c, &sigma) in raw.sigma.iter().enumerate() {
         let scaled = l.mul(sigma, back);
         let values = out.sigma.chunks_exact_mut(sizes.sigma);

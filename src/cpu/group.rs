@@ -13,7 +13,7 @@ use crate::cpu::delivery::{Raw, Rows, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::intake;
 use crate::cpu::jacobi;
-use crate::cpu::lanes::Lanes;
+use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::cpu::memory::Memory;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
@@ -210,7 +210,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
-        let largest: &[T] = bytemuck::cast_slice(std::slice::from_ref(&largest));
+        let largest = numbers::<T, _>(&largest);
         self.thresholds.fill(T::ZERO);
         for (lane, (to, head)) in self.thresholds.iter_mut().zip(&self.heads).enumerate() {
             let (power, largest) = (head.power, largest[lane].f64());
@@ -223,8 +223,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     #[inline(always)]
     fn weigh(&mut self, l: L, call: &Call<'_, T>) {
         let mut threshold = l.splat(T::ZERO);
-        bytemuck::cast_slice_mut(std::slice::from_mut(&mut threshold))
-            .copy_from_slice(&self.thresholds);
+        numbers_mut(&mut threshold).copy_from_slice(&self.thresholds);
         for (weight, &sigma) in self.weights.iter_mut().zip(self.sigma.iter()) {
             *weight = call.filter.weights_of(l, sigma, threshold);
         }

@@ -3,13 +3,13 @@
 
 use crate::call::Call;
 use crate::cpu::factor::exchange;
-use crate::cpu::lanes::Lanes;
+use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::host::intake::{self, Head};
 use crate::scalar::Real;
 
 /// Up to so many rows, all lanes are looked at and sorted at once: a network of comparisons is short
 /// then, and what is done once a matrix takes longest.
-const NETWORK: usize = 8;
+pub(super) const NETWORK: usize = 8;
 /// No machine's vectors have more numbers.
 const MOST_LANES: usize = 64;
 
@@ -118,22 +118,17 @@ fn scale<T: Real, L: Lanes<T>>(
     }
     let beyond = l.select(beyond, l.splat(T::ONE), zero);
     let (mut half, mut rest) = (zero, zero);
-    {
-        let most: &[T] = bytemuck::cast_slice(std::slice::from_ref(&most));
-        let beyond: &[T] = bytemuck::cast_slice(std::slice::from_ref(&beyond));
-        let half: &mut [T] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut half));
-        let rest: &mut [T] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut rest));
-        for (lane, head) in heads.iter_mut().enumerate() {
-            let power = match most[lane] > T::ZERO {
-                true => T::TARGET - most[lane].exponent(),
-                false => 0,
-            };
-            *head = Head {
-                power,
-                finite: beyond[lane] == T::ZERO,
-            };
-            [half[lane], rest[lane]] = head.factors();
-        }
+    for (lane, head) in heads.iter_mut().enumerate() {
+        let most = numbers::<T, _>(&most)[lane];
+        let power = match most > T::ZERO {
+            true => T::TARGET - most.exponent(),
+            false => 0,
+        };
+        *head = Head {
+            power,
+            finite: numbers::<T, _>(&beyond)[lane] == T::ZERO,
+        };
+        [numbers_mut(&mut half)[lane], numbers_mut(&mut rest)[lane]] = head.factors::<T>();
     }
     for entry in a.iter_mut() {
         *entry = l.mul(l.mul(*entry, half), rest);

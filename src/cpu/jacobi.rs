@@ -26,6 +26,13 @@ const FEW: usize = 12;
 /// level of 32 to 48 KiB.
 const NEAR: usize = 40 << 10;
 
+/// Whether the rotations of one matrix are found side by side: never in wide lanes, for which
+/// `meet_alone` is not even compiled.
+#[inline(always)]
+fn alone<T, L: Lanes<T>>(n: usize) -> bool {
+    L::LANES == 1 && n > FEW
+}
+
 /// Rows of a column of R' and, below it, of the rotations, if they are wanted.
 pub(super) fn height(n: usize, accumulated: bool) -> usize {
     if accumulated { 2 * n } else { n }
@@ -67,8 +74,11 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
     let (mut sweeps, mut rotations) = (zero, zero);
     let mut converged = if n < 2 { one } else { zero };
     let pair = 2 * height * size_of::<L::Vector>();
-    let alone = L::LANES == 1 && n > FEW;
-    let most = if alone { L::Wide::LANES } else { MOST_ROWS };
+    let most = if alone::<T, L>(n) {
+        L::Wide::LANES
+    } else {
+        MOST_ROWS
+    };
     let rows = (NEAR / pair).clamp(1, most);
     for _ in 0..convergence.max_sweeps {
         state.active = l.equal(converged, zero);
@@ -124,7 +134,7 @@ fn sweep<T: Real, L: Lanes<T>>(l: L, state: &mut State<'_, L::Vector, L::Mask>, 
             let mut i = (time + 1).saturating_sub(n);
             let end = rows.min((time - first - 1) / 2 + 1);
             let pair = |i: usize| (first + i, time - i);
-            if L::LANES == 1 && n > FEW {
+            if alone::<T, L>(n) {
                 meet_alone(l, state, pair(i), end.saturating_sub(i));
                 continue;
             }

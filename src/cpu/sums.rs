@@ -58,14 +58,20 @@ fn partial<T: Real, L: Lanes<T>, const P: usize>(
             sums[p] = l.mul_add(x[p], y[p], sums[p]);
         }
     }
+    l.add(pairwise(l, &mut sums), rest)
+}
+
+/// The sum of P numbers, P a power of two.
+#[inline(always)]
+fn pairwise<T: Real, L: Lanes<T>, const P: usize>(l: L, numbers: &mut [L::Vector; P]) -> L::Vector {
     let mut half = P / 2;
     while half > 0 {
         for p in 0..half {
-            sums[p] = l.add(sums[p], sums[p + half]);
+            numbers[p] = l.add(numbers[p], numbers[p + half]);
         }
         half /= 2;
     }
-    l.add(sums[0], rest)
+    numbers[0]
 }
 
 /// Partial sums in a line of the cache: one that lies across two is slow to read back.
@@ -89,16 +95,9 @@ fn alone<T: Real, L: Lanes<T>, const P: usize>(
             sums[p] = w.mul_add(x[p], y[p], sums[p]);
         }
     }
-    let mut line = Line([T::ZERO; P]);
+    let mut line = Line([l.splat(T::ZERO); P]);
     line.0.copy_from_slice(bytemuck::cast_slice(&sums[..used]));
-    let mut half = P / 2;
-    while half > 0 {
-        for p in 0..half {
-            line.0[p] += line.0[p + half];
-        }
-        half /= 2;
-    }
-    l.splat(line.0[0])
+    pairwise(l, &mut line.0)
 }
 
 /// Fewer rows than there are partial sums.
