@@ -4,6 +4,9 @@ var<workgroup> rotated: atomic<u32>;
 var<workgroup> busy: u32;
 
 fn start_rotations(lid: u32) {
+    if (lid == 0u) {
+        atomicStore(&rotated, 0u);
+    }
     for (var e = lid; e < J_LEN; e += WORKGROUP) {
         wj[e] = ZERO;
     }
@@ -79,6 +82,9 @@ fn store_unfinished(matrix: u32, lid: u32) {
 }
 
 fn load_unfinished(matrix: u32, lid: u32) {
+    if (lid == 0u) {
+        atomicStore(&rotated, 0u);
+    }
     for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
         let c = e / P.cols;
         let r = e % P.cols;

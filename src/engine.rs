@@ -60,6 +60,9 @@ pub struct GpuOptions {
     /// Measures how long the device is at work on a call, for the report, where the adapter has
     /// timestamps.
     pub timestamps: bool,
+    /// Compiles shaders with checks of every index and loop, as a browser would: slower, and for
+    /// those who doubt the proof that none is needed.
+    pub checked_shaders: bool,
     /// The planner's thresholds.
     pub tuning: Tuning,
 }
@@ -86,6 +89,12 @@ impl GpuOptions {
     /// Measures how long the device is at work on a call.
     pub fn timestamps(mut self, yes: bool) -> Self {
         self.timestamps = yes;
+        self
+    }
+
+    /// Compiles shaders with checks.
+    pub fn checked_shaders(mut self, yes: bool) -> Self {
+        self.checked_shaders = yes;
         self
     }
 

@@ -126,6 +126,13 @@ impl Cutoff {
         Ok(())
     }
 
+    /// Whether matrices have cutoffs of their own.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn is_each(&self) -> bool {
+        let each = |value: &Option<PerMatrix>| matches!(value, Some(PerMatrix::Each(_)));
+        each(&self.relative) || each(&self.absolute)
+    }
+
     /// (relative, absolute) for one matrix, given the default relative cutoff of its shape.
     pub(crate) fn of(&self, index: usize, default: f64) -> (f64, f64) {
         let relative = match (&self.relative, &self.absolute) {

@@ -276,6 +276,28 @@ impl<'a, T: Scalar> View<'a, T> {
         Some(&self.data[self.layout.at(b, 0, 0)..][..rows * cols])
     }
 
+    /// Some matrices from `first` on and the steps from row to row and from column to column, where
+    /// they lie in one piece, each column by column or row by row.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn dense(&self, first: usize, count: usize) -> Option<(&'a [T], [usize; 2])> {
+        let [_, rows, cols] = self.layout.shape;
+        let [next, down, right] = self.layout.strides;
+        let size = rows.checked_mul(cols)?;
+        let step = |n: usize, stride: isize, expected: usize| n == 1 || stride == expected as isize;
+        let steps = if step(rows, down, 1) && step(cols, right, rows) {
+            [1, rows]
+        } else if step(rows, down, cols) && step(cols, right, 1) {
+            [cols, 1]
+        } else {
+            return None;
+        };
+        if self.layout.is_empty() || !step(count, next, size) {
+            return None;
+        }
+        let start = self.layout.at(first, 0, 0);
+        Some((&self.data[start..][..count * size], steps))
+    }
+
     /// The entries of column j of matrix b, top to bottom.
     pub(crate) fn column(&self, b: usize, j: usize) -> impl Iterator<Item = T> + use<'a, T> {
         let (rows, column) = (self.layout.shape[1], self.column_of(b, j));

@@ -27,7 +27,7 @@ enum Which {
     CpuSingle,
     /// With all that the adapter has.
     Gpu,
-    /// With WebGPU's default limits.
+    /// With WebGPU's default limits, without subgroups, and with checks in the shaders.
     GpuDefaults,
     /// With the planner's thresholds shrunk: small input takes the paths of large, in many chunks
     /// and submits.
@@ -66,7 +66,7 @@ impl Which {
                 Ok(Engine::cpu_with(tuning))
             }
             Which::Gpu => Engine::gpu(&options),
-            Which::GpuDefaults => Engine::gpu(&options.default_limits(true)),
+            Which::GpuDefaults => Engine::gpu(&options.default_limits(true).checked_shaders(true)),
             Which::GpuShrunk => Engine::gpu(&options.tuning(shrunk())),
         }
     }
@@ -81,6 +81,8 @@ fn shrunk() -> Tuning {
     let mut tuning = Tuning::default();
     tuning.workgroup_storage = 3000;
     tuning.workgroup_invocations = 64;
+    // 2x2 in f32, and no more.
+    tuning.invocation_words = 8;
     tuning.chunk_bytes = 16 << 10;
     tuning.submit_flops = 100_000;
     tuning.sweeps_per_dispatch = 2;
@@ -865,8 +867,8 @@ impl Suite {
             Which::Cpu => &[(8, 8, "jacobi-lanes")],
             Which::CpuSingle => &[(8, 8, "jacobi-single")],
             Which::Gpu | Which::GpuDefaults => &[
-                (8, 8, "jacobi-resident"),
-                (20, 20, "jacobi-resident"),
+                (8, 8, "jacobi-columns"),
+                (110, 7, "jacobi-resident"),
                 (1000, 16, "jacobi-swept"),
                 (128, 128, "jacobi-rounds"),
             ],

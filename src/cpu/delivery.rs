@@ -17,7 +17,7 @@ use crate::scalar::Real;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
 /// finds its place while it is written out, by an order that intake leaves for those alone.
-const SHORT: usize = intake::NETWORK;
+pub(super) const SHORT: usize = intake::NETWORK;
 
 /// Where the rows of lanes belong in the caller's matrices.
 #[derive(Clone, Copy)]
@@ -32,14 +32,14 @@ pub(super) enum Rows<'w, V> {
 }
 
 /// What the kernels computed, singular values in order.
-pub(super) struct Raw<'w, V, T> {
+pub(super) struct Raw<'w, V> {
     pub heads: &'w [Head],
     pub done: Sweeps<V>,
     pub u_rows: Rows<'w, V>,
     pub v_rows: Rows<'w, V>,
     pub sigma: &'w mut [V],
     /// Value above which a singular value counts, a lane each.
-    pub thresholds: &'w [T],
+    pub threshold: V,
     pub u: &'w mut [V],
     pub v: &'w mut [V],
     pub composed: &'w [V],
@@ -153,7 +153,7 @@ fn restore_some<T: Real, L: Lanes<T>, const C: usize>(
 pub(super) fn deliver<T: Real, L: Lanes<T>>(
     l: L,
     call: &Call<'_, T>,
-    raw: Raw<'_, L::Vector, T>,
+    raw: Raw<'_, L::Vector>,
     out: Outputs<'_, T>,
 ) {
     let problem = &call.problem;
@@ -187,11 +187,10 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         write::<T, L>(raw.v, n, raw.v_rows, out.v, sizes.v, count);
     }
 
-    let threshold = of_lanes::<T, L>(l, |lane| raw.thresholds[lane]);
     let (mut rank, mut known) = (zero, zero);
     for &sigma in raw.sigma.iter() {
         let positive = l.less(zero, sigma);
-        let counts = l.and(positive, l.less(threshold, sigma));
+        let counts = l.and(positive, l.less(raw.threshold, sigma));
         rank = l.add(rank, l.select(counts, one, zero));
         known = l.add(known, l.select(positive, one, zero));
     }
@@ -200,10 +199,12 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         let size = l.abs(entry);
         largest = l.select(l.less(largest, size), size, largest);
     }
-    let back = of_lanes::<T, L>(l, |lane| match raw.heads.get(lane) {
-        Some(head) if head.power.abs() <= MODERATE => T::ONE.ldexp(-head.power),
-        _ => T::ONE,
-    });
+    let mut back = one;
+    for (back, head) in numbers_mut(&mut back).iter_mut().zip(raw.heads) {
+        if head.power.abs() <= MODERATE {
+            *back = T::ONE.ldexp(-head.power);
+        }
+    }
     for (c, &sigma) in raw.sigma.iter().enumerate() {
         let scaled = l.mul(sigma, back);
         let values = out.sigma.chunks_exact_mut(sizes.sigma);
@@ -311,16 +312,6 @@ impl<V> Rows<'_, V> {
             Rows::Elsewhere { by_lane, .. } => by_lane[lane * len + i] as usize,
         }
     }
-}
-
-/// A vector of a number a lane.
-#[inline(always)]
-fn of_lanes<T: Real, L: Lanes<T>>(l: L, number: impl Fn(usize) -> T) -> L::Vector {
-    let mut vector = l.splat(T::ZERO);
-    for (lane, to) in numbers_mut(&mut vector).iter_mut().enumerate() {
-        *to = number(lane);
-    }
-    vector
 }
 
 /// Whole numbers of n vectors, lane after lane.

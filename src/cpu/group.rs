@@ -9,7 +9,7 @@
 //! to it as a rotation by nothing.
 
 use crate::call::Call;
-use crate::cpu::delivery::{Raw, Rows, by_lane, deliver, restore, sort};
+use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::intake;
 use crate::cpu::jacobi;
@@ -25,28 +25,41 @@ use crate::scalar::Real;
 
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {
-    /// The packed matrices, then their QR.
-    a: Memory<L::Vector>,
-    /// Rows that came from elsewhere.
-    order: Vec<u32>,
-    from: Memory<L::Vector>,
+    vectors: Memory<L::Vector>,
     heads: Vec<Head>,
-    tau: Memory<L::Vector>,
-    pivots: Memory<L::Vector>,
-    /// R', then V_ diag(sigma), and below it the rotations so far, if they are wanted.
-    columns: Memory<L::Vector>,
-    /// V_.
-    v: Memory<L::Vector>,
-    sigma: Memory<L::Vector>,
-    thresholds: Vec<T>,
-    u: Memory<L::Vector>,
-    weights: Memory<L::Vector>,
-    composed: Memory<L::Vector>,
-    /// As long as a column of either kind.
-    scratch: Memory<L::Vector>,
-    /// The pivots, lane after lane.
+    /// Rows that came from elsewhere, and the pivots, lane after lane: of long columns only.
+    order: Vec<u32>,
     columns_of: Vec<u32>,
     raw: Vec<T>,
+}
+
+/// What the memory's vectors hold.
+struct Parts<'m, V> {
+    /// The packed matrices, then their QR.
+    a: &'m mut [V],
+    /// Rows that came from elsewhere.
+    from: &'m mut [V],
+    tau: &'m mut [V],
+    pivots: &'m mut [V],
+    /// R', then V_ diag(sigma), and below it the rotations so far, if they are wanted.
+    columns: &'m mut [V],
+    /// V_.
+    v: &'m mut [V],
+    sigma: &'m mut [V],
+    u: &'m mut [V],
+    weights: &'m mut [V],
+    composed: &'m mut [V],
+    /// As long as a column of either kind.
+    scratch: &'m mut [V],
+}
+
+/// The lengths of the parts.
+fn lens<V>(problem: &Problem) -> [usize; 11] {
+    let (m, n) = (problem.rows, problem.cols);
+    let columns = n * jacobi::stride::<V>(jacobi::height(n, problem.accumulates()));
+    let (u, composed) = (m * problem.formed_u_cols(), problem.sizes().composed);
+    let weights = if composed > 0 { n } else { 0 };
+    [m * n, m, n, n, columns, n * n, n, u, weights, composed, m]
 }
 
 /// Whether the host can provide the memory of `threads` groups of `lanes`; cheap, nothing is
@@ -69,25 +82,12 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
 
 impl<T: Real, L: Lanes<T>> Group<T, L> {
     pub fn new(problem: &Problem) -> Self {
-        let (m, n) = (problem.rows, problem.cols);
-        let height = jacobi::height(n, problem.accumulates());
-        let zeros = Memory::zeros;
+        let list = |len: usize| vec![0; if len > SHORT { len * L::LANES } else { 0 }];
         Group {
-            a: zeros(m * n),
-            order: vec![0; m * L::LANES],
-            from: zeros(m),
+            vectors: Memory::zeros(&lens::<L::Vector>(problem)),
             heads: Vec::with_capacity(L::LANES),
-            tau: zeros(n),
-            pivots: zeros(n),
-            columns: zeros(n * jacobi::stride::<L::Vector>(height)),
-            v: zeros(n * n),
-            sigma: zeros(n),
-            thresholds: vec![T::ZERO; L::LANES],
-            u: zeros(m * problem.formed_u_cols()),
-            weights: zeros(n),
-            composed: zeros(problem.sizes().composed),
-            scratch: zeros(m),
-            columns_of: vec![0; n * L::LANES],
+            order: list(problem.rows),
+            columns_of: list(problem.cols),
             raw: Vec::new(),
         }
     }
@@ -105,32 +105,61 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         self.heads.clear();
         self.heads.resize(count, head);
+        let parts = self.vectors.parts(lens::<L::Vector>(problem));
+        let [
+            a,
+            from,
+            tau,
+            pivots,
+            columns,
+            v,
+            sigma,
+            u,
+            weights,
+            composed,
+            scratch,
+        ] = parts;
+        let mut parts = Parts {
+            a,
+            from,
+            tau,
+            pivots,
+            columns,
+            v,
+            sigma,
+            u,
+            weights,
+            composed,
+            scratch,
+        };
         let to = intake::To {
-            a: &mut self.a,
+            a: parts.a,
             order: &mut self.order,
-            from: &mut self.from,
+            from: parts.from,
             heads: &mut self.heads,
-            rows: &mut self.scratch,
+            rows: parts.scratch,
             raw: &mut self.raw,
         };
         intake::take(l, call, first, to);
-        factor::factor(l, &mut self.a, m, n, &mut self.tau, &mut self.pivots);
+        factor::factor(l, parts.a, m, n, parts.tau, parts.pivots);
         let height = jacobi::height(n, problem.accumulates());
-        self.transpose_r(l, m, n, height);
-        let (columns, norms) = (&mut self.columns, &mut self.scratch[..n]);
+        parts.transpose_r(l, m, n, height);
+        let (columns, norms) = (&mut *parts.columns, &mut parts.scratch[..n]);
         let done = jacobi::sweeps(l, columns, n, height, norms, &call.convergence);
-        self.normalise(l, n, height);
-        self.form_u(l, m, n, height);
-        self.find_thresholds(l, call, first);
-        sort(l, &mut self.sigma, &mut self.u, m, &mut self.v);
-        let u_restored = restore(l, &mut self.u, m, &self.from);
-        let v_restored = restore(l, &mut self.v, n, &self.pivots);
+        parts.normalise(l, n, height);
+        parts.form_u(l, m, n, height);
+        let threshold = parts.threshold(l, call, first, &self.heads);
+        sort(l, parts.sigma, parts.u, m, parts.v);
+        let u_restored = restore(l, parts.u, m, parts.from);
+        let v_restored = restore(l, parts.v, n, parts.pivots);
         if let Some(sides) = problem.composed {
-            self.weigh(l, call);
-            self.compose(l, problem, sides);
+            for (weight, &sigma) in parts.weights.iter_mut().zip(parts.sigma.iter()) {
+                *weight = call.filter.weights_of(l, sigma, threshold);
+            }
+            parts.compose(l, problem, sides);
         }
         if !v_restored {
-            by_lane::<T, L>(&self.pivots, &mut self.columns_of);
+            by_lane::<T, L>(parts.pivots, &mut self.columns_of);
         }
         let rows = |restored, by_lane, vectors| match restored {
             true => Rows::InPlace,
@@ -139,20 +168,28 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let raw = Raw {
             heads: &self.heads,
             done,
-            u_rows: rows(u_restored, &self.order, &self.from),
-            v_rows: rows(v_restored, &self.columns_of, &self.pivots),
-            sigma: &mut self.sigma,
-            thresholds: &self.thresholds,
-            u: &mut self.u,
-            v: &mut self.v,
-            composed: &self.composed,
+            u_rows: rows(u_restored, &self.order, parts.from),
+            v_rows: rows(v_restored, &self.columns_of, parts.pivots),
+            sigma: parts.sigma,
+            threshold,
+            u: parts.u,
+            v: parts.v,
+            composed: parts.composed,
         };
         deliver(l, call, raw, out);
     }
+}
 
+impl<V: bytemuck::Pod> Parts<'_, V> {
     /// R' above, I below.
     #[inline(always)]
-    fn transpose_r(&mut self, l: L, m: usize, n: usize, height: usize) {
+    fn transpose_r<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        m: usize,
+        n: usize,
+        height: usize,
+    ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         let columns = self
             .columns
@@ -170,7 +207,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
 
     /// V_ diag(sigma) becomes V_ and sigma.
     #[inline(always)]
-    fn normalise(&mut self, l: L, n: usize, height: usize) {
+    fn normalise<T: Real, L: Lanes<T, Vector = V>>(&mut self, l: L, n: usize, height: usize) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         let columns = self
             .columns
@@ -190,7 +227,13 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
 
     /// u = Q J, and beyond n the further columns of Q.
     #[inline(always)]
-    fn form_u(&mut self, l: L, m: usize, n: usize, height: usize) {
+    fn form_u<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        m: usize,
+        n: usize,
+        height: usize,
+    ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
             column.fill(zero);
@@ -201,40 +244,42 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
                 column[c] = one;
             }
         }
-        factor::apply(l, &self.a, m, &self.tau, &mut self.u);
+        factor::apply(l, self.a, m, self.tau, self.u);
     }
 
+    /// The values above which singular values count.
     #[inline(always)]
-    fn find_thresholds(&mut self, l: L, call: &Call<'_, T>, first: usize) {
-        let mut largest = l.splat(T::ZERO);
+    fn threshold<T: Real, L: Lanes<T, Vector = V>>(
+        &self,
+        l: L,
+        call: &Call<'_, T>,
+        first: usize,
+        heads: &[Head],
+    ) -> V {
+        let (mut largest, mut thresholds) = (l.splat(T::ZERO), l.splat(T::ZERO));
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
-        let largest = numbers::<T, _>(&largest);
-        self.thresholds.fill(T::ZERO);
-        for (lane, (to, head)) in self.thresholds.iter_mut().zip(&self.heads).enumerate() {
-            let (power, largest) = (head.power, largest[lane].f64());
+        for (lane, head) in heads.iter().enumerate() {
+            let (power, largest) = (head.power, numbers::<T, _>(&largest)[lane].f64());
             let cutoff = &call.options.cutoff;
             let threshold = threshold(cutoff, first + lane, &call.problem, power, largest);
-            *to = T::not_above(threshold);
+            numbers_mut(&mut thresholds)[lane] = T::not_above(threshold);
         }
-    }
-
-    #[inline(always)]
-    fn weigh(&mut self, l: L, call: &Call<'_, T>) {
-        let mut threshold = l.splat(T::ZERO);
-        numbers_mut(&mut threshold).copy_from_slice(&self.thresholds);
-        for (weight, &sigma) in self.weights.iter_mut().zip(self.sigma.iter()) {
-            *weight = call.filter.weights_of(l, sigma, threshold);
-        }
+        thresholds
     }
 
     /// composed = left diag(weights) right'.
     #[inline(always)]
-    fn compose(&mut self, l: L, problem: &Problem, (left, right): (Side, Side)) {
+    fn compose<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        problem: &Problem,
+        (left, right): (Side, Side),
+    ) {
         let side = |side| match side {
-            Side::U => (&self.u, problem.rows),
-            Side::V => (&self.v, problem.cols),
+            Side::U => (&*self.u, problem.rows),
+            Side::V => (&*self.v, problem.cols),
         };
         let ((left, rows), (right, cols)) = (side(left), side(right));
         let zero = l.splat(T::ZERO);

@@ -58,12 +58,12 @@ fn partial<T: Real, L: Lanes<T>, const P: usize>(
             sums[p] = l.mul_add(x[p], y[p], sums[p]);
         }
     }
-    l.add(pairwise(l, &mut sums), rest)
+    l.add(pairwise(l, sums), rest)
 }
 
 /// The sum of P numbers, P a power of two.
 #[inline(always)]
-fn pairwise<T: Real, L: Lanes<T>, const P: usize>(l: L, numbers: &mut [L::Vector; P]) -> L::Vector {
+fn pairwise<T: Real, L: Lanes<T>, const P: usize>(l: L, mut numbers: [L::Vector; P]) -> L::Vector {
     let mut half = P / 2;
     while half > 0 {
         for p in 0..half {
@@ -97,7 +97,7 @@ fn alone<T: Real, L: Lanes<T>, const P: usize>(
     }
     let mut line = Line([l.splat(T::ZERO); P]);
     line.0.copy_from_slice(bytemuck::cast_slice(&sums[..used]));
-    pairwise(l, &mut line.0)
+    pairwise(l, line.0)
 }
 
 /// Fewer rows than there are partial sums.

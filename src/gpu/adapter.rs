@@ -96,6 +96,9 @@ pub(crate) async fn open(
         own
     };
     let mut features = wgpu::Features::SHADER_F64;
+    // A browser's shaders would have to say so first.
+    let subgroups = !options.default_limits && !cfg!(target_family = "wasm");
+    features.set(wgpu::Features::SUBGROUP, subgroups);
     features.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
     let features = adapter.features() & features;
     let descriptor = wgpu::DeviceDescriptor {
@@ -126,6 +129,10 @@ pub(crate) async fn open(
             _ => u64::MAX,
         },
         has_f64: features.contains(wgpu::Features::SHADER_F64),
+        subgroup: match features.contains(wgpu::Features::SUBGROUP) {
+            true => adapter.get_info().subgroup_min_size,
+            false => 1,
+        },
     };
     Ok((Device::new(device, queue), limits))
 }

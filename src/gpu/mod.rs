@@ -2,11 +2,14 @@
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `peak` what it does at best, `shader` puts the
-//! shader text together, `pipelines` compiles it once, `solve` runs a call, `delivery` hands out
-//! what came of it.
+//! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it.
+//! `columns` runs a call of small matrices, `solve` one of others, whose results `delivery` hands
+//! out; `compose` forms what is asked of their factors.
 
 mod adapter;
 mod clock;
+mod columns;
+mod compose;
 mod delivery;
 mod device;
 #[cfg(not(target_family = "wasm"))]
@@ -14,6 +17,7 @@ mod peak;
 mod pipelines;
 mod shader;
 mod solve;
+mod stream;
 
 pub(crate) use adapter::adapters;
 
@@ -21,7 +25,7 @@ use crate::call::Call;
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::host::outputs::Outputs;
-use crate::planner::gpu::{GpuRecipe, Limits};
+use crate::planner::gpu::{GpuRecipe, Limits, Path};
 use crate::planner::{Convergence, Problem, Tuning};
 use crate::scalar::Real;
 #[cfg(not(target_family = "wasm"))]
@@ -41,7 +45,7 @@ impl Gpu {
     pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
         let (adapter, wgpu_adapter) = adapter::find(options.adapter.as_deref(), software).await?;
         let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
-        let pipelines = pipelines::Pipelines::new(&device).await?;
+        let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders).await?;
         Ok(Gpu {
             adapter,
             device,
@@ -71,6 +75,9 @@ impl Gpu {
         recipe: &GpuRecipe,
         outputs: Outputs<'_, T>,
     ) -> Result<Option<f64>, Error> {
-        solve::run(self, call, recipe, outputs).await
+        match recipe.path {
+            Path::Columns => columns::run(self, call, recipe, outputs).await,
+            _ => solve::run(self, call, recipe, outputs).await,
+        }
     }
 }

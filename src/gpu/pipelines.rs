@@ -8,8 +8,11 @@ use crate::gpu::device::Device;
 use crate::gpu::shader::{Blueprint, Kernel};
 
 pub(crate) struct Pipelines {
-    /// Of the decomposition's kernels, and of the composition.
+    /// Whether shaders check their indices and count their loops: slower, for tests.
+    checked: bool,
+    /// Of the decomposition's kernels, of that in registers, and of the composition.
     pub solve_layout: wgpu::BindGroupLayout,
+    pub columns_layout: wgpu::BindGroupLayout,
     pub compose_layout: wgpu::BindGroupLayout,
     compiled: Mutex<HashMap<Blueprint, wgpu::ComputePipeline>>,
 }
@@ -39,11 +42,46 @@ fn layout(device: &wgpu::Device, label: &str, read_only: &[bool]) -> wgpu::BindG
     })
 }
 
+/// A module without checks of indices, divisors and loops.
+#[allow(unsafe_code)]
+fn trusted(
+    device: &wgpu::Device,
+    descriptor: wgpu::ShaderModuleDescriptor<'_>,
+) -> wgpu::ShaderModule {
+    // SAFETY: the texts are those of shaders/, with sizes from the planner, and nobody else's.
+    //
+    // Indices. Storage: the host makes every buffer for a whole chunk (`solve::create_buffers`), and
+    // every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
+    // where a workgroup holds several); within a matrix, rows, columns and steps are compared with
+    // P.rows, P.cols, P.u_cols or P.end before use, and P comes from the same problem as the
+    // buffers. What must be 32 bits is: `GpuRecipe` keeps every binding under 2^30 bytes. Workgroup
+    // memory: arrays have their lengths from the constants that bound the loops over them, and
+    // `resident_bytes` and `columns_bytes` from the planner keep them within the device's (wgpu does
+    // not check that; a unit test compares with the text). The only indices that depend on data
+    // are a pivot, which is the number of a column that was compared or else NOTHING, tested before
+    // use, and `holders`, which is written for every lane with the number of one. Numbers that are
+    // not finite change neither: comparisons with them are false.
+    //
+    // Loops. All count to a size, or halve one; sweeps count to P.max_sweeps or P.end.
+    //
+    // Divisors. Lanes, teams, columns, a circle of players: none is zero in a recipe, since calls
+    // without rows or columns never reach the device.
+    unsafe {
+        device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+    }
+}
+
 impl Pipelines {
-    pub async fn new(device: &Device) -> Result<Self, Error> {
+    pub async fn new(device: &Device, checked: bool) -> Result<Self, Error> {
         device
             .scoped(|device, _| Pipelines {
+                checked,
                 solve_layout: layout(device, "solve", &[false; SOLVE_BUFFERS]),
+                columns_layout: layout(
+                    device,
+                    "columns",
+                    &[true, true, false, false, false, false],
+                ),
                 compose_layout: layout(device, "compose", &[true, true, true, false]),
                 compiled: Mutex::default(),
             })
@@ -62,11 +100,16 @@ impl Pipelines {
         let pipeline = device
             .scoped(|device, _| {
                 let label = blueprint.kernel.entry_point();
-                let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                let descriptor = wgpu::ShaderModuleDescriptor {
                     label: Some(label),
                     source: wgpu::ShaderSource::Wgsl(blueprint.text().into()),
-                });
+                };
+                let module = match self.checked {
+                    true => device.create_shader_module(descriptor),
+                    false => trusted(device, descriptor),
+                };
                 let bindings = match blueprint.kernel {
+                    Kernel::Columns => &self.columns_layout,
                     Kernel::Compose => &self.compose_layout,
                     _ => &self.solve_layout,
                 };
@@ -80,7 +123,11 @@ impl Pipelines {
                     layout: Some(&layout),
                     module: &module,
                     entry_point: Some(label),
-                    compilation_options: Default::default(),
+                    compilation_options: wgpu::PipelineCompilationOptions {
+                        // Kernels write what they read.
+                        zero_initialize_workgroup_memory: self.checked,
+                        ..Default::default()
+                    },
                     cache: None,
                 })
             })

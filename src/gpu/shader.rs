@@ -3,13 +3,16 @@
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
 //! live in is decided by which of two files of accessors is in the list.
 
-use crate::planner::gpu::GpuRecipe;
+use crate::options::Vectors;
+use crate::planner::Problem;
+use crate::planner::gpu::{GpuRecipe, columns_places};
 use crate::scalar::Dtype;
 use crate::scalar::sealed::Float;
 
 /// The kernels by entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kernel {
+    Columns,
     Solve,
     Sweeps,
     Resume,
@@ -24,7 +27,8 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub const ALL: [Kernel; 10] = [
+    pub const ALL: [Kernel; 11] = [
+        Kernel::Columns,
         Kernel::Solve,
         Kernel::Sweeps,
         Kernel::Resume,
@@ -39,6 +43,7 @@ impl Kernel {
 
     pub fn entry_point(self) -> &'static str {
         match self {
+            Kernel::Columns => "columns",
             Kernel::Solve => "solve",
             Kernel::Sweeps => "sweeps",
             Kernel::Resume => "resume",
@@ -54,6 +59,13 @@ impl Kernel {
 
     fn files(self) -> &'static [&'static str] {
         match self {
+            // And the bits of the type, and one of the two exchanges.
+            Kernel::Columns => &[
+                include_str!("../../shaders/columns_bindings.wgsl"),
+                include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/filter.wgsl"),
+                include_str!("../../shaders/columns.wgsl"),
+            ],
             Kernel::Solve => &[
                 include_str!("../../shaders/bindings.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
@@ -105,8 +117,27 @@ pub(crate) struct Blueprint {
     pub kernel: Kernel,
     pub dtype: Dtype,
     pub workgroup: u32,
-    /// Leading dimension and columns of a matrix in workgroup memory; 1 for kernels without.
-    pub resident: (u32, u32),
+    pub sizes: Sizes,
+}
+
+/// The sizes that a kernel's text knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sizes {
+    /// None: they come with the call.
+    Any,
+    /// Of a matrix in workgroup memory.
+    Resident { leading: u32, cols: u32 },
+    /// Of a matrix in registers.
+    Columns {
+        rows: u32,
+        cols: u32,
+        team: u32,
+        shuffles: bool,
+        u_cols: u32,
+        with_v: bool,
+        transposed: bool,
+        composes: bool,
+    },
 }
 
 /// Invocations of the composition's workgroups: an entry each.
@@ -115,15 +146,32 @@ pub(crate) const COMPOSE_WORKGROUP: u32 = 64;
 const SMALLEST_PAIR: u32 = 32;
 
 impl Blueprint {
-    pub fn new(kernel: Kernel, dtype: Dtype, recipe: &GpuRecipe, cols: u32) -> Self {
-        let resident = match kernel {
-            Kernel::Solve | Kernel::Sweeps | Kernel::Resume => (recipe.leading, cols),
-            _ => (1, 1),
+    pub fn new(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) -> Self {
+        let (rows, cols) = (problem.rows as u32, problem.cols as u32);
+        let sizes = match kernel {
+            Kernel::Columns => Sizes::Columns {
+                rows,
+                cols,
+                team: recipe.team,
+                shuffles: recipe.shuffles,
+                u_cols: problem.formed_u_cols() as u32,
+                with_v: problem.vectors != Vectors::None || problem.composed.is_some(),
+                transposed: problem.transposed,
+                composes: problem.composed.is_some(),
+            },
+            Kernel::Solve | Kernel::Sweeps | Kernel::Resume => Sizes::Resident {
+                leading: recipe.leading,
+                cols,
+            },
+            _ => Sizes::Any,
         };
         let workgroup = match kernel {
-            Kernel::Solve | Kernel::Sweeps | Kernel::Resume | Kernel::Factor | Kernel::FormU => {
-                recipe.workgroup
-            }
+            Kernel::Columns
+            | Kernel::Solve
+            | Kernel::Sweeps
+            | Kernel::Resume
+            | Kernel::Factor
+            | Kernel::FormU => recipe.workgroup,
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
                 recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
             }
@@ -131,28 +179,90 @@ impl Blueprint {
         };
         Blueprint {
             kernel,
-            dtype,
+            dtype: problem.dtype,
             workgroup,
-            resident,
+            sizes,
         }
     }
 
     /// The WGSL text.
     pub fn text(&self) -> String {
-        let (leading, cols) = self.resident;
         let mut text = header(self.dtype);
-        text += &format!(
-            "const WORKGROUP: u32 = {}u;\nconst A_LEN: u32 = {}u;\nconst J_LEN: u32 = {}u;\nconst COLS: u32 = {cols}u;\n",
-            self.workgroup,
-            leading * cols,
-            (cols | 1) * cols,
-        );
-        for file in self.kernel.files() {
+        let mut constant = |name: &str, value: u32| {
+            text += &format!("const {name}: u32 = {value}u;\n");
+        };
+        constant("WORKGROUP", self.workgroup);
+        let (mut variants, mut unrolled) = (["", ""], (0, 0));
+        match self.sizes {
+            Sizes::Any => {}
+            Sizes::Resident { leading, cols } => {
+                constant("A_LEN", leading * cols);
+                constant("J_LEN", (cols | 1) * cols);
+                constant("COLS", cols);
+            }
+            Sizes::Columns {
+                rows,
+                cols,
+                team,
+                shuffles,
+                u_cols,
+                with_v,
+                transposed,
+                composes,
+            } => {
+                let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
+                constant("M", rows);
+                constant("N", cols);
+                constant("LANES", team);
+                constant("U_COLS", u_cols);
+                constant("PLACES", places * self.workgroup);
+                let exchange = match shuffles {
+                    true => include_str!("../../shaders/exchange_subgroup.wgsl"),
+                    false => include_str!("../../shaders/exchange_workgroup.wgsl"),
+                };
+                let bits = match self.dtype {
+                    Dtype::F32 => include_str!("../../shaders/bits_f32.wgsl"),
+                    Dtype::F64 => include_str!("../../shaders/bits_f64.wgsl"),
+                };
+                variants = [bits, exchange];
+                text += &format!(
+                    "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\n"
+                );
+                unrolled = (rows, cols);
+            }
+        }
+        for file in [&variants, self.kernel.files()].concat() {
             text.push('\n');
-            text += file;
+            text += &unroll(file, unrolled);
         }
         text
     }
+}
+
+/// Repeats every line with `$m` for each row and every line with `$n` for each column; `$4` is the
+/// number modulo 4. Comments stay as they are.
+fn unroll(file: &str, (rows, cols): (u32, u32)) -> String {
+    let mut text = String::new();
+    for line in file.lines() {
+        let times = match line.trim_start() {
+            comment if comment.starts_with("//") => None,
+            code if code.contains("$m") => Some(rows),
+            code if code.contains("$n") => Some(cols),
+            _ => None,
+        };
+        for i in 0..times.unwrap_or(1) {
+            let line = match times {
+                Some(_) => line
+                    .replace("$m", &i.to_string())
+                    .replace("$n", &i.to_string())
+                    .replace("$4", &(i % 4).to_string()),
+                None => line.to_string(),
+            };
+            text += &line;
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// The text of the kernels that measure the device's limits.
@@ -165,16 +275,24 @@ pub(super) fn peak(dtype: Dtype, workgroup: u32, rounds: u32) -> String {
 
 /// The number type and the constants that depend on it.
 fn header(dtype: Dtype) -> String {
-    let (name, suffix, negligible, smallest) = match dtype {
+    let (name, suffix, negligible, [smallest, largest], [target, least, most]) = match dtype {
         Dtype::F32 => (
             "f32",
             "f",
             f64::from(f32::NEGLIGIBLE),
-            f64::from(f32::MIN_POSITIVE),
+            [f32::MIN_POSITIVE.into(), f32::MAX.into()],
+            [f32::TARGET, -126, 127],
         ),
-        Dtype::F64 => ("f64", "lf", f64::NEGLIGIBLE, f64::MIN_POSITIVE),
+        Dtype::F64 => (
+            "f64",
+            "lf",
+            f64::NEGLIGIBLE,
+            [f64::MIN_POSITIVE, f64::MAX],
+            [f64::TARGET, -1022, 1023],
+        ),
     };
     let constant = |name: &str, value: f64| format!("const {name}: T = {value:e}{suffix};\n");
+    let integer = |name: &str, value: i32| format!("const {name}: i32 = {value};\n");
     format!("alias T = {name};\n")
         + &constant("ZERO", 0.0)
         + &constant("HALF", 0.5)
@@ -184,16 +302,24 @@ fn header(dtype: Dtype) -> String {
         + &constant("HUGE", 1e9)
         // Below it a device may flush.
         + &constant("SMALLEST_NORMAL", smallest)
+        + &constant("LARGEST", largest)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
+        // Exponents: of the largest entry of a scaled matrix, of the least and the largest power of
+        // two, and what no number has.
+        + &integer("TARGET", target)
+        + &integer("LEAST", least)
+        + &integer("MOST", most)
+        + &integer("NO_EXPONENT", -10_000)
+        + &integer("NOT_FINITE", 10_000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{Path, WEBGPU, resident_bytes};
-    use crate::planner::{Convergence, Job, Problem, Tuning};
+    use crate::options::Options;
+    use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
+    use crate::planner::{Convergence, Job, Tuning};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
     fn validated(blueprint: &Blueprint) -> naga::Module {
@@ -203,7 +329,7 @@ mod tests {
         let capabilities = match blueprint.dtype {
             Dtype::F32 => Capabilities::empty(),
             Dtype::F64 => Capabilities::FLOAT64,
-        };
+        } | Capabilities::SUBGROUP;
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
@@ -228,29 +354,44 @@ mod tests {
             vectors: Vectors::Thin,
             composed: None,
         };
-        for dtype in [Dtype::F32, Dtype::F64] {
-            for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
-                let problem = Problem::new(rows, cols, dtype, job);
-                let convergence = Convergence::new(&problem, &Options::default());
-                let tuning = Tuning::default();
-                let recipe = GpuRecipe::new(&problem, &convergence, &WEBGPU, &tuning).unwrap();
-                for kernel in Kernel::ALL {
-                    let needs_residence =
-                        matches!(kernel, Kernel::Solve | Kernel::Sweeps | Kernel::Resume);
-                    if needs_residence && recipe.path == Path::Rounds {
-                        continue;
+        // In registers where they fit, with subgroups and without; and not in registers.
+        for (subgroup, invocation_words) in [(1, 128), (32, 128), (1, 0)] {
+            let limits = Limits { subgroup, ..WEBGPU };
+            let tuning = Tuning {
+                invocation_words,
+                ..Tuning::default()
+            };
+            for dtype in [Dtype::F32, Dtype::F64] {
+                for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
+                    let problem = Problem::new(rows, cols, dtype, job);
+                    let convergence = Convergence::new(&problem, &Options::default());
+                    let recipe = GpuRecipe::new(&problem, &convergence, &limits, &tuning).unwrap();
+                    for kernel in Kernel::ALL {
+                        check(kernel, &problem, &recipe);
                     }
-                    let blueprint = Blueprint::new(kernel, dtype, &recipe, cols as u32);
-                    let bytes = workgroup_bytes(&validated(&blueprint));
-                    let (leading, workgroup) = (recipe.leading as usize, recipe.workgroup as usize);
-                    let planned = resident_bytes(leading, cols, workgroup, dtype.size()).unwrap();
-                    let planned = if needs_residence { planned } else { 16384 };
-                    assert!(
-                        bytes as usize <= planned,
-                        "{blueprint:?} takes {bytes} bytes, planned were {planned}"
-                    );
                 }
             }
         }
+    }
+
+    fn check(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) {
+        let (rows, cols, size) = (problem.rows, problem.cols, problem.dtype.size());
+        let workgroup = recipe.workgroup as usize;
+        let planned = match (kernel, recipe.path) {
+            (Kernel::Columns, Path::Columns) => {
+                columns_bytes(rows, cols, workgroup, recipe.shuffles, size)
+            }
+            (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept) => {
+                resident_bytes(recipe.leading as usize, cols, workgroup, size).unwrap()
+            }
+            (Kernel::Columns | Kernel::Solve | Kernel::Sweeps | Kernel::Resume, _) => return,
+            _ => 16384,
+        };
+        let blueprint = Blueprint::new(kernel, problem, recipe);
+        let bytes = workgroup_bytes(&validated(&blueprint));
+        assert!(
+            bytes as usize <= planned,
+            "{blueprint:?} takes {bytes} bytes, planned were {planned}"
+        );
     }
 }

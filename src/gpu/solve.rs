@@ -1,4 +1,5 @@
-//! The host side of a call on the GPU: buffers, chunks, sweeps, convergence.
+//! The host side of a call whose matrices are too large for registers: buffers, chunks, sweeps,
+//! convergence; intake and delivery on the host.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,16 +7,17 @@ use crate::call::Call;
 use crate::error::{Error, allocate, zeros};
 use crate::filter;
 use crate::gpu::Gpu;
-use crate::gpu::clock::Clock;
+use crate::gpu::compose::{Factors, block, compose};
 use crate::gpu::delivery::{Raw, deliver};
 use crate::gpu::pipelines::SOLVE_BUFFERS;
-use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel};
+use crate::gpu::shader::{Blueprint, Kernel};
+use crate::gpu::stream::{Dispatch, PARAMS_SIZE, Part, SLOTS, Stream, take};
 use crate::host::intake::{self, Head};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::Vectors;
+use crate::planner::Problem;
 use crate::planner::gpu::{GpuRecipe, Path};
-use crate::planner::{Problem, Side};
 use crate::scalar::Real;
 
 /// As `Params` in shaders/bindings.wgsl.
@@ -36,23 +38,7 @@ struct SolveParams {
     tolerance: f32,
 }
 
-/// As `Params` in shaders/compose.wgsl, padded to the size of the other.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct ComposeParams {
-    rows: u32,
-    cols: u32,
-    inner: u32,
-    left_size: u32,
-    right_size: u32,
-    first: u32,
-    block: u32,
-    groups: u32,
-    padding: [u32; 4],
-}
-
-const PARAMS_SIZE: u64 = size_of::<SolveParams>() as u64;
-const _: () = assert!(size_of::<SolveParams>() == size_of::<ComposeParams>());
+const _: () = assert!(size_of::<SolveParams>() == PARAMS_SIZE);
 
 /// Words of state a matrix, and where its parts are: as in shaders/bindings.wgsl.
 const STATE_WORDS: usize = 4;
@@ -61,24 +47,6 @@ const SWEEPS: usize = 1;
 const ROTATIONS: usize = 2;
 const RUNNING: u32 = 0;
 const CONVERGED: u32 = 1;
-
-/// Dispatches in one submit: as many as there are slots for their parameters.
-const SLOTS: usize = 256;
-/// Offsets of uniform buffers are multiples of this everywhere.
-const SLOT_SIZE: usize = 256;
-
-/// One dispatch to come.
-struct Dispatch {
-    pipeline: wgpu::ComputePipeline,
-    params: [u8; PARAMS_SIZE as usize],
-    groups: [u32; 2],
-}
-
-/// Part of a buffer to read back.
-struct Part<'a> {
-    buffer: &'a wgpu::Buffer,
-    bytes: u64,
-}
 
 /// The buffers of one chunk, used again for every chunk of a call.
 struct Buffers {
@@ -90,8 +58,6 @@ struct Buffers {
     state: wgpu::Buffer,
     weights: wgpu::Buffer,
     composed: wgpu::Buffer,
-    params: wgpu::Buffer,
-    readback: wgpu::Buffer,
     solve: wgpu::BindGroup,
     compose: Option<wgpu::BindGroup>,
 }
@@ -104,12 +70,13 @@ pub(super) async fn run<T: Real>(
 ) -> Result<Option<f64>, Error> {
     let count = outputs.outcomes.len();
     let chunk = recipe.chunk.min(count);
+    let stream = Stream::new(gpu, call.blocking, readback::<T>(&call.problem, chunk)).await?;
     let solver = Solver {
         gpu,
         call,
         recipe,
-        buffers: create_buffers::<T>(gpu, &call.problem, chunk).await?,
-        clock: Clock::new(&gpu.device).await?,
+        buffers: create_buffers::<T>(gpu, &stream, &call.problem, chunk).await?,
+        stream,
     };
     let mut host = Host::new(&call.problem, chunk)?;
     for (first, outputs) in outputs.runs(0, chunk, &call.sizes) {
@@ -117,84 +84,46 @@ pub(super) async fn run<T: Real>(
         solver.solve_chunk(&mut host, first, outputs).await?;
         call.progress(done);
     }
-    match &solver.clock {
-        Some(clock) => Ok(Some(clock.seconds(&gpu.device, call.blocking).await?)),
-        None => Ok(None),
-    }
+    solver.stream.seconds().await
+}
+
+/// All that can be read back at once: every result of a chunk.
+fn readback<T: Real>(problem: &Problem, chunk: usize) -> usize {
+    let (m, n) = (problem.rows, problem.cols);
+    let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
+    let all = entries(2 * n + m * problem.formed_u_cols() + n * n) + chunk * (n + STATE_WORDS) * 4;
+    all.max(entries(problem.sizes().composed))
 }
 
 async fn create_buffers<T: Real>(
     gpu: &Gpu,
+    stream: &Stream<'_>,
     problem: &Problem,
     chunk: usize,
 ) -> Result<Buffers, Error> {
     let (m, n) = (problem.rows, problem.cols);
-    let entries = |per_matrix: usize| (chunk * per_matrix * size_of::<T>()) as u64;
-    let words = |per_matrix: usize| (chunk * per_matrix * 4) as u64;
-    let u_size = m * problem.formed_u_cols();
-    let composed_size = problem.sizes().composed;
-    // All that can be read back at once: every result of a chunk.
-    let readback = entries(2 * n + u_size + n * n) + words(n + STATE_WORDS);
-    let readback = readback.max(entries(composed_size));
-    gpu.device
-        .scoped(|device, _| {
-            let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
-                device.create_buffer(&wgpu::BufferDescriptor {
-                    label: Some(label),
-                    // Bindings are never empty; 16 holds any one entry.
-                    size: size.max(16),
-                    usage,
-                    mapped_at_creation: false,
-                })
-            };
-            use wgpu::BufferUsages as Usage;
-            let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-            let a = buffer("a", entries(m * n), storage);
-            let x = buffer("x", entries(n * n), storage);
-            let j = buffer("j", entries(n * n), storage);
-            let u = buffer("u", entries(u_size), storage);
-            let values = buffer("values", entries(2 * n), storage);
-            let pivots = buffer("pivots", words(n), storage);
-            let state = buffer("state", words(STATE_WORDS), storage);
-            let weights = buffer("weights", entries(n), storage);
-            let composed = buffer("composed", entries(composed_size), storage);
-            let params = buffer(
-                "params",
-                (SLOTS * SLOT_SIZE) as u64,
-                Usage::UNIFORM | Usage::COPY_DST,
-            );
-            let readback = buffer("readback", readback, Usage::MAP_READ | Usage::COPY_DST);
-            let group = |layout: &wgpu::BindGroupLayout, buffers: &[&wgpu::Buffer]| {
-                let uniform = wgpu::BufferBinding {
-                    buffer: &params,
-                    offset: 0,
-                    size: wgpu::BufferSize::new(PARAMS_SIZE),
-                };
-                let mut entries = vec![wgpu::BindGroupEntry {
-                    binding: 0,
-                    resource: wgpu::BindingResource::Buffer(uniform),
-                }];
-                for (index, buffer) in buffers.iter().enumerate() {
-                    entries.push(wgpu::BindGroupEntry {
-                        binding: index as u32 + 1,
-                        resource: buffer.as_entire_binding(),
-                    });
-                }
-                device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: None,
-                    layout,
-                    entries: &entries,
-                })
-            };
+    let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
+    let words = |per_matrix: usize| chunk * per_matrix * 4;
+    stream
+        .make(|maker| {
+            let a = maker.buffer("a", entries(m * n));
+            let x = maker.buffer("x", entries(n * n));
+            let j = maker.buffer("j", entries(n * n));
+            let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
+            let values = maker.buffer("values", entries(2 * n));
+            let pivots = maker.buffer("pivots", words(n));
+            let state = maker.buffer("state", words(STATE_WORDS));
+            let weights = maker.buffer("weights", entries(n));
+            let composed = maker.buffer("composed", entries(problem.sizes().composed));
             let solve: [&wgpu::Buffer; SOLVE_BUFFERS] = [&a, &x, &j, &u, &values, &pivots, &state];
-            let solve = group(&gpu.pipelines.solve_layout, &solve);
-            let compose = problem.composed.map(|(left, right)| {
-                let side = |side| match side {
-                    Side::U => &u,
-                    Side::V => &x,
+            let solve = maker.group(&gpu.pipelines.solve_layout, &solve);
+            let compose = problem.composed.map(|sides| {
+                let factors = Factors {
+                    u: &u,
+                    v: &x,
+                    weights: &weights,
                 };
-                let buffers = [side(left), side(right), &weights, &composed];
-                group(&gpu.pipelines.compose_layout, &buffers)
+                factors.group(gpu, maker, sides, &composed)
             });
             Buffers {
                 a,
@@ -205,8 +134,6 @@ async fn create_buffers<T: Real>(
                 state,
                 weights,
                 composed,
-                params,
-                readback,
                 solve,
                 compose,
             }
@@ -270,7 +197,7 @@ struct Solver<'c, 'v, T> {
     call: &'c Call<'v, T>,
     recipe: &'c GpuRecipe,
     buffers: Buffers,
-    clock: Option<Clock>,
+    stream: Stream<'c>,
 }
 
 impl<T: Real> Solver<'_, '_, T> {
@@ -284,10 +211,10 @@ impl<T: Real> Solver<'_, '_, T> {
         let problem = &self.call.problem;
         let (m, n) = (problem.rows, problem.cols);
         host.pack(self.call, first, count);
-        self.write(&self.buffers.a, &host.packed[..count * m * n])
-            .await?;
+        let packed = &host.packed[..count * m * n];
+        self.stream.write(&self.buffers.a, packed).await?;
         match self.recipe.path {
-            Path::Resident => self.sweep_resident(Kernel::Solve, count).await?,
+            Path::Columns | Path::Resident => self.sweep_resident(Kernel::Solve, count).await?,
             Path::Swept => {
                 self.factor(count).await?;
                 self.sweep_resident(Kernel::Sweeps, count).await?;
@@ -334,17 +261,12 @@ impl<T: Real> Solver<'_, '_, T> {
             column_lanes: self.recipe.column_lanes,
             pair_lanes: self.recipe.pair_lanes,
             max_sweeps: self.call.convergence.max_sweeps,
-            // Not zero unless it is zero.
-            tolerance: match self.call.convergence.tolerance {
-                0.0 => 0.0,
-                tolerance => (tolerance as f32).max(f32::MIN_POSITIVE),
-            },
+            tolerance: self.call.convergence.tolerance_f32(),
         }
     }
 
     async fn pipeline(&self, kernel: Kernel) -> Result<(wgpu::ComputePipeline, u32), Error> {
-        let cols = self.call.problem.cols as u32;
-        let blueprint = Blueprint::new(kernel, T::DTYPE, self.recipe, cols);
+        let blueprint = Blueprint::new(kernel, &self.call.problem, self.recipe);
         let pipeline = self.gpu.pipelines.get(&self.gpu.device, blueprint).await?;
         Ok((pipeline, blueprint.workgroup))
     }
@@ -363,7 +285,7 @@ impl<T: Real> Solver<'_, '_, T> {
                     ..self.params()
                 };
                 let dispatch = Dispatch::new(&pipeline, params, [matrices as u32, 1]);
-                self.submit(&self.buffers.solve, &[dispatch]).await?;
+                self.stream.submit(&self.buffers.solve, &[dispatch]).await?;
             }
             if end >= self.call.convergence.max_sweeps || !self.any_running(count).await? {
                 return Ok(());
@@ -375,9 +297,11 @@ impl<T: Real> Solver<'_, '_, T> {
 
     /// Whether a matrix of the chunk needs further sweeps.
     async fn any_running(&self, count: usize) -> Result<bool, Error> {
-        let words = self.part::<u32>(&self.buffers.state, count * STATE_WORDS);
-        let bytes = self.read(&[words]).await?;
-        let state: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
+        let words = Part::new::<u32>(&self.buffers.state, count * STATE_WORDS);
+        let state: Vec<u32> = self
+            .stream
+            .read(&[words], bytemuck::pod_collect_to_vec)
+            .await?;
         Ok(state
             .chunks_exact(STATE_WORDS)
             .any(|s| s[STATUS] == RUNNING))
@@ -395,7 +319,7 @@ impl<T: Real> Solver<'_, '_, T> {
                 ..self.params()
             };
             let dispatch = Dispatch::new(&pipeline, params, [count as u32, 1]);
-            self.submit(&self.buffers.solve, &[dispatch]).await?;
+            self.stream.submit(&self.buffers.solve, &[dispatch]).await?;
         }
         Ok(())
     }
@@ -410,7 +334,7 @@ impl<T: Real> Solver<'_, '_, T> {
         let (normalise, _) = self.pipeline(Kernel::Normalise).await?;
         let params = self.params();
         let start = Dispatch::new(&begin, params, [n, count]);
-        self.submit(&self.buffers.solve, &[start]).await?;
+        self.stream.submit(&self.buffers.solve, &[start]).await?;
         let players = n + n % 2;
         // A slot is left for the advance.
         let most = (SLOTS - 1).min(self.recipe.rounds_per_submit as usize);
@@ -420,18 +344,18 @@ impl<T: Real> Solver<'_, '_, T> {
                 let params = SolveParams { begin, ..params };
                 pending.push(Dispatch::new(&round, params, [players / 2, count]));
                 if pending.len() >= most {
-                    self.submit(&self.buffers.solve, &pending).await?;
+                    self.stream.submit(&self.buffers.solve, &pending).await?;
                     pending.clear();
                 }
             }
             pending.push(Dispatch::new(&advance, params, [count, 1]));
-            self.submit(&self.buffers.solve, &pending).await?;
+            self.stream.submit(&self.buffers.solve, &pending).await?;
             if !self.any_running(count as usize).await? {
                 break;
             }
         }
         let end = Dispatch::new(&normalise, params, [n, count]);
-        self.submit(&self.buffers.solve, &[end]).await
+        self.stream.submit(&self.buffers.solve, &[end]).await
     }
 
     async fn form_u(&self, count: usize) -> Result<(), Error> {
@@ -450,7 +374,7 @@ impl<T: Real> Solver<'_, '_, T> {
             };
             let groups = [(end - begin).div_ceil(columns_per_group), count as u32];
             let dispatch = Dispatch::new(&pipeline, params, groups);
-            self.submit(&self.buffers.solve, &[dispatch]).await?;
+            self.stream.submit(&self.buffers.solve, &[dispatch]).await?;
         }
         Ok(())
     }
@@ -458,40 +382,16 @@ impl<T: Real> Solver<'_, '_, T> {
     /// left diag(weights) right' of every matrix of the chunk.
     async fn compose(&self, weights: &[T], count: usize) -> Result<Vec<T>, Error> {
         let problem = &self.call.problem;
-        let (Some((left, right)), Some(group)) = (problem.composed, &self.buffers.compose) else {
+        let Some(group) = &self.buffers.compose else {
             return Ok(Vec::new());
         };
-        self.write(&self.buffers.weights, weights).await?;
-        let n = problem.cols;
-        let (rows, cols) = (problem.side(left), problem.side(right));
-        let size = |side| match side {
-            Side::U => problem.rows * problem.formed_u_cols(),
-            Side::V => n * n,
-        };
-        let (pipeline, _) = self.pipeline(Kernel::Compose).await?;
-        let most = self.gpu.limits.workgroups;
-        let groups = ((rows * cols) as u32).div_ceil(COMPOSE_WORKGROUP).min(most);
-        for first in (0..count).step_by(self.recipe.composed_per_submit) {
-            let matrices = self.recipe.composed_per_submit.min(count - first);
-            let params = ComposeParams {
-                rows: rows as u32,
-                cols: cols as u32,
-                inner: n as u32,
-                left_size: size(left) as u32,
-                right_size: size(right) as u32,
-                first: first as u32,
-                block: block(n),
-                groups,
-                padding: [0; 4],
-            };
-            let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
-            self.submit(group, &[dispatch]).await?;
-        }
-        let len = count * rows * cols;
-        let bytes = self
-            .read(&[self.part::<T>(&self.buffers.composed, len)])
-            .await?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        self.stream.write(&self.buffers.weights, weights).await?;
+        compose(self.gpu, &self.stream, problem, self.recipe, group, count).await?;
+        let len = count * problem.sizes().composed;
+        let composed = Part::new::<T>(&self.buffers.composed, len);
+        self.stream
+            .read(&[composed], bytemuck::pod_collect_to_vec)
+            .await
     }
 
     async fn download(&self, count: usize) -> Result<Results<T>, Error> {
@@ -503,24 +403,23 @@ impl<T: Real> Solver<'_, '_, T> {
         } else {
             (0, 0)
         };
-        let bytes = self
-            .read(&[
-                self.part::<T>(&self.buffers.values, count * 2 * n),
-                self.part::<T>(&self.buffers.u, count * u_size),
-                self.part::<T>(&self.buffers.x, count * v_size),
-                self.part::<u32>(&self.buffers.pivots, count * n),
-                self.part::<u32>(&self.buffers.state, count * STATE_WORDS),
-            ])
-            .await?;
-        let mut rest: &[u8] = &bytes;
-        Ok(Results {
-            values: take(&mut rest, count * 2 * n),
-            u: take(&mut rest, count * u_size),
-            v: take(&mut rest, count * v_size),
-            pivots: take(&mut rest, count * n),
-            state: take(&mut rest, count * STATE_WORDS),
-            composed: Vec::new(),
-        })
+        let parts = [
+            Part::new::<T>(&self.buffers.values, count * 2 * n),
+            Part::new::<T>(&self.buffers.u, count * u_size),
+            Part::new::<T>(&self.buffers.x, count * v_size),
+            Part::new::<u32>(&self.buffers.pivots, count * n),
+            Part::new::<u32>(&self.buffers.state, count * STATE_WORDS),
+        ];
+        self.stream
+            .read(&parts, |mut rest| Results {
+                values: take(&mut rest, count * 2 * n),
+                u: take(&mut rest, count * u_size),
+                v: take(&mut rest, count * v_size),
+                pivots: take(&mut rest, count * n),
+                state: take(&mut rest, count * STATE_WORDS),
+                composed: Vec::new(),
+            })
+            .await
     }
 
     fn deliver(
@@ -556,102 +455,4 @@ impl<T: Real> Solver<'_, '_, T> {
             },
         );
     }
-
-    async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {
-        self.gpu
-            .device
-            .scoped(|_, queue| queue.write_buffer(buffer, 0, bytemuck::cast_slice(data)))
-            .await
-    }
-
-    /// Submits dispatches that run one after the other.
-    async fn submit(&self, group: &wgpu::BindGroup, dispatches: &[Dispatch]) -> Result<(), Error> {
-        let mut slots = vec![0; dispatches.len() * SLOT_SIZE];
-        for (slot, dispatch) in slots.chunks_exact_mut(SLOT_SIZE).zip(dispatches) {
-            slot[..PARAMS_SIZE as usize].copy_from_slice(&dispatch.params);
-        }
-        if let Some(clock) = &self.clock {
-            let blocking = self.call.blocking;
-            clock.make_room(&self.gpu.device, blocking).await?;
-        }
-        self.gpu
-            .device
-            .scoped(|device, queue| {
-                // Ordered with the submits before: they have read their parameters by then.
-                queue.write_buffer(&self.buffers.params, 0, &slots);
-                let mut encoder = device.create_command_encoder(&Default::default());
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: None,
-                    timestamp_writes: self.clock.as_ref().map(Clock::next),
-                });
-                for (index, dispatch) in dispatches.iter().enumerate() {
-                    pass.set_pipeline(&dispatch.pipeline);
-                    pass.set_bind_group(0, group, &[(index * SLOT_SIZE) as u32]);
-                    let [x, y] = dispatch.groups;
-                    pass.dispatch_workgroups(x, y, 1);
-                }
-                drop(pass);
-                queue.submit([encoder.finish()]);
-            })
-            .await
-    }
-
-    fn part<'a, U>(&self, buffer: &'a wgpu::Buffer, len: usize) -> Part<'a> {
-        Part {
-            buffer,
-            bytes: (len * size_of::<U>()) as u64,
-        }
-    }
-
-    /// The parts' bytes, one after the other, once the device has computed them.
-    async fn read(&self, parts: &[Part<'_>]) -> Result<Vec<u8>, Error> {
-        let readback = &self.buffers.readback;
-        let total = parts.iter().map(|part| part.bytes).sum();
-        self.gpu
-            .device
-            .scoped(|device, queue| {
-                let mut encoder = device.create_command_encoder(&Default::default());
-                let mut offset = 0;
-                for part in parts.iter().filter(|part| part.bytes > 0) {
-                    encoder.copy_buffer_to_buffer(part.buffer, 0, readback, offset, part.bytes);
-                    offset += part.bytes;
-                }
-                queue.submit([encoder.finish()]);
-            })
-            .await?;
-        let view = self
-            .gpu
-            .device
-            .read(readback, total, self.call.blocking)
-            .await?;
-        let bytes = view.to_vec();
-        drop(view);
-        readback.unmap();
-        Ok(bytes)
-    }
-}
-
-impl Dispatch {
-    fn new(pipeline: &wgpu::ComputePipeline, params: impl Pod, groups: [u32; 2]) -> Self {
-        let mut bytes = [0; PARAMS_SIZE as usize];
-        bytes.copy_from_slice(bytemuck::bytes_of(&params));
-        Dispatch {
-            pipeline: pipeline.clone(),
-            params: bytes,
-            groups,
-        }
-    }
-}
-
-/// Takes `len` entries off the front of `bytes`.
-fn take<U: Pod>(bytes: &mut &[u8], len: usize) -> Vec<U> {
-    let (front, rest) = bytes.split_at(len * size_of::<U>());
-    *bytes = rest;
-    bytemuck::pod_collect_to_vec(front)
-}
-
-/// Terms to sum before they are added to a total, so that the errors of a sum of `len` grow with
-/// the root of it.
-fn block(len: usize) -> u32 {
-    (len as f64).sqrt().ceil().max(1.0) as u32
 }

@@ -16,6 +16,8 @@ pub(crate) struct Limits {
     /// Workgroups along one dimension of a dispatch.
     pub workgroups: u32,
     pub has_f64: bool,
+    /// Invocations in the smallest subgroup; 1 where there are none.
+    pub subgroup: u32,
     /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
     /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
     pub iterations: u64,
@@ -30,12 +32,15 @@ pub(crate) const WEBGPU: Limits = Limits {
     buffer: 256 << 20,
     workgroups: 65535,
     has_f64: true,
+    subgroup: 1,
     iterations: u64::MAX,
 };
 
 /// Where the columns live during the sweeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Path {
+    /// In registers from the load to U, a column a lane, and several matrices a workgroup.
+    Columns,
     /// In workgroup memory from the load to the singular values: one workgroup a matrix.
     Resident,
     /// QR in global memory, then the sweeps in workgroup memory: tall matrices.
@@ -49,6 +54,7 @@ impl Path {
     /// The name under which reports show the kernel.
     pub fn name(self) -> &'static str {
         match self {
+            Path::Columns => "jacobi-columns",
             Path::Resident => "jacobi-resident",
             Path::Swept => "jacobi-swept",
             Path::Rounds => "jacobi-rounds",
@@ -62,6 +68,10 @@ pub(crate) struct GpuRecipe {
     pub path: Path,
     /// Invocations of a workgroup that solves one matrix (factor, sweeps).
     pub workgroup: u32,
+    /// Lanes of a matrix that lies in registers; a power of two.
+    pub team: u32,
+    /// Whether these lanes read each other's registers: they lie in one subgroup.
+    pub shuffles: bool,
     /// Invocations that share a column in the QR and in forming U; a power of two.
     pub column_lanes: u32,
     /// Invocations that share a pair of columns in the sweeps; a power of two.
@@ -114,7 +124,7 @@ impl GpuRecipe {
         let composed = problem.sizes().composed as u64;
         let widest = size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4);
         // Everything that is read back at once.
-        let readback = size64 * (u_size + n64 * n64 + 2 * n64 + 2).max(composed) + 4 * n64 + 16;
+        let readback = size64 * (u_size + n64 * n64 + 2 * n64 + 2).max(composed) + 4 * n64 + 32;
         if widest > binding || readback > limits.buffer {
             return Err(format!(
                 "one {m}x{n} matrix with its factors takes buffers of {widest} and {readback} bytes, but the device has at most {binding} and {}",
@@ -154,7 +164,10 @@ impl GpuRecipe {
             let bytes = resident_bytes(odd(rows), n, workgroup as usize, size);
             bytes.is_some_and(|b| b <= storage) && loops(rows) >= 1
         };
-        let (path, leading) = if fits(m) {
+        let columns = Columns::new(problem, convergence, limits, tuning);
+        let (path, leading) = if columns.is_some() {
+            (Path::Columns, n)
+        } else if fits(m) {
             (Path::Resident, odd(m))
         } else if fits(n) {
             (Path::Swept, odd(n))
@@ -163,7 +176,7 @@ impl GpuRecipe {
         };
         // The global kernels keep only partial sums in workgroup memory.
         let global = workgroup as usize * (3 * size + 4) + 64;
-        if global > storage && path != Path::Resident {
+        if global > storage && !matches!(path, Path::Columns | Path::Resident) {
             return Err(format!(
                 "the kernels take {global} bytes of workgroup memory, but may have {storage}"
             ));
@@ -186,7 +199,7 @@ impl GpuRecipe {
         let chunk = by_bytes
             .min(u64::from(limits.workgroups))
             .min(match path {
-                Path::Resident => u64::MAX,
+                Path::Columns | Path::Resident => u64::MAX,
                 Path::Swept => flops(step),
                 Path::Rounds => flops(step.max(round)),
             })
@@ -194,7 +207,9 @@ impl GpuRecipe {
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
         Ok(GpuRecipe {
             path,
-            workgroup,
+            workgroup: columns.map_or(workgroup, |columns| columns.workgroup),
+            team: columns.map_or(1, |columns| columns.team),
+            shuffles: columns.is_some_and(|columns| columns.shuffles),
             column_lanes,
             pair_lanes,
             leading: leading as u32,
@@ -203,7 +218,7 @@ impl GpuRecipe {
             sweeps_per_dispatch: match path {
                 Path::Resident => loops(m),
                 Path::Swept => loops(n),
-                Path::Rounds => 1,
+                Path::Columns | Path::Rounds => 1,
             }
             .min(tuning.sweeps_per_dispatch.max(1).into())
             .min(convergence.max_sweeps.into()) as u32,
@@ -215,6 +230,85 @@ impl GpuRecipe {
             composed_per_submit: bounded(2 * composed * n64) as usize,
         })
     }
+}
+
+/// Matrices in registers, a column a lane: the fastest kernel, of small ones.
+///
+/// Every entry of A and of U, of R', of J and of a partner's column is a register, known by its name:
+/// the text of the kernel grows with them.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    workgroup: u32,
+    team: u32,
+    shuffles: bool,
+}
+
+/// Several matrices a workgroup: small ones are latency-bound, and there is one barrier a sweep.
+const COLUMNS_WORKGROUP: u32 = 64;
+/// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.
+const MOST_SWEEPS: u32 = 256;
+
+impl Columns {
+    fn new(
+        problem: &Problem,
+        convergence: &Convergence,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Option<Self> {
+        let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
+        let words = m.saturating_add(3 * n).saturating_mul(size / 4);
+        if words > tuning.invocation_words as usize || convergence.max_sweeps > MOST_SWEEPS {
+            return None;
+        }
+        let team = n.next_power_of_two() as u32;
+        let shuffles = team <= limits.subgroup;
+        let (n64, sweeps) = (n as u64, u64::from(convergence.max_sweeps));
+        let passes = problem.formed_u_cols() as u64 / u64::from(team) + 1;
+        let intake = (m.div_ceil(team as usize) * (m + n + 4)) as u64;
+        let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + passes * (n64 + 2);
+        if steps > limits.iterations {
+            return None;
+        }
+        let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
+        let most = tuning
+            .workgroup_invocations
+            .min(limits.workgroup_invocations);
+        let mut workgroup = COLUMNS_WORKGROUP.max(team);
+        // A smaller workgroup leaves lanes of the hardware idle, or cannot hold a team.
+        while workgroup >= team.max(SMALLEST_WORKGROUP) {
+            let bytes = columns_bytes(m, n, workgroup as usize, shuffles, size);
+            if workgroup <= most && bytes <= storage as usize {
+                return Some(Columns {
+                    workgroup,
+                    team,
+                    shuffles,
+                });
+            }
+            workgroup /= 2;
+        }
+        None
+    }
+}
+
+/// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
+/// way to R'; without subgroups a column of A and its tau, or one of R' and J and a norm, on their
+/// way to other lanes.
+pub(crate) fn columns_places(m: usize, n: usize, shuffles: bool) -> usize {
+    if shuffles { m } else { (m + 1).max(2 * n + 1) }
+}
+
+/// Bytes of workgroup memory of the columns kernel: the places and two words an invocation, the order
+/// of the rows, two words a team, and a flag or two.
+pub(crate) fn columns_bytes(
+    m: usize,
+    n: usize,
+    workgroup: usize,
+    shuffles: bool,
+    size: usize,
+) -> usize {
+    let teams = workgroup / n.next_power_of_two();
+    let places = workgroup * (columns_places(m, n, shuffles) * size + 8);
+    places + teams * (m * (size + 4) + 8) + 32
 }
 
 /// Bytes of workgroup memory of the resident kernels: A or R' with its leading dimension, the
@@ -338,7 +432,7 @@ mod tests {
             ..lavapipe
         };
         let tuning = Tuning::default();
-        let resident = recipe(&problem(32, 32, Dtype::F32), &lavapipe, &tuning).unwrap();
+        let resident = recipe(&problem(40, 40, Dtype::F32), &lavapipe, &tuning).unwrap();
         assert_eq!(resident.path, Path::Resident);
         assert!((4..40).contains(&resident.sweeps_per_dispatch));
         let large = problem(512, 512, Dtype::F32);
@@ -356,8 +450,10 @@ mod tests {
     #[test]
     fn the_path_follows_from_the_shape_and_the_workgroup_memory() {
         use Dtype::{F32, F64};
-        assert_eq!(path(3, 3, F32, &WEBGPU), Path::Resident);
-        assert_eq!(path(32, 32, F32, &WEBGPU), Path::Resident);
+        assert_eq!(path(3, 3, F32, &WEBGPU), Path::Columns);
+        assert_eq!(path(32, 32, F32, &WEBGPU), Path::Columns);
+        assert_eq!(path(33, 32, F32, &WEBGPU), Path::Resident);
+        assert_eq!(path(16, 16, F64, &WEBGPU), Path::Columns);
         assert_eq!(path(64, 64, F32, &WEBGPU), Path::Rounds);
         assert_eq!(path(32, 32, F64, &WEBGPU), Path::Rounds);
         assert_eq!(path(24, 24, F64, &WEBGPU), Path::Resident);
@@ -369,6 +465,25 @@ mod tests {
         };
         assert_eq!(path(64, 64, F32, &large), Path::Resident);
         assert_eq!(path(512, 512, F32, &large), Path::Rounds);
+    }
+
+    #[test]
+    fn lanes_shuffle_where_a_subgroup_holds_the_team() {
+        let of = |n, subgroup| {
+            let limits = Limits { subgroup, ..WEBGPU };
+            recipe(&problem(n, n, Dtype::F32), &limits, &Tuning::default()).unwrap()
+        };
+        assert_eq!((of(5, 8).team, of(5, 8).shuffles), (8, true));
+        assert_eq!((of(9, 8).team, of(9, 8).shuffles), (16, false));
+        assert!(of(32, 32).shuffles && of(32, 32).workgroup == 64);
+        // Workgroup memory holds fewer matrices then.
+        assert_eq!(of(32, 8).workgroup, 32);
+        // Sweeps without end are for a kernel that can be resumed.
+        let endless = Options::default().max_sweeps(1000);
+        let problem = problem(6, 4, Dtype::F32);
+        let convergence = Convergence::new(&problem, &endless);
+        let recipe = GpuRecipe::new(&problem, &convergence, &WEBGPU, &Tuning::default());
+        assert_eq!(recipe.unwrap().path, Path::Resident);
     }
 
     #[test]
@@ -385,7 +500,7 @@ mod tests {
                     assert!(recipe.chunk >= 1 && recipe.chunk <= 65535);
                     let bytes = recipe.chunk * problem.rows * problem.cols * dtype.size();
                     assert!(bytes as u64 <= WEBGPU.binding);
-                    if recipe.path != Path::Rounds {
+                    if matches!(recipe.path, Path::Resident | Path::Swept) {
                         let storage = resident_bytes(
                             recipe.leading as usize,
                             problem.cols,

@@ -139,6 +139,15 @@ pub(crate) struct Convergence {
 }
 
 impl Convergence {
+    /// The tolerance as shaders take it: not zero unless it is zero.
+    #[cfg(feature = "gpu")]
+    pub fn tolerance_f32(&self) -> f32 {
+        match self.tolerance {
+            0.0 => 0.0,
+            tolerance => (tolerance as f32).max(f32::MIN_POSITIVE),
+        }
+    }
+
     pub fn new(problem: &Problem, options: &Options) -> Self {
         let u = problem.dtype.unit_roundoff();
         let k = problem.cols.max(1) as f64;
@@ -167,6 +176,9 @@ pub struct Tuning {
     pub workgroup_storage: u32,
     /// The most invocations in a workgroup, below what the device has.
     pub workgroup_invocations: u32,
+    /// The most 32-bit words of a matrix and its factors that an invocation may hold in registers, of
+    /// the 255 that hardware has at most; 0 for none.
+    pub invocation_words: u32,
     /// The most bytes in one buffer of a chunk, below what the device has.
     pub chunk_bytes: u64,
     /// Floating-point operations in one submit, so that no watchdog bites: about 40 ms on a slow
@@ -189,6 +201,7 @@ impl Default for Tuning {
         Tuning {
             workgroup_storage: u32::MAX,
             workgroup_invocations: 256,
+            invocation_words: 128,
             chunk_bytes: 64 << 20,
             submit_flops: 4 << 30,
             sweeps_per_dispatch: 12,

@@ -1,0 +1,369 @@
+// Small matrices, a column a lane, from the caller's entries to the caller's results: LANES
+// neighbouring invocations hold a matrix in their registers, and give each other columns by
+// exchange_subgroup or exchange_workgroup.
+//
+// The host unrolls: a line with $m stands for one a row, with $n for one a column, 0 first; $4 is
+// the number modulo 4, for partial sums.
+
+const TEAMS: u32 = WORKGROUP / LANES;
+const UNCHOSEN: u32 = 0xffffffffu;
+
+// The columns on their way to other lanes, entry by entry: each has its place.
+var<workgroup> places: array<T, PLACES>;
+// The lane whose column was the k-th pivot, for each team.
+var<workgroup> holders: array<u32, WORKGROUP>;
+// The rows in the order of their largest entries, which come first, for each team.
+var<workgroup> largest: array<T, TEAMS * M>;
+var<workgroup> rows: array<u32, TEAMS * M>;
+var<workgroup> tops: array<i32, WORKGROUP>;
+// Whether a singular value cannot be represented, for each team.
+var<workgroup> lost: array<atomic<u32>, TEAMS>;
+// Rotations of the sweep under way, for each team.
+var<workgroup> turned: array<atomic<u32>, TEAMS>;
+var<workgroup> busy: atomic<u32>;
+var<workgroup> any_busy: u32;
+
+fn total(s0: T, s1: T, s2: T, s3: T) -> T {
+    return (s0 + s2) + (s1 + s3);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn columns(at: Invocation) {
+    let slot = at.index;
+    let lane = slot % LANES;
+    let team = slot / LANES;
+    let first = slot - lane;
+    // Where this team's first lane is, as fetch() counts.
+    let base = own_place(at) - lane;
+    let matrix = P.first + at.group.x * TEAMS + team;
+    let present = matrix < P.end && lane < N;
+    holders[slot] = 0u;
+
+    var s0 = ZERO;
+    var s1 = ZERO;
+    var s2 = ZERO;
+    var s3 = ZERO;
+
+    // Intake: finite, scaled by a power of two, rows by largest entry, equal ones in the caller's
+    // order. A matrix that is not finite is zero from here on.
+    let start = matrix * (M * N) + lane * P.col_stride;
+    let step = P.row_stride;
+    var top = NO_EXPONENT;
+    if (present) {
+        top = max(top, top_of(bits_at(start + $mu * step)));
+    }
+    tops[slot] = top;
+    if (lane == 0u) {
+        atomicStore(&lost[team], 0u);
+    }
+    workgroupBarrier();
+    for (var l = 0u; l < N; l++) {
+        top = max(top, tops[first + l]);
+    }
+    let finite = top < NOT_FINITE;
+    let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
+    var a$m = ZERO;
+    if (present && finite) {
+        a$m = scaled(bits_at(start + $mu * step), power);
+    }
+    places[$mu * WORKGROUP + slot] = abs(a$m);
+    workgroupBarrier();
+    for (var i = lane; i < M; i += LANES) {
+        var most = ZERO;
+        for (var l = 0u; l < N; l++) {
+            most = max(most, places[i * WORKGROUP + first + l]);
+        }
+        largest[team * M + i] = most;
+    }
+    workgroupBarrier();
+    for (var i = lane; i < M; i += LANES) {
+        let own = largest[team * M + i];
+        var rank = 0u;
+        for (var k = 0u; k < M; k++) {
+            let other = largest[team * M + k];
+            rank += select(0u, 1u, other > own || (other == own && k < i));
+        }
+        rows[team * M + rank] = i;
+    }
+    workgroupBarrier();
+    if (present && finite) {
+        a$m = scaled(bits_at(start + rows[team * M + $mu] * step), power);
+    }
+
+    // QR with column pivoting. Columns stay on their lanes: `order` is the step at which this
+    // lane's was the pivot. Rows up to it hold R, those below the reflector.
+    var order = UNCHOSEN;
+    var own_tau = ZERO;
+    for (var k = 0u; k < N; k++) {
+        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        s$4 = square_from($mu, k, a$m, s$4);
+        let open = present && order == UNCHOSEN;
+        let norm = select(-ONE, total(s0, s1, s2, s3), open);
+        publish(0u, slot, norm);
+        meet();
+        var best = -ONE;
+        var pivot = 0u;
+        for (var l = 0u; l < N; l++) {
+            let other = fetch(0u, norm, base + l);
+            if (other > best) {
+                best = other;
+                pivot = l;
+            }
+        }
+        meet();
+        // What remains is nothing: the rest of R is zero, and the rest of the reflectors do nothing.
+        let nothing = best <= NEGLIGIBLE_SQUARE;
+        let chosen = present && lane == pivot;
+        if (chosen) {
+            order = k;
+            holders[first + k] = lane;
+            publish($mu, slot, a$m);
+        }
+        meet();
+        var v$m = select(fetch($mu, a$m, base + pivot), ZERO, nothing);
+        meet();
+        var alpha = ZERO;
+        alpha = select(alpha, v$m, k == $mu);
+        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        s$4 = square_from($mu, k + 1u, v$m, s$4);
+        let below = total(s0, s1, s2, s3);
+        let length = root(fma(alpha, alpha, below));
+        let flat = below <= ZERO;
+        let beta = select(select(length, -length, alpha > ZERO), alpha, flat);
+        let scale = reciprocal(select(alpha - beta, ONE, flat));
+        v$m = reflector_entry($mu, k, v$m, scale);
+        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        s$4 = fma(v$m, v$m, s$4);
+        let tau = select(TWO * reciprocal(total(s0, s1, s2, s3)), ZERO, flat);
+        own_tau = select(own_tau, tau, chosen);
+        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        s$4 = fma(v$m, a$m, s$4);
+        let weight = select(ZERO, tau * total(s0, s1, s2, s3), open && !chosen);
+        a$m = fma(-weight, v$m, a$m);
+        a$m = select(a$m, ZERO, nothing && open && k <= $mu);
+        a$m = select(a$m, select(v$m, beta, k == $mu), chosen && k <= $mu);
+    }
+
+    // R' a column a lane: R's rows, by the way of workgroup memory.
+    workgroupBarrier();
+    places[$n * WORKGROUP + slot] = a$n;
+    workgroupBarrier();
+    var x$n = ZERO;
+    if (present) {
+        if ($nu >= lane) { x$n = places[lane * WORKGROUP + first + holders[first + $nu]]; }
+    }
+    workgroupBarrier();
+    var j$n = select(ZERO, ONE, lane == $nu);
+
+    // Sweeps in tournament order: the last player stays, the others move around a circle.
+    let players = N + N % 2u;
+    let circle = players - 1u;
+    var running = present && N > 1u;
+    var status = select(CONVERGED, RUNNING, N > 1u);
+    var sweeps = 0u;
+    var rotations = 0u;
+    loop {
+        if (slot == 0u) {
+            atomicStore(&busy, 0u);
+        }
+        if (lane == 0u) {
+            atomicStore(&turned[team], 0u);
+        }
+        workgroupBarrier();
+        var count = 0u;
+        for (var round = 0u; round < circle; round++) {
+            var partner = (2u * round + circle - min(lane, circle)) % circle;
+            partner = select(partner, circle, partner == lane);
+            partner = select(partner, round, lane == circle);
+            let paired = running && partner < N;
+            let place = base + select(lane, partner, paired);
+            publish($nu, slot, x$n);
+            if (U_COLS > 0u) {
+                publish(N + $nu, slot, j$n);
+            }
+            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+            s$4 = fma(x$n, x$n, s$4);
+            let own = total(s0, s1, s2, s3);
+            publish(2u * N, slot, own);
+            meet();
+            let y$n = fetch($nu, x$n, place);
+            let other = fetch(2u * N, own, place);
+            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+            s$4 = fma(x$n, y$n, s$4);
+            let product = total(s0, s1, s2, s3);
+            let left = lane < partner;
+            let turn = rotation(select(other, own, left), select(own, other, left), product);
+            let needed = paired && turn.needed;
+            if (anyone(needed)) {
+                // Rutishauser's form, which does not drift; and not a bit of those that need none.
+                let s = select(-turn.s, turn.s, left);
+                let tau = select(-turn.tau, turn.tau, left);
+                x$n = select(x$n, fma(-s, fma(tau, x$n, y$n), x$n), needed);
+                if (U_COLS > 0u) {
+                    { let other = fetch(N + $nu, j$n, place); j$n = select(j$n, fma(-s, fma(tau, j$n, other), j$n), needed); }
+                }
+                count += select(0u, 1u, needed && left);
+            }
+            meet();
+        }
+        if (count > 0u) {
+            atomicAdd(&turned[team], count);
+        }
+        workgroupBarrier();
+        if (running) {
+            let sum = atomicLoad(&turned[team]);
+            sweeps += 1u;
+            rotations += sum;
+            if (sum == 0u) {
+                status = CONVERGED;
+            } else if (sweeps >= P.max_sweeps) {
+                status = CAPPED;
+            }
+            running = status == RUNNING;
+            if (running) {
+                atomicStore(&busy, 1u);
+            }
+        }
+        workgroupBarrier();
+        if (slot == 0u) {
+            any_busy = atomicLoad(&busy);
+        }
+        if (workgroupUniformLoad(&any_busy) == 0u) {
+            break;
+        }
+    }
+
+    // Singular values, where they come in order, and which count.
+    s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+    s$4 = fma(x$n, x$n, s$4);
+    let norm = root(total(s0, s1, s2, s3));
+    let sigma = select(ZERO, norm, present && norm > NEGLIGIBLE);
+    publish(0u, slot, sigma);
+    meet();
+    var place = 0u;
+    var highest = ZERO;
+    for (var l = 0u; l < N; l++) {
+        let other = fetch(0u, sigma, base + l);
+        place += select(0u, 1u, other > sigma || (other == sigma && l < lane));
+        highest = max(highest, other);
+    }
+    let threshold = threshold_of(min(matrix, P.end - 1u), power, highest);
+    var rank = 0u;
+    var known = 0u;
+    for (var l = 0u; l < N; l++) {
+        let other = fetch(0u, sigma, base + l);
+        rank += select(0u, 1u, other > max(threshold, ZERO));
+        known += select(0u, 1u, other > ZERO);
+    }
+    meet();
+    let counts = sigma > max(threshold, ZERO);
+    let value = unscaled(sigma, -power);
+    let nan = cutoffs[0];
+    if (present) {
+        let answer = select(value, weight(sigma, counts), COMPOSES);
+        values[matrix * N + place] = select(nan, answer, finite);
+        if (overflowed(value) || (counts && vanished(value))) {
+            atomicStore(&lost[team], 1u);
+        }
+    }
+    workgroupBarrier();
+    if (present && lane == 0u) {
+        let words = matrix * STATE_WORDS;
+        let ended = select(NON_FINITE, status, finite);
+        state[words + STATUS] = select(SCATTERED, ended, in_line(at));
+        state[words + SWEEPS] = sweeps;
+        state[words + ROTATIONS] = rotations;
+        state[words + RANK] = rank;
+        state[words + KNOWN] = known;
+        state[words + POWER] = bitcast<u32>(power);
+        state[words + LOST] = atomicLoad(&lost[team]);
+    }
+
+    // V. The caller's decides the signs: its first entry of largest magnitude is positive.
+    let inverse = reciprocal(select(ONE, sigma, sigma > ZERO));
+    x$n = x$n * inverse;
+    var sign = Sign(ZERO, 0u, false);
+    if (WITH_V && !TRANSPOSED) {
+        sign = signed(sign, x$n, holders[first + $nu]);
+    }
+    var flip = sign.negative;
+
+    // U = Q J, and beyond n the further columns of Q, a column a lane at a time.
+    for (var begin = 0u; begin < U_COLS; begin += LANES) {
+        let c = begin + lane;
+        var u$m = select(ZERO, ONE, c == $mu && c >= N);
+        if (c < N) {
+            u$n = j$n;
+        }
+        for (var left = N; left > 0u; left--) {
+            let k = left - 1u;
+            let holder = holders[first + k];
+            if (lane == holder) {
+                publish($mu, slot, a$m);
+                publish(M, slot, own_tau);
+            }
+            meet();
+            let tau = fetch(M, own_tau, base + holder);
+            let v$m = reflector_entry($mu, k, fetch($mu, a$m, base + holder), ONE);
+            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+            s$4 = fma(v$m, u$m, s$4);
+            let weight = tau * total(s0, s1, s2, s3);
+            u$m = fma(-weight, v$m, u$m);
+            meet();
+        }
+        sign = Sign(ZERO, 0u, false);
+        if (TRANSPOSED) {
+            sign = signed(sign, u$m, rows[team * M + $mu]);
+        }
+        let flip_u = select(flip && c < N, sign.negative, TRANSPOSED);
+        flip = select(flip, flip_u, c < N);
+        if (matrix < P.end && c < U_COLS) {
+            let to = (matrix * U_COLS + select(c, place, c < N)) * M;
+            u[to + rows[team * M + $mu]] = select(nan, select(u$m, -u$m, flip_u), finite);
+        }
+    }
+    if (WITH_V && present) {
+        let to = (matrix * N + place) * N;
+        v[to + holders[first + $nu]] = select(nan, select(x$n, -x$n, flip), finite);
+    }
+}
+
+// The exponent of an entry, NOT_FINITE if it is not.
+fn top_of(b: Bits) -> i32 {
+    return select(NOT_FINITE, exponent(b), is_finite(b));
+}
+
+// The value above which the singular values of a scaled matrix count.
+fn threshold_of(matrix: u32, power: i32, highest: T) -> T {
+    let cut = 1u + 3u * P.cutoffs * matrix;
+    let exponent = i32(cutoffs[cut + 2u]) + power;
+    var absolute = cutoffs[cut + 1u] * power_of_two(clamp(exponent, LEAST, MOST));
+    absolute = select(absolute, ZERO, exponent < LEAST);
+    return max(cutoffs[cut] * highest, absolute);
+}
+
+// The first entry of largest magnitude, by the caller's rows.
+struct Sign {
+    size: T,
+    row: u32,
+    negative: bool,
+}
+
+fn signed(before: Sign, entry: T, row: u32) -> Sign {
+    let size = abs(entry);
+    if (size > before.size || (size == before.size && row < before.row)) {
+        return Sign(size, row, entry < ZERO);
+    }
+    return before;
+}
+
+// Adds the square of an entry to a sum, if its row is at least `start`.
+fn square_from(row: u32, start: u32, entry: T, sum: T) -> T {
+    let e = select(ZERO, entry, row >= start);
+    return fma(e, e, sum);
+}
+
+// An entry of reflector k, from what is below the diagonal: one on it, zero above.
+fn reflector_entry(row: u32, k: u32, entry: T, scale: T) -> T {
+    return select(select(ZERO, ONE, row == k), entry * scale, row > k);
+}

@@ -1,0 +1,43 @@
+// What the columns kernel sees: matrices as the caller has them in, results as the caller gets them
+// out.
+
+struct Params {
+    first: u32,       // first matrix of this dispatch
+    end: u32,         // one past the last
+    row_stride: u32,  // entries from a row of a matrix to the next
+    col_stride: u32,
+    cutoffs: u32,     // 1 where every matrix has its own cutoffs, else 0
+    max_sweeps: u32,
+    tolerance: f32,   // cosine below which a pair is orthogonal
+}
+
+@group(0) @binding(0) var<uniform> P: Params;
+// M x N a matrix, as 32-bit words.
+@group(0) @binding(1) var<storage, read> input: array<u32>;
+// NaN; then, for all matrices or for each, the relative cutoff and mantissa and exponent of the
+// absolute one.
+@group(0) @binding(2) var<storage, read> cutoffs: array<T>;
+// M x U_COLS a matrix.
+@group(0) @binding(3) var<storage, read_write> u: array<T>;
+// N x N a matrix.
+@group(0) @binding(4) var<storage, read_write> v: array<T>;
+// N a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
+// is one.
+@group(0) @binding(5) var<storage, read_write> values: array<T>;
+// STATE_WORDS a matrix.
+@group(0) @binding(6) var<storage, read_write> state: array<u32>;
+
+const STATE_WORDS: u32 = 8u;
+const STATUS: u32 = 0u;
+const SWEEPS: u32 = 1u;
+const ROTATIONS: u32 = 2u;
+const RANK: u32 = 3u;
+const KNOWN: u32 = 4u;  // singular values that are not zero
+const POWER: u32 = 5u;  // the matrix was multiplied by 2^power
+const LOST: u32 = 6u;   // whether a singular value cannot be represented
+
+const RUNNING: u32 = 0u;
+const CONVERGED: u32 = 1u;
+const CAPPED: u32 = 2u;
+const SCATTERED: u32 = 3u; // neighbours in the workgroup are not in the subgroup: never seen
+const NON_FINITE: u32 = 4u;

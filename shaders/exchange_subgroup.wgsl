@@ -1,0 +1,34 @@
+// Lanes of a team lie in one subgroup, and read each other's registers.
+
+struct Invocation {
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+}
+
+// This lane's place, as fetch() counts.
+fn own_place(at: Invocation) -> u32 {
+    return at.lane;
+}
+
+// Whether neighbours in the workgroup are neighbours in the subgroup: everywhere so far, but no
+// specification says so.
+fn in_line(at: Invocation) -> bool {
+    return at.lane % LANES == at.index % LANES;
+}
+
+// Puts up an entry for others to fetch.
+fn publish(row: u32, slot: u32, value: T) {}
+
+// The entry of the lane at a place, given one's own.
+fn fetch(row: u32, own: T, place: u32) -> T {
+    return subgroupShuffle(own, place);
+}
+
+// Between what is published and what is fetched, and again before the next.
+fn meet() {}
+
+// Whether what follows, in which lanes may fetch, is needed by anyone whom they may fetch from.
+fn anyone(needed: bool) -> bool {
+    return subgroupAny(needed);
+}

@@ -1,0 +1,31 @@
+// Lanes of a team give each other their columns by the way of workgroup memory: see
+// exchange_subgroup.wgsl.
+
+struct Invocation {
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) index: u32,
+}
+
+fn own_place(at: Invocation) -> u32 {
+    return at.index;
+}
+
+fn in_line(at: Invocation) -> bool {
+    return true;
+}
+
+fn publish(row: u32, slot: u32, value: T) {
+    places[row * WORKGROUP + slot] = value;
+}
+
+fn fetch(row: u32, own: T, place: u32) -> T {
+    return places[row * WORKGROUP + place];
+}
+
+fn meet() {
+    workgroupBarrier();
+}
+
+fn anyone(needed: bool) -> bool {
+    return needed;
+}

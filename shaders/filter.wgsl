@@ -1,0 +1,5 @@
+// The f in left diag(f(sigma)) right': as src/filter.rs.
+
+fn weight(sigma: T, counts: bool) -> T {
+    return select(ZERO, reciprocal(select(ONE, sigma, counts)), counts);
+}

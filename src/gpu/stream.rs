@@ -1,0 +1,251 @@
+//! What a call sends to the device and gets back: buffers, dispatches, and the time they took.
+
+use bytemuck::Pod;
+
+use crate::error::Error;
+use crate::gpu::Gpu;
+use crate::gpu::clock::Clock;
+
+/// Bytes of a dispatch's parameters, of whatever kernel.
+pub(super) const PARAMS_SIZE: usize = 48;
+/// Dispatches in one submit: as many as there are slots for their parameters.
+pub(super) const SLOTS: usize = 256;
+/// Offsets of uniform buffers are multiples of this everywhere.
+const SLOT_SIZE: usize = 256;
+
+/// One dispatch to come.
+pub(super) struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    params: [u8; PARAMS_SIZE],
+    groups: [u32; 2],
+}
+
+impl Dispatch {
+    /// `params` may be shorter than what there is room for.
+    pub fn new(pipeline: &wgpu::ComputePipeline, params: impl Pod, groups: [u32; 2]) -> Self {
+        let mut bytes = [0; PARAMS_SIZE];
+        let params = bytemuck::bytes_of(&params);
+        bytes[..params.len()].copy_from_slice(params);
+        Dispatch {
+            pipeline: pipeline.clone(),
+            params: bytes,
+            groups,
+        }
+    }
+}
+
+/// The front of a buffer, to read back.
+pub(super) struct Part<'a> {
+    buffer: &'a wgpu::Buffer,
+    bytes: u64,
+}
+
+impl<'a> Part<'a> {
+    /// `len` entries of type U.
+    pub fn new<U>(buffer: &'a wgpu::Buffer, len: usize) -> Self {
+        Part {
+            buffer,
+            bytes: (len * size_of::<U>()) as u64,
+        }
+    }
+}
+
+/// Makes the buffers of a call.
+pub(super) struct Maker<'d> {
+    device: &'d wgpu::Device,
+    params: &'d wgpu::Buffer,
+}
+
+impl Maker<'_> {
+    /// A buffer that kernels use.
+    pub fn buffer(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+        use wgpu::BufferUsages as Usage;
+        let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        buffer(self.device, label, bytes as u64, usage)
+    }
+
+    /// The parameters and these buffers, for a kernel of this layout.
+    pub fn group(
+        &self,
+        layout: &wgpu::BindGroupLayout,
+        buffers: &[&wgpu::Buffer],
+    ) -> wgpu::BindGroup {
+        let params = wgpu::BufferBinding {
+            buffer: self.params,
+            offset: 0,
+            size: wgpu::BufferSize::new(PARAMS_SIZE as u64),
+        };
+        let params = wgpu::BindingResource::Buffer(params);
+        let buffers = buffers.iter().map(|buffer| buffer.as_entire_binding());
+        let entries: Vec<_> = std::iter::once(params)
+            .chain(buffers)
+            .enumerate()
+            .map(|(binding, resource)| wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource,
+            })
+            .collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout,
+            entries: &entries,
+        })
+    }
+}
+
+fn buffer(
+    device: &wgpu::Device,
+    label: &str,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        // Bindings are never empty; 16 holds any one entry.
+        size: bytes.max(16),
+        usage,
+        mapped_at_creation: false,
+    })
+}
+
+/// The device, as one call uses it.
+pub(super) struct Stream<'c> {
+    gpu: &'c Gpu,
+    /// Whether the caller's thread may block until the device is done.
+    blocking: bool,
+    clock: Option<Clock>,
+    params: wgpu::Buffer,
+    readback: wgpu::Buffer,
+}
+
+impl<'c> Stream<'c> {
+    /// `readback` is the most bytes that are read at once.
+    pub async fn new(gpu: &'c Gpu, blocking: bool, readback: usize) -> Result<Self, Error> {
+        use wgpu::BufferUsages as Usage;
+        let clock = Clock::new(&gpu.device).await?;
+        gpu.device
+            .scoped(|device, _| Stream {
+                gpu,
+                blocking,
+                clock,
+                params: buffer(
+                    device,
+                    "params",
+                    (SLOTS * SLOT_SIZE) as u64,
+                    Usage::UNIFORM | Usage::COPY_DST,
+                ),
+                readback: buffer(
+                    device,
+                    "readback",
+                    readback as u64,
+                    Usage::MAP_READ | Usage::COPY_DST,
+                ),
+            })
+            .await
+    }
+
+    /// Makes buffers and groups of them.
+    pub async fn make<R>(&self, f: impl FnOnce(&Maker<'_>) -> R) -> Result<R, Error> {
+        self.gpu
+            .device
+            .scoped(|device, _| {
+                f(&Maker {
+                    device,
+                    params: &self.params,
+                })
+            })
+            .await
+    }
+
+    pub async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {
+        self.gpu
+            .device
+            .scoped(|_, queue| queue.write_buffer(buffer, 0, bytemuck::cast_slice(data)))
+            .await
+    }
+
+    /// Submits dispatches that run one after the other.
+    pub async fn submit(
+        &self,
+        group: &wgpu::BindGroup,
+        dispatches: &[Dispatch],
+    ) -> Result<(), Error> {
+        let mut slots = vec![0; dispatches.len() * SLOT_SIZE];
+        for (slot, dispatch) in slots.chunks_exact_mut(SLOT_SIZE).zip(dispatches) {
+            slot[..PARAMS_SIZE].copy_from_slice(&dispatch.params);
+        }
+        if let Some(clock) = &self.clock {
+            clock.make_room(&self.gpu.device, self.blocking).await?;
+        }
+        self.gpu
+            .device
+            .scoped(|device, queue| {
+                // Ordered with the submits before: they have read their parameters by then.
+                queue.write_buffer(&self.params, 0, &slots);
+                let mut encoder = device.create_command_encoder(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: self.clock.as_ref().map(Clock::next),
+                });
+                for (index, dispatch) in dispatches.iter().enumerate() {
+                    pass.set_pipeline(&dispatch.pipeline);
+                    pass.set_bind_group(0, group, &[(index * SLOT_SIZE) as u32]);
+                    let [x, y] = dispatch.groups;
+                    pass.dispatch_workgroups(x, y, 1);
+                }
+                drop(pass);
+                queue.submit([encoder.finish()]);
+            })
+            .await
+    }
+
+    /// What `take` makes of the parts' bytes, one after the other, once the device has computed them.
+    pub async fn read<R>(
+        &self,
+        parts: &[Part<'_>],
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
+        let total = parts.iter().map(|part| part.bytes).sum();
+        self.gpu
+            .device
+            .scoped(|device, queue| {
+                let mut encoder = device.create_command_encoder(&Default::default());
+                let mut offset = 0;
+                for part in parts.iter().filter(|part| part.bytes > 0) {
+                    let Part { buffer, bytes } = part;
+                    encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, offset, *bytes);
+                    offset += bytes;
+                }
+                queue.submit([encoder.finish()]);
+            })
+            .await?;
+        let device = &self.gpu.device;
+        let view = device.read(&self.readback, total, self.blocking).await?;
+        let result = take(&view);
+        drop(view);
+        self.readback.unmap();
+        Ok(result)
+    }
+
+    /// Seconds that the device was at work, where it has a clock.
+    pub async fn seconds(&self) -> Result<Option<f64>, Error> {
+        match &self.clock {
+            Some(clock) => Ok(Some(clock.seconds(&self.gpu.device, self.blocking).await?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Copies entries off the front of `bytes` until `to` is full.
+pub(super) fn fill<U: Pod>(bytes: &mut &[u8], to: &mut [U]) {
+    let (front, rest) = bytes.split_at(size_of_val(to));
+    *bytes = rest;
+    bytemuck::cast_slice_mut(to).copy_from_slice(front);
+}
+
+/// `len` entries off the front of `bytes`.
+pub(super) fn take<U: Pod>(bytes: &mut &[u8], len: usize) -> Vec<U> {
+    let (front, rest) = bytes.split_at(len * size_of::<U>());
+    *bytes = rest;
+    bytemuck::pod_collect_to_vec(front)
+}
