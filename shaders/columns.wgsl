@@ -50,7 +50,9 @@ fn columns(at: Invocation) {
     let step = P.row_stride;
     var top = NO_EXPONENT;
     if (present) {
-        top = max(top, top_of(bits_at(start + $mu * step)));
+        for (var i = 0u; i < M; i++) {
+            top = max(top, top_of(bits_at(start + i * step)));
+        }
     }
     tops[slot] = top;
     if (lane == 0u) {
@@ -62,16 +64,18 @@ fn columns(at: Invocation) {
     }
     let finite = top < NOT_FINITE;
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
-    var a$m = ZERO;
-    if (present && finite) {
-        a$m = scaled(bits_at(start + $mu * step), power);
+    for (var i = 0u; i < M; i++) {
+        var entry = ZERO;
+        if (present && finite) {
+            entry = scaled(bits_at(start + i * step), power);
+        }
+        places[i * WORKGROUP + slot] = entry;
     }
-    places[$mu * WORKGROUP + slot] = abs(a$m);
     workgroupBarrier();
     for (var i = lane; i < M; i += LANES) {
         var most = ZERO;
         for (var l = 0u; l < N; l++) {
-            most = max(most, places[i * WORKGROUP + first + l]);
+            most = max(most, abs(places[i * WORKGROUP + first + l]));
         }
         largest[team * M + i] = most;
     }
@@ -86,9 +90,8 @@ fn columns(at: Invocation) {
         rows[team * M + rank] = i;
     }
     workgroupBarrier();
-    if (present && finite) {
-        a$m = scaled(bits_at(start + rows[team * M + $mu] * step), power);
-    }
+    var a$m = places[rows[team * M + $mu] * WORKGROUP + slot];
+    workgroupBarrier();
 
     // QR with column pivoting. Columns stay on their lanes: `order` is the step at which this
     // lane's was the pivot. Rows up to it hold R, those below the reflector.

@@ -66,7 +66,13 @@ impl Which {
                 Ok(Engine::cpu_with(tuning))
             }
             Which::Gpu => Engine::gpu(&options),
-            Which::GpuDefaults => Engine::gpu(&options.default_limits(true).checked_shaders(true)),
+            Which::GpuDefaults => {
+                let mut tuning = Tuning::default();
+                // Up to 10x10: software drivers take seconds to compile larger ones.
+                tuning.invocation_words = 40;
+                let options = options.default_limits(true).checked_shaders(true);
+                Engine::gpu(&options.tuning(tuning))
+            }
             Which::GpuShrunk => Engine::gpu(&options.tuning(shrunk())),
         }
     }

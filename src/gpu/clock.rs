@@ -112,9 +112,10 @@ impl Clock {
         Ok(())
     }
 
-    /// Seconds in all passes so far.
+    /// Seconds in all passes since the last look.
     pub async fn seconds(&self, device: &Device, blocking: bool) -> Result<f64, Error> {
         self.collect(device, blocking).await?;
-        Ok(self.state().ticks as f64 * self.tick)
+        let ticks = std::mem::take(&mut self.state().ticks);
+        Ok(ticks as f64 * self.tick)
     }
 }

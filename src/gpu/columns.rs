@@ -9,7 +9,7 @@ use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::gpu::compose::{Factors, compose};
 use crate::gpu::shader::{Blueprint, Kernel};
-use crate::gpu::stream::{Dispatch, Part, Stream, fill, take};
+use crate::gpu::stream::{Channel, Dispatch, Part, Stream, fill, take};
 use crate::host::delivery::fix_signs;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
@@ -45,6 +45,12 @@ const CONVERGED: u32 = 1;
 const SCATTERED: u32 = 3;
 const NON_FINITE: u32 = 4;
 
+/// What a call works with, and leaves for the next of its kind.
+pub(super) struct Tools {
+    channel: Channel,
+    buffers: Buffers,
+}
+
 /// The buffers of one chunk, used again for every chunk of a call.
 struct Buffers {
     input: wgpu::Buffer,
@@ -66,16 +72,22 @@ pub(super) async fn run<T: Real>(
 ) -> Result<Option<f64>, Error> {
     let sizes = &call.sizes;
     let chunk = recipe.chunk.min(outputs.outcomes.len());
-    let read = sizes.u + sizes.sigma + sizes.v + sizes.composed;
-    let read = chunk * (read * size_of::<T>() + STATE_WORDS * 4);
-    let stream = Stream::new(gpu, call.blocking, read).await?;
-    let buffers = create_buffers::<T>(gpu, &stream, &call.problem, chunk).await?;
+    let tools = match gpu.columns.take(&call.problem, chunk) {
+        Some(tools) => tools,
+        None => create::<T>(gpu, &call.problem, chunk).await?,
+    };
+    let Tools { channel, buffers } = &tools;
+    let stream = Stream {
+        gpu,
+        channel,
+        blocking: call.blocking,
+    };
     let blueprint = Blueprint::new(Kernel::Columns, &call.problem, recipe);
     let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
     let mut packed = Vec::new();
     for (first, outputs) in outputs.runs(0, chunk, sizes) {
         let count = outputs.outcomes.len();
-        let [row_stride, col_stride] = upload(&stream, call, first, count, &mut packed, &buffers)
+        let [row_stride, col_stride] = upload(&stream, call, first, count, &mut packed, buffers)
             .await?
             .map(|step| step as u32);
         let cutoffs = cutoffs(call, first, count);
@@ -97,31 +109,31 @@ pub(super) async fn run<T: Real>(
             stream.submit(&buffers.columns, &[dispatch]).await?;
         }
         if let Some(group) = &buffers.compose {
-            compose(gpu, &stream, &call.problem, recipe, group, count).await?;
+            compose(&stream, &call.problem, recipe, group, count).await?;
         }
-        download(&stream, call, &buffers, outputs).await?;
+        download(&stream, call, buffers, outputs).await?;
         call.progress(first + count);
     }
-    stream.seconds().await
+    let seconds = stream.seconds().await?;
+    gpu.columns.put(&call.problem, chunk, tools);
+    Ok(seconds)
 }
 
-async fn create_buffers<T: Real>(
-    gpu: &Gpu,
-    stream: &Stream<'_>,
-    problem: &Problem,
-    chunk: usize,
-) -> Result<Buffers, Error> {
+async fn create<T: Real>(gpu: &Gpu, problem: &Problem, chunk: usize) -> Result<Tools, Error> {
     let (m, n) = (problem.rows, problem.cols);
     let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
-    stream
-        .make(|maker| {
+    let sizes = problem.sizes();
+    let read = entries(sizes.u + sizes.sigma + sizes.v + sizes.composed) + chunk * STATE_WORDS * 4;
+    let channel = Channel::new(gpu, read).await?;
+    let buffers = channel
+        .make(gpu, |maker| {
             let input = maker.buffer("input", entries(m * n));
             let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
             let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
             let v = maker.buffer("v", entries(n * n));
             let values = maker.buffer("values", entries(n));
             let state = maker.buffer("state", chunk * STATE_WORDS * 4);
-            let composed = maker.buffer("composed", entries(problem.sizes().composed));
+            let composed = maker.buffer("composed", entries(sizes.composed));
             let columns = [&input, &cutoffs, &u, &v, &values, &state];
             let columns = maker.group(&gpu.pipelines.columns_layout, &columns);
             let compose = problem.composed.map(|sides| {
@@ -144,7 +156,8 @@ async fn create_buffers<T: Real>(
                 compose,
             }
         })
-        .await
+        .await?;
+    Ok(Tools { channel, buffers })
 }
 
 /// Writes the entries of `count` matrices from `first` on, as they are if they lie in one piece;

@@ -49,7 +49,6 @@ impl Factors<'_> {
 
 /// Composes `count` matrices, some a submit.
 pub(super) async fn compose(
-    gpu: &Gpu,
     stream: &Stream<'_>,
     problem: &Problem,
     recipe: &GpuRecipe,
@@ -59,7 +58,7 @@ pub(super) async fn compose(
     let Some((left, right)) = problem.composed else {
         return Ok(());
     };
-    let n = problem.cols;
+    let (n, gpu) = (problem.cols, stream.gpu);
     let (rows, cols) = (problem.side(left), problem.side(right));
     let size = |side| match side {
         Side::U => problem.rows * problem.formed_u_cols(),

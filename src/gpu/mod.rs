@@ -2,7 +2,8 @@
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `peak` what it does at best, `shader` puts the
-//! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it.
+//! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
+//! `shelf` what it leaves for the next.
 //! `columns` runs a call of small matrices, `solve` one of others, whose results `delivery` hands
 //! out; `compose` forms what is asked of their factors.
 
@@ -16,6 +17,7 @@ mod device;
 mod peak;
 mod pipelines;
 mod shader;
+mod shelf;
 mod solve;
 mod stream;
 
@@ -38,6 +40,8 @@ pub(crate) struct Gpu {
     limits: Limits,
     tuning: Tuning,
     pipelines: pipelines::Pipelines,
+    columns: shelf::Shelf<columns::Tools>,
+    solve: shelf::Shelf<solve::Tools>,
 }
 
 impl Gpu {
@@ -52,6 +56,8 @@ impl Gpu {
             limits,
             tuning: options.tuning.clone(),
             pipelines,
+            columns: Default::default(),
+            solve: Default::default(),
         })
     }
 

@@ -320,6 +320,7 @@ mod tests {
     use crate::options::Options;
     use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
     use crate::planner::{Convergence, Job, Tuning};
+    use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
     fn validated(blueprint: &Blueprint) -> naga::Module {
@@ -330,9 +331,31 @@ mod tests {
             Dtype::F32 => Capabilities::empty(),
             Dtype::F64 => Capabilities::FLOAT64,
         } | Capabilities::SUBGROUP;
-        Validator::new(ValidationFlags::all(), capabilities)
+        let info = Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
+        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
+        assert!(spirv.is_ok(), "{blueprint:?}: {spirv:?}");
+        // Neither language has f64.
+        if blueprint.dtype == Dtype::F32 {
+            let options = msl::Options {
+                lang_version: (2, 4),
+                fake_missing_bindings: true,
+                ..Default::default()
+            };
+            let metal = msl::write_string(&module, &info, &options, &Default::default());
+            assert!(metal.is_ok(), "{blueprint:?}: {metal:?}");
+            let options = hlsl::Options {
+                shader_model: hlsl::ShaderModel::V6_0,
+                fake_missing_bindings: true,
+                ..Default::default()
+            };
+            let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
+            let direct3d = hlsl::Writer::new(&mut text, &options, &pipeline)
+                .write(&module, &info, None)
+                .map(|_| ());
+            assert!(direct3d.is_ok(), "{blueprint:?}: {direct3d:?}");
+        }
         module
     }
 
@@ -347,7 +370,8 @@ mod tests {
             .sum()
     }
 
-    /// wgpu does not check workgroup memory: the planner's count must cover what shaders declare.
+    /// Valid, and translated for Vulkan, Metal and Direct3D. wgpu does not check workgroup memory: the
+    /// planner's count must cover what shaders declare.
     #[test]
     fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
         let job = Job {

@@ -11,7 +11,7 @@ use crate::gpu::compose::{Factors, block, compose};
 use crate::gpu::delivery::{Raw, deliver};
 use crate::gpu::pipelines::SOLVE_BUFFERS;
 use crate::gpu::shader::{Blueprint, Kernel};
-use crate::gpu::stream::{Dispatch, PARAMS_SIZE, Part, SLOTS, Stream, take};
+use crate::gpu::stream::{Channel, Dispatch, PARAMS_SIZE, Part, SLOTS, Stream, take};
 use crate::host::intake::{self, Head};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
@@ -48,6 +48,12 @@ const ROTATIONS: usize = 2;
 const RUNNING: u32 = 0;
 const CONVERGED: u32 = 1;
 
+/// What a call works with, and leaves for the next of its kind.
+pub(super) struct Tools {
+    channel: Channel,
+    buffers: Buffers,
+}
+
 /// The buffers of one chunk, used again for every chunk of a call.
 struct Buffers {
     a: wgpu::Buffer,
@@ -70,12 +76,19 @@ pub(super) async fn run<T: Real>(
 ) -> Result<Option<f64>, Error> {
     let count = outputs.outcomes.len();
     let chunk = recipe.chunk.min(count);
-    let stream = Stream::new(gpu, call.blocking, readback::<T>(&call.problem, chunk)).await?;
-    let solver = Solver {
+    let tools = match gpu.solve.take(&call.problem, chunk) {
+        Some(tools) => tools,
+        None => create::<T>(gpu, &call.problem, chunk).await?,
+    };
+    let stream = Stream {
         gpu,
+        channel: &tools.channel,
+        blocking: call.blocking,
+    };
+    let solver = Solver {
         call,
         recipe,
-        buffers: create_buffers::<T>(gpu, &stream, &call.problem, chunk).await?,
+        buffers: &tools.buffers,
         stream,
     };
     let mut host = Host::new(&call.problem, chunk)?;
@@ -84,28 +97,21 @@ pub(super) async fn run<T: Real>(
         solver.solve_chunk(&mut host, first, outputs).await?;
         call.progress(done);
     }
-    solver.stream.seconds().await
+    let seconds = stream.seconds().await?;
+    gpu.solve.put(&call.problem, chunk, tools);
+    Ok(seconds)
 }
 
-/// All that can be read back at once: every result of a chunk.
-fn readback<T: Real>(problem: &Problem, chunk: usize) -> usize {
-    let (m, n) = (problem.rows, problem.cols);
-    let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
-    let all = entries(2 * n + m * problem.formed_u_cols() + n * n) + chunk * (n + STATE_WORDS) * 4;
-    all.max(entries(problem.sizes().composed))
-}
-
-async fn create_buffers<T: Real>(
-    gpu: &Gpu,
-    stream: &Stream<'_>,
-    problem: &Problem,
-    chunk: usize,
-) -> Result<Buffers, Error> {
+async fn create<T: Real>(gpu: &Gpu, problem: &Problem, chunk: usize) -> Result<Tools, Error> {
     let (m, n) = (problem.rows, problem.cols);
     let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
     let words = |per_matrix: usize| chunk * per_matrix * 4;
-    stream
-        .make(|maker| {
+    // All that can be read back at once: every result of a chunk.
+    let read = entries(2 * n + m * problem.formed_u_cols() + n * n) + words(n + STATE_WORDS);
+    let read = read.max(entries(problem.sizes().composed));
+    let channel = Channel::new(gpu, read).await?;
+    let buffers = channel
+        .make(gpu, |maker| {
             let a = maker.buffer("a", entries(m * n));
             let x = maker.buffer("x", entries(n * n));
             let j = maker.buffer("j", entries(n * n));
@@ -138,7 +144,8 @@ async fn create_buffers<T: Real>(
                 compose,
             }
         })
-        .await
+        .await?;
+    Ok(Tools { channel, buffers })
 }
 
 /// The host's share of a chunk, used again for every chunk of a call.
@@ -193,10 +200,9 @@ struct Results<T> {
 }
 
 struct Solver<'c, 'v, T> {
-    gpu: &'c Gpu,
     call: &'c Call<'v, T>,
     recipe: &'c GpuRecipe,
-    buffers: Buffers,
+    buffers: &'c Buffers,
     stream: Stream<'c>,
 }
 
@@ -266,8 +272,9 @@ impl<T: Real> Solver<'_, '_, T> {
     }
 
     async fn pipeline(&self, kernel: Kernel) -> Result<(wgpu::ComputePipeline, u32), Error> {
+        let gpu = self.stream.gpu;
         let blueprint = Blueprint::new(kernel, &self.call.problem, self.recipe);
-        let pipeline = self.gpu.pipelines.get(&self.gpu.device, blueprint).await?;
+        let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
         Ok((pipeline, blueprint.workgroup))
     }
 
@@ -386,7 +393,7 @@ impl<T: Real> Solver<'_, '_, T> {
             return Ok(Vec::new());
         };
         self.stream.write(&self.buffers.weights, weights).await?;
-        compose(self.gpu, &self.stream, problem, self.recipe, group, count).await?;
+        compose(&self.stream, problem, self.recipe, group, count).await?;
         let len = count * problem.sizes().composed;
         let composed = Part::new::<T>(&self.buffers.composed, len);
         self.stream

@@ -108,32 +108,23 @@ fn buffer(
     })
 }
 
-/// The device, as one call uses it.
-pub(super) struct Stream<'c> {
-    gpu: &'c Gpu,
-    /// Whether the caller's thread may block until the device is done.
-    blocking: bool,
+/// What calls talk to the device through, one after the other.
+pub(super) struct Channel {
     clock: Option<Clock>,
     params: wgpu::Buffer,
     readback: wgpu::Buffer,
 }
 
-impl<'c> Stream<'c> {
+impl Channel {
     /// `readback` is the most bytes that are read at once.
-    pub async fn new(gpu: &'c Gpu, blocking: bool, readback: usize) -> Result<Self, Error> {
+    pub async fn new(gpu: &Gpu, readback: usize) -> Result<Self, Error> {
         use wgpu::BufferUsages as Usage;
         let clock = Clock::new(&gpu.device).await?;
+        let params = (SLOTS * SLOT_SIZE) as u64;
         gpu.device
-            .scoped(|device, _| Stream {
-                gpu,
-                blocking,
+            .scoped(|device, _| Channel {
                 clock,
-                params: buffer(
-                    device,
-                    "params",
-                    (SLOTS * SLOT_SIZE) as u64,
-                    Usage::UNIFORM | Usage::COPY_DST,
-                ),
+                params: buffer(device, "params", params, Usage::UNIFORM | Usage::COPY_DST),
                 readback: buffer(
                     device,
                     "readback",
@@ -145,18 +136,24 @@ impl<'c> Stream<'c> {
     }
 
     /// Makes buffers and groups of them.
-    pub async fn make<R>(&self, f: impl FnOnce(&Maker<'_>) -> R) -> Result<R, Error> {
-        self.gpu
-            .device
-            .scoped(|device, _| {
-                f(&Maker {
-                    device,
-                    params: &self.params,
-                })
-            })
+    pub async fn make<R>(&self, gpu: &Gpu, f: impl FnOnce(&Maker<'_>) -> R) -> Result<R, Error> {
+        let params = &self.params;
+        gpu.device
+            .scoped(|device, _| f(&Maker { device, params }))
             .await
     }
+}
 
+/// The device, as one call uses it.
+#[derive(Clone, Copy)]
+pub(super) struct Stream<'c> {
+    pub gpu: &'c Gpu,
+    pub channel: &'c Channel,
+    /// Whether the caller's thread may block until the device is done.
+    pub blocking: bool,
+}
+
+impl Stream<'_> {
     pub async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {
         self.gpu
             .device
@@ -174,18 +171,18 @@ impl<'c> Stream<'c> {
         for (slot, dispatch) in slots.chunks_exact_mut(SLOT_SIZE).zip(dispatches) {
             slot[..PARAMS_SIZE].copy_from_slice(&dispatch.params);
         }
-        if let Some(clock) = &self.clock {
+        if let Some(clock) = &self.channel.clock {
             clock.make_room(&self.gpu.device, self.blocking).await?;
         }
         self.gpu
             .device
             .scoped(|device, queue| {
                 // Ordered with the submits before: they have read their parameters by then.
-                queue.write_buffer(&self.params, 0, &slots);
+                queue.write_buffer(&self.channel.params, 0, &slots);
                 let mut encoder = device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: None,
-                    timestamp_writes: self.clock.as_ref().map(Clock::next),
+                    timestamp_writes: self.channel.clock.as_ref().map(Clock::next),
                 });
                 for (index, dispatch) in dispatches.iter().enumerate() {
                     pass.set_pipeline(&dispatch.pipeline);
@@ -213,23 +210,31 @@ impl<'c> Stream<'c> {
                 let mut offset = 0;
                 for part in parts.iter().filter(|part| part.bytes > 0) {
                     let Part { buffer, bytes } = part;
-                    encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, offset, *bytes);
+                    encoder.copy_buffer_to_buffer(
+                        buffer,
+                        0,
+                        &self.channel.readback,
+                        offset,
+                        *bytes,
+                    );
                     offset += bytes;
                 }
                 queue.submit([encoder.finish()]);
             })
             .await?;
         let device = &self.gpu.device;
-        let view = device.read(&self.readback, total, self.blocking).await?;
+        let view = device
+            .read(&self.channel.readback, total, self.blocking)
+            .await?;
         let result = take(&view);
         drop(view);
-        self.readback.unmap();
+        self.channel.readback.unmap();
         Ok(result)
     }
 
     /// Seconds that the device was at work, where it has a clock.
     pub async fn seconds(&self) -> Result<Option<f64>, Error> {
-        match &self.clock {
+        match &self.channel.clock {
             Some(clock) => Ok(Some(clock.seconds(&self.gpu.device, self.blocking).await?)),
             None => Ok(None),
         }
