@@ -113,6 +113,7 @@ pub(crate) async fn open(
             adapter.get_info().name
         ))
     })?;
+    let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
     let limits = Limits {
         workgroup_storage: limits.max_compute_workgroup_storage_size,
         workgroup_invocations: limits
@@ -124,10 +125,8 @@ pub(crate) async fn open(
         buffer: limits.max_buffer_size,
         workgroups: limits.max_compute_workgroups_per_dimension,
         // Half of lavapipe's limit: the planner's counts are estimates.
-        iterations: match adapter.get_info().device_type {
-            wgpu::DeviceType::Cpu => 1 << 15,
-            _ => u64::MAX,
-        },
+        iterations: if software { 1 << 15 } else { u64::MAX },
+        invocation_words: if software { 32 } else { 128 },
         has_f64: features.contains(wgpu::Features::SHADER_F64),
         subgroup: match features.contains(wgpu::Features::SUBGROUP) {
             true => adapter.get_info().subgroup_min_size,

@@ -379,10 +379,10 @@ mod tests {
             composed: None,
         };
         // In registers where they fit, with subgroups and without; and not in registers.
-        for (subgroup, invocation_words) in [(1, 128), (32, 128), (1, 0)] {
+        for (subgroup, words) in [(1, 128), (32, 128), (1, 0)] {
             let limits = Limits { subgroup, ..WEBGPU };
             let tuning = Tuning {
-                invocation_words,
+                invocation_words: Some(words),
                 ..Tuning::default()
             };
             for dtype in [Dtype::F32, Dtype::F64] {

@@ -18,6 +18,8 @@ pub(crate) struct Limits {
     pub has_f64: bool,
     /// Invocations in the smallest subgroup; 1 where there are none.
     pub subgroup: u32,
+    /// 32-bit words that an invocation may hold in registers, unless the caller knows better.
+    pub invocation_words: u32,
     /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
     /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
     pub iterations: u64,
@@ -33,6 +35,7 @@ pub(crate) const WEBGPU: Limits = Limits {
     workgroups: 65535,
     has_f64: true,
     subgroup: 1,
+    invocation_words: 128,
     iterations: u64::MAX,
 };
 
@@ -257,11 +260,12 @@ impl Columns {
     ) -> Option<Self> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         let words = m.saturating_add(3 * n).saturating_mul(size / 4);
-        if words > tuning.invocation_words as usize || convergence.max_sweeps > MOST_SWEEPS {
+        let most = tuning.invocation_words.unwrap_or(limits.invocation_words);
+        if words > most as usize || convergence.max_sweeps > MOST_SWEEPS {
             return None;
         }
         let team = n.next_power_of_two() as u32;
-        let shuffles = team <= limits.subgroup;
+        let shuffles = limits.subgroup > 1 && team <= limits.subgroup;
         let (n64, sweeps) = (n as u64, u64::from(convergence.max_sweeps));
         let passes = problem.formed_u_cols() as u64 / u64::from(team) + 1;
         let intake = (m.div_ceil(team as usize) * (m + n + 4)) as u64;

@@ -176,9 +176,10 @@ pub struct Tuning {
     pub workgroup_storage: u32,
     /// The most invocations in a workgroup, below what the device has.
     pub workgroup_invocations: u32,
-    /// The most 32-bit words of a matrix and its factors that an invocation may hold in registers, of
-    /// the 255 that hardware has at most; 0 for none.
-    pub invocation_words: u32,
+    /// The most 32-bit words of a matrix and its factors that an invocation may hold in registers.
+    /// Without one: 128 of the 255 that hardware has at most; 32 on software adapters, whose compilers
+    /// take seconds (lavapipe) to minutes (SwiftShader) for more.
+    pub invocation_words: Option<u32>,
     /// The most bytes in one buffer of a chunk, below what the device has.
     pub chunk_bytes: u64,
     /// Floating-point operations in one submit, so that no watchdog bites: about 40 ms on a slow
@@ -201,7 +202,7 @@ impl Default for Tuning {
         Tuning {
             workgroup_storage: u32::MAX,
             workgroup_invocations: 256,
-            invocation_words: 128,
+            invocation_words: None,
             chunk_bytes: 64 << 20,
             submit_flops: 4 << 30,
             sweeps_per_dispatch: 12,
