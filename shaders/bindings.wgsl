@@ -8,7 +8,7 @@ struct Params {
     u_cols: u32,        // columns of U to form
     first: u32,         // first matrix of this dispatch
     begin: u32,         // first step, round or column of this dispatch
-    end: u32,           // one past the last, or past the last matrix
+    end: u32,           // one past the last
     block: u32,         // entries an invocation sums before it adds to its total
     column_lanes: u32,  // invocations that share a column; a power of two
     pair_lanes: u32,    // invocations that share a pair of columns; a power of two
@@ -41,4 +41,3 @@ const ROTATED: u32 = 3u;  // pairs that the sweep under way has rotated, in glob
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;
 const CAPPED: u32 = 2u;
-const SCATTERED: u32 = 3u; // neighbours in the workgroup are not in the subgroup: never seen

@@ -16,7 +16,7 @@ var<workgroup> holders: array<u32, WORKGROUP>;
 var<workgroup> largest: array<T, TEAMS * M>;
 var<workgroup> rows: array<u32, TEAMS * M>;
 var<workgroup> tops: array<i32, WORKGROUP>;
-// Whether a singular value cannot be represented, for each team.
+// Whether a singular value cannot be represented (1), or lanes are not in line (2), for each team.
 var<workgroup> lost: array<atomic<u32>, TEAMS>;
 // Rotations of the sweep under way, for each team.
 var<workgroup> turned: array<atomic<u32>, TEAMS>;
@@ -37,6 +37,7 @@ fn columns(at: Invocation) {
     let base = own_place(at) - lane;
     let matrix = P.first + at.group.x * TEAMS + team;
     let present = matrix < P.end && lane < N;
+    let astray = !in_line(at, lane);
     holders[slot] = 0u;
 
     var s0 = ZERO;
@@ -250,6 +251,8 @@ fn columns(at: Invocation) {
         place += select(0u, 1u, other > sigma || (other == sigma && l < lane));
         highest = max(highest, other);
     }
+    // Always so, unless lanes are astray.
+    place = min(place, N - 1u);
     let threshold = threshold_of(min(matrix, P.end - 1u), power, highest);
     var rank = 0u;
     var known = 0u;
@@ -266,20 +269,24 @@ fn columns(at: Invocation) {
         let answer = select(value, weight(sigma, counts), COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
         if (overflowed(value) || (counts && vanished(value))) {
-            atomicStore(&lost[team], 1u);
+            atomicOr(&lost[team], 1u);
         }
+    }
+    if (astray) {
+        atomicOr(&lost[team], 2u);
     }
     workgroupBarrier();
     if (present && lane == 0u) {
         let words = matrix * STATE_WORDS;
         let ended = select(NON_FINITE, status, finite);
-        state[words + STATUS] = select(SCATTERED, ended, in_line(at));
+        let flags = atomicLoad(&lost[team]);
+        state[words + STATUS] = select(ended, SCATTERED, (flags & 2u) != 0u);
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
         state[words + RANK] = rank;
         state[words + KNOWN] = known;
         state[words + POWER] = bitcast<u32>(power);
-        state[words + LOST] = atomicLoad(&lost[team]);
+        state[words + LOST] = flags & 1u;
     }
 
     // V. The caller's decides the signs: its first entry of largest magnitude is positive.

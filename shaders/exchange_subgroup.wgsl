@@ -11,10 +11,11 @@ fn own_place(at: Invocation) -> u32 {
     return at.lane;
 }
 
-// Whether neighbours in the workgroup are neighbours in the subgroup: everywhere so far, but no
-// specification says so.
-fn in_line(at: Invocation) -> bool {
-    return at.lane % LANES == at.index % LANES;
+// Whether this lane finds its team where it looks for it: neighbours in the workgroup are neighbours
+// in the subgroup everywhere so far, but no specification says so.
+fn in_line(at: Invocation, lane: u32) -> bool {
+    let base = own_place(at) - lane;
+    return at.lane % LANES == lane && subgroupShuffle(at.index, base) == at.index - lane;
 }
 
 // Puts up an entry for others to fetch.

@@ -10,7 +10,7 @@ fn own_place(at: Invocation) -> u32 {
     return at.index;
 }
 
-fn in_line(at: Invocation) -> bool {
+fn in_line(at: Invocation, lane: u32) -> bool {
     return true;
 }
 

@@ -1,4 +1,4 @@
-// The f in left diag(f(sigma)) right': as src/filter.rs.
+// The f in left diag(f(sigma)) right': Filter::Inverse of src/filter.rs.
 
 fn weight(sigma: T, counts: bool) -> T {
     return select(ZERO, reciprocal(select(ONE, sigma, counts)), counts);

@@ -2,8 +2,8 @@
 //!
 //! Nearly everything anyone wants of an SVD has this form with L and R out of {U, V}: the
 //! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank, polar factor, projectors.
-//! Both engines form it with the weights computed here, on the host: the values are few, and the
-//! decisions (what counts, what is zero) are then the same everywhere.
+//! The weights are computed here, but for matrices that the GPU holds in registers: their kernel weighs
+//! too, by the same rules (`shaders/filter.wgsl`; a further filter needs its text there).
 
 use crate::cpu::lanes::Lanes;
 use crate::options::Cutoff;

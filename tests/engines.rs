@@ -469,6 +469,19 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
     ensure(same, || "broadcast input".into())
 }
 
+/// Of entries of the same magnitude the caller's first decides the sign, whatever order the rows
+/// are solved in.
+fn sign_ties<T: Real>(engine: &Engine) -> Outcome {
+    for (rows, cols) in [(2, 12), (12, 2), (3, 7), (7, 3)] {
+        let a = Batch::from_fn(200, rows, cols, |b, i, j| {
+            let (i, j) = if rows < cols { (i, j) } else { (j, i) };
+            T::of(((b * 7 + i * 5 + j * 3 + b * j + i * j * j) % 5) as f64 - 2.0)
+        });
+        check_svd(engine, &a.unwrap(), Vectors::Thin)?;
+    }
+    Ok(())
+}
+
 /// Singular values strictly above max(absolute, relative sigma_max) count, and no others.
 fn cutoffs<T: Real>(engine: &Engine) -> Outcome {
     let values = [8.0, 4.0, 2.0, 1.0];
@@ -503,6 +516,26 @@ fn cutoffs<T: Real>(engine: &Engine) -> Outcome {
                 at_most("entry", (entry - exact).abs(), 4.0 * unit::<T>() * exact)?;
             }
         }
+    }
+    // 0.1 is no number of either type, and its neighbour in f32 is larger.
+    let tenth = T::of(0.1);
+    let more = u32::from(tenth.f64() > 0.1);
+    let lone = Batch::from_fn(1, 1, 1, |_, _, _| tenth).unwrap();
+    let pair = Batch::from_fn(1, 2, 2, |_, i, j| match (i, j) {
+        (0, 0) => T::of(1.0),
+        (1, 1) => tenth,
+        _ => T::of(0.0),
+    });
+    let cases = [
+        (lone, Cutoff::absolute(0.1), more),
+        (pair.unwrap(), Cutoff::relative(0.1), 1 + more),
+    ];
+    for (a, cutoff, rank) in cases {
+        let options = Options::default().cutoff(cutoff.clone());
+        let found = engine.pinv(&a, &options).unwrap().report.outcomes[0].rank;
+        ensure(found == rank, || {
+            format!("{cutoff:?} of a value beside it: rank {found}, not {rank}")
+        })?;
     }
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         let options = Options::default().cutoff(Cutoff::relative(bad));
@@ -861,6 +894,7 @@ impl Suite {
         self.add::<T>("determinism", determinism::<T>);
         self.add::<T>("layouts", layouts::<T>);
         self.add::<T>("cutoffs", cutoffs::<T>);
+        self.add::<T>("sign-ties", sign_ties::<T>);
         self.add::<T>("unrepresentable", unrepresentable::<T>);
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);

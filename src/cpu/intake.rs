@@ -55,6 +55,9 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         for (lane, (head, order)) in heads.iter_mut().zip(order.chunks_exact_mut(m)).enumerate() {
             *head = intake::look(&call.view, first + lane, &call.problem, order, raw);
             factors[lane] = head.factors();
+            for (from, &row) in from.iter_mut().zip(order.iter()) {
+                numbers_mut(from)[lane] = T::of(row.into());
+            }
         }
         // Columns outside: one of all lanes stays in the cache while the lanes fill it.
         for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
@@ -162,6 +165,73 @@ fn sort<T: Real, L: Lanes<T>>(
             for column in a.chunks_exact_mut(m) {
                 let (low, high) = column.split_at_mut(i + 1);
                 exchange(l, wrong, &mut low[i..], &mut high[..1]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::lanes::Kernel;
+    use crate::filter::Filter;
+    use crate::options::{Options, Vectors};
+    use crate::planner::{Convergence, Job, Problem};
+    use crate::scalar::Scalar;
+    use crate::view::View;
+
+    /// Takes columns of so many rows; where the rows of the last lane came from.
+    struct Take(usize);
+
+    impl Kernel<f32> for Take {
+        type Output = Vec<f32>;
+
+        fn run<L: Lanes<f32>>(self, l: L) -> Vec<f32> {
+            let (m, lanes) = (self.0, L::LANES);
+            let entries: Vec<f32> = (1..=m * lanes).map(|i| i as f32).collect();
+            let job = Job {
+                vectors: Vectors::Thin,
+                composed: None,
+            };
+            let problem = Problem::new(m, 1, f32::DTYPE, job);
+            let options = Options::default();
+            let call = Call {
+                view: View::col_major(&entries, lanes, m, 1).unwrap(),
+                problem,
+                sizes: problem.sizes(),
+                convergence: Convergence::new(&problem, &options),
+                filter: Filter::Inverse,
+                options: &options,
+                #[cfg(feature = "gpu")]
+                blocking: true,
+            };
+            let vectors = || vec![l.splat(0.0); m];
+            let (mut a, mut from, mut rows) = (vectors(), vectors(), vectors());
+            let head = Head {
+                power: 0,
+                finite: true,
+            };
+            let to = To {
+                a: &mut a,
+                order: &mut vec![0; m * lanes],
+                from: &mut from,
+                heads: &mut vec![head; lanes],
+                rows: &mut rows,
+                raw: &mut Vec::new(),
+            };
+            take(l, &call, 0, to);
+            from.iter().map(|v| numbers(v)[lanes - 1]).collect()
+        }
+    }
+
+    #[test]
+    fn short_and_long_columns_tell_where_their_rows_came_from() {
+        for m in [1, NETWORK, NETWORK + 1, 40] {
+            let descending: Vec<f32> = (0..m).rev().map(|i| i as f32).collect();
+            for wide in [false, true] {
+                let take = Take(m);
+                let from = <f32 as crate::scalar::sealed::Float>::dispatch(wide, take);
+                assert_eq!(from, descending, "{m}");
             }
         }
     }

@@ -211,7 +211,8 @@ fn cutoffs<T: Real>(call: &Call<'_, T>, first: usize, count: usize) -> Vec<T> {
             _ => crate::scalar::sealed::Float::exponent(absolute),
         };
         let mantissa = crate::scalar::sealed::Float::ldexp(absolute, -exponent);
-        numbers.extend([relative, mantissa, exponent.into()].map(T::of));
+        // Rounded down: what is above the cutoff by less than a rounding still counts.
+        numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
     }
     numbers
 }

@@ -8,7 +8,7 @@ use crate::gpu::device::Device;
 use crate::gpu::shader::{Blueprint, Kernel};
 
 pub(crate) struct Pipelines {
-    /// Whether shaders check their indices and count their loops: slower, for tests.
+    /// Whether shaders check their indices and count their loops: slower.
     checked: bool,
     /// Of the decomposition's kernels, of that in registers, and of the composition.
     pub solve_layout: wgpu::BindGroupLayout,
@@ -50,19 +50,22 @@ fn trusted(
 ) -> wgpu::ShaderModule {
     // SAFETY: the texts are those of shaders/, with sizes from the planner, and nobody else's.
     //
-    // Indices. Storage: the host makes every buffer for a whole chunk (`solve::create_buffers`), and
-    // every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
+    // Indices. Storage: the host makes every buffer for a whole chunk (`create` in solve.rs and
+    // columns.rs), and every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
     // where a workgroup holds several); within a matrix, rows, columns and steps are compared with
     // P.rows, P.cols, P.u_cols or P.end before use, and P comes from the same problem as the
     // buffers. What must be 32 bits is: `GpuRecipe` keeps every binding under 2^30 bytes. Workgroup
     // memory: arrays have their lengths from the constants that bound the loops over them, and
     // `resident_bytes` and `columns_bytes` from the planner keep them within the device's (wgpu does
-    // not check that; a unit test compares with the text). The only indices that depend on data
-    // are a pivot, which is the number of a column that was compared or else NOTHING, tested before
-    // use, and `holders`, which is written for every lane with the number of one. Numbers that are
-    // not finite change neither: comparisons with them are false.
+    // not check that; a unit test compares with the text). Indices that depend on data:
+    // a pivot, which is the number of a column that was compared or else NOTHING, tested before use;
+    // and in columns.wgsl `holders` (written for every lane with the number of one), `rows` and `place`
+    // (how many rows or values come before one's own, ties by number, at most the last
+    // place). Comparisons with a NaN are false, so that a NaN is never a pivot; counts are of numbers that are not NaN: entries that are
+    // not finite are zero there, and a norm counts where it compares as larger than NEGLIGIBLE.
     //
-    // Loops. All count to a size, or halve one; sweeps count to P.max_sweeps or P.end.
+    // Loops. All count to a size, in steps of lanes, teams, or blocks of at least one
+    // (`compose::block`), or halve one; sweeps count to P.max_sweeps or P.end.
     //
     // Divisors. Lanes, teams, columns, a circle of players: none is zero in a recipe, since calls
     // without rows or columns never reach the device.

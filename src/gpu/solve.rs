@@ -220,6 +220,7 @@ impl<T: Real> Solver<'_, '_, T> {
         let packed = &host.packed[..count * m * n];
         self.stream.write(&self.buffers.a, packed).await?;
         match self.recipe.path {
+            // Columns never come here: they have their own host side.
             Path::Columns | Path::Resident => self.sweep_resident(Kernel::Solve, count).await?,
             Path::Swept => {
                 self.factor(count).await?;

@@ -83,7 +83,7 @@ pub(crate) struct GpuRecipe {
     pub leading: u32,
     /// Matrices that lie on the device at a time.
     pub chunk: usize,
-    /// Matrices in one submit of the resident kernels.
+    /// Matrices in one submit of the resident kernels and of that in registers.
     pub matrices_per_submit: usize,
     /// Sweeps of the resident kernels in one dispatch.
     pub sweeps_per_dispatch: u32,
@@ -246,7 +246,8 @@ struct Columns {
     shuffles: bool,
 }
 
-/// Several matrices a workgroup: small ones are latency-bound, and there is one barrier a sweep.
+/// Several matrices a workgroup: small ones are latency-bound, and wait for each other only between
+/// sweeps.
 const COLUMNS_WORKGROUP: u32 = 64;
 /// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.
 const MOST_SWEEPS: u32 = 256;
