@@ -31,13 +31,3 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> pivots: array<u32>;
 // STATE_WORDS a matrix.
 @group(0) @binding(7) var<storage, read_write> state: array<atomic<u32>>;
-
-const STATE_WORDS: u32 = 4u;
-const STATUS: u32 = 0u;   // RUNNING, CONVERGED or CAPPED
-const SWEEPS: u32 = 1u;
-const ROTATIONS: u32 = 2u;
-const ROTATED: u32 = 3u;  // pairs that the sweep under way has rotated, in global memory
-
-const RUNNING: u32 = 0u;
-const CONVERGED: u32 = 1u;
-const CAPPED: u32 = 2u;

@@ -26,18 +26,3 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(6) var<storage, read_write> state: array<u32>;
-
-const STATE_WORDS: u32 = 8u;
-const STATUS: u32 = 0u;
-const SWEEPS: u32 = 1u;
-const ROTATIONS: u32 = 2u;
-const RANK: u32 = 3u;
-const KNOWN: u32 = 4u;  // singular values that are not zero
-const POWER: u32 = 5u;  // the matrix was multiplied by 2^power
-const LOST: u32 = 6u;   // whether a singular value cannot be represented
-
-const RUNNING: u32 = 0u;
-const CONVERGED: u32 = 1u;
-const CAPPED: u32 = 2u;
-const SCATTERED: u32 = 3u; // neighbours in the workgroup are not in the subgroup: never seen
-const NON_FINITE: u32 = 4u;

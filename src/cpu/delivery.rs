@@ -7,12 +7,12 @@ use crate::cpu::intake;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
-use crate::host::delivery::fix_signs;
+use crate::host::delivery::{NON_FINITE, fix_signs, kept, status};
 use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
-use crate::report::{Outcome, Status};
+use crate::report::Outcome;
 use crate::scalar::Real;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
@@ -222,10 +222,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             out.v[lane * sizes.v..][..sizes.v].fill(T::NAN);
             values.fill(T::NAN);
             composed.fill(T::NAN);
-            *outcome = Outcome {
-                status: Status::NonFinite,
-                ..Outcome::PENDING
-            };
+            *outcome = NON_FINITE;
             continue;
         }
         let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
@@ -285,17 +282,10 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                     }
                 }
             }
-            // Scaling keeps the order of sizes.
-            let (before, after) = (of(&largest), scale(of(&largest)));
-            let kept = before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL;
-            representable &= after.finite() && kept;
+            representable &= kept(of(&largest), scale(of(&largest)));
         }
         *outcome = Outcome {
-            status: match (representable, of(&raw.done.converged) == T::ONE) {
-                (false, _) => Status::NotRepresentable,
-                (true, false) => Status::NotConverged,
-                (true, true) => Status::Converged,
-            },
+            status: status(representable, of(&raw.done.converged) == T::ONE),
             sweeps: of(&raw.done.sweeps).index(),
             rotations: of(&raw.done.rotations).index(),
             rank,

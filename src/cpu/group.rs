@@ -53,7 +53,7 @@ struct Parts<'m, V> {
     scratch: &'m mut [V],
 }
 
-/// The lengths of the parts.
+/// The lengths of the parts, in their order.
 fn lens<V>(problem: &Problem) -> [usize; 11] {
     let (m, n) = (problem.rows, problem.cols);
     let columns = n * jacobi::stride::<V>(jacobi::height(n, problem.accumulates()));
@@ -105,33 +105,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         self.heads.clear();
         self.heads.resize(count, head);
-        let parts = self.vectors.parts(lens::<L::Vector>(problem));
-        let [
-            a,
-            from,
-            tau,
-            pivots,
-            columns,
-            v,
-            sigma,
-            u,
-            weights,
-            composed,
-            scratch,
-        ] = parts;
-        let mut parts = Parts {
-            a,
-            from,
-            tau,
-            pivots,
-            columns,
-            v,
-            sigma,
-            u,
-            weights,
-            composed,
-            scratch,
-        };
+        let mut parts = Parts::of(problem, &mut self.vectors);
         let to = intake::To {
             a: parts.a,
             order: &mut self.order,
@@ -180,7 +154,27 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     }
 }
 
-impl<V: bytemuck::Pod> Parts<'_, V> {
+impl<'m, V: bytemuck::Pod> Parts<'m, V> {
+    #[inline(always)]
+    fn of(problem: &Problem, memory: &'m mut Memory<V>) -> Self {
+        // In the order of `lens`.
+        let mut parts = memory.parts(lens::<V>(problem)).into_iter();
+        let mut next = || parts.next().unwrap_or_default();
+        Parts {
+            a: next(),
+            from: next(),
+            tau: next(),
+            pivots: next(),
+            columns: next(),
+            v: next(),
+            sigma: next(),
+            u: next(),
+            weights: next(),
+            composed: next(),
+            scratch: next(),
+        }
+    }
+
     /// R' above, I below.
     #[inline(always)]
     fn transpose_r<T: Real, L: Lanes<T, Vector = V>>(

@@ -9,15 +9,19 @@ use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::gpu::compose::{Factors, compose};
 use crate::gpu::shader::{Blueprint, Kernel};
-use crate::gpu::stream::{Channel, Dispatch, Part, Stream, fill, take};
-use crate::host::delivery::fix_signs;
+use crate::gpu::state::{
+    self, CONVERGED, KNOWN, LOST, POWER, RANK, ROTATIONS, SCATTERED, STATE_WORDS, STATUS, SWEEPS,
+};
+use crate::gpu::stream::{Channel, Dispatch, Part, Stream, Tools, fill, take};
+use crate::host::delivery::{NON_FINITE, fix_signs, status, survives};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::Vectors;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::report::{Outcome, Status};
+use crate::report::Outcome;
 use crate::scalar::Real;
+use crate::scalar::sealed::Float;
 
 /// As `Params` in shaders/columns_bindings.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -32,27 +36,8 @@ struct Params {
     tolerance: f32,
 }
 
-/// Words of state a matrix, and what they say: as in shaders/columns_bindings.wgsl.
-const STATE_WORDS: usize = 8;
-const STATUS: usize = 0;
-const SWEEPS: usize = 1;
-const ROTATIONS: usize = 2;
-const RANK: usize = 3;
-const KNOWN: usize = 4;
-const POWER: usize = 5;
-const LOST: usize = 6;
-const CONVERGED: u32 = 1;
-const SCATTERED: u32 = 3;
-const NON_FINITE: u32 = 4;
-
-/// What a call works with, and leaves for the next of its kind.
-pub(super) struct Tools {
-    channel: Channel,
-    buffers: Buffers,
-}
-
-/// The buffers of one chunk, used again for every chunk of a call.
-struct Buffers {
+/// The buffers of one chunk.
+pub(super) struct Buffers {
     input: wgpu::Buffer,
     cutoffs: wgpu::Buffer,
     u: wgpu::Buffer,
@@ -76,12 +61,7 @@ pub(super) async fn run<T: Real>(
         Some(tools) => tools,
         None => create::<T>(gpu, &call.problem, chunk).await?,
     };
-    let Tools { channel, buffers } = &tools;
-    let stream = Stream {
-        gpu,
-        channel,
-        blocking: call.blocking,
-    };
+    let (stream, buffers) = (tools.stream(gpu, call.blocking), &tools.buffers);
     let blueprint = Blueprint::new(Kernel::Columns, &call.problem, recipe);
     let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
     let mut packed = Vec::new();
@@ -119,7 +99,11 @@ pub(super) async fn run<T: Real>(
     Ok(seconds)
 }
 
-async fn create<T: Real>(gpu: &Gpu, problem: &Problem, chunk: usize) -> Result<Tools, Error> {
+async fn create<T: Real>(
+    gpu: &Gpu,
+    problem: &Problem,
+    chunk: usize,
+) -> Result<Tools<Buffers>, Error> {
     let (m, n) = (problem.rows, problem.cols);
     let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
     let sizes = problem.sizes();
@@ -208,9 +192,9 @@ fn cutoffs<T: Real>(call: &Call<'_, T>, first: usize, count: usize) -> Vec<T> {
         let (relative, absolute) = cutoff.of(index, call.problem.default_cutoff());
         let exponent = match absolute {
             0.0 => 0,
-            _ => crate::scalar::sealed::Float::exponent(absolute),
+            _ => absolute.exponent(),
         };
-        let mantissa = crate::scalar::sealed::Float::ldexp(absolute, -exponent);
+        let mantissa = absolute.ldexp(-exponent);
         // Rounded down: what is above the cutoff by less than a rounding still counts.
         numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
     }
@@ -280,12 +264,9 @@ fn finish<T: Real>(call: &Call<'_, T>, state: &[u32], out: Outputs<'_, T>) {
     let problem = &call.problem;
     let (m, n) = (problem.rows, problem.cols);
     let outcome = &mut out.outcomes[0];
-    if state[STATUS] == NON_FINITE {
+    if state[STATUS] == state::NON_FINITE {
         out.composed.fill(T::NAN);
-        *outcome = Outcome {
-            status: Status::NonFinite,
-            ..Outcome::PENDING
-        };
+        *outcome = NON_FINITE;
         return;
     }
     let known = state[KNOWN] as usize;
@@ -296,31 +277,16 @@ fn finish<T: Real>(call: &Call<'_, T>, state: &[u32], out: Outputs<'_, T>) {
             false => fix_signs(out.v, n, out.u, m),
         }
     }
-    let mut representable = problem.composed.is_some() || state[LOST] == 0;
     let power = -call.filter.degree() * state[POWER] as i32;
-    let (mut before, mut after) = (T::ZERO, T::ZERO);
+    let representable = match problem.composed {
+        Some(_) => survives(out.composed, power),
+        None => state[LOST] == 0,
+    };
     for entry in out.composed.iter_mut() {
-        let scaled = entry.ldexp(power);
-        before = if entry.abs() > before {
-            entry.abs()
-        } else {
-            before
-        };
-        after = if scaled.abs() > after {
-            scaled.abs()
-        } else {
-            after
-        };
-        *entry = scaled;
+        *entry = entry.ldexp(power);
     }
-    // Scaling keeps the order of sizes.
-    representable &= after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL);
     *outcome = Outcome {
-        status: match (representable, state[STATUS] == CONVERGED) {
-            (false, _) => Status::NotRepresentable,
-            (true, false) => Status::NotConverged,
-            (true, true) => Status::Converged,
-        },
+        status: status(representable, state[STATUS] == CONVERGED),
         sweeps: state[SWEEPS],
         rotations: state[ROTATIONS],
         rank: state[RANK],

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::GpuRecipe;
+use crate::planner::gpu::{GpuRecipe, block};
 use crate::planner::{Problem, Side};
 
 /// As `Params` in shaders/compose.wgsl.
@@ -84,10 +84,4 @@ pub(super) async fn compose(
         stream.submit(group, &[dispatch]).await?;
     }
     Ok(())
-}
-
-/// Terms to sum before they are added to a total, so that the errors of a sum of `len` grow with
-/// the root of it.
-pub(super) fn block(len: usize) -> u32 {
-    (len as f64).sqrt().ceil().max(1.0) as u32
 }

@@ -6,12 +6,12 @@
 
 use crate::dense::householder::complete;
 use crate::filter::{Filter, counts};
-use crate::host::delivery::fix_signs;
+use crate::host::delivery::{NON_FINITE, fix_signs, status, survives};
 use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::{Problem, Side};
-use crate::report::{Outcome, Status};
+use crate::report::Outcome;
 use crate::scalar::Real;
 
 /// What a kernel computed of one packed matrix, in the kernel's own order of columns.
@@ -46,12 +46,7 @@ pub(crate) fn deliver<T: Real>(
         for slice in [out.u, out.sigma, out.v, out.composed] {
             slice.fill(T::NAN);
         }
-        *outcome = Outcome {
-            status: Status::NonFinite,
-            sweeps: 0,
-            rotations: 0,
-            rank: 0,
-        };
+        *outcome = NON_FINITE;
         return;
     }
     let (m, n) = (problem.rows, problem.cols);
@@ -92,34 +87,17 @@ pub(crate) fn deliver<T: Real>(
         };
         let power = -filter.degree() * head.power;
         let len = problem.side(left);
-        let (mut before, mut after) = (T::ZERO, T::ZERO);
         for (column, &j) in raw.composed.chunks_exact(len.max(1)).zip(places(right)) {
             let to = &mut out.composed[j as usize * len..][..len];
             for (&entry, &i) in column.iter().zip(places(left)) {
-                let scaled = entry.ldexp(power);
-                to[i as usize] = scaled;
-                representable &= scaled.finite();
-                before = if entry.abs() > before {
-                    entry.abs()
-                } else {
-                    before
-                };
-                after = if scaled.abs() > after {
-                    scaled.abs()
-                } else {
-                    after
-                };
+                to[i as usize] = entry.ldexp(power);
             }
         }
-        representable &= before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL;
+        representable &= survives(raw.composed, power);
     }
 
     *outcome = Outcome {
-        status: match (representable, raw.converged) {
-            (false, _) => Status::NotRepresentable,
-            (true, false) => Status::NotConverged,
-            (true, true) => Status::Converged,
-        },
+        status: status(representable, raw.converged),
         sweeps: raw.sweeps,
         rotations: raw.rotations,
         rank: rank as u32,

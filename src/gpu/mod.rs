@@ -19,6 +19,7 @@ mod pipelines;
 mod shader;
 mod shelf;
 mod solve;
+mod state;
 mod stream;
 
 pub(crate) use adapter::adapters;
@@ -40,8 +41,8 @@ pub(crate) struct Gpu {
     limits: Limits,
     tuning: Tuning,
     pipelines: pipelines::Pipelines,
-    columns: shelf::Shelf<columns::Tools>,
-    solve: shelf::Shelf<solve::Tools>,
+    columns: shelf::Shelf<stream::Tools<columns::Buffers>>,
+    solve: shelf::Shelf<stream::Tools<solve::Buffers>>,
 }
 
 impl Gpu {

@@ -65,7 +65,7 @@ fn trusted(
     // not finite are zero there, and a norm counts where it compares as larger than NEGLIGIBLE.
     //
     // Loops. All count to a size, in steps of lanes, teams, or blocks of at least one
-    // (`compose::block`), or halve one; sweeps count to P.max_sweeps or P.end.
+    // (`planner::gpu::block`), or halve one; sweeps count to P.max_sweeps or P.end.
     //
     // Divisors. Lanes, teams, columns, a circle of players: none is zero in a recipe, since calls
     // without rows or columns never reach the device.

@@ -62,12 +62,14 @@ impl Kernel {
             // And the bits of the type, and one of the two exchanges.
             Kernel::Columns => &[
                 include_str!("../../shaders/columns_bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/filter.wgsl"),
                 include_str!("../../shaders/columns.wgsl"),
             ],
             Kernel::Solve => &[
                 include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/resident_memory.wgsl"),
@@ -78,6 +80,7 @@ impl Kernel {
             ],
             Kernel::Sweeps | Kernel::Resume => &[
                 include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/resident_memory.wgsl"),
@@ -87,6 +90,7 @@ impl Kernel {
             ],
             Kernel::Factor => &[
                 include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/global_memory.wgsl"),
@@ -95,6 +99,7 @@ impl Kernel {
             ],
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => &[
                 include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/global_memory.wgsl"),
@@ -103,6 +108,7 @@ impl Kernel {
             ],
             Kernel::FormU => &[
                 include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/form_u.wgsl"),
             ],

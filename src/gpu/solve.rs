@@ -7,17 +7,18 @@ use crate::call::Call;
 use crate::error::{Error, allocate, zeros};
 use crate::filter;
 use crate::gpu::Gpu;
-use crate::gpu::compose::{Factors, block, compose};
+use crate::gpu::compose::{Factors, compose};
 use crate::gpu::delivery::{Raw, deliver};
 use crate::gpu::pipelines::SOLVE_BUFFERS;
 use crate::gpu::shader::{Blueprint, Kernel};
-use crate::gpu::stream::{Channel, Dispatch, PARAMS_SIZE, Part, SLOTS, Stream, take};
+use crate::gpu::state::{CONVERGED, ROTATIONS, RUNNING, STATE_WORDS, STATUS, SWEEPS};
+use crate::gpu::stream::{Channel, Dispatch, PARAMS_SIZE, Part, SLOTS, Stream, Tools, take};
 use crate::host::intake::{self, Head};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::Vectors;
 use crate::planner::Problem;
-use crate::planner::gpu::{GpuRecipe, Path};
+use crate::planner::gpu::{GpuRecipe, Path, block};
 use crate::scalar::Real;
 
 /// As `Params` in shaders/bindings.wgsl.
@@ -40,22 +41,8 @@ struct SolveParams {
 
 const _: () = assert!(size_of::<SolveParams>() == PARAMS_SIZE);
 
-/// Words of state a matrix, and where its parts are: as in shaders/bindings.wgsl.
-const STATE_WORDS: usize = 4;
-const STATUS: usize = 0;
-const SWEEPS: usize = 1;
-const ROTATIONS: usize = 2;
-const RUNNING: u32 = 0;
-const CONVERGED: u32 = 1;
-
-/// What a call works with, and leaves for the next of its kind.
-pub(super) struct Tools {
-    channel: Channel,
-    buffers: Buffers,
-}
-
-/// The buffers of one chunk, used again for every chunk of a call.
-struct Buffers {
+/// The buffers of one chunk.
+pub(super) struct Buffers {
     a: wgpu::Buffer,
     x: wgpu::Buffer,
     u: wgpu::Buffer,
@@ -80,11 +67,7 @@ pub(super) async fn run<T: Real>(
         Some(tools) => tools,
         None => create::<T>(gpu, &call.problem, chunk).await?,
     };
-    let stream = Stream {
-        gpu,
-        channel: &tools.channel,
-        blocking: call.blocking,
-    };
+    let stream = tools.stream(gpu, call.blocking);
     let solver = Solver {
         call,
         recipe,
@@ -102,7 +85,11 @@ pub(super) async fn run<T: Real>(
     Ok(seconds)
 }
 
-async fn create<T: Real>(gpu: &Gpu, problem: &Problem, chunk: usize) -> Result<Tools, Error> {
+async fn create<T: Real>(
+    gpu: &Gpu,
+    problem: &Problem,
+    chunk: usize,
+) -> Result<Tools<Buffers>, Error> {
     let (m, n) = (problem.rows, problem.cols);
     let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
     let words = |per_matrix: usize| chunk * per_matrix * 4;

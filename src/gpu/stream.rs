@@ -144,13 +144,30 @@ impl Channel {
     }
 }
 
+/// What a call works with, and leaves for the next of its kind: buffers that serve one chunk after
+/// the other.
+pub(super) struct Tools<B> {
+    pub channel: Channel,
+    pub buffers: B,
+}
+
+impl<B> Tools<B> {
+    pub fn stream<'c>(&'c self, gpu: &'c Gpu, blocking: bool) -> Stream<'c> {
+        Stream {
+            gpu,
+            channel: &self.channel,
+            blocking,
+        }
+    }
+}
+
 /// The device, as one call uses it.
 #[derive(Clone, Copy)]
 pub(super) struct Stream<'c> {
     pub gpu: &'c Gpu,
-    pub channel: &'c Channel,
+    channel: &'c Channel,
     /// Whether the caller's thread may block until the device is done.
-    pub blocking: bool,
+    blocking: bool,
 }
 
 impl Stream<'_> {

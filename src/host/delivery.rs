@@ -1,4 +1,4 @@
-//! What both engines do to results: those without a singular value, and the signs.
+//! What all deliveries do alike: results without a singular value, signs, and what a report says.
 
 use crate::host::outputs::Outputs;
 use crate::planner::{Problem, Sizes};
@@ -21,6 +21,46 @@ pub(crate) fn deliver_empty<T: Real>(problem: &Problem, sizes: &Sizes, out: Outp
         rotations: 0,
         rank: 0,
     });
+}
+
+/// What the report says of a matrix that is not finite.
+pub(crate) const NON_FINITE: Outcome = Outcome {
+    status: Status::NonFinite,
+    ..Outcome::PENDING
+};
+
+/// What the report says of a matrix that is.
+#[inline(always)]
+pub(crate) fn status(representable: bool, converged: bool) -> Status {
+    match (representable, converged) {
+        (false, _) => Status::NotRepresentable,
+        (true, false) => Status::NotConverged,
+        (true, true) => Status::Converged,
+    }
+}
+
+/// Whether a composition can be represented, from its largest magnitude before and after scaling,
+/// which keeps the order of sizes.
+#[inline(always)]
+pub(crate) fn kept<T: Real>(before: T, after: T) -> bool {
+    after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL)
+}
+
+/// The same, from its entries before they are scaled by 2^power.
+#[cfg(feature = "gpu")]
+pub(crate) fn survives<T: Real>(composed: &[T], power: i32) -> bool {
+    let mut largest = T::ZERO;
+    for &entry in composed {
+        if !entry.finite() {
+            return false;
+        }
+        largest = if entry.abs() > largest {
+            entry.abs()
+        } else {
+            largest
+        };
+    }
+    kept(largest, largest.ldexp(power))
 }
 
 /// Makes the first entry of largest magnitude in each column positive; partners follow.

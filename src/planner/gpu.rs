@@ -332,6 +332,13 @@ pub(crate) fn resident_bytes(
     entries.checked_mul(size)?.checked_add(4 * workgroup + 64)
 }
 
+/// Terms to sum before they are added to a total, so that the errors of a sum of `len` grow with
+/// the root of it.
+#[cfg(feature = "gpu")]
+pub(crate) fn block(len: usize) -> u32 {
+    (len as f64).sqrt().ceil().max(1.0) as u32
+}
+
 /// How often the loops of one invocation go round, from above.
 struct Iterations {
     rows: u64,
