@@ -3,9 +3,12 @@
 
 alias Bits = u32;
 
-// Entry `index` of the input.
-fn bits_at(index: u32) -> Bits {
-    return input[index];
+// The words of memory that a number takes.
+const WORDS: u32 = 1u;
+
+// A number by its first and last word.
+fn bits(first: u32, last: u32) -> Bits {
+    return first;
 }
 
 fn is_finite(b: Bits) -> bool {

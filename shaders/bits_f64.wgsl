@@ -3,8 +3,10 @@
 
 alias Bits = vec2<u32>;
 
-fn bits_at(index: u32) -> Bits {
-    return vec2<u32>(input[2u * index], input[2u * index + 1u]);
+const WORDS: u32 = 2u;
+
+fn bits(first: u32, last: u32) -> Bits {
+    return vec2<u32>(first, last);
 }
 
 fn is_finite(b: Bits) -> bool {

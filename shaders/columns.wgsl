@@ -16,6 +16,7 @@ var<workgroup> holders: array<u32, WORKGROUP>;
 var<workgroup> largest: array<T, TEAMS * M>;
 var<workgroup> rows: array<u32, TEAMS * M>;
 var<workgroup> tops: array<i32, WORKGROUP>;
+var<workgroup> shares: array<T, WORKGROUP>;
 // Whether a singular value cannot be represented (1), or lanes are not in line (2), for each team.
 var<workgroup> lost: array<atomic<u32>, TEAMS>;
 // Rotations of the sweep under way, for each team.
@@ -52,7 +53,7 @@ fn columns(at: Invocation) {
     var top = NO_EXPONENT;
     if (present) {
         for (var i = 0u; i < M; i++) {
-            top = max(top, top_of(bits_at(start + i * step)));
+            top = max(top, top_of(entry_at(start + i * step)));
         }
     }
     tops[slot] = top;
@@ -68,7 +69,7 @@ fn columns(at: Invocation) {
     for (var i = 0u; i < M; i++) {
         var entry = ZERO;
         if (present && finite) {
-            entry = scaled(bits_at(start + i * step), power);
+            entry = scaled(entry_at(start + i * step), power);
         }
         places[i * WORKGROUP + slot] = entry;
     }
@@ -255,6 +256,7 @@ fn columns(at: Invocation) {
     place = min(place, N - 1u);
     let threshold = threshold_of(min(matrix, P.end - 1u), power, highest);
     var rank = 0u;
+    // Singular values that are not zero.
     var known = 0u;
     for (var l = 0u; l < N; l++) {
         let other = fetch(0u, sigma, base + l);
@@ -269,7 +271,7 @@ fn columns(at: Invocation) {
         let answer = select(value, weight(sigma, counts), COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
         if (overflowed(value) || (counts && vanished(value))) {
-            atomicOr(&lost[team], 1u);
+            atomicOr(&lost[team], OVERFLOWED);
         }
     }
     if (astray) {
@@ -284,14 +286,67 @@ fn columns(at: Invocation) {
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
         state[words + RANK] = rank;
-        state[words + KNOWN] = known;
         state[words + POWER] = bitcast<u32>(power);
-        state[words + LOST] = flags & 1u;
+        // A call that composes is judged by its composition: nobody sees its singular values.
+        state[words + LOST] = select(flags & OVERFLOWED, 0u, COMPOSES);
     }
 
-    // V. The caller's decides the signs: its first entry of largest magnitude is positive.
+    // V, completed where singular values are zero: by the unit vector that the columns so far reach
+    // least, less what they reach of it, twice.
     let inverse = reciprocal(select(ONE, sigma, sigma > ZERO));
-    x$n = x$n * inverse;
+    x$n = select(ZERO, x$n * inverse, sigma > ZERO);
+    if (WITH_V) {
+        if (slot == 0u) {
+            atomicStore(&busy, N);
+        }
+        workgroupBarrier();
+        if (present && finite) {
+            atomicMin(&busy, known);
+        }
+        workgroupBarrier();
+        if (slot == 0u) {
+            any_busy = atomicLoad(&busy);
+        }
+        // Lanes look at a row each: those beyond the last look at it too.
+        let row = min(lane, N - 1u);
+        for (var column = workgroupUniformLoad(&any_busy); column < N; column++) {
+            let missing = column >= known;
+            places[$n * WORKGROUP + slot] = x$n;
+            workgroupBarrier();
+            var reached = ZERO;
+            for (var l = 0u; l < N; l++) {
+                let entry = places[row * WORKGROUP + first + l];
+                reached = fma(entry, entry, reached);
+            }
+            shares[slot] = reached;
+            workgroupBarrier();
+            var least = 0u;
+            for (var l = 1u; l < N; l++) {
+                least = select(least, l, shares[first + l] < shares[first + least]);
+            }
+            workgroupBarrier();
+            var entry = select(ZERO, ONE, row == least);
+            for (var time = 0u; time < 2u; time++) {
+                largest[team * M + row] = entry;
+                workgroupBarrier();
+                s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+                s$4 = fma(x$n, largest[team * M + $nu], s$4);
+                shares[slot] = total(s0, s1, s2, s3);
+                workgroupBarrier();
+                for (var l = 0u; l < N; l++) {
+                    entry = fma(-shares[first + l], places[row * WORKGROUP + first + l], entry);
+                }
+            }
+            largest[team * M + row] = entry;
+            workgroupBarrier();
+            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+            s$4 = fma(largest[team * M + $nu], largest[team * M + $nu], s$4);
+            let scale = reciprocal(select(ONE, root(total(s0, s1, s2, s3)), missing));
+            x$n = select(x$n, largest[team * M + $nu] * scale, missing && present && place == column);
+        }
+    }
+
+    // The caller's V decides the signs: its first entry of largest magnitude is positive.
     var sign = Sign(ZERO, 0u, false);
     if (WITH_V && !TRANSPOSED) {
         sign = signed(sign, x$n, holders[first + $nu]);
@@ -336,6 +391,10 @@ fn columns(at: Invocation) {
         let to = (matrix * N + place) * N;
         v[to + holders[first + $nu]] = select(nan, select(x$n, -x$n, flip), finite);
     }
+}
+
+fn entry_at(index: u32) -> Bits {
+    return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
 }
 
 // The exponent of an entry, NOT_FINITE if it is not.

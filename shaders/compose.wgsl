@@ -9,6 +9,7 @@ struct Params {
     first: u32,        // first matrix of this dispatch
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
+    lift: i32,         // the result of a matrix that was scaled by 2^p is scaled by 2^(lift p)
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -16,10 +17,19 @@ struct Params {
 @group(0) @binding(2) var<storage, read> right: array<T>;
 @group(0) @binding(3) var<storage, read> weights: array<T>;
 @group(0) @binding(4) var<storage, read_write> result: array<T>;
+// STATE_WORDS a matrix; only where there is a lift.
+@group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = P.first + group.y;
+    var power = 0;
+    var finite = true;
+    if (P.lift != 0) {
+        power = P.lift * bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER]));
+        finite = atomicLoad(&state[matrix * STATE_WORDS + STATUS]) != NON_FINITE;
+    }
+    var flags = 0u;
     for (var e = group.x * WORKGROUP + lid; e < P.rows * P.cols; e += P.groups * WORKGROUP) {
         let row = matrix * P.left_size + e % P.rows;
         let col = matrix * P.right_size + e / P.rows;
@@ -34,6 +44,19 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             }
             total += sum;
         }
+        if (P.lift != 0) {
+            // What is not normal before is nothing beside the rest.
+            let size = abs(total);
+            let lifted = unscaled(select(ZERO, size, size >= SMALLEST_NORMAL), power);
+            flags |= select(0u, PRESENT, size > ZERO);
+            flags |= select(0u, OVERFLOWED, overflowed(lifted));
+            flags |= select(0u, NORMAL, lifted >= SMALLEST_NORMAL);
+            // Where the matrix is not finite, its weights are NaN.
+            total = select(weights[matrix * P.inner], select(lifted, -lifted, total < ZERO), finite);
+        }
         result[matrix * P.rows * P.cols + e] = total;
+    }
+    if (P.lift != 0 && finite && flags != 0u) {
+        atomicOr(&state[matrix * STATE_WORDS + LOST], flags);
     }
 }

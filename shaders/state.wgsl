@@ -1,18 +1,23 @@
 // What a kernel knows of a matrix, STATE_WORDS words each: as src/gpu/state.rs.
 
-const STATE_WORDS: u32 = 8u;
+const STATE_WORDS: u32 = 7u;
 const STATUS: u32 = 0u;
 const SWEEPS: u32 = 1u;
 const ROTATIONS: u32 = 2u;
 const ROTATED: u32 = 3u;   // pairs that the sweep under way has rotated, in global memory
 // Where the kernel delivers (columns.wgsl):
 const RANK: u32 = 4u;
-const KNOWN: u32 = 5u;     // singular values that are not zero
-const POWER: u32 = 6u;     // the matrix was multiplied by 2^power
-const LOST: u32 = 7u;      // whether a singular value cannot be represented
+const POWER: u32 = 5u;     // the matrix was multiplied by 2^power
+const LOST: u32 = 6u;      // OVERFLOWED, PRESENT and NORMAL, of what the caller sees
 
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;
 const CAPPED: u32 = 2u;
 const SCATTERED: u32 = 3u; // neighbours in the workgroup are not in the subgroup: never seen
 const NON_FINITE: u32 = 4u;
+
+// A singular value, or an entry of a composition, left the range, or one that counts vanished.
+const OVERFLOWED: u32 = 1u;
+// Of a composition: an entry is not zero before it is scaled; and is a normal number afterwards.
+const PRESENT: u32 = 2u;
+const NORMAL: u32 = 4u;

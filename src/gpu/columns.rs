@@ -4,19 +4,18 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::call::Call;
-use crate::dense::householder::complete;
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::gpu::compose::{Factors, compose};
 use crate::gpu::shader::{Blueprint, Kernel};
 use crate::gpu::state::{
-    self, CONVERGED, KNOWN, LOST, POWER, RANK, ROTATIONS, SCATTERED, STATE_WORDS, STATUS, SWEEPS,
+    self, CONVERGED, LOST, NORMAL, OVERFLOWED, PRESENT, RANK, ROTATIONS, SCATTERED, STATE_WORDS,
+    STATUS, SWEEPS,
 };
 use crate::gpu::stream::{Channel, Dispatch, Part, Stream, Tools, fill, take};
-use crate::host::delivery::{NON_FINITE, fix_signs, status, survives};
+use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
-use crate::options::Vectors;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
@@ -89,7 +88,8 @@ pub(super) async fn run<T: Real>(
             stream.submit(&buffers.columns, &[dispatch]).await?;
         }
         if let Some(group) = &buffers.compose {
-            compose(&stream, &call.problem, recipe, group, count).await?;
+            let lift = -call.filter.degree();
+            compose(&stream, &call.problem, recipe, group, count, lift).await?;
         }
         download(&stream, call, buffers, outputs).await?;
         call.progress(first + count);
@@ -125,6 +125,7 @@ async fn create<T: Real>(
                     u: &u,
                     v: &v,
                     weights: &values,
+                    state: &state,
                 };
                 factors.group(gpu, maker, sides, &composed)
             });
@@ -243,52 +244,24 @@ async fn download<T: Real>(
         let text = "neighbours in a workgroup are not neighbours in a subgroup";
         return Err(Error::Device(text.into()));
     }
-    let out = Outputs {
-        u,
-        sigma,
-        v,
-        composed,
-        outcomes,
-    };
-    parallel::for_each(
-        out.runs(0, 1, &call.sizes),
-        || (),
-        |_, (index, out)| finish(call, &state[index * STATE_WORDS..][..STATE_WORDS], out),
-    );
+    for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
+        *outcome = outcome_of(state);
+    }
     Ok(())
 }
 
-/// What the device leaves to the host of one matrix: the scale of a composition, and the rest of V
-/// where singular values are zero, which is rare.
-fn finish<T: Real>(call: &Call<'_, T>, state: &[u32], out: Outputs<'_, T>) {
-    let problem = &call.problem;
-    let (m, n) = (problem.rows, problem.cols);
-    let outcome = &mut out.outcomes[0];
+/// What the report says of a matrix.
+fn outcome_of(state: &[u32]) -> Outcome {
     if state[STATUS] == state::NON_FINITE {
-        out.composed.fill(T::NAN);
-        *outcome = NON_FINITE;
-        return;
+        return NON_FINITE;
     }
-    let known = state[KNOWN] as usize;
-    if problem.vectors != Vectors::None && known < n {
-        complete(out.v, n, known);
-        match problem.transposed {
-            true => fix_signs(out.u, m, out.v, n),
-            false => fix_signs(out.v, n, out.u, m),
-        }
-    }
-    let power = -call.filter.degree() * state[POWER] as i32;
-    let representable = match problem.composed {
-        Some(_) => survives(out.composed, power),
-        None => state[LOST] == 0,
-    };
-    for entry in out.composed.iter_mut() {
-        *entry = entry.ldexp(power);
-    }
-    *outcome = Outcome {
+    let lost = state[LOST];
+    let vanished = lost & (PRESENT | NORMAL) == PRESENT;
+    let representable = lost & OVERFLOWED == 0 && !vanished;
+    Outcome {
         status: status(representable, state[STATUS] == CONVERGED),
         sweeps: state[SWEEPS],
         rotations: state[ROTATIONS],
         rank: state[RANK],
-    };
+    }
 }

@@ -21,6 +21,7 @@ struct ComposeParams {
     first: u32,
     block: u32,
     groups: u32,
+    lift: i32,
 }
 
 /// What a composition is made of.
@@ -28,6 +29,7 @@ pub(super) struct Factors<'b> {
     pub u: &'b wgpu::Buffer,
     pub v: &'b wgpu::Buffer,
     pub weights: &'b wgpu::Buffer,
+    pub state: &'b wgpu::Buffer,
 }
 
 impl Factors<'_> {
@@ -42,18 +44,20 @@ impl Factors<'_> {
             Side::U => self.u,
             Side::V => self.v,
         };
-        let buffers = [side(left), side(right), self.weights, composed];
+        let buffers = [side(left), side(right), self.weights, composed, self.state];
         maker.group(&gpu.pipelines.compose_layout, &buffers)
     }
 }
 
-/// Composes `count` matrices, some a submit.
+/// Composes `count` matrices, some a submit. Of a matrix that was scaled by 2^p, the result is scaled
+/// by 2^(lift p) and judged, in its state; none where `lift` is zero.
 pub(super) async fn compose(
     stream: &Stream<'_>,
     problem: &Problem,
     recipe: &GpuRecipe,
     group: &wgpu::BindGroup,
     count: usize,
+    lift: i32,
 ) -> Result<(), Error> {
     let Some((left, right)) = problem.composed else {
         return Ok(());
@@ -79,6 +83,7 @@ pub(super) async fn compose(
             first: first as u32,
             block: block(n),
             groups,
+            lift,
         };
         let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
         stream.submit(group, &[dispatch]).await?;

@@ -85,7 +85,7 @@ impl Pipelines {
                     "columns",
                     &[true, true, false, false, false, false],
                 ),
-                compose_layout: layout(device, "compose", &[true, true, true, false]),
+                compose_layout: layout(device, "compose", &[true, true, true, false, false]),
                 compiled: Mutex::default(),
             })
             .await

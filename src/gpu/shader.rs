@@ -112,7 +112,11 @@ impl Kernel {
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/form_u.wgsl"),
             ],
-            Kernel::Compose => &[include_str!("../../shaders/compose.wgsl")],
+            // And the bits of the type.
+            Kernel::Compose => &[
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/compose.wgsl"),
+            ],
         }
     }
 }
@@ -198,8 +202,13 @@ impl Blueprint {
             text += &format!("const {name}: u32 = {value}u;\n");
         };
         constant("WORKGROUP", self.workgroup);
-        let (mut variants, mut unrolled) = (["", ""], (0, 0));
+        let bits = match self.dtype {
+            Dtype::F32 => include_str!("../../shaders/bits_f32.wgsl"),
+            Dtype::F64 => include_str!("../../shaders/bits_f64.wgsl"),
+        };
+        let (mut variants, mut unrolled) = (vec![], (0, 0));
         match self.sizes {
+            Sizes::Any if self.kernel == Kernel::Compose => variants = vec![bits],
             Sizes::Any => {}
             Sizes::Resident { leading, cols } => {
                 constant("A_LEN", leading * cols);
@@ -226,11 +235,7 @@ impl Blueprint {
                     true => include_str!("../../shaders/exchange_subgroup.wgsl"),
                     false => include_str!("../../shaders/exchange_workgroup.wgsl"),
                 };
-                let bits = match self.dtype {
-                    Dtype::F32 => include_str!("../../shaders/bits_f32.wgsl"),
-                    Dtype::F64 => include_str!("../../shaders/bits_f64.wgsl"),
-                };
-                variants = [bits, exchange];
+                variants = vec![bits, exchange];
                 text += &format!(
                     "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\n"
                 );

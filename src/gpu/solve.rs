@@ -115,6 +115,7 @@ async fn create<T: Real>(
                     u: &u,
                     v: &x,
                     weights: &weights,
+                    state: &state,
                 };
                 factors.group(gpu, maker, sides, &composed)
             });
@@ -381,7 +382,8 @@ impl<T: Real> Solver<'_, '_, T> {
             return Ok(Vec::new());
         };
         self.stream.write(&self.buffers.weights, weights).await?;
-        compose(&self.stream, problem, self.recipe, group, count).await?;
+        // The host scales, as it does all else.
+        compose(&self.stream, problem, self.recipe, group, count, 0).await?;
         let len = count * problem.sizes().composed;
         let composed = Part::new::<T>(&self.buffers.composed, len);
         self.stream

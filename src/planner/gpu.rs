@@ -270,7 +270,8 @@ impl Columns {
         let (n64, sweeps) = (n as u64, u64::from(convergence.max_sweeps));
         let passes = problem.formed_u_cols() as u64 / u64::from(team) + 1;
         let intake = (m.div_ceil(team as usize) * (m + n + 4)) as u64;
-        let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + passes * (n64 + 2);
+        let complete = n64 * (4 * n64 + 6);
+        let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + complete + passes * (n64 + 2);
         if steps > limits.iterations {
             return None;
         }
@@ -302,7 +303,7 @@ pub(crate) fn columns_places(m: usize, n: usize, shuffles: bool) -> usize {
     if shuffles { m } else { (m + 1).max(2 * n + 1) }
 }
 
-/// Bytes of workgroup memory of the columns kernel: the places and two words an invocation, the order
+/// Bytes of workgroup memory of the columns kernel: the places, a number and two words an invocation, the order
 /// of the rows, two words a team, and a flag or two.
 pub(crate) fn columns_bytes(
     m: usize,
@@ -312,7 +313,7 @@ pub(crate) fn columns_bytes(
     size: usize,
 ) -> usize {
     let teams = workgroup / n.next_power_of_two();
-    let places = workgroup * (columns_places(m, n, shuffles) * size + 8);
+    let places = workgroup * ((columns_places(m, n, shuffles) + 1) * size + 8);
     places + teams * (m * (size + 4) + 8) + 32
 }
 
