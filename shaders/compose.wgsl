@@ -4,8 +4,13 @@ struct Params {
     rows: u32,         // of the result: the length of left's columns
     cols: u32,         // of the result: the length of right's columns
     inner: u32,        // columns taken of each
-    left_size: u32,    // entries of left a matrix
-    right_size: u32,   // entries of right a matrix
+    left_size: u32,    // entries of left from a matrix to the next
+    left_row: u32,     // .. from a row to the next
+    left_col: u32,     // .. from a column to the next
+    right_size: u32,
+    right_row: u32,
+    right_col: u32,
+    weighted: u32,     // 0 where all weights are one
     first: u32,        // first matrix of this dispatch
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
@@ -31,15 +36,18 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     }
     var flags = 0u;
     for (var e = group.x * WORKGROUP + lid; e < P.rows * P.cols; e += P.groups * WORKGROUP) {
-        let row = matrix * P.left_size + e % P.rows;
-        let col = matrix * P.right_size + e / P.rows;
+        let row = matrix * P.left_size + (e % P.rows) * P.left_row;
+        let col = matrix * P.right_size + (e / P.rows) * P.right_row;
         var total = ZERO;
         var c = 0u;
         while (c < P.inner) {
             var sum = ZERO;
             for (var b = 0u; b < P.block && c < P.inner; b++) {
-                let term = left[row + c * P.rows] * weights[matrix * P.inner + c];
-                sum = fma(term, right[col + c * P.cols], sum);
+                var term = left[row + c * P.left_col];
+                if (P.weighted != 0u) {
+                    term *= weights[matrix * P.inner + c];
+                }
+                sum = fma(term, right[col + c * P.right_col], sum);
                 c += 1u;
             }
             total += sum;

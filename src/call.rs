@@ -1,27 +1,59 @@
 //! One call, as both engines see it.
 
+use crate::error::Error;
 use crate::filter::Filter;
 use crate::options::Options;
-use crate::planner::{Convergence, Problem, Sizes};
+use crate::planner::{Convergence, Job, Problem, Sizes};
+use crate::scalar::Real;
 use crate::view::View;
 
-/// The matrices, what to compute of them, and how.
-pub(crate) struct Call<'a, T> {
-    /// Oriented as the problem is: at least as many rows as columns.
-    pub view: View<'a, T>,
+/// What to compute of matrices, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
     pub problem: Problem,
     pub sizes: Sizes,
     pub convergence: Convergence,
     pub filter: Filter,
     pub options: &'a Options,
+}
+
+impl<'a> Task<'a> {
+    /// A job on m x n matrices.
+    pub fn new<T: Real>(
+        [count, rows, cols]: [usize; 3],
+        job: Job,
+        options: &'a Options,
+    ) -> Result<Self, Error> {
+        options.check(count)?;
+        let problem = Problem::new(rows, cols, T::DTYPE, job);
+        if problem.rows > u32::MAX as usize {
+            return Err(Error::argument(format!(
+                "matrices of {rows}x{cols}, but dimensions above 2^32 - 1 are not supported"
+            )));
+        }
+        Ok(Task {
+            problem,
+            sizes: problem.sizes(),
+            convergence: Convergence::new(&problem, options),
+            filter: Filter::Inverse,
+            options,
+        })
+    }
+}
+
+/// A task on the caller's matrices.
+pub(crate) struct Call<'a, T> {
+    /// Oriented as the problem is: at least as many rows as columns.
+    pub view: View<'a, T>,
+    pub task: Task<'a>,
     /// Whether the caller's thread may block until the device is done.
     #[cfg(feature = "gpu")]
     pub blocking: bool,
 }
 
-impl<T: crate::scalar::Real> Call<'_, T> {
+impl<T: Real> Call<'_, T> {
     pub fn progress(&self, done: usize) {
-        if let Some(progress) = &self.options.progress {
+        if let Some(progress) = &self.task.options.progress {
             progress(done, self.view.count());
         }
     }

@@ -1,12 +1,13 @@
 //! The engine: chooses who computes, checks what is asked, and returns results with their report.
 
 use std::fmt;
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::call::Call;
+use crate::call::{Call, Task};
 use crate::cpu;
 use crate::error::Error;
-use crate::filter::Filter;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 use crate::host::delivery;
@@ -15,7 +16,7 @@ use crate::host::parallel;
 use crate::options::{Options, Vectors};
 #[cfg(not(target_family = "wasm"))]
 use crate::peak::Peak;
-use crate::planner::{Convergence, CpuRecipe, EMPTY_KERNEL, Job, Problem, Side, Tuning, executed};
+use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
@@ -122,10 +123,10 @@ impl GpuOptions {
 /// ```
 pub struct Engine {
     #[cfg(feature = "gpu")]
-    gpu: Option<Gpu>,
+    pub(crate) gpu: Option<Arc<Gpu>>,
     /// Whether the CPU takes what the GPU cannot.
     #[cfg(feature = "gpu")]
-    falls_back: bool,
+    pub(crate) falls_back: bool,
     cpu_name: String,
     /// Why an automatic choice fell on the CPU.
     reason: Option<String>,
@@ -179,7 +180,7 @@ impl Engine {
             let reason = match Gpu::open(&GpuOptions::default(), false).await {
                 Ok(gpu) => {
                     return Engine {
-                        gpu: Some(gpu),
+                        gpu: Some(Arc::new(gpu)),
                         falls_back: true,
                         ..Self::cpu()
                     };
@@ -210,7 +211,7 @@ impl Engine {
         {
             let gpu = Gpu::open(options, true).await?;
             Ok(Engine {
-                gpu: Some(gpu),
+                gpu: Some(Arc::new(gpu)),
                 falls_back: options.cpu_fallback,
                 ..Self::cpu_with(options.tuning.clone())
             })
@@ -333,7 +334,7 @@ impl Engine {
             .await
     }
 
-    async fn svd_inner<T: Real>(
+    pub(crate) async fn svd_inner<T: Real>(
         &self,
         a: View<'_, T>,
         vectors: Vectors,
@@ -421,7 +422,7 @@ impl Engine {
         strict(report, options)
     }
 
-    async fn pinv_inner<T: Real>(
+    pub(crate) async fn pinv_inner<T: Real>(
         &self,
         a: View<'_, T>,
         options: &Options,
@@ -485,15 +486,8 @@ impl Engine {
         places: Places<'_, T>,
         blocking: bool,
     ) -> Result<Report, Error> {
-        options.check(a.count())?;
-        let problem = Problem::new(a.rows(), a.cols(), T::DTYPE, job);
-        if problem.rows > u32::MAX as usize {
-            return Err(Error::argument(format!(
-                "matrices of {}x{}, but dimensions above 2^32 - 1 are not supported",
-                a.rows(),
-                a.cols()
-            )));
-        }
+        let task = Task::new::<T>([a.count(), a.rows(), a.cols()], job, options)?;
+        let problem = task.problem;
         let mut outcomes = parallel::filled(a.count(), Outcome::PENDING)?;
         let Places {
             mut u,
@@ -513,11 +507,7 @@ impl Engine {
         };
         let call = Call {
             view: if problem.transposed { a.transpose() } else { a },
-            problem,
-            sizes: problem.sizes(),
-            convergence: Convergence::new(&problem, options),
-            filter: Filter::Inverse,
-            options,
+            task,
             #[cfg(feature = "gpu")]
             blocking,
         };
@@ -539,8 +529,8 @@ impl Engine {
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
-        if call.problem.cols == 0 || call.view.count() == 0 {
-            delivery::deliver_empty(&call.problem, &call.sizes, outputs);
+        if call.task.problem.cols == 0 || call.view.count() == 0 {
+            delivery::deliver_empty(&call.task.problem, &call.task.sizes, outputs);
             return Ok(Done {
                 backend: self.backend(),
                 device: self.to_string(),
@@ -550,7 +540,7 @@ impl Engine {
         }
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            match gpu.plan(&call.problem, &call.convergence) {
+            match gpu.plan(&call.task.problem, &call.task.convergence) {
                 Ok(recipe) => {
                     return Ok(Done {
                         backend: Backend::Gpu,
@@ -564,7 +554,7 @@ impl Engine {
             }
         }
         let recipe = CpuRecipe::new(
-            &call.problem,
+            &call.task.problem,
             call.view.count(),
             cpu::lanes::<T>(),
             parallel::threads(),
@@ -781,7 +771,7 @@ fn fits<T: Real>(name: &str, place: &ViewMut<'_, T>, shape: [usize; 3]) -> Resul
     )))
 }
 
-fn strict(report: Report, options: &Options) -> Result<Report, Error> {
+pub(crate) fn strict(report: Report, options: &Options) -> Result<Report, Error> {
     if options.strict && !report.all_converged() {
         let failures: Vec<(usize, Status)> = report.failures().collect();
         return Err(Error::Strict(failures));

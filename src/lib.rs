@@ -55,6 +55,7 @@ mod options;
 mod peak;
 mod planner;
 mod report;
+mod resident;
 mod scalar;
 pub mod verify;
 mod view;
@@ -66,6 +67,7 @@ pub use options::{Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use peak::Peak;
 pub use planner::Tuning;
 pub use report::{Backend, Outcome, Pinv, Report, Status, Svd};
+pub use resident::{DeviceBatch, DevicePinv, DeviceReport, DeviceSvd};
 pub use scalar::{Dtype, Real, Scalar};
 pub use view::{View, ViewMut};
 

@@ -156,9 +156,9 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
     raw: Raw<'_, L::Vector>,
     out: Outputs<'_, T>,
 ) {
-    let problem = &call.problem;
+    let problem = &call.task.problem;
     let (m, n, lanes) = (problem.rows, problem.cols, L::LANES);
-    let sizes = &call.sizes;
+    let sizes = &call.task.sizes;
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
     let count = out.outcomes.len();
 
@@ -254,7 +254,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 Side::U => raw.u_rows,
                 Side::V => raw.v_rows,
             };
-            let power = -call.filter.degree() * power;
+            let power = -call.task.filter.degree() * power;
             let factor = T::ONE.ldexp(if moderate { power } else { 0 });
             let scale = |entry: T| {
                 let scaled = match moderate {

@@ -96,7 +96,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     /// lane each.
     #[inline(always)]
     pub fn solve(&mut self, l: L, call: &Call<'_, T>, first: usize, out: Outputs<'_, T>) {
-        let problem = &call.problem;
+        let problem = &call.task.problem;
         let (m, n) = (problem.rows, problem.cols);
         let count = out.outcomes.len();
         let head = Head {
@@ -119,7 +119,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let height = jacobi::height(n, problem.accumulates());
         parts.transpose_r(l, m, n, height);
         let (columns, norms) = (&mut *parts.columns, &mut parts.scratch[..n]);
-        let done = jacobi::sweeps(l, columns, n, height, norms, &call.convergence);
+        let done = jacobi::sweeps(l, columns, n, height, norms, &call.task.convergence);
         parts.normalise(l, n, height);
         parts.form_u(l, m, n, height);
         let threshold = parts.threshold(l, call, first, &self.heads);
@@ -128,7 +128,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let v_restored = restore(l, parts.v, n, parts.pivots);
         if let Some(sides) = problem.composed {
             for (weight, &sigma) in parts.weights.iter_mut().zip(parts.sigma.iter()) {
-                *weight = call.filter.weights_of(l, sigma, threshold);
+                *weight = call.task.filter.weights_of(l, sigma, threshold);
             }
             parts.compose(l, problem, sides);
         }
@@ -256,8 +256,8 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         }
         for (lane, head) in heads.iter().enumerate() {
             let (power, largest) = (head.power, numbers::<T, _>(&largest)[lane].f64());
-            let cutoff = &call.options.cutoff;
-            let threshold = threshold(cutoff, first + lane, &call.problem, power, largest);
+            let cutoff = &call.task.options.cutoff;
+            let threshold = threshold(cutoff, first + lane, &call.task.problem, power, largest);
             numbers_mut(&mut thresholds)[lane] = T::not_above(threshold);
         }
         thresholds

@@ -37,7 +37,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     first: usize,
     to: To<'_, L::Vector, T>,
 ) {
-    let (m, lanes) = (call.problem.rows, L::LANES);
+    let (m, lanes) = (call.task.problem.rows, L::LANES);
     let To {
         a,
         order,
@@ -53,7 +53,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     if m > NETWORK {
         let mut factors = [[T::ZERO; 2]; MOST_LANES];
         for (lane, (head, order)) in heads.iter_mut().zip(order.chunks_exact_mut(m)).enumerate() {
-            *head = intake::look(&call.view, first + lane, &call.problem, order, raw);
+            *head = intake::look(&call.view, first + lane, &call.task.problem, order, raw);
             factors[lane] = head.factors();
             for (from, &row) in from.iter_mut().zip(order.iter()) {
                 numbers_mut(from)[lane] = T::of(row.into());
@@ -173,11 +173,10 @@ fn sort<T: Real, L: Lanes<T>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Task;
     use crate::cpu::lanes::Kernel;
-    use crate::filter::Filter;
     use crate::options::{Options, Vectors};
-    use crate::planner::{Convergence, Job, Problem};
-    use crate::scalar::Scalar;
+    use crate::planner::Job;
     use crate::view::View;
 
     /// Takes columns of so many rows; where the rows of the last lane came from.
@@ -193,15 +192,10 @@ mod tests {
                 vectors: Vectors::Thin,
                 composed: None,
             };
-            let problem = Problem::new(m, 1, f32::DTYPE, job);
             let options = Options::default();
             let call = Call {
                 view: View::col_major(&entries, lanes, m, 1).unwrap(),
-                problem,
-                sizes: problem.sizes(),
-                convergence: Convergence::new(&problem, &options),
-                filter: Filter::Inverse,
-                options: &options,
+                task: Task::new::<f32>([lanes, m, 1], job, &options).unwrap(),
                 #[cfg(feature = "gpu")]
                 blocking: true,
             };

@@ -12,6 +12,7 @@ pub(crate) mod lanes;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
+pub(crate) mod product;
 mod sums;
 
 use std::any::Any;
@@ -59,13 +60,13 @@ impl<T: Real> Kernel<T> for Task<'_, '_, '_, T> {
         let memory = self.memory;
         let fits = memory.as_ref().is_some_and(|m| m.is::<Group<T, L>>());
         if !fits {
-            *memory = Some(Box::new(Group::<T, L>::new(&call.problem)));
+            *memory = Some(Box::new(Group::<T, L>::new(&call.task.problem)));
         }
         let group = memory
             .as_mut()
             .and_then(|m| m.downcast_mut::<Group<T, L>>());
         let Some(group) = group else { return };
-        for (first, outputs) in self.outputs.runs(self.first, L::LANES, &call.sizes) {
+        for (first, outputs) in self.outputs.runs(self.first, L::LANES, &call.task.sizes) {
             group.solve(l, call, first, outputs);
         }
     }
@@ -79,9 +80,9 @@ pub(crate) fn run<T: Real>(
 ) -> Result<(), Error> {
     let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
     let threads = parallel::threads().min(tasks);
-    group::check::<T>(&call.problem, recipe.lanes, threads)?;
+    group::check::<T>(&call.task.problem, recipe.lanes, threads)?;
     let done = AtomicUsize::new(0);
-    let runs = outputs.runs(0, recipe.matrices_per_task, &call.sizes);
+    let runs = outputs.runs(0, recipe.matrices_per_task, &call.task.sizes);
     parallel::for_each(
         runs,
         || None,

@@ -3,16 +3,16 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::call::Call;
+use crate::call::{Call, Task};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
-use crate::gpu::compose::{Factors, compose};
+use crate::gpu::compose::{Composition, Factors};
 use crate::gpu::shader::{Blueprint, Kernel};
 use crate::gpu::state::{
     self, CONVERGED, LOST, NORMAL, OVERFLOWED, PRESENT, RANK, ROTATIONS, SCATTERED, STATE_WORDS,
     STATUS, SWEEPS,
 };
-use crate::gpu::stream::{Channel, Dispatch, Part, Stream, Tools, fill, take};
+use crate::gpu::stream::{Channel, Dispatch, Maker, Part, Stream, Tools, fill, take};
 use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
@@ -21,6 +21,7 @@ use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
+use crate::view::View;
 
 /// As `Params` in shaders/columns_bindings.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -44,8 +45,50 @@ pub(super) struct Buffers {
     values: wgpu::Buffer,
     state: wgpu::Buffer,
     composed: wgpu::Buffer,
+    groups: Groups,
+}
+
+/// What the kernels bind.
+pub(super) struct Groups {
     columns: wgpu::BindGroup,
     compose: Option<wgpu::BindGroup>,
+}
+
+/// Where a chunk's matrices are, and where its results go.
+pub(super) struct Places<'b> {
+    pub input: wgpu::BufferBinding<'b>,
+    pub cutoffs: wgpu::BufferBinding<'b>,
+    pub u: wgpu::BufferBinding<'b>,
+    pub v: wgpu::BufferBinding<'b>,
+    pub values: wgpu::BufferBinding<'b>,
+    pub state: wgpu::BufferBinding<'b>,
+    pub composed: wgpu::BufferBinding<'b>,
+}
+
+impl Places<'_> {
+    pub fn groups(self, gpu: &Gpu, maker: &Maker<'_>, problem: &Problem) -> Groups {
+        let columns = [
+            self.input,
+            self.cutoffs,
+            self.u.clone(),
+            self.v.clone(),
+            self.values.clone(),
+            self.state.clone(),
+        ];
+        let factors = Factors {
+            u: self.u,
+            v: self.v,
+            weights: self.values,
+            composed: self.composed,
+            state: self.state,
+        };
+        Groups {
+            columns: maker.group(&gpu.pipelines.columns_layout, &columns),
+            compose: problem
+                .composed
+                .map(|sides| maker.group(&gpu.pipelines.compose_layout, &factors.bindings(sides))),
+        }
+    }
 }
 
 pub(super) async fn run<T: Real>(
@@ -54,49 +97,73 @@ pub(super) async fn run<T: Real>(
     recipe: &GpuRecipe,
     outputs: Outputs<'_, T>,
 ) -> Result<Option<f64>, Error> {
-    let sizes = &call.sizes;
+    let problem = &call.task.problem;
     let chunk = recipe.chunk.min(outputs.outcomes.len());
-    let tools = match gpu.columns.take(&call.problem, chunk) {
+    let tools = match gpu.columns.take(problem, chunk) {
         Some(tools) => tools,
-        None => create::<T>(gpu, &call.problem, chunk).await?,
+        None => create::<T>(gpu, problem, chunk).await?,
     };
     let (stream, buffers) = (tools.stream(gpu, call.blocking), &tools.buffers);
-    let blueprint = Blueprint::new(Kernel::Columns, &call.problem, recipe);
-    let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
     let mut packed = Vec::new();
-    for (first, outputs) in outputs.runs(0, chunk, sizes) {
+    for (first, outputs) in outputs.runs(0, chunk, &call.task.sizes) {
         let count = outputs.outcomes.len();
-        let [row_stride, col_stride] = upload(&stream, call, first, count, &mut packed, buffers)
-            .await?
-            .map(|step| step as u32);
-        let cutoffs = cutoffs(call, first, count);
+        let steps = match call.view.dense(first, count) {
+            Some((entries, steps)) => {
+                stream.write(&buffers.input, entries).await?;
+                steps
+            }
+            None => {
+                pack(&call.view, first, count, &mut packed)?;
+                stream.write(&buffers.input, &packed).await?;
+                [1, problem.rows]
+            }
+        };
+        let cutoffs = cutoffs::<T>(&call.task, first, count);
         stream.write(&buffers.cutoffs, &cutoffs).await?;
-        let teams = (recipe.workgroup / recipe.team) as usize;
-        for begin in (0..count).step_by(recipe.matrices_per_submit) {
-            let end = count.min(begin + recipe.matrices_per_submit);
-            let params = Params {
-                first: begin as u32,
-                end: end as u32,
-                row_stride,
-                col_stride,
-                cutoffs: u32::from(call.options.cutoff.is_each()),
-                max_sweeps: call.convergence.max_sweeps,
-                tolerance: call.convergence.tolerance_f32(),
-            };
-            let groups = (end - begin).div_ceil(teams) as u32;
-            let dispatch = Dispatch::new(&pipeline, params, [groups, 1]);
-            stream.submit(&buffers.columns, &[dispatch]).await?;
-        }
-        if let Some(group) = &buffers.compose {
-            let lift = -call.filter.degree();
-            compose(&stream, &call.problem, recipe, group, count, lift).await?;
-        }
+        solve(&stream, &call.task, recipe, &buffers.groups, steps, count).await?;
         download(&stream, call, buffers, outputs).await?;
         call.progress(first + count);
     }
     let seconds = stream.seconds().await?;
-    gpu.columns.put(&call.problem, chunk, tools);
+    gpu.columns.put(problem, chunk, tools);
     Ok(seconds)
+}
+
+/// Decomposes and composes the matrices of one chunk, whose steps are from row to row and from column
+/// to column.
+pub(super) async fn solve(
+    stream: &Stream<'_>,
+    task: &Task<'_>,
+    recipe: &GpuRecipe,
+    groups: &Groups,
+    [row_stride, col_stride]: [usize; 2],
+    count: usize,
+) -> Result<(), Error> {
+    let gpu = stream.gpu;
+    let blueprint = Blueprint::new(Kernel::Columns, &task.problem, recipe);
+    let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+    let teams = (recipe.workgroup / recipe.team) as usize;
+    for begin in (0..count).step_by(recipe.matrices_per_submit) {
+        let end = count.min(begin + recipe.matrices_per_submit);
+        let params = Params {
+            first: begin as u32,
+            end: end as u32,
+            row_stride: row_stride as u32,
+            col_stride: col_stride as u32,
+            cutoffs: u32::from(task.options.cutoff.is_each()),
+            max_sweeps: task.convergence.max_sweeps,
+            tolerance: task.convergence.tolerance_f32(),
+        };
+        let dispatch = Dispatch::new(&pipeline, params, [(end - begin).div_ceil(teams) as u32, 1]);
+        stream.submit(&groups.columns, &[dispatch]).await?;
+    }
+    let composition = Composition::of(&task.problem, -task.filter.degree());
+    if let (Some(composition), Some(group)) = (composition, &groups.compose) {
+        composition
+            .run(stream, group, count, recipe.composed_per_submit)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn create<T: Real>(
@@ -118,17 +185,16 @@ async fn create<T: Real>(
             let values = maker.buffer("values", entries(n));
             let state = maker.buffer("state", chunk * STATE_WORDS * 4);
             let composed = maker.buffer("composed", entries(sizes.composed));
-            let columns = [&input, &cutoffs, &u, &v, &values, &state];
-            let columns = maker.group(&gpu.pipelines.columns_layout, &columns);
-            let compose = problem.composed.map(|sides| {
-                let factors = Factors {
-                    u: &u,
-                    v: &v,
-                    weights: &values,
-                    state: &state,
-                };
-                factors.group(gpu, maker, sides, &composed)
-            });
+            let places = Places {
+                input: input.as_entire_buffer_binding(),
+                cutoffs: cutoffs.as_entire_buffer_binding(),
+                u: u.as_entire_buffer_binding(),
+                v: v.as_entire_buffer_binding(),
+                values: values.as_entire_buffer_binding(),
+                state: state.as_entire_buffer_binding(),
+                composed: composed.as_entire_buffer_binding(),
+            };
+            let groups = places.groups(gpu, maker, problem);
             Buffers {
                 input,
                 cutoffs,
@@ -137,60 +203,50 @@ async fn create<T: Real>(
                 values,
                 state,
                 composed,
-                columns,
-                compose,
+                groups,
             }
         })
         .await?;
     Ok(Tools { channel, buffers })
 }
 
-/// Writes the entries of `count` matrices from `first` on, as they are if they lie in one piece;
-/// returns the steps from row to row and from column to column.
-async fn upload<T: Real>(
-    stream: &Stream<'_>,
-    call: &Call<'_, T>,
+/// Packs `count` matrices from `first` on, column by column.
+pub(super) fn pack<T: Real>(
+    view: &View<'_, T>,
     first: usize,
     count: usize,
     packed: &mut Vec<T>,
-    buffers: &Buffers,
-) -> Result<[usize; 2], Error> {
-    if let Some((entries, steps)) = call.view.dense(first, count) {
-        stream.write(&buffers.input, entries).await?;
-        return Ok(steps);
-    }
-    let (m, n) = (call.problem.rows, call.problem.cols);
+) -> Result<(), Error> {
+    let (m, n) = (view.rows(), view.cols());
     if packed.is_empty() {
         *packed = zeros(count * m * n)?;
     }
-    let matrices = packed.chunks_exact_mut(m * n).take(count).enumerate();
+    // The last chunk is the smallest.
+    packed.truncate(count * m * n);
     parallel::for_each(
-        matrices.collect(),
+        packed.chunks_exact_mut(m * n).enumerate().collect(),
         || (),
-        |_, (index, to)| {
+        |_, (index, to): (usize, &mut [T])| {
             for (j, to) in to.chunks_exact_mut(m).enumerate() {
-                for (to, entry) in to.iter_mut().zip(call.view.column(first + index, j)) {
+                for (to, entry) in to.iter_mut().zip(view.column(first + index, j)) {
                     *to = entry;
                 }
             }
         },
     );
-    stream
-        .write(&buffers.input, &packed[..count * m * n])
-        .await?;
-    Ok([1, m])
+    Ok(())
 }
 
 /// Numbers that say what a matrix' cutoffs are.
-const CUTOFFS: usize = 3;
+pub(super) const CUTOFFS: usize = 3;
 
 /// NaN, and the cutoffs of all matrices, or of each: see shaders/columns_bindings.wgsl.
-fn cutoffs<T: Real>(call: &Call<'_, T>, first: usize, count: usize) -> Vec<T> {
-    let cutoff = &call.options.cutoff;
+pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> Vec<T> {
+    let cutoff = &task.options.cutoff;
     let count = if cutoff.is_each() { count } else { 1 };
     let mut numbers = vec![T::NAN];
     for index in first..first + count {
-        let (relative, absolute) = cutoff.of(index, call.problem.default_cutoff());
+        let (relative, absolute) = cutoff.of(index, task.problem.default_cutoff());
         let exponent = match absolute {
             0.0 => 0,
             _ => absolute.exponent(),
@@ -208,7 +264,7 @@ async fn download<T: Real>(
     buffers: &Buffers,
     out: Outputs<'_, T>,
 ) -> Result<(), Error> {
-    let problem = &call.problem;
+    let problem = &call.task.problem;
     let count = out.outcomes.len();
     // A call that composes is judged by its composition: nobody sees its singular values.
     let composes = problem.composed.is_some();
@@ -237,31 +293,29 @@ async fn download<T: Real>(
             state
         })
         .await?;
-    if state
-        .chunks_exact(STATE_WORDS)
-        .any(|s| s[STATUS] == SCATTERED)
-    {
-        let text = "neighbours in a workgroup are not neighbours in a subgroup";
-        return Err(Error::Device(text.into()));
-    }
     for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
-        *outcome = outcome_of(state);
+        *outcome = outcome_of(state)?;
     }
     Ok(())
 }
 
 /// What the report says of a matrix.
-fn outcome_of(state: &[u32]) -> Outcome {
-    if state[STATUS] == state::NON_FINITE {
-        return NON_FINITE;
+pub(super) fn outcome_of(state: &[u32]) -> Result<Outcome, Error> {
+    match state[STATUS] {
+        state::NON_FINITE => return Ok(NON_FINITE),
+        SCATTERED => {
+            let text = "neighbours in a workgroup are not neighbours in a subgroup";
+            return Err(Error::Device(text.into()));
+        }
+        _ => {}
     }
     let lost = state[LOST];
     let vanished = lost & (PRESENT | NORMAL) == PRESENT;
     let representable = lost & OVERFLOWED == 0 && !vanished;
-    Outcome {
+    Ok(Outcome {
         status: status(representable, state[STATUS] == CONVERGED),
         sweeps: state[SWEEPS],
         rotations: state[ROTATIONS],
         rank: state[RANK],
-    }
+    })
 }

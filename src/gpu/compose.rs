@@ -1,92 +1,142 @@
-//! left diag(weights) right' of every matrix of a chunk.
+//! left diag(weights) right' of every matrix of a chunk, and products.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Error;
-use crate::gpu::Gpu;
-use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel};
-use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::{GpuRecipe, block};
+use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
+use crate::gpu::stream::{Dispatch, Stream};
+use crate::planner::gpu::block;
 use crate::planner::{Problem, Side};
+use crate::scalar::Dtype;
 
 /// As `Params` in shaders/compose.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct ComposeParams {
+struct Params {
     rows: u32,
     cols: u32,
     inner: u32,
-    left_size: u32,
-    right_size: u32,
+    left: Steps,
+    right: Steps,
+    weighted: u32,
     first: u32,
     block: u32,
     groups: u32,
     lift: i32,
 }
 
-/// What a composition is made of.
-pub(super) struct Factors<'b> {
-    pub u: &'b wgpu::Buffer,
-    pub v: &'b wgpu::Buffer,
-    pub weights: &'b wgpu::Buffer,
-    pub state: &'b wgpu::Buffer,
+/// Entries from a matrix of a factor to the next, from a row, from a column.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Steps {
+    pub matrix: u32,
+    pub row: u32,
+    pub col: u32,
 }
 
-impl Factors<'_> {
-    pub fn group(
-        &self,
-        gpu: &Gpu,
-        maker: &Maker<'_>,
-        (left, right): (Side, Side),
-        composed: &wgpu::Buffer,
-    ) -> wgpu::BindGroup {
-        let side = |side| match side {
-            Side::U => self.u,
-            Side::V => self.v,
+/// left diag(weights) right', rows x cols, with `inner` columns of left and of right.
+#[derive(Clone, Copy)]
+pub(super) struct Composition {
+    pub dtype: Dtype,
+    pub rows: usize,
+    pub cols: usize,
+    pub inner: usize,
+    pub left: Steps,
+    pub right: Steps,
+    /// Whether there are weights; otherwise they are one.
+    pub weighted: bool,
+    /// Of a matrix that was scaled by 2^p, the result is scaled by 2^(lift p) and judged, in its
+    /// state; none where it is zero.
+    pub lift: i32,
+}
+
+impl Composition {
+    /// What a problem asks for, if it does.
+    pub fn of(problem: &Problem, lift: i32) -> Option<Self> {
+        let (left, right) = problem.composed?;
+        let n = problem.cols;
+        let steps = |side| Steps {
+            matrix: match side {
+                Side::U => problem.rows * problem.formed_u_cols(),
+                Side::V => n * n,
+            } as u32,
+            row: 1,
+            col: problem.side(side) as u32,
         };
-        let buffers = [side(left), side(right), self.weights, composed, self.state];
-        maker.group(&gpu.pipelines.compose_layout, &buffers)
-    }
-}
-
-/// Composes `count` matrices, some a submit. Of a matrix that was scaled by 2^p, the result is scaled
-/// by 2^(lift p) and judged, in its state; none where `lift` is zero.
-pub(super) async fn compose(
-    stream: &Stream<'_>,
-    problem: &Problem,
-    recipe: &GpuRecipe,
-    group: &wgpu::BindGroup,
-    count: usize,
-    lift: i32,
-) -> Result<(), Error> {
-    let Some((left, right)) = problem.composed else {
-        return Ok(());
-    };
-    let (n, gpu) = (problem.cols, stream.gpu);
-    let (rows, cols) = (problem.side(left), problem.side(right));
-    let size = |side| match side {
-        Side::U => problem.rows * problem.formed_u_cols(),
-        Side::V => n * n,
-    };
-    let blueprint = Blueprint::new(Kernel::Compose, problem, recipe);
-    let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
-    let most = gpu.limits.workgroups;
-    let groups = ((rows * cols) as u32).div_ceil(COMPOSE_WORKGROUP).min(most);
-    for first in (0..count).step_by(recipe.composed_per_submit) {
-        let matrices = recipe.composed_per_submit.min(count - first);
-        let params = ComposeParams {
-            rows: rows as u32,
-            cols: cols as u32,
-            inner: n as u32,
-            left_size: size(left) as u32,
-            right_size: size(right) as u32,
-            first: first as u32,
-            block: block(n),
-            groups,
+        Some(Composition {
+            dtype: problem.dtype,
+            rows: problem.side(left),
+            cols: problem.side(right),
+            inner: n,
+            left: steps(left),
+            right: steps(right),
+            weighted: true,
             lift,
-        };
-        let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
-        stream.submit(group, &[dispatch]).await?;
+        })
     }
-    Ok(())
+
+    /// Composes `count` matrices, some a submit.
+    pub async fn run(
+        &self,
+        stream: &Stream<'_>,
+        group: &wgpu::BindGroup,
+        count: usize,
+        per_submit: usize,
+    ) -> Result<(), Error> {
+        let gpu = stream.gpu;
+        let blueprint = Blueprint {
+            kernel: Kernel::Compose,
+            dtype: self.dtype,
+            workgroup: COMPOSE_WORKGROUP,
+            sizes: Sizes::Any,
+        };
+        let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+        let most = gpu.limits.workgroups;
+        let groups = ((self.rows * self.cols) as u32).div_ceil(COMPOSE_WORKGROUP);
+        let groups = groups.min(most);
+        for first in (0..count).step_by(per_submit) {
+            let matrices = per_submit.min(count - first);
+            let params = Params {
+                rows: self.rows as u32,
+                cols: self.cols as u32,
+                inner: self.inner as u32,
+                left: self.left,
+                right: self.right,
+                weighted: u32::from(self.weighted),
+                first: first as u32,
+                block: block(self.inner),
+                groups,
+                lift: self.lift,
+            };
+            let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
+            stream.submit(group, &[dispatch]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The factors of a decomposition, and where a composition of them goes.
+pub(super) struct Factors<'b> {
+    pub u: wgpu::BufferBinding<'b>,
+    pub v: wgpu::BufferBinding<'b>,
+    pub weights: wgpu::BufferBinding<'b>,
+    pub composed: wgpu::BufferBinding<'b>,
+    pub state: wgpu::BufferBinding<'b>,
+}
+
+impl<'b> Factors<'b> {
+    /// As the kernel binds them.
+    pub fn bindings(self, (left, right): (Side, Side)) -> [wgpu::BufferBinding<'b>; 5] {
+        let side = |side| match side {
+            Side::U => self.u.clone(),
+            Side::V => self.v.clone(),
+        };
+        [
+            side(left),
+            side(right),
+            self.weights,
+            self.composed,
+            self.state,
+        ]
+    }
 }

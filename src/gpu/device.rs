@@ -88,19 +88,41 @@ impl Device {
         len: u64,
         blocking: bool,
     ) -> Result<wgpu::BufferView, Error> {
-        type Slot = (Option<Result<(), wgpu::BufferAsyncError>>, Option<Waker>);
-        let slot: Arc<Mutex<Slot>> = Arc::default();
-        let callback = Arc::clone(&slot);
-        self.scoped(|_, _| {
-            buffer.map_async(wgpu::MapMode::Read, 0..len, move |result| {
-                let mut slot = lock(&callback);
-                slot.0 = Some(result);
-                if let Some(waker) = slot.1.take() {
-                    waker.wake();
-                }
-            });
+        let mapped = self.wait(blocking, |_, done| {
+            buffer.map_async(wgpu::MapMode::Read, 0..len, done);
+        });
+        mapped
+            .await?
+            .map_err(|error| Error::Device(error.to_string()))?;
+        buffer
+            .get_mapped_range(0..len)
+            .map_err(|error| Error::Device(error.to_string()))
+    }
+
+    /// Returns when all that was submitted so far is done.
+    pub async fn finish(&self, blocking: bool) -> Result<(), Error> {
+        self.wait(blocking, |queue, done| {
+            queue.on_submitted_work_done(move || done(()));
         })
-        .await?;
+        .await
+    }
+
+    /// What the callback that `ask` is given is called with.
+    async fn wait<R: Send + 'static>(
+        &self,
+        blocking: bool,
+        ask: impl FnOnce(&wgpu::Queue, Box<dyn FnOnce(R) + Send>),
+    ) -> Result<R, Error> {
+        let slot = Arc::new(Mutex::new((None::<R>, None::<Waker>)));
+        let callback = Arc::clone(&slot);
+        let done = Box::new(move |result| {
+            let mut slot = lock(&callback);
+            slot.0 = Some(result);
+            if let Some(waker) = slot.1.take() {
+                waker.wake();
+            }
+        });
+        self.scoped(|_, queue| ask(queue, done)).await?;
         // The web has neither a clock here nor a need for one: its callback comes or the page ends.
         #[cfg(not(target_family = "wasm"))]
         let start = std::time::Instant::now();
@@ -117,7 +139,7 @@ impl Device {
             // poll panics where the driver reports a fatal error.
             let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
             if let Some(result) = lock(&slot).0.take() {
-                return Poll::Ready(result.map_err(|error| Error::Device(error.to_string())));
+                return Poll::Ready(Ok(result));
             }
             if let Err(error) = self.check() {
                 return Poll::Ready(Err(error));
@@ -145,9 +167,6 @@ impl Device {
             }
             Poll::Pending
         })
-        .await?;
-        buffer
-            .get_mapped_range(0..len)
-            .map_err(|error| Error::Device(error.to_string()))
+        .await
     }
 }

@@ -5,7 +5,8 @@
 //! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next.
 //! `columns` runs a call of small matrices, `solve` one of others, whose results `delivery` hands
-//! out; `compose` forms what is asked of their factors.
+//! out; `compose` forms what is asked of their factors, and products; `resident` runs calls on matrices
+//! that lie on the device, and whose results stay there.
 
 mod adapter;
 mod clock;
@@ -16,6 +17,7 @@ mod device;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
+pub(crate) mod resident;
 mod shader;
 mod shelf;
 mod solve;
@@ -43,6 +45,7 @@ pub(crate) struct Gpu {
     pipelines: pipelines::Pipelines,
     columns: shelf::Shelf<stream::Tools<columns::Buffers>>,
     solve: shelf::Shelf<stream::Tools<solve::Buffers>>,
+    desk: resident::Desk,
 }
 
 impl Gpu {
@@ -59,6 +62,7 @@ impl Gpu {
             pipelines,
             columns: Default::default(),
             solve: Default::default(),
+            desk: Default::default(),
         })
     }
 

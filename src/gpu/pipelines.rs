@@ -51,7 +51,7 @@ fn trusted(
     // SAFETY: the texts are those of shaders/, with sizes from the planner, and nobody else's.
     //
     // Indices. Storage: the host makes every buffer for a whole chunk (`create` in solve.rs and
-    // columns.rs), and every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
+    // columns.rs) or binds a chunk of a larger one (resident.rs), and every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
     // where a workgroup holds several); within a matrix, rows, columns and steps are compared with
     // P.rows, P.cols, P.u_cols or P.end before use, and P comes from the same problem as the
     // buffers. What must be 32 bits is: `GpuRecipe` keeps every binding under 2^30 bytes. Workgroup

@@ -3,7 +3,6 @@
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
 //! live in is decided by which of two files of accessors is in the list.
 
-use crate::options::Vectors;
 use crate::planner::Problem;
 use crate::planner::gpu::{GpuRecipe, columns_places};
 use crate::scalar::Dtype;
@@ -165,7 +164,7 @@ impl Blueprint {
                 team: recipe.team,
                 shuffles: recipe.shuffles,
                 u_cols: problem.formed_u_cols() as u32,
-                with_v: problem.vectors != Vectors::None || problem.composed.is_some(),
+                with_v: problem.forms_v(),
                 transposed: problem.transposed,
                 composes: problem.composed.is_some(),
             },
@@ -328,7 +327,7 @@ fn header(dtype: Dtype) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Options;
+    use crate::options::{Options, Vectors};
     use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
     use crate::planner::{Convergence, Job, Tuning};
     use naga::back::{hlsl, msl, spv};

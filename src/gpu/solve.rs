@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::error::{Error, allocate, zeros};
 use crate::filter;
 use crate::gpu::Gpu;
-use crate::gpu::compose::{Factors, compose};
+use crate::gpu::compose::{Composition, Factors};
 use crate::gpu::delivery::{Raw, deliver};
 use crate::gpu::pipelines::SOLVE_BUFFERS;
 use crate::gpu::shader::{Blueprint, Kernel};
@@ -39,7 +39,7 @@ struct SolveParams {
     tolerance: f32,
 }
 
-const _: () = assert!(size_of::<SolveParams>() == PARAMS_SIZE);
+const _: () = assert!(size_of::<SolveParams>() <= PARAMS_SIZE);
 
 /// The buffers of one chunk.
 pub(super) struct Buffers {
@@ -63,9 +63,9 @@ pub(super) async fn run<T: Real>(
 ) -> Result<Option<f64>, Error> {
     let count = outputs.outcomes.len();
     let chunk = recipe.chunk.min(count);
-    let tools = match gpu.solve.take(&call.problem, chunk) {
+    let tools = match gpu.solve.take(&call.task.problem, chunk) {
         Some(tools) => tools,
-        None => create::<T>(gpu, &call.problem, chunk).await?,
+        None => create::<T>(gpu, &call.task.problem, chunk).await?,
     };
     let stream = tools.stream(gpu, call.blocking);
     let solver = Solver {
@@ -74,14 +74,14 @@ pub(super) async fn run<T: Real>(
         buffers: &tools.buffers,
         stream,
     };
-    let mut host = Host::new(&call.problem, chunk)?;
-    for (first, outputs) in outputs.runs(0, chunk, &call.sizes) {
+    let mut host = Host::new(&call.task.problem, chunk)?;
+    for (first, outputs) in outputs.runs(0, chunk, &call.task.sizes) {
         let done = first + outputs.outcomes.len();
         solver.solve_chunk(&mut host, first, outputs).await?;
         call.progress(done);
     }
     let seconds = stream.seconds().await?;
-    gpu.solve.put(&call.problem, chunk, tools);
+    gpu.solve.put(&call.task.problem, chunk, tools);
     Ok(seconds)
 }
 
@@ -109,15 +109,19 @@ async fn create<T: Real>(
             let weights = maker.buffer("weights", entries(n));
             let composed = maker.buffer("composed", entries(problem.sizes().composed));
             let solve: [&wgpu::Buffer; SOLVE_BUFFERS] = [&a, &x, &j, &u, &values, &pivots, &state];
+            let solve = solve.map(wgpu::Buffer::as_entire_buffer_binding);
             let solve = maker.group(&gpu.pipelines.solve_layout, &solve);
             let compose = problem.composed.map(|sides| {
+                let [u, v, weights, composed, state] = [&u, &x, &weights, &composed, &state]
+                    .map(wgpu::Buffer::as_entire_buffer_binding);
                 let factors = Factors {
-                    u: &u,
-                    v: &x,
-                    weights: &weights,
-                    state: &state,
+                    u,
+                    v,
+                    weights,
+                    composed,
+                    state,
                 };
-                factors.group(gpu, maker, sides, &composed)
+                maker.group(&gpu.pipelines.compose_layout, &factors.bindings(sides))
             });
             Buffers {
                 a,
@@ -158,7 +162,7 @@ impl<T: Real> Host<T> {
 
     /// Packs `count` matrices of the call from `first` on.
     fn pack(&mut self, call: &Call<'_, T>, first: usize, count: usize) {
-        let (m, n) = (call.problem.rows, call.problem.cols);
+        let (m, n) = (call.task.problem.rows, call.task.problem.cols);
         let tasks: Vec<_> = self.packed[..count * m * n]
             .chunks_mut(m * n)
             .zip(self.order[..count * m].chunks_mut(m))
@@ -169,7 +173,7 @@ impl<T: Real> Host<T> {
             tasks,
             Vec::new,
             |scratch, (index, ((packed, order), head))| {
-                let problem = &call.problem;
+                let problem = &call.task.problem;
                 *head = intake::take(&call.view, first + index, problem, packed, order, scratch);
             },
         );
@@ -202,7 +206,7 @@ impl<T: Real> Solver<'_, '_, T> {
         outputs: Outputs<'_, T>,
     ) -> Result<(), Error> {
         let count = outputs.outcomes.len();
-        let problem = &self.call.problem;
+        let problem = &self.call.task.problem;
         let (m, n) = (problem.rows, problem.cols);
         host.pack(self.call, first, count);
         let packed = &host.packed[..count * m * n];
@@ -224,7 +228,7 @@ impl<T: Real> Solver<'_, '_, T> {
         let sigma = |index: usize| &results.values[(2 * index + 1) * n..(2 * index + 2) * n];
         let thresholds: Vec<f64> = (0..count)
             .map(|index| {
-                let (cutoff, power) = (&self.call.options.cutoff, host.heads[index].power);
+                let (cutoff, power) = (&self.call.task.options.cutoff, host.heads[index].power);
                 let largest = filter::largest(sigma(index));
                 filter::threshold(cutoff, first + index, problem, power, largest)
             })
@@ -233,7 +237,10 @@ impl<T: Real> Solver<'_, '_, T> {
             let mut weights = zeros(count * n)?;
             for (index, weights) in weights.chunks_exact_mut(n).enumerate() {
                 let threshold = thresholds[index];
-                self.call.filter.weights(sigma(index), threshold, weights);
+                self.call
+                    .task
+                    .filter
+                    .weights(sigma(index), threshold, weights);
             }
             results.composed = self.compose(&weights, count).await?;
         }
@@ -242,7 +249,7 @@ impl<T: Real> Solver<'_, '_, T> {
     }
 
     fn params(&self) -> SolveParams {
-        let problem = &self.call.problem;
+        let problem = &self.call.task.problem;
         let rows_per_lane = problem.rows.div_ceil(self.recipe.column_lanes as usize);
         SolveParams {
             rows: problem.rows as u32,
@@ -255,14 +262,14 @@ impl<T: Real> Solver<'_, '_, T> {
             block: block(rows_per_lane),
             column_lanes: self.recipe.column_lanes,
             pair_lanes: self.recipe.pair_lanes,
-            max_sweeps: self.call.convergence.max_sweeps,
-            tolerance: self.call.convergence.tolerance_f32(),
+            max_sweeps: self.call.task.convergence.max_sweeps,
+            tolerance: self.call.task.convergence.tolerance_f32(),
         }
     }
 
     async fn pipeline(&self, kernel: Kernel) -> Result<(wgpu::ComputePipeline, u32), Error> {
         let gpu = self.stream.gpu;
-        let blueprint = Blueprint::new(kernel, &self.call.problem, self.recipe);
+        let blueprint = Blueprint::new(kernel, &self.call.task.problem, self.recipe);
         let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
         Ok((pipeline, blueprint.workgroup))
     }
@@ -283,7 +290,7 @@ impl<T: Real> Solver<'_, '_, T> {
                 let dispatch = Dispatch::new(&pipeline, params, [matrices as u32, 1]);
                 self.stream.submit(&self.buffers.solve, &[dispatch]).await?;
             }
-            if end >= self.call.convergence.max_sweeps || !self.any_running(count).await? {
+            if end >= self.call.task.convergence.max_sweeps || !self.any_running(count).await? {
                 return Ok(());
             }
             kernel = Kernel::Resume;
@@ -306,7 +313,7 @@ impl<T: Real> Solver<'_, '_, T> {
     /// QR in global memory, some steps a submit.
     async fn factor(&self, count: usize) -> Result<(), Error> {
         let (pipeline, _) = self.pipeline(Kernel::Factor).await?;
-        let n = self.call.problem.cols as u32;
+        let n = self.call.task.problem.cols as u32;
         for begin in (0..n).step_by(self.recipe.steps_per_submit as usize) {
             let end = (begin + self.recipe.steps_per_submit).min(n);
             let params = SolveParams {
@@ -322,7 +329,7 @@ impl<T: Real> Solver<'_, '_, T> {
 
     /// Sweeps in global memory, some rounds a submit, until every matrix is done.
     async fn sweep_rounds(&self, count: usize) -> Result<(), Error> {
-        let n = self.call.problem.cols as u32;
+        let n = self.call.task.problem.cols as u32;
         let count = count as u32;
         let (begin, _) = self.pipeline(Kernel::Begin).await?;
         let (round, _) = self.pipeline(Kernel::Round).await?;
@@ -355,7 +362,7 @@ impl<T: Real> Solver<'_, '_, T> {
     }
 
     async fn form_u(&self, count: usize) -> Result<(), Error> {
-        let cols = self.call.problem.formed_u_cols() as u32;
+        let cols = self.call.task.problem.formed_u_cols() as u32;
         if cols == 0 {
             return Ok(());
         }
@@ -377,13 +384,18 @@ impl<T: Real> Solver<'_, '_, T> {
 
     /// left diag(weights) right' of every matrix of the chunk.
     async fn compose(&self, weights: &[T], count: usize) -> Result<Vec<T>, Error> {
-        let problem = &self.call.problem;
+        let problem = &self.call.task.problem;
         let Some(group) = &self.buffers.compose else {
             return Ok(Vec::new());
         };
         self.stream.write(&self.buffers.weights, weights).await?;
         // The host scales, as it does all else.
-        compose(&self.stream, problem, self.recipe, group, count, 0).await?;
+        if let Some(composition) = Composition::of(problem, 0) {
+            let per_submit = self.recipe.composed_per_submit;
+            composition
+                .run(&self.stream, group, count, per_submit)
+                .await?;
+        }
         let len = count * problem.sizes().composed;
         let composed = Part::new::<T>(&self.buffers.composed, len);
         self.stream
@@ -392,7 +404,7 @@ impl<T: Real> Solver<'_, '_, T> {
     }
 
     async fn download(&self, count: usize) -> Result<Results<T>, Error> {
-        let problem = &self.call.problem;
+        let problem = &self.call.task.problem;
         let (m, n) = (problem.rows, problem.cols);
         let wanted = problem.vectors != Vectors::None;
         let (u_size, v_size) = if wanted {
@@ -427,9 +439,9 @@ impl<T: Real> Solver<'_, '_, T> {
         outputs: Outputs<'_, T>,
     ) {
         let call = self.call;
-        let problem = &call.problem;
+        let problem = &call.task.problem;
         let (m, n) = (problem.rows, problem.cols);
-        let sizes = &call.sizes;
+        let sizes = &call.task.sizes;
         let tasks = outputs.runs(0, 1, sizes);
         parallel::for_each(
             tasks,
@@ -448,7 +460,7 @@ impl<T: Real> Solver<'_, '_, T> {
                 };
                 let order = &host.order[index * m..][..m];
                 let (head, threshold) = (host.heads[index], thresholds[index]);
-                deliver(problem, call.filter, threshold, head, order, &raw, out);
+                deliver(problem, call.task.filter, threshold, head, order, &raw, out);
             },
         );
     }

@@ -7,7 +7,7 @@ use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
-pub(super) const PARAMS_SIZE: usize = 48;
+pub(super) const PARAMS_SIZE: usize = 64;
 /// Dispatches in one submit: as many as there are slots for their parameters.
 pub(super) const SLOTS: usize = 256;
 /// Offsets of uniform buffers are multiples of this everywhere.
@@ -34,18 +34,26 @@ impl Dispatch {
     }
 }
 
-/// The front of a buffer, to read back.
+/// A part of a buffer, to read back.
 pub(super) struct Part<'a> {
     buffer: &'a wgpu::Buffer,
+    offset: u64,
     bytes: u64,
 }
 
 impl<'a> Part<'a> {
-    /// `len` entries of type U.
+    /// The first `len` entries of type U.
     pub fn new<U>(buffer: &'a wgpu::Buffer, len: usize) -> Self {
+        Self::at::<U>(buffer, 0, len)
+    }
+
+    /// `len` entries of type U from `first` on.
+    pub fn at<U>(buffer: &'a wgpu::Buffer, first: usize, len: usize) -> Self {
+        let bytes = |len: usize| (len * size_of::<U>()) as u64;
         Part {
             buffer,
-            bytes: (len * size_of::<U>()) as u64,
+            offset: bytes(first),
+            bytes: bytes(len),
         }
     }
 }
@@ -68,21 +76,19 @@ impl Maker<'_> {
     pub fn group(
         &self,
         layout: &wgpu::BindGroupLayout,
-        buffers: &[&wgpu::Buffer],
+        buffers: &[wgpu::BufferBinding<'_>],
     ) -> wgpu::BindGroup {
         let params = wgpu::BufferBinding {
             buffer: self.params,
             offset: 0,
             size: wgpu::BufferSize::new(PARAMS_SIZE as u64),
         };
-        let params = wgpu::BindingResource::Buffer(params);
-        let buffers = buffers.iter().map(|buffer| buffer.as_entire_binding());
-        let entries: Vec<_> = std::iter::once(params)
+        let entries: Vec<_> = std::iter::once(&params)
             .chain(buffers)
             .enumerate()
-            .map(|(binding, resource)| wgpu::BindGroupEntry {
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding: binding as u32,
-                resource,
+                resource: wgpu::BindingResource::Buffer(buffer.clone()),
             })
             .collect();
         self.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -165,16 +171,37 @@ impl<B> Tools<B> {
 #[derive(Clone, Copy)]
 pub(super) struct Stream<'c> {
     pub gpu: &'c Gpu,
-    channel: &'c Channel,
+    pub channel: &'c Channel,
     /// Whether the caller's thread may block until the device is done.
-    blocking: bool,
+    pub blocking: bool,
 }
 
 impl Stream<'_> {
     pub async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {
+        self.write_at(buffer, 0, data).await
+    }
+
+    /// Writes entries from `first` on.
+    pub async fn write_at<U: Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        first: usize,
+        data: &[U],
+    ) -> Result<(), Error> {
+        let offset = (first * size_of::<U>()) as u64;
         self.gpu
             .device
-            .scoped(|_, queue| queue.write_buffer(buffer, 0, bytemuck::cast_slice(data)))
+            .scoped(|_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(data)))
+            .await
+    }
+
+    /// Submits what was written so far.
+    pub async fn submit_writes(&self) -> Result<(), Error> {
+        self.gpu
+            .device
+            .scoped(|_, queue| {
+                queue.submit([]);
+            })
             .await
     }
 
@@ -226,10 +253,14 @@ impl Stream<'_> {
                 let mut encoder = device.create_command_encoder(&Default::default());
                 let mut offset = 0;
                 for part in parts.iter().filter(|part| part.bytes > 0) {
-                    let Part { buffer, bytes } = part;
+                    let Part {
+                        buffer,
+                        offset: from,
+                        bytes,
+                    } = part;
                     encoder.copy_buffer_to_buffer(
                         buffer,
-                        0,
+                        *from,
                         &self.channel.readback,
                         offset,
                         *bytes,

@@ -85,6 +85,12 @@ impl Problem {
         }
     }
 
+    /// Whether V is formed: for the caller, or for a composition.
+    #[cfg(feature = "gpu")]
+    pub fn forms_v(&self) -> bool {
+        self.vectors != Vectors::None || self.composed.is_some()
+    }
+
     /// Whether rotations are accumulated: only U needs them.
     pub fn accumulates(&self) -> bool {
         self.formed_u_cols() > 0

@@ -1,0 +1,334 @@
+//! Matrices that lie on the device, and calls whose results stay there.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::call::Task;
+use crate::error::Error;
+use crate::gpu::Gpu;
+use crate::gpu::columns::{self, CUTOFFS, Groups, Places, cutoffs, outcome_of, pack};
+use crate::gpu::compose::{Composition, Steps};
+use crate::gpu::state::STATE_WORDS;
+use crate::gpu::stream::{Channel, Maker, Part, Stream};
+use crate::planner::gpu::{GpuRecipe, Path};
+use crate::report::Outcome;
+use crate::scalar::{Dtype, Real};
+use crate::view::View;
+
+/// A channel that waits for the next call.
+#[derive(Default)]
+pub(super) struct Desk(Mutex<Option<Channel>>);
+
+/// The coarsest step that bindings may begin at.
+const ALIGNMENT: usize = 256;
+/// Bytes that are written or read in one go.
+const PIECE: usize = 32 << 20;
+
+/// The results of a call, matrix after matrix, each column by column; empty where they were not asked
+/// for. U and V are named as the kernels see them.
+pub(crate) struct Results {
+    pub u: wgpu::Buffer,
+    pub sigma: wgpu::Buffer,
+    pub v: wgpu::Buffer,
+    pub composed: wgpu::Buffer,
+    pub state: wgpu::Buffer,
+    /// That the device was at work, if that was asked for.
+    pub seconds: Option<f64>,
+}
+
+/// After so many steps of some bytes a binding may begin.
+fn aligned(step: usize) -> usize {
+    ALIGNMENT >> step.trailing_zeros().min(ALIGNMENT.trailing_zeros())
+}
+
+impl Gpu {
+    /// Whether numbers of this type can be computed with.
+    pub fn has(&self, dtype: Dtype) -> bool {
+        dtype == Dtype::F32 || self.limits.has_f64
+    }
+
+    /// Whether a recipe's kernel takes the caller's layout and gives it.
+    pub fn stays(recipe: &GpuRecipe) -> bool {
+        recipe.path == Path::Columns
+    }
+
+    /// Copies matrices to the device, in their order; row by row if they lie so, which is told.
+    pub async fn upload<T: Real>(
+        &self,
+        view: &View<'_, T>,
+        blocking: bool,
+    ) -> Result<(wgpu::Buffer, bool), Error> {
+        let (count, m, n) = (view.count(), view.rows(), view.cols());
+        let channel = self.channel().await?;
+        let stream = self.stream(&channel, blocking);
+        let buffer = self
+            .make(&channel, |maker| {
+                Ok(maker.buffer("batch", self.bytes::<T>(count, m * n)?))
+            })
+            .await?;
+        let step = (PIECE / (m * n * size_of::<T>())).max(1);
+        let transposed = match view.dense(0, count) {
+            Some((_, [down, _])) => down != 1 && m > 1,
+            None => false,
+        };
+        let mut packed = Vec::new();
+        for first in (0..count).step_by(step) {
+            let count = step.min(count - first);
+            match view.dense(first, count) {
+                Some((entries, _)) => stream.write_at(&buffer, first * m * n, entries).await?,
+                None => {
+                    pack(view, first, count, &mut packed)?;
+                    stream.write_at(&buffer, first * m * n, &packed).await?;
+                }
+            }
+            // Lets go of what the write keeps.
+            stream.submit_writes().await?;
+        }
+        self.desk.put(channel);
+        Ok((buffer, transposed))
+    }
+
+    /// Copies a buffer's front to the host.
+    pub async fn download<U: bytemuck::Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        to: &mut [U],
+        blocking: bool,
+    ) -> Result<(), Error> {
+        let step = PIECE / size_of::<U>();
+        let channel = Channel::new(self, size_of_val(to).min(PIECE)).await?;
+        let stream = self.stream(&channel, blocking);
+        for (index, to) in to.chunks_mut(step).enumerate() {
+            let part = Part::at::<U>(buffer, index * step, to.len());
+            let fill = |bytes: &[u8]| bytemuck::cast_slice_mut(to).copy_from_slice(bytes);
+            stream.read(&[part], fill).await?;
+        }
+        Ok(())
+    }
+
+    /// How the matrices of a call fared.
+    pub async fn outcomes(
+        &self,
+        state: &wgpu::Buffer,
+        count: usize,
+        blocking: bool,
+    ) -> Result<Vec<Outcome>, Error> {
+        let mut words: Vec<u32> = crate::error::zeros(count * STATE_WORDS)?;
+        self.download(state, &mut words, blocking).await?;
+        words.chunks_exact(STATE_WORDS).map(outcome_of).collect()
+    }
+
+    /// Returns when the device is done.
+    pub async fn finish(&self, blocking: bool) -> Result<(), Error> {
+        self.device.finish(blocking).await
+    }
+
+    /// Carries out a task on matrices that lie on the device, with these steps from row to row and
+    /// from column to column. Waits for nothing, unless the device's time is asked for.
+    pub async fn solve_resident<T: Real>(
+        &self,
+        task: &Task<'_>,
+        recipe: &GpuRecipe,
+        input: &wgpu::Buffer,
+        steps: [usize; 2],
+        count: usize,
+        blocking: bool,
+    ) -> Result<Results, Error> {
+        let problem = &task.problem;
+        let (n, sizes) = (problem.cols, &task.sizes);
+        let u_size = problem.rows * problem.formed_u_cols();
+        let v_size = if problem.forms_v() { n * n } else { 0 };
+        // Whatever a matrix is made of: its entries take four bytes at least.
+        let aligned = aligned(4);
+        let chunk = (recipe.chunk / aligned * aligned).max(aligned).min(count);
+        let channel = self.channel().await?;
+        let stream = self.stream(&channel, blocking);
+        let (results, cutoff_buffer, groups) = self
+            .make(&channel, |maker| {
+                let entries = |label, per_matrix| {
+                    let bytes = self.bytes::<T>(count, per_matrix)?;
+                    Ok::<_, Error>(maker.buffer(label, bytes))
+                };
+                let cutoffs = maker.buffer("cutoffs", (chunk * CUTOFFS + 1) * size_of::<T>());
+                let results = Results {
+                    u: entries("u", u_size)?,
+                    sigma: entries("sigma", n)?,
+                    v: entries("v", v_size)?,
+                    composed: entries("composed", sizes.composed)?,
+                    state: maker.buffer("state", self.bytes::<u32>(count, STATE_WORDS)?),
+                    seconds: None,
+                };
+                let mut groups: Vec<Groups> = Vec::new();
+                for first in (0..count).step_by(chunk) {
+                    let length = chunk.min(count - first);
+                    let bound = |buffer, per_matrix: usize, size: usize| {
+                        let bytes = |count: usize| (count * per_matrix * size) as u64;
+                        wgpu::BufferBinding {
+                            buffer,
+                            offset: bytes(first),
+                            size: wgpu::BufferSize::new(bytes(length)),
+                        }
+                    };
+                    let of = |buffer, per_matrix| bound(buffer, per_matrix, size_of::<T>());
+                    let places = Places {
+                        input: of(input, problem.rows * n),
+                        cutoffs: cutoffs.as_entire_buffer_binding(),
+                        u: of(&results.u, u_size),
+                        v: of(&results.v, v_size),
+                        values: of(&results.sigma, n),
+                        state: bound(&results.state, STATE_WORDS, 4),
+                        composed: of(&results.composed, sizes.composed),
+                    };
+                    groups.push(places.groups(self, maker, problem));
+                }
+                Ok((results, cutoffs, groups))
+            })
+            .await?;
+        for (index, groups) in groups.iter().enumerate() {
+            let first = index * chunk;
+            let length = chunk.min(count - first);
+            let cutoffs = cutoffs::<T>(task, first, length);
+            stream.write(&cutoff_buffer, &cutoffs).await?;
+            columns::solve(&stream, task, recipe, groups, steps, length).await?;
+        }
+        let seconds = stream.seconds().await?;
+        self.desk.put(channel);
+        Ok(Results { seconds, ..results })
+    }
+
+    /// Products left right of `count` matrices; a factor whose step from matrix to matrix is zero
+    /// serves for all.
+    pub async fn product<T: Real>(
+        &self,
+        [rows, inner, cols]: [usize; 3],
+        (left, left_steps): (&wgpu::Buffer, [usize; 3]),
+        (right, right_steps): (&wgpu::Buffer, [usize; 3]),
+        count: usize,
+        blocking: bool,
+    ) -> Result<wgpu::Buffer, Error> {
+        let widest = (rows * inner).max(inner * cols).max(rows * cols);
+        let most = (self.limits.binding.min(1 << 30) / size_of::<T>() as u64) as usize / widest;
+        let too_large = || {
+            Error::Unsupported(format!(
+                "{}: the product of {rows}x{inner} and {inner}x{cols} is too large for its bindings",
+                self.adapter.name
+            ))
+        };
+        if most == 0 || inner as u64 > self.limits.iterations / 2 {
+            return Err(too_large());
+        }
+        let most = most.min(self.limits.workgroups as usize);
+        let aligned = [left_steps[0], right_steps[0], rows * cols]
+            .map(|step| aligned(step * size_of::<T>()))
+            .into_iter()
+            .fold(1, usize::max);
+        let chunk = match most < count {
+            true => most / aligned * aligned,
+            false => count,
+        };
+        if chunk == 0 {
+            return Err(too_large());
+        }
+        let steps = |[matrix, row, col]: [usize; 3]| Steps {
+            matrix: matrix as u32,
+            row: row as u32,
+            col: col as u32,
+        };
+        let composition = Composition {
+            dtype: T::DTYPE,
+            rows,
+            cols,
+            inner,
+            left: steps(left_steps),
+            // The kernel takes the right factor's transpose.
+            right: steps([right_steps[0], right_steps[2], right_steps[1]]),
+            weighted: false,
+            lift: 0,
+        };
+        let flops = 2 * (rows * cols * inner) as u64;
+        let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;
+        let channel = self.channel().await?;
+        let stream = self.stream(&channel, blocking);
+        let (result, groups) = self
+            .make(&channel, |maker| {
+                let result = maker.buffer("product", self.bytes::<T>(count, rows * cols)?);
+                let unused = [maker.buffer("weights", 0), maker.buffer("state", 0)];
+                let mut groups = Vec::new();
+                for first in (0..count).step_by(chunk) {
+                    let length = chunk.min(count - first);
+                    let bound = |buffer, step: usize, entries: usize| wgpu::BufferBinding {
+                        buffer,
+                        offset: (first * step * size_of::<T>()) as u64,
+                        size: wgpu::BufferSize::new((entries * size_of::<T>()) as u64),
+                    };
+                    let of = |buffer, step: usize, size: usize| {
+                        bound(buffer, step, if step == 0 { size } else { length * size })
+                    };
+                    groups.push(maker.group(
+                        &self.pipelines.compose_layout,
+                        &[
+                            of(left, left_steps[0], rows * inner),
+                            of(right, right_steps[0], inner * cols),
+                            unused[0].as_entire_buffer_binding(),
+                            of(&result, rows * cols, rows * cols),
+                            unused[1].as_entire_buffer_binding(),
+                        ],
+                    ));
+                }
+                Ok((result, groups))
+            })
+            .await?;
+        for (index, group) in groups.iter().enumerate() {
+            let length = chunk.min(count - index * chunk);
+            composition.run(&stream, group, length, per_submit).await?;
+        }
+        self.desk.put(channel);
+        Ok(result)
+    }
+
+    /// The bytes of a buffer, or why there can be none.
+    fn bytes<U>(&self, count: usize, per_matrix: usize) -> Result<usize, Error> {
+        let len = crate::error::product(&[count, per_matrix], size_of::<U>())?;
+        let bytes = len * size_of::<U>();
+        if bytes as u64 > self.limits.buffer {
+            return Err(Error::Unsupported(format!(
+                "{}: {count} matrices take a buffer of {bytes} bytes, but the device has at most {}",
+                self.adapter.name, self.limits.buffer
+            )));
+        }
+        Ok(bytes)
+    }
+
+    async fn channel(&self) -> Result<Channel, Error> {
+        match self.desk.take() {
+            Some(channel) => Ok(channel),
+            None => Channel::new(self, 0).await,
+        }
+    }
+
+    fn stream<'c>(&'c self, channel: &'c Channel, blocking: bool) -> Stream<'c> {
+        Stream {
+            gpu: self,
+            channel,
+            blocking,
+        }
+    }
+
+    /// Makes buffers and groups of them, if they can be had.
+    async fn make<R>(
+        &self,
+        channel: &Channel,
+        f: impl FnOnce(&Maker<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        channel.make(self, f).await?
+    }
+}
+
+impl Desk {
+    fn take(&self) -> Option<Channel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, channel: Channel) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
+    }
+}
