@@ -682,8 +682,9 @@ fn laws<T: Real>(engine: &Engine) -> Outcome {
 /// The main job: the digits' pseudoinverses satisfy the four conditions to 8 tol times the condition
 /// number of what is kept, and both engines agree to as much.
 fn digits<T: Real>(engine: &Engine) -> Outcome {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.npy");
-    let file = npyz::NpyFile::new(std::fs::File::open(path).unwrap()).unwrap();
+    // In the binary, which may run on another machine.
+    let bytes: &[u8] = include_bytes!("../examples/data/digits.npy");
+    let file = npyz::NpyFile::new(bytes).unwrap();
     let pixels: Vec<T> = file
         .into_vec::<f32>()
         .unwrap()

@@ -1,6 +1,9 @@
 //! Who is measured: whoever can take matrices, compute, and show what came out.
 
-use batched_svd::{Backend, Batch, Engine, Error, Options, Pinv, Real, Report, Svd, Vectors};
+use batched_svd::{
+    Backend, Batch, DeviceBatch, DevicePinv, DeviceSvd, Engine, Error, Options, Pinv, Real, Report,
+    Svd, Vectors,
+};
 
 use crate::cli::bench::case::{Case, Op};
 
@@ -50,6 +53,10 @@ pub(crate) trait Contender<T: Real> {
     fn fewest(&self) -> usize {
         rayon::current_num_threads()
     }
+    /// Whether its first call of a case compiles something.
+    fn compiles(&self) -> bool {
+        false
+    }
     /// Whether it can do the case at all.
     fn takes(&self, case: &Case) -> bool;
     /// Takes matrices into its own form, untimed.
@@ -66,6 +73,9 @@ pub(crate) trait Contender<T: Real> {
 enum Outcome<T: Real> {
     Svd(Svd<T>),
     Pinv(Pinv<T>),
+    /// On the device, with the report that was asked for afterwards.
+    DeviceSvd(DeviceSvd<T>, Report),
+    DevicePinv(DevicePinv<T>, Report),
 }
 
 impl<T: Real> Outcome<T> {
@@ -73,8 +83,15 @@ impl<T: Real> Outcome<T> {
         match self {
             Outcome::Svd(svd) => &svd.report,
             Outcome::Pinv(pinv) => &pinv.report,
+            Outcome::DeviceSvd(_, report) | Outcome::DevicePinv(_, report) => report,
         }
     }
+}
+
+/// What was loaded, and where.
+enum Loaded<T: Real> {
+    Host(Batch<T>),
+    Device(DeviceBatch<T>),
 }
 
 /// One of this project's engines.
@@ -82,7 +99,9 @@ pub(crate) struct Own<'e, T: Real> {
     engine: &'e Engine,
     name: String,
     options: Options,
-    loaded: Option<(Op, Batch<T>)>,
+    /// Whether matrices and results stay on the device.
+    resident: bool,
+    loaded: Option<(Op, Loaded<T>)>,
     outcome: Option<Outcome<T>>,
 }
 
@@ -92,8 +111,19 @@ impl<'e, T: Real> Own<'e, T> {
             engine,
             name: format!("batched-svd-{}", engine.backend()),
             options,
+            resident: false,
             loaded: None,
             outcome: None,
+        }
+    }
+
+    /// With data that stays on the device.
+    pub fn resident(engine: &'e Engine, options: Options) -> Self {
+        let own = Own::new(engine, options);
+        Own {
+            name: format!("{}-resident", own.name),
+            resident: true,
+            ..own
         }
     }
 }
@@ -114,28 +144,60 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         }
     }
 
+    fn compiles(&self) -> bool {
+        self.engine.backend() == Backend::Gpu
+    }
+
     fn takes(&self, _: &Case) -> bool {
         true
     }
 
     fn load(&mut self, case: &Case, data: &Batch<T>, count: usize) -> Result<(), String> {
-        let batch = data.view().matrices(0..count).and_then(|v| v.to_batch());
-        self.loaded = Some((case.op, batch.map_err(|e| e.to_string())?));
+        let load = || -> Result<Loaded<T>, Error> {
+            let view = data.view().matrices(0..count)?;
+            if !self.resident {
+                return Ok(Loaded::Host(view.to_batch()?));
+            }
+            let batch = self.engine.upload(view)?;
+            self.engine.finish()?;
+            Ok(Loaded::Device(batch))
+        };
+        self.loaded = Some((case.op, load().map_err(|e| e.to_string())?));
         Ok(())
     }
 
     fn run(&mut self) -> Result<Timing, String> {
-        let (op, batch) = self.loaded.as_ref().ok_or("nothing was loaded")?;
+        let (op, loaded) = self.loaded.as_ref().ok_or("nothing was loaded")?;
         self.outcome = None;
-        let start = std::time::Instant::now();
-        let svd = |vectors| self.engine.svd(batch, vectors, &self.options);
-        let outcome = match op {
-            Op::Svd => svd(Vectors::Thin).map(Outcome::Svd),
-            Op::Svdvals => svd(Vectors::None).map(Outcome::Svd),
-            Op::Pinv => self.engine.pinv(batch, &self.options).map(Outcome::Pinv),
+        let (engine, options) = (self.engine, &self.options);
+        let vectors = match op {
+            Op::Svdvals => Vectors::None,
+            _ => Vectors::Thin,
         };
-        let seconds = start.elapsed().as_secs_f64();
-        let outcome = self.outcome.insert(outcome.map_err(|e| e.to_string())?);
+        let start = std::time::Instant::now();
+        let run = || -> Result<(Outcome<T>, f64), Error> {
+            let seconds = || start.elapsed().as_secs_f64();
+            Ok(match (loaded, op) {
+                (Loaded::Host(a), Op::Pinv) => (Outcome::Pinv(engine.pinv(a, options)?), seconds()),
+                (Loaded::Host(a), _) => (Outcome::Svd(engine.svd(a, vectors, options)?), seconds()),
+                (Loaded::Device(a), Op::Pinv) => {
+                    let pinv = engine.pinv_resident(a, options)?;
+                    engine.finish()?;
+                    let seconds = seconds();
+                    let report = pinv.report.get()?;
+                    (Outcome::DevicePinv(pinv, report), seconds)
+                }
+                (Loaded::Device(a), _) => {
+                    let svd = engine.svd_resident(a, vectors, options)?;
+                    engine.finish()?;
+                    let seconds = seconds();
+                    let report = svd.report.get()?;
+                    (Outcome::DeviceSvd(svd, report), seconds)
+                }
+            })
+        };
+        let (outcome, seconds) = run().map_err(|e| e.to_string())?;
+        let outcome = self.outcome.insert(outcome);
         Ok(Timing {
             seconds,
             device_seconds: outcome.report().device_seconds,
@@ -150,19 +212,28 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         }
         let first = |batch: &Batch<T>| batch.view().matrices(0..count)?.to_batch();
         let answer = || -> Result<Answer<T>, Error> {
+            let factors = |u: Option<&Batch<T>>, sigma: &Batch<T>, v: Option<&Batch<T>>| {
+                let sigma = first(sigma)?;
+                Ok::<_, Error>(match (u, v) {
+                    (Some(u), Some(v)) => Answer::Factors {
+                        u: first(u)?,
+                        sigma,
+                        v: first(v)?,
+                    },
+                    _ => Answer::Values(sigma),
+                })
+            };
+            let down = |batch: &Option<DeviceBatch<T>>| {
+                batch.as_ref().map(DeviceBatch::download).transpose()
+            };
             Ok(match outcome {
-                Outcome::Svd(svd) => {
-                    let sigma = first(&svd.sigma)?;
-                    match (&svd.u, &svd.v) {
-                        (Some(u), Some(v)) => Answer::Factors {
-                            u: first(u)?,
-                            sigma,
-                            v: first(v)?,
-                        },
-                        _ => Answer::Values(sigma),
-                    }
-                }
+                Outcome::Svd(svd) => factors(svd.u.as_ref(), &svd.sigma, svd.v.as_ref())?,
                 Outcome::Pinv(pinv) => Answer::Inverses(first(&pinv.inverse)?),
+                Outcome::DeviceSvd(svd, _) => {
+                    let (u, v) = (down(&svd.u)?, down(&svd.v)?);
+                    factors(u.as_ref(), &svd.sigma.download()?, v.as_ref())?
+                }
+                Outcome::DevicePinv(pinv, _) => Answer::Inverses(first(&pinv.inverse.download()?)?),
             })
         };
         answer().map_err(|e| e.to_string())

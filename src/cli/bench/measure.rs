@@ -27,6 +27,8 @@ const PEERS_MARGIN: f64 = 32.0;
 const CHECKED_WORK: f64 = 2e8;
 /// More matrices than this are not checked: the first are as good as any.
 const MOST_CHECKED: usize = 4096;
+/// Seconds of a first call after which it is not made again for the sake of what it compiled.
+const LONG: f64 = 20.0;
 /// Operations, by the nominal count, of a first call.
 const FIRST_WORK: f64 = 1e6;
 
@@ -137,7 +139,10 @@ fn size<T: Number>(
             .load(case, &data, run.count)
             .and_then(|()| contender.run());
         let seconds = match timed {
-            Ok(timing) if timing.seconds >= 2.0 * budget.seconds => {
+            Ok(timing)
+                if timing.seconds >= 2.0 * budget.seconds
+                    && (warm || !contender.compiles() || timing.seconds >= LONG) =>
+            {
                 // Not made twice, whatever was compiled in it.
                 note(&mut run, timing);
                 run.repetitions = 1;

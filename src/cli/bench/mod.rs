@@ -16,7 +16,7 @@ mod table;
 
 use std::path::Path;
 
-use batched_svd::{Backend, Dtype, Engine, Error, GpuOptions, Options, Peak};
+use batched_svd::{Backend, Dtype, Engine, Error, GpuOptions, Peak};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub(crate) use args::BenchArgs;
@@ -220,8 +220,13 @@ impl<'s> Session<'s> {
         let peaks = self.peaks(dtype)?;
         // What fails shows in its row.
         let options = self.args.options().strict(false);
-        let own = |engine| Own::new(engine, Options::clone(&options));
-        let mut own: Vec<Own<'_, T>> = self.engines.iter().map(own).collect();
+        let mut own: Vec<(Own<'_, T>, Option<Peak>)> = Vec::new();
+        for (engine, peak) in self.engines.iter().zip(peaks) {
+            own.push((Own::new(engine, options.clone()), peak));
+            if engine.backend() == Backend::Gpu {
+                own.push((Own::resident(engine, options.clone()), peak));
+            }
+        }
         let mut others = match self.bench.no_peers {
             true => Vec::new(),
             false => peers::all::<T>(),
@@ -239,7 +244,7 @@ impl<'s> Session<'s> {
         let cases = cases.iter().map(|case| (Kind::Throughput, case));
         for (kind, case) in cases.chain(latency.iter().map(|case| (Kind::Latency, case))) {
             let mut field: Field<'_, T> = Vec::new();
-            for (own, peak) in own.iter_mut().zip(&peaks) {
+            for (own, peak) in &mut own {
                 field.push((own, *peak));
             }
             for other in others.iter_mut().filter(|other| other.takes(case)) {

@@ -7,7 +7,8 @@ use crate::cli::summary::rounded;
 
 /// What the columns mean.
 const LEGEND: &str = "\
-matrices/s: host memory to host memory, median (and spread) of the repetitions; on device: data resident, by the device's clock
+matrices/s: host memory to host memory (gpu-resident: on the device all along), median (and spread) of the repetitions
+on device: by the device's clock
 GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more
 GB/s: of the bytes that must move; limit: executed operations, or those bytes, over the device's measured limit
 residual, orth.: the largest that was checked, in units of rounding u (pinv: over the condition number)
