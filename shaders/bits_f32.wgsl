@@ -60,6 +60,11 @@ fn unscaled(size: T, power: i32) -> T {
     return bitcast<f32>(kept + select(0u, 1u, up));
 }
 
+// A result of unscaled(), or its opposite.
+fn signed_as(size: T, negative: bool) -> T {
+    return bitcast<f32>(bitcast<u32>(size) | select(0u, 0x80000000u, negative));
+}
+
 // Of a result of unscaled(): whether it left the range, or vanished.
 fn overflowed(size: T) -> bool {
     return bitcast<u32>(size) >= 0x7f800000u;

@@ -54,6 +54,10 @@ fn unscaled(size: T, power: i32) -> T {
     return size * power_of_two(half) * power_of_two(power - half);
 }
 
+fn signed_as(size: T, negative: bool) -> T {
+    return select(size, -size, negative);
+}
+
 fn overflowed(size: T) -> bool {
     return size > LARGEST;
 }

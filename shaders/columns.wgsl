@@ -295,7 +295,8 @@ fn columns(at: Invocation) {
     // least, less what they reach of it, twice.
     let inverse = reciprocal(select(ONE, sigma, sigma > ZERO));
     x$n = select(ZERO, x$n * inverse, sigma > ZERO);
-    if (WITH_V) {
+    // A composition gives such columns no weight.
+    if (WITH_V && !COMPOSES) {
         if (slot == 0u) {
             atomicStore(&busy, N);
         }

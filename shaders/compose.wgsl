@@ -60,7 +60,7 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             flags |= select(0u, OVERFLOWED, overflowed(lifted));
             flags |= select(0u, NORMAL, lifted >= SMALLEST_NORMAL);
             // Where the matrix is not finite, its weights are NaN.
-            total = select(weights[matrix * P.inner], select(lifted, -lifted, total < ZERO), finite);
+            total = select(weights[matrix * P.inner], signed_as(lifted, total < ZERO), finite);
         }
         result[matrix * P.rows * P.cols + e] = total;
     }

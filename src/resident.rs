@@ -50,21 +50,27 @@ pub struct DeviceBatch<T: Scalar> {
     memory: Memory<T>,
 }
 
-#[derive(Clone)]
 enum Memory<T> {
     Host(Arc<Batch<T>>),
     #[cfg(feature = "gpu")]
     Gpu(Arc<Gpu>, wgpu::Buffer),
 }
 
+// Derived, it would ask for T: Clone.
+impl<T> Clone for Memory<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Memory::Host(batch) => Memory::Host(Arc::clone(batch)),
+            #[cfg(feature = "gpu")]
+            Memory::Gpu(gpu, buffer) => Memory::Gpu(Arc::clone(gpu), buffer.clone()),
+        }
+    }
+}
+
 impl<T: Scalar> Clone for DeviceBatch<T> {
     fn clone(&self) -> Self {
         DeviceBatch {
-            memory: match &self.memory {
-                Memory::Host(batch) => Memory::Host(Arc::clone(batch)),
-                #[cfg(feature = "gpu")]
-                Memory::Gpu(gpu, buffer) => Memory::Gpu(Arc::clone(gpu), buffer.clone()),
-            },
+            memory: self.memory.clone(),
             ..*self
         }
     }
@@ -237,10 +243,11 @@ impl<T: Real> DeviceBatch<T> {
 
     async fn download_inner(&self, blocking: bool) -> Result<Batch<T>, Error> {
         let lies = self.fetch(blocking).await?;
-        if self.transposed {
-            return self.seen(&lies).to_batch();
+        match Arc::try_unwrap(lies) {
+            Ok(own) if !self.transposed => Ok(own),
+            Ok(own) => self.seen(&own).to_batch(),
+            Err(shared) => self.seen(&shared).to_batch(),
         }
-        Ok(Arc::try_unwrap(lies).unwrap_or_else(|shared| Batch::clone(&shared)))
     }
 
     /// What lies in memory.
@@ -305,11 +312,13 @@ impl Engine {
         self.upload_inner(a.into(), false).await
     }
 
-    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there: nothing is
-    /// waited for but, in strict mode, the report. The same bits as `svd`.
+    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there. The same
+    /// bits as `svd`.
     ///
-    /// Matrices that the GPU does not hold in registers (the report's kernel is not
-    /// `jacobi-columns`) go through the host's memory and back, for now.
+    /// Nothing is waited for but, in strict mode, the report, and the device's clock
+    /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.
+    /// Matrices that the GPU does not hold in registers (the report's kernel is not `jacobi-columns`)
+    /// go through the host's memory and back, for now, and are waited for.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for matrices on another device.
@@ -336,7 +345,8 @@ impl Engine {
     }
 
     /// Products A B, m x n, of m x l and l x n matrices on the device; a factor of one matrix serves
-    /// for all of the other's. Sums of l terms in blocks of about the root of l.
+    /// for all of the other's. Sums of l terms in blocks of about the root of l. Large products (of more
+    /// operations than [`submit_flops`](crate::Tuning::submit_flops) each) are the host's.
     ///
     /// # Errors
     /// [`Error::Argument`] for shapes that do not fit and for matrices on another device,
@@ -522,12 +532,19 @@ impl Engine {
             let product = gpu
                 .product::<T>(sides, left, right, count, blocking)
                 .await?;
-            return Ok(DeviceBatch::on(gpu, product, [count, a.rows, b.cols]));
+            if let Some(product) = product {
+                return Ok(DeviceBatch::on(gpu, product, [count, a.rows, b.cols]));
+            }
         }
         let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
         let mut product = Batch::zeros(count, a.rows, b.cols)?;
         cpu::product::product(a.seen(&left), b.seen(&right), &mut product);
-        Ok(DeviceBatch::host(product))
+        let beside = if matches!(a.memory, Memory::Host(_)) {
+            b
+        } else {
+            a
+        };
+        self.keep(product, beside, blocking).await
     }
 
     /// Whether a batch lies where this engine computes, or in the host's memory.
@@ -577,7 +594,7 @@ impl Engine {
         };
         let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
-            Ok(recipe) if Gpu::stays(&recipe) => recipe,
+            Ok(recipe) if Gpu::stays(&recipe, a.count) => recipe,
             _ => return Ok(None),
         };
         let [row, col] = a.steps();

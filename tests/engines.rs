@@ -718,19 +718,19 @@ fn digits<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// Progress is told, and ends with all.
 /// What stays on the device has the bits of what does not, in every layout, and chains.
 fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let wrong = |e: Error| e.to_string();
     let options = Options::default();
-    // In registers and not, wide and tall, more than a chunk of them, and nothing.
+    // In registers and not, wide and tall, more than a chunk of them (and more than a piece by one)
+    // where thresholds are shrunk, and nothing.
     for (m, n, count) in [
         (2, 2, 2000),
         (3, 3, 70),
         (2, 3, 70),
         (3, 2, 70),
         (7, 6, 130),
-        (110, 7, 2),
+        (110, 7, 6),
         (0, 5, 3),
     ] {
         let mut a = normal::<T>(count, m, n, 31);
@@ -748,16 +748,23 @@ fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
         let by_row = View::row_major(&rows, count, m, n).map_err(wrong)?;
         let every_other = Batch::from_fn(2 * count, m, n, |b, i, j| a.matrix(b / 2)[j * m + i]);
         let every_other = every_other.map_err(wrong)?;
-        let strided = if m * n > 0 {
-            let strides = [2 * (m * n) as isize, 1, m as isize];
-            View::new(every_other.as_slice(), 0, [count, m, n], strides).map_err(wrong)?
-        } else {
-            a.view()
-        };
+        let apart: Vec<T> = rows
+            .chunks((m * n).max(1))
+            .flat_map(|matrix| matrix.iter().copied().chain([T::ONE]))
+            .collect();
+        let (mut strided, mut apart_rows) = (a.view(), by_row);
+        if m * n > 0 {
+            let (size, shape) = ((m * n) as isize, [count, m, n]);
+            let strides = [2 * size, 1, m as isize];
+            strided = View::new(every_other.as_slice(), 0, shape, strides).map_err(wrong)?;
+            let strides = [size + 1, n as isize, 1];
+            apart_rows = View::new(&apart, 0, shape, strides).map_err(wrong)?;
+        }
         for (layout, view) in [
             ("columns", a.view()),
             ("rows", by_row),
-            ("strided", strided),
+            ("strided columns", strided),
+            ("strided rows", apart_rows),
         ] {
             let what = |part: &str| format!("{part} of {m}x{n} from {layout}");
             let up = engine.upload(view).map_err(wrong)?;
@@ -800,8 +807,15 @@ fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             )?;
             let inverse = there.inverse.download().map_err(wrong)?;
             ensure(same(&inverse, &here.inverse), || what("the pseudoinverse"))?;
-            // Transposed, the same matrices: their pseudoinverses are the transposes to rounding, and
-            // the products of either kind agree with f64's.
+            let here = engine.pinv(a.view().transpose(), &options).map_err(wrong)?;
+            let flipped = engine
+                .pinv_resident(&up.transpose(), &options)
+                .and_then(|p| p.inverse.download())
+                .map_err(wrong)?;
+            ensure(same(&flipped, &here.inverse), || {
+                what("the transposes' pseudoinverse")
+            })?;
+            // Products, also of transposes, are those of f64.
             let product = engine
                 .product(&up, &there.inverse)
                 .and_then(|p| p.download())
@@ -870,6 +884,7 @@ fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+/// Progress is told, and ends with all.
 fn progress<T: Real>(engine: &Engine) -> Outcome {
     let a = normal::<T>(500, 4, 4, 1);
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -909,7 +924,31 @@ fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
     ensure(svd == engine.svd(&a, Vectors::Thin, &options), || {
         "svd".into()
     })?;
-    ensure(pinv == engine.pinv(&a, &options), || "pinv".into())
+    ensure(pinv == engine.pinv(&a, &options), || "pinv".into())?;
+    // Waiting is sleeping: a future is polled again when there is something new, not all the time.
+    let (svd, polls) = counted(engine.svd_async(&a, Vectors::Thin, &options));
+    svd.map_err(|e| e.to_string())?;
+    ensure(polls <= 20, || format!("polled {polls} times"))
+}
+
+/// A future's output, and how often it was polled.
+fn counted<F: Future>(future: F) -> (F::Output, usize) {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    for polls in 1.. {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return (output, polls);
+        }
+        std::thread::park();
+    }
+    unreachable!()
 }
 
 /// What a GPU cannot do is an error, or the CPU's where the caller asked for that.

@@ -65,6 +65,11 @@ impl Clock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets all passes so far.
+    pub fn forget(&self) {
+        *self.state() = State::default();
+    }
+
     /// Makes room for another pass.
     pub async fn make_room(&self, device: &Device, blocking: bool) -> Result<(), Error> {
         if self.state().passes < PASSES {

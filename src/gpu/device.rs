@@ -3,13 +3,14 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// Work per submit is bounded, so a device that is silent for so long is gone.
+/// Work per submit is bounded, so a device that finishes none for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait in one go.
 const STEP: Duration = Duration::from_secs(10);
@@ -17,24 +18,105 @@ const STEP: Duration = Duration::from_secs(10);
 pub(crate) struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
+    pulse: Pulse,
+}
+
+/// How the device is.
+#[derive(Clone, Default)]
+struct Pulse {
+    /// Submits that are done.
+    done: Arc<AtomicU64>,
     /// Why the device was lost, for good.
     lost: Arc<Mutex<Option<String>>>,
     /// What went wrong outside any scope since the last look.
     uncaptured: Arc<Mutex<Option<String>>>,
 }
 
+impl Pulse {
+    fn check(&self) -> Result<(), Error> {
+        let lost = lock(&self.lost).clone();
+        match lost.or_else(|| lock(&self.uncaptured).take()) {
+            Some(trouble) => Err(Error::Device(trouble)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something that is waited for, and who waits.
+struct Slot<R> {
+    settled: bool,
+    result: Option<Result<R, Error>>,
+    waker: Option<Waker>,
+}
+
+impl<R> Slot<R> {
+    fn settle(slot: &Mutex<Self>, result: Result<R, Error>) {
+        let waker = {
+            let mut slot = lock(slot);
+            if slot.settled {
+                return;
+            }
+            slot.settled = true;
+            slot.result = Some(result);
+            slot.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Waits for the device until the slot is settled, one way or another.
+#[cfg(not(target_family = "wasm"))]
+fn attend<R>(device: &wgpu::Device, pulse: &Pulse, slot: &Mutex<Slot<R>>) {
+    let mut start = std::time::Instant::now();
+    let mut done = pulse.done.load(Ordering::Relaxed);
+    loop {
+        let wait = wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: Some(STEP),
+        };
+        // poll panics where the driver reports a fatal error.
+        let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wait)));
+        if lock(slot).settled {
+            return;
+        }
+        let now_done = pulse.done.load(Ordering::Relaxed);
+        if now_done != done {
+            (start, done) = (std::time::Instant::now(), now_done);
+        }
+        let patient = start.elapsed() < PATIENCE;
+        let error = match (pulse.check(), polled) {
+            (Err(error), _) => error,
+            (_, Err(_)) => Error::Device("the device's driver layer panicked while waiting".into()),
+            (_, Ok(Err(wgpu::PollError::Timeout))) if patient => continue,
+            (_, Ok(Ok(_))) if patient => {
+                // The callback is on its way, or another thread's poll has it.
+                std::thread::yield_now();
+                continue;
+            }
+            (_, Ok(Ok(_) | Err(wgpu::PollError::Timeout))) => {
+                let seconds = PATIENCE.as_secs();
+                Error::Device(format!("the device did not answer within {seconds} s"))
+            }
+            (_, Ok(Err(error))) => Error::Device(error.to_string()),
+        };
+        return Slot::settle(slot, Err(error));
+    }
+}
+
 impl Device {
     pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let (lost, uncaptured) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
-        let slot = Arc::clone(&lost);
+        let pulse = Pulse::default();
+        let slot = Arc::clone(&pulse.lost);
         device.set_device_lost_callback(move |reason, message| {
             *lock(&slot) = Some(format!("the device was lost ({reason:?}): {message}"));
         });
-        let slot = Arc::clone(&uncaptured);
+        let slot = Arc::clone(&pulse.uncaptured);
         // wgpu's own handler panics.
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             lock(&slot).get_or_insert(error.to_string());
@@ -42,16 +124,7 @@ impl Device {
         Device {
             device,
             queue,
-            lost,
-            uncaptured,
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let lost = lock(&self.lost).clone();
-        match lost.or_else(|| lock(&self.uncaptured).take()) {
-            Some(trouble) => Err(Error::Device(trouble)),
-            None => Ok(()),
+            pulse,
         }
     }
 
@@ -76,7 +149,7 @@ impl Device {
         if let Some(error) = errors.into_iter().flatten().next() {
             return Err(Error::Device(error.to_string()));
         }
-        self.check()?;
+        self.pulse.check()?;
         result.map_err(|_| Error::Device("the device's driver layer panicked".into()))
     }
 
@@ -99,6 +172,14 @@ impl Device {
             .map_err(|error| Error::Device(error.to_string()))
     }
 
+    /// Hears of it when all that was submitted so far is done.
+    pub fn listen(&self, queue: &wgpu::Queue) {
+        let done = Arc::clone(&self.pulse.done);
+        queue.on_submitted_work_done(move || {
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
     /// Returns when all that was submitted so far is done.
     pub async fn finish(&self, blocking: bool) -> Result<(), Error> {
         self.wait(blocking, |queue, done| {
@@ -107,65 +188,45 @@ impl Device {
         .await
     }
 
-    /// What the callback that `ask` is given is called with.
+    /// What the callback that `ask` is given is called with. A caller who may not block has a thread
+    /// wait instead, but on the web, where the callback comes by itself.
     async fn wait<R: Send + 'static>(
         &self,
         blocking: bool,
         ask: impl FnOnce(&wgpu::Queue, Box<dyn FnOnce(R) + Send>),
     ) -> Result<R, Error> {
-        let slot = Arc::new(Mutex::new((None::<R>, None::<Waker>)));
+        let slot = Arc::new(Mutex::new(Slot {
+            settled: false,
+            result: None,
+            waker: None,
+        }));
         let callback = Arc::clone(&slot);
-        let done = Box::new(move |result| {
-            let mut slot = lock(&callback);
-            slot.0 = Some(result);
-            if let Some(waker) = slot.1.take() {
-                waker.wake();
-            }
-        });
+        let done = Box::new(move |result| Slot::settle(&callback, Ok(result)));
         self.scoped(|_, queue| ask(queue, done)).await?;
-        // The web has neither a clock here nor a need for one: its callback comes or the page ends.
+        let _ = blocking;
         #[cfg(not(target_family = "wasm"))]
-        let start = std::time::Instant::now();
-        poll_fn(|context| {
-            lock(&slot).1 = Some(context.waker().clone());
-            let poll = if blocking {
-                wgpu::PollType::Wait {
-                    submission_index: None,
-                    timeout: Some(STEP),
-                }
+        {
+            let (device, pulse, waited) =
+                (self.device.clone(), self.pulse.clone(), Arc::clone(&slot));
+            let attend = move || attend(&device, &pulse, &waited);
+            if blocking {
+                attend();
             } else {
-                wgpu::PollType::Poll
-            };
-            // poll panics where the driver reports a fatal error.
-            let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-            if let Some(result) = lock(&slot).0.take() {
-                return Poll::Ready(Ok(result));
+                std::thread::Builder::new()
+                    .name("batched-svd-wait".into())
+                    .spawn(attend)
+                    .map_err(|error| Error::Device(format!("no thread to wait: {error}")))?;
             }
-            if let Err(error) = self.check() {
-                return Poll::Ready(Err(error));
-            }
-            match polled {
-                Err(_) => {
-                    let text = "the device's driver layer panicked while waiting";
-                    return Poll::Ready(Err(Error::Device(text.into())));
+        }
+        poll_fn(|context| {
+            let mut slot = lock(&slot);
+            match slot.result.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    slot.waker = Some(context.waker().clone());
+                    Poll::Pending
                 }
-                Ok(Err(wgpu::PollError::Timeout)) => {}
-                Ok(Err(error)) => {
-                    return Poll::Ready(Err(Error::Device(error.to_string())));
-                }
-                Ok(Ok(_)) => {}
             }
-            // On the web the callback wakes; elsewhere somebody must keep polling the device.
-            #[cfg(not(target_family = "wasm"))]
-            {
-                if start.elapsed() >= PATIENCE {
-                    let seconds = PATIENCE.as_secs();
-                    let text = format!("the device did not answer within {seconds} s");
-                    return Poll::Ready(Err(Error::Device(text)));
-                }
-                context.waker().wake_by_ref();
-            }
-            Poll::Pending
         })
         .await
     }

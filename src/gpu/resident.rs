@@ -20,7 +20,7 @@ pub(super) struct Desk(Mutex<Option<Channel>>);
 
 /// The coarsest step that bindings may begin at.
 const ALIGNMENT: usize = 256;
-/// Bytes that are written or read in one go.
+/// The most bytes that are written or read in one go.
 const PIECE: usize = 32 << 20;
 
 /// The results of a call, matrix after matrix, each column by column; empty where they were not asked
@@ -46,9 +46,9 @@ impl Gpu {
         dtype == Dtype::F32 || self.limits.has_f64
     }
 
-    /// Whether a recipe's kernel takes the caller's layout and gives it.
-    pub fn stays(recipe: &GpuRecipe) -> bool {
-        recipe.path == Path::Columns
+    /// Whether a recipe's kernel takes the caller's layout and gives it, in chunks that can be bound.
+    pub fn stays(recipe: &GpuRecipe, count: usize) -> bool {
+        recipe.path == Path::Columns && recipe.chunk >= aligned(4).min(count)
     }
 
     /// Copies matrices to the device, in their order; row by row if they lie so, which is told.
@@ -65,21 +65,21 @@ impl Gpu {
                 Ok(maker.buffer("batch", self.bytes::<T>(count, m * n)?))
             })
             .await?;
-        let step = (PIECE / (m * n * size_of::<T>())).max(1);
-        let transposed = match view.dense(0, count) {
-            Some((_, [down, _])) => down != 1 && m > 1,
-            None => false,
-        };
+        let step = (self.piece() / (m * n * size_of::<T>())).max(1);
+        // Of the whole: a part may lie otherwise.
+        let dense = view.dense(0, count);
+        let transposed = dense.is_some_and(|(_, [down, _])| down != 1 && m > 1);
         let mut packed = Vec::new();
         for first in (0..count).step_by(step) {
             let count = step.min(count - first);
-            match view.dense(first, count) {
-                Some((entries, _)) => stream.write_at(&buffer, first * m * n, entries).await?,
+            let entries = match dense {
+                Some((entries, _)) => &entries[first * m * n..][..count * m * n],
                 None => {
                     pack(view, first, count, &mut packed)?;
-                    stream.write_at(&buffer, first * m * n, &packed).await?;
+                    &packed
                 }
-            }
+            };
+            stream.write_at(&buffer, first * m * n, entries).await?;
             // Lets go of what the write keeps.
             stream.submit_writes().await?;
         }
@@ -94,8 +94,8 @@ impl Gpu {
         to: &mut [U],
         blocking: bool,
     ) -> Result<(), Error> {
-        let step = PIECE / size_of::<U>();
-        let channel = Channel::new(self, size_of_val(to).min(PIECE)).await?;
+        let step = self.piece() / size_of::<U>();
+        let channel = Channel::new(self, size_of_val(to).min(self.piece())).await?;
         let stream = self.stream(&channel, blocking);
         for (index, to) in to.chunks_mut(step).enumerate() {
             let part = Part::at::<U>(buffer, index * step, to.len());
@@ -139,7 +139,10 @@ impl Gpu {
         let v_size = if problem.forms_v() { n * n } else { 0 };
         // Whatever a matrix is made of: its entries take four bytes at least.
         let aligned = aligned(4);
-        let chunk = (recipe.chunk / aligned * aligned).max(aligned).min(count);
+        let chunk = match recipe.chunk < count {
+            true => recipe.chunk / aligned * aligned,
+            false => count,
+        };
         let channel = self.channel().await?;
         let stream = self.stream(&channel, blocking);
         let (results, cutoff_buffer, groups) = self
@@ -189,14 +192,17 @@ impl Gpu {
             let cutoffs = cutoffs::<T>(task, first, length);
             stream.write(&cutoff_buffer, &cutoffs).await?;
             columns::solve(&stream, task, recipe, groups, steps, length).await?;
+            if let Some(progress) = &task.options.progress {
+                progress(first + length, count);
+            }
         }
         let seconds = stream.seconds().await?;
         self.desk.put(channel);
         Ok(Results { seconds, ..results })
     }
 
-    /// Products left right of `count` matrices; a factor whose step from matrix to matrix is zero
-    /// serves for all.
+    /// Products left right of `count` matrices, if they are small enough for the kernel, which solves
+    /// none in parts; a factor whose step from matrix to matrix is zero serves for all.
     pub async fn product<T: Real>(
         &self,
         [rows, inner, cols]: [usize; 3],
@@ -204,18 +210,10 @@ impl Gpu {
         (right, right_steps): (&wgpu::Buffer, [usize; 3]),
         count: usize,
         blocking: bool,
-    ) -> Result<wgpu::Buffer, Error> {
+    ) -> Result<Option<wgpu::Buffer>, Error> {
         let widest = (rows * inner).max(inner * cols).max(rows * cols);
-        let most = (self.limits.binding.min(1 << 30) / size_of::<T>() as u64) as usize / widest;
-        let too_large = || {
-            Error::Unsupported(format!(
-                "{}: the product of {rows}x{inner} and {inner}x{cols} is too large for its bindings",
-                self.adapter.name
-            ))
-        };
-        if most == 0 || inner as u64 > self.limits.iterations / 2 {
-            return Err(too_large());
-        }
+        let binding = self.limits.binding.min(self.tuning.chunk_bytes);
+        let most = (binding.min(1 << 30) / size_of::<T>() as u64) as usize / widest;
         let most = most.min(self.limits.workgroups as usize);
         let aligned = [left_steps[0], right_steps[0], rows * cols]
             .map(|step| aligned(step * size_of::<T>()))
@@ -225,8 +223,12 @@ impl Gpu {
             true => most / aligned * aligned,
             false => count,
         };
-        if chunk == 0 {
-            return Err(too_large());
+        let flops = 2 * (rows as u64 * cols as u64).saturating_mul(inner as u64);
+        if chunk == 0
+            || flops > self.tuning.submit_flops
+            || inner as u64 > self.limits.iterations / 2
+        {
+            return Ok(None);
         }
         let steps = |[matrix, row, col]: [usize; 3]| Steps {
             matrix: matrix as u32,
@@ -244,7 +246,6 @@ impl Gpu {
             weighted: false,
             lift: 0,
         };
-        let flops = 2 * (rows * cols * inner) as u64;
         let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;
         let channel = self.channel().await?;
         let stream = self.stream(&channel, blocking);
@@ -282,7 +283,12 @@ impl Gpu {
             composition.run(&stream, group, length, per_submit).await?;
         }
         self.desk.put(channel);
-        Ok(result)
+        Ok(Some(result))
+    }
+
+    /// Bytes that are written or read in one go.
+    fn piece(&self) -> usize {
+        (self.tuning.chunk_bytes as usize).clamp(ALIGNMENT, PIECE) / ALIGNMENT * ALIGNMENT
     }
 
     /// The bytes of a buffer, or why there can be none.
@@ -300,7 +306,10 @@ impl Gpu {
 
     async fn channel(&self) -> Result<Channel, Error> {
         match self.desk.take() {
-            Some(channel) => Ok(channel),
+            Some(channel) => {
+                channel.forget_times();
+                Ok(channel)
+            }
             None => Channel::new(self, 0).await,
         }
     }

@@ -329,7 +329,7 @@ mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
     use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
-    use crate::planner::{Convergence, Job, Tuning};
+    use crate::planner::{Convergence, Job, Side, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -380,14 +380,28 @@ mod tests {
             .sum()
     }
 
+    /// Checks every kernel of one problem.
+    fn every(
+        rows: usize,
+        cols: usize,
+        vectors: Vectors,
+        composed: Option<(Side, Side)>,
+        dtype: Dtype,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) {
+        let problem = Problem::new(rows, cols, dtype, Job { vectors, composed });
+        let convergence = Convergence::new(&problem, &Options::default());
+        let recipe = GpuRecipe::new(&problem, &convergence, limits, tuning).unwrap();
+        for kernel in Kernel::ALL {
+            check(kernel, &problem, &recipe);
+        }
+    }
+
     /// Valid, and translated for Vulkan, Metal and Direct3D. wgpu does not check workgroup memory: the
     /// planner's count must cover what shaders declare.
     #[test]
     fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
         // In registers where they fit, with subgroups and without; and not in registers.
         for (subgroup, words) in [(1, 128), (32, 128), (1, 0)] {
             let limits = Limits { subgroup, ..WEBGPU };
@@ -397,11 +411,17 @@ mod tests {
             };
             for dtype in [Dtype::F32, Dtype::F64] {
                 for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
-                    let problem = Problem::new(rows, cols, dtype, job);
-                    let convergence = Convergence::new(&problem, &Options::default());
-                    let recipe = GpuRecipe::new(&problem, &convergence, &limits, &tuning).unwrap();
-                    for kernel in Kernel::ALL {
-                        check(kernel, &problem, &recipe);
+                    every(rows, cols, Vectors::Thin, None, dtype, &limits, &tuning);
+                }
+                // Texts differ by what is asked for, and by orientation.
+                let pinv = Some((Side::V, Side::U));
+                for (vectors, composed) in [
+                    (Vectors::None, None),
+                    (Vectors::Full, None),
+                    (Vectors::None, pinv),
+                ] {
+                    for (rows, cols) in [(5, 3), (3, 5)] {
+                        every(rows, cols, vectors, composed, dtype, &limits, &tuning);
                     }
                 }
             }

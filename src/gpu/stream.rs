@@ -141,6 +141,13 @@ impl Channel {
             .await
     }
 
+    /// Starts counting the device's time anew.
+    pub fn forget_times(&self) {
+        if let Some(clock) = &self.clock {
+            clock.forget();
+        }
+    }
+
     /// Makes buffers and groups of them.
     pub async fn make<R>(&self, gpu: &Gpu, f: impl FnOnce(&Maker<'_>) -> R) -> Result<R, Error> {
         let params = &self.params;
@@ -236,6 +243,7 @@ impl Stream<'_> {
                 }
                 drop(pass);
                 queue.submit([encoder.finish()]);
+                self.gpu.device.listen(queue);
             })
             .await
     }

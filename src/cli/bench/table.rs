@@ -7,8 +7,8 @@ use crate::cli::summary::rounded;
 
 /// What the columns mean.
 const LEGEND: &str = "\
-matrices/s: host memory to host memory (gpu-resident: on the device all along), median (and spread) of the repetitions
-on device: by the device's clock
+matrices/s: host memory to host memory, median (and spread) of the repetitions; gpu-resident: device memory to device memory
+(through the host's where the kernel is not jacobi-columns), and a look at the device's clock; on device: by that clock
 GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more
 GB/s: of the bytes that must move; limit: executed operations, or those bytes, over the device's measured limit
 residual, orth.: the largest that was checked, in units of rounding u (pinv: over the condition number)
