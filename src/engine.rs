@@ -2,7 +2,7 @@
 
 use std::fmt;
 #[cfg(feature = "gpu")]
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::batch::Batch;
 use crate::call::{Call, Task};
@@ -16,6 +16,10 @@ use crate::host::parallel;
 use crate::options::{Options, Vectors};
 #[cfg(not(target_family = "wasm"))]
 use crate::peak::Peak;
+#[cfg(feature = "gpu")]
+use crate::planner::choice::Rates;
+#[cfg(feature = "gpu")]
+use crate::planner::gpu::GpuRecipe;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
 use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
@@ -58,6 +62,11 @@ pub struct GpuOptions {
     /// Whether the CPU takes the calls that this GPU cannot do; the report says who did a call.
     /// Otherwise they are [`Error::Unsupported`].
     pub cpu_fallback: bool,
+    /// Whether the CPU also takes the calls that it does sooner, as in an engine that was chosen
+    /// automatically. What is sooner is measured: a problem (type, shape, what is asked for) is the
+    /// CPU's until it has kept it busy for about as long as the GPU takes to compile its shaders, and
+    /// from then on whoever is sooner does each call. Which of the two did it decides the last bits.
+    pub automatic: bool,
     /// Measures how long the device is at work on a call, for the report, where the adapter has
     /// timestamps.
     pub timestamps: bool,
@@ -84,6 +93,12 @@ impl GpuOptions {
     /// Lets the CPU take the calls that this GPU cannot do.
     pub fn cpu_fallback(mut self, yes: bool) -> Self {
         self.cpu_fallback = yes;
+        self
+    }
+
+    /// Lets the CPU take the calls that it does sooner.
+    pub fn automatic(mut self, yes: bool) -> Self {
+        self.automatic = yes;
         self
     }
 
@@ -127,6 +142,9 @@ pub struct Engine {
     /// Whether the CPU takes what the GPU cannot.
     #[cfg(feature = "gpu")]
     pub(crate) falls_back: bool,
+    /// The rates of both, where the sooner one takes a call.
+    #[cfg(feature = "gpu")]
+    rates: Option<Mutex<Rates>>,
     cpu_name: String,
     /// Why an automatic choice fell on the CPU.
     reason: Option<String>,
@@ -165,6 +183,8 @@ impl Engine {
             gpu: None,
             #[cfg(feature = "gpu")]
             falls_back: false,
+            #[cfg(feature = "gpu")]
+            rates: None,
             cpu_name: format!("CPU, {threads} thread{s}"),
             reason: None,
             tuning,
@@ -172,8 +192,9 @@ impl Engine {
     }
 
     /// The best engine of this machine: a real GPU if there is one, else the CPU. What the GPU
-    /// cannot do (f64 on some, a matrix larger than its buffers) goes to the CPU, and the report
-    /// says so. A software adapter is never chosen. [`choice`](Self::choice) says what and why.
+    /// cannot do (f64 on some, a matrix larger than its buffers) and what the CPU does sooner
+    /// ([`automatic`](GpuOptions::automatic)) goes to the CPU, and the report says so. A software
+    /// adapter is never chosen. [`choice`](Self::choice) says what and why.
     pub async fn auto_async() -> Self {
         #[cfg(feature = "gpu")]
         {
@@ -182,6 +203,7 @@ impl Engine {
                     return Engine {
                         gpu: Some(Arc::new(gpu)),
                         falls_back: true,
+                        rates: clock_is_there().then(Mutex::default),
                         ..Self::cpu()
                     };
                 }
@@ -212,7 +234,8 @@ impl Engine {
             let gpu = Gpu::open(options, true).await?;
             Ok(Engine {
                 gpu: Some(Arc::new(gpu)),
-                falls_back: options.cpu_fallback,
+                falls_back: options.cpu_fallback || options.automatic,
+                rates: (options.automatic && clock_is_there()).then(Mutex::default),
                 ..Self::cpu_with(options.tuning.clone())
             })
         }
@@ -541,18 +564,22 @@ impl Engine {
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
             match gpu.plan(&call.task.problem, &call.task.convergence) {
-                Ok(recipe) => {
-                    return Ok(Done {
-                        backend: Backend::Gpu,
-                        device_seconds: gpu.run(call, &recipe, outputs).await?,
-                        device: gpu.adapter.name.clone(),
-                        kernel: recipe.path.name(),
-                    });
-                }
+                Ok(recipe) => match &self.rates {
+                    None => return gpu_run(gpu, call, &recipe, outputs).await,
+                    Some(rates) => return self.sooner(gpu, rates, call, &recipe, outputs).await,
+                },
                 Err(error) if !self.falls_back => return Err(error),
                 Err(_) => {}
             }
         }
+        self.cpu_run(call, outputs)
+    }
+
+    pub(crate) fn cpu_run<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
         let recipe = CpuRecipe::new(
             &call.task.problem,
             call.view.count(),
@@ -568,6 +595,27 @@ impl Engine {
             device_seconds: None,
         })
     }
+}
+
+/// Not on the web: the GPU takes all calls that it can do there.
+#[cfg(feature = "gpu")]
+fn clock_is_there() -> bool {
+    cfg!(not(target_family = "wasm"))
+}
+
+#[cfg(feature = "gpu")]
+pub(crate) async fn gpu_run<T: Real>(
+    gpu: &Gpu,
+    call: &Call<'_, T>,
+    recipe: &GpuRecipe,
+    outputs: Outputs<'_, T>,
+) -> Result<Done, Error> {
+    Ok(Done {
+        backend: Backend::Gpu,
+        device_seconds: gpu.run(call, recipe, outputs).await?,
+        device: gpu.adapter.name.clone(),
+        kernel: recipe.path.name(),
+    })
 }
 
 /// The same calls for those who would rather wait. Not on the web, where nobody may.
@@ -708,7 +756,7 @@ impl Engine {
 const NO_GPU_FEATURE: &str = "this build has no GPU engine: the feature `gpu` is off";
 
 /// Who did a call, and how.
-struct Done {
+pub(crate) struct Done {
     backend: Backend,
     device: String,
     kernel: &'static str,

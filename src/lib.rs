@@ -41,6 +41,8 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "gpu")]
+mod automatic;
 mod batch;
 mod call;
 mod cpu;

@@ -312,8 +312,8 @@ impl Engine {
         self.upload_inner(a.into(), false).await
     }
 
-    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there. The same
-    /// bits as `svd`.
+    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there. The bits
+    /// are those of `svd` on the same device.
     ///
     /// Nothing is waited for but, in strict mode, the report, and the device's clock
     /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.

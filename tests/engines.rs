@@ -54,10 +54,7 @@ impl Which {
     }
 
     fn open(self) -> Result<Engine, Error> {
-        let mut options = GpuOptions::default();
-        if let Ok(name) = std::env::var("BATCHED_SVD_ADAPTER") {
-            options = options.adapter(name);
-        }
+        let options = adapter();
         match self {
             Which::Cpu => Ok(Engine::cpu()),
             Which::CpuSingle => {
@@ -81,6 +78,15 @@ impl Which {
     fn engine(self) -> Result<&'static Engine, &'static Error> {
         static OPEN: [OnceLock<Result<Engine, Error>>; 5] = [const { OnceLock::new() }; 5];
         OPEN[self as usize].get_or_init(|| self.open()).as_ref()
+    }
+}
+
+/// The adapter under test.
+fn adapter() -> GpuOptions {
+    let options = GpuOptions::default();
+    match std::env::var("BATCHED_SVD_ADAPTER") {
+        Ok(name) => options.adapter(name),
+        Err(_) => options,
     }
 }
 
@@ -955,10 +961,7 @@ fn counted<F: Future>(future: F) -> (F::Output, usize) {
 fn fallback() -> Outcome {
     let mut tuning = Tuning::default();
     tuning.workgroup_storage = 16;
-    let mut options = GpuOptions::default().tuning(tuning);
-    if let Ok(name) = std::env::var("BATCHED_SVD_ADAPTER") {
-        options = options.adapter(name);
-    }
+    let options = adapter().tuning(tuning);
     let a = normal::<f32>(3, 4, 4, 8);
     let pinv = |options: &GpuOptions| {
         let engine = Engine::gpu(options).map_err(|e| e.to_string())?;
@@ -973,6 +976,38 @@ fn fallback() -> Outcome {
         format!("{:?}", done.report)
     })?;
     check_conditions(&a, &done)
+}
+
+/// An automatic engine gives tiny calls to the CPU, tries the GPU with large ones (as this one is on a
+/// machine of few threads), and is right whoever does them.
+fn automatic() -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let engine = Engine::gpu(&adapter().automatic(true)).map_err(wrong)?;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&told);
+    let options = Options::default().progress(Arc::new(move |done, all| {
+        record.lock().unwrap().push((done, all));
+    }));
+    let tiny = engine
+        .pinv(&normal::<f32>(2, 3, 3, 1), &options)
+        .map_err(wrong)?;
+    ensure(tiny.report.backend == Backend::Cpu, || {
+        format!("{:?}", tiny.report)
+    })?;
+    told.lock().unwrap().clear();
+    let a = normal::<f32>(20_000, 24, 24, 2);
+    let svd = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+    ensure(svd.report.all_converged(), || "not all converged".into())?;
+    let expected = Engine::cpu()
+        .svd(&a, Vectors::None, &Options::default())
+        .map_err(wrong)?;
+    let equal = svd.report.backend == Backend::Gpu || svd.sigma == expected.sigma;
+    ensure(equal, || "not the CPU's bits".into())?;
+    // What was tried is nobody's progress.
+    let told = told.lock().unwrap();
+    ensure(told.iter().all(|&(_, all)| all == a.count()), || {
+        "progress of a trial".into()
+    })
 }
 
 /// Shapes without an entry cost nothing, however large their other dimensions.
@@ -1113,6 +1148,7 @@ impl Suite {
         };
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {
             self.add::<T>("fallback", |_| fallback());
+            self.add::<T>("automatic", |_| automatic());
         }
         for &(m, n, name) in kernels {
             self.add::<T>(format!("kernel-{m}x{n}"), move |e| {

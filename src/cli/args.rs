@@ -33,7 +33,8 @@ pub(crate) enum Command {
 /// Options of every command.
 #[derive(ClapArgs)]
 pub(crate) struct EngineArgs {
-    /// Who computes: auto takes a real GPU if there is one, gpu takes a software adapter too.
+    /// Who computes: auto takes a real GPU, if there is one, for what it does sooner than the CPU; gpu
+    /// takes a software adapter too.
     #[arg(long, global = true, value_enum, default_value_t = BackendArg::Auto)]
     pub backend: BackendArg,
     /// Insist on the GPU whose adapter or driver name contains NAME.

@@ -6,13 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+#[cfg(not(target_family = "wasm"))]
 use std::time::Duration;
 
 use crate::error::Error;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
+#[cfg(not(target_family = "wasm"))]
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait in one go.
+#[cfg(not(target_family = "wasm"))]
 const STEP: Duration = Duration::from_secs(10);
 
 pub(crate) struct Device {

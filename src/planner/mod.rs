@@ -3,8 +3,11 @@
 //! A [`Problem`] says what is to be computed, in the orientation in which the kernels work (at
 //! least as many rows as columns: a wide matrix is solved as its transpose, which strides make
 //! free). A recipe says how: which kernel, how many invocations, how much at a time. Every
-//! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share.
+//! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share;
+//! `choice` says which engine is sooner.
 
+#[cfg(feature = "gpu")]
+pub(crate) mod choice;
 #[cfg(any(feature = "gpu", test))]
 pub(crate) mod gpu;
 
