@@ -17,7 +17,8 @@ var<workgroup> largest: array<T, TEAMS * M>;
 var<workgroup> rows: array<u32, TEAMS * M>;
 var<workgroup> tops: array<i32, WORKGROUP>;
 var<workgroup> shares: array<T, WORKGROUP>;
-// Whether a singular value cannot be represented (1), or lanes are not in line (2), for each team.
+// OVERFLOWED, or ASTRAY where lanes are not in line, for each team.
+const ASTRAY: u32 = 2u;
 var<workgroup> lost: array<atomic<u32>, TEAMS>;
 // Rotations of the sweep under way, for each team.
 var<workgroup> turned: array<atomic<u32>, TEAMS>;
@@ -275,14 +276,14 @@ fn columns(at: Invocation) {
         }
     }
     if (astray) {
-        atomicOr(&lost[team], 2u);
+        atomicOr(&lost[team], ASTRAY);
     }
     workgroupBarrier();
     if (present && lane == 0u) {
         let words = matrix * STATE_WORDS;
         let ended = select(NON_FINITE, status, finite);
         let flags = atomicLoad(&lost[team]);
-        state[words + STATUS] = select(ended, SCATTERED, (flags & 2u) != 0u);
+        state[words + STATUS] = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
         state[words + RANK] = rank;

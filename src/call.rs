@@ -41,6 +41,14 @@ impl<'a> Task<'a> {
     }
 }
 
+impl Task<'_> {
+    pub fn progress(&self, done: usize, count: usize) {
+        if let Some(progress) = &self.options.progress {
+            progress(done, count);
+        }
+    }
+}
+
 /// A task on the caller's matrices.
 pub(crate) struct Call<'a, T> {
     /// Oriented as the problem is: at least as many rows as columns.
@@ -53,8 +61,6 @@ pub(crate) struct Call<'a, T> {
 
 impl<T: Real> Call<'_, T> {
     pub fn progress(&self, done: usize) {
-        if let Some(progress) = &self.task.options.progress {
-            progress(done, self.view.count());
-        }
+        self.task.progress(done, self.view.count());
     }
 }

@@ -15,6 +15,8 @@ use crate::error::Error;
 use crate::gpu::{Gpu, resident::Results};
 use crate::options::{Options, Vectors};
 #[cfg(feature = "gpu")]
+use crate::planner::gpu::NO_F64;
+#[cfg(feature = "gpu")]
 use crate::planner::{Job, Problem, Side, executed};
 #[cfg(feature = "gpu")]
 use crate::report::Backend;
@@ -389,10 +391,8 @@ impl Engine {
             // Nothing has no place.
             if here && !shape.contains(&0) {
                 if !gpu.has(T::DTYPE) {
-                    return Err(Error::Unsupported(format!(
-                        "{}: the device has no f64 in shaders (SHADER_F64)",
-                        gpu.adapter.name
-                    )));
+                    let text = format!("{}: {NO_F64}", gpu.adapter.name);
+                    return Err(Error::Unsupported(text));
                 }
                 let (buffer, transposed) = gpu.upload(&a, blocking).await?;
                 let batch = DeviceBatch::on(gpu, buffer, shape);

@@ -54,34 +54,24 @@ pub(super) struct Groups {
     compose: Option<wgpu::BindGroup>,
 }
 
-/// Where a chunk's matrices are, and where its results go.
+/// Where a chunk's matrices are, and where its results go: singular values, or weights, among them.
 pub(super) struct Places<'b> {
     pub input: wgpu::BufferBinding<'b>,
     pub cutoffs: wgpu::BufferBinding<'b>,
-    pub u: wgpu::BufferBinding<'b>,
-    pub v: wgpu::BufferBinding<'b>,
-    pub values: wgpu::BufferBinding<'b>,
-    pub state: wgpu::BufferBinding<'b>,
-    pub composed: wgpu::BufferBinding<'b>,
+    pub factors: Factors<'b>,
 }
 
 impl Places<'_> {
     pub fn groups(self, gpu: &Gpu, maker: &Maker<'_>, problem: &Problem) -> Groups {
+        let factors = self.factors;
         let columns = [
             self.input,
             self.cutoffs,
-            self.u.clone(),
-            self.v.clone(),
-            self.values.clone(),
-            self.state.clone(),
+            factors.u.clone(),
+            factors.v.clone(),
+            factors.weights.clone(),
+            factors.state.clone(),
         ];
-        let factors = Factors {
-            u: self.u,
-            v: self.v,
-            weights: self.values,
-            composed: self.composed,
-            state: self.state,
-        };
         Groups {
             columns: maker.group(&gpu.pipelines.columns_layout, &columns),
             compose: problem
@@ -188,11 +178,13 @@ async fn create<T: Real>(
             let places = Places {
                 input: input.as_entire_buffer_binding(),
                 cutoffs: cutoffs.as_entire_buffer_binding(),
-                u: u.as_entire_buffer_binding(),
-                v: v.as_entire_buffer_binding(),
-                values: values.as_entire_buffer_binding(),
-                state: state.as_entire_buffer_binding(),
-                composed: composed.as_entire_buffer_binding(),
+                factors: Factors {
+                    u: u.as_entire_buffer_binding(),
+                    v: v.as_entire_buffer_binding(),
+                    weights: values.as_entire_buffer_binding(),
+                    composed: composed.as_entire_buffer_binding(),
+                    state: state.as_entire_buffer_binding(),
+                },
             };
             let groups = places.groups(gpu, maker, problem);
             Buffers {

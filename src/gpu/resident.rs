@@ -6,7 +6,7 @@ use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::columns::{self, CUTOFFS, Groups, Places, cutoffs, outcome_of, pack};
-use crate::gpu::compose::{Composition, Steps};
+use crate::gpu::compose::{Composition, Factors, Steps};
 use crate::gpu::state::STATE_WORDS;
 use crate::gpu::stream::{Channel, Maker, Part, Stream};
 use crate::planner::gpu::{GpuRecipe, Path};
@@ -175,11 +175,13 @@ impl Gpu {
                     let places = Places {
                         input: of(input, problem.rows * n),
                         cutoffs: cutoffs.as_entire_buffer_binding(),
-                        u: of(&results.u, u_size),
-                        v: of(&results.v, v_size),
-                        values: of(&results.sigma, n),
-                        state: bound(&results.state, STATE_WORDS, 4),
-                        composed: of(&results.composed, sizes.composed),
+                        factors: Factors {
+                            u: of(&results.u, u_size),
+                            v: of(&results.v, v_size),
+                            weights: of(&results.sigma, n),
+                            composed: of(&results.composed, sizes.composed),
+                            state: bound(&results.state, STATE_WORDS, 4),
+                        },
                     };
                     groups.push(places.groups(self, maker, problem));
                 }
@@ -192,9 +194,7 @@ impl Gpu {
             let cutoffs = cutoffs::<T>(task, first, length);
             stream.write(&cutoff_buffer, &cutoffs).await?;
             columns::solve(&stream, task, recipe, groups, steps, length).await?;
-            if let Some(progress) = &task.options.progress {
-                progress(first + length, count);
-            }
+            task.progress(first + length, count);
         }
         let seconds = stream.seconds().await?;
         self.desk.put(channel);

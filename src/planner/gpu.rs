@@ -97,6 +97,8 @@ pub(crate) struct GpuRecipe {
     pub composed_per_submit: usize,
 }
 
+/// Why a device cannot do anything in f64.
+pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 /// Rows that one invocation takes of a column: few enough to spread the work over a workgroup,
 /// enough to pay for the exchange of partial sums.
 const ROWS_PER_LANE: usize = 8;
@@ -115,7 +117,7 @@ impl GpuRecipe {
     ) -> Result<Self, String> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         if problem.dtype == Dtype::F64 && !limits.has_f64 {
-            return Err("the device has no f64 in shaders (SHADER_F64)".into());
+            return Err(NO_F64.into());
         }
         if m > (1 << 24) {
             return Err(format!("{m} rows: the kernels take at most 2^24"));
