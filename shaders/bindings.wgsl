@@ -27,7 +27,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> u: array<T>;
 // 2 n a matrix: squared norms of what remains of the columns, then tau; and the singular values.
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
-// n a matrix: column k of the pivoted matrix is column pivots[k] of the packed one.
+// 2 n a matrix: column k of the pivoted matrix is column pivots[k] of the packed one; the second half
+// is for order.wgsl.
 @group(0) @binding(6) var<storage, read_write> pivots: array<u32>;
 // STATE_WORDS a matrix.
 @group(0) @binding(7) var<storage, read_write> state: array<atomic<u32>>;

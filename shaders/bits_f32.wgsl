@@ -11,6 +11,24 @@ fn bits(first: u32, last: u32) -> Bits {
     return first;
 }
 
+fn first_word(b: Bits) -> u32 {
+    return b;
+}
+
+fn last_word(b: Bits) -> u32 {
+    return b;
+}
+
+// Without its sign.
+fn magnitude(b: Bits) -> Bits {
+    return b & 0x7fffffffu;
+}
+
+// Of magnitudes; what is not finite is larger than what is.
+fn larger(one: Bits, other: Bits) -> bool {
+    return one > other;
+}
+
 fn is_finite(b: Bits) -> bool {
     return (b & 0x7f800000u) != 0x7f800000u;
 }

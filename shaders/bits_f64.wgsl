@@ -9,6 +9,22 @@ fn bits(first: u32, last: u32) -> Bits {
     return vec2<u32>(first, last);
 }
 
+fn first_word(b: Bits) -> u32 {
+    return b.x;
+}
+
+fn last_word(b: Bits) -> u32 {
+    return b.y;
+}
+
+fn magnitude(b: Bits) -> Bits {
+    return vec2<u32>(b.x, b.y & 0x7fffffffu);
+}
+
+fn larger(one: Bits, other: Bits) -> bool {
+    return one.y > other.y || (one.y == other.y && one.x > other.x);
+}
+
 fn is_finite(b: Bits) -> bool {
     return (b.y & 0x7ff00000u) != 0x7ff00000u;
 }

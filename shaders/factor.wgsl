@@ -32,7 +32,7 @@ fn start_columns(matrix: u32, lid: u32) {
         let norm = team_sum(square, lid, lanes);
         if (c < P.cols && lid % lanes == 0u) {
             column_store(matrix, c, norm);
-            pivots[matrix * P.cols + c] = c;
+            pivots[2u * matrix * P.cols + c] = c;
         }
     }
     // The pivots are in global memory whatever sync() orders.
@@ -74,9 +74,9 @@ fn swap_columns(matrix: u32, k: u32, p: u32, lid: u32) {
     }
     if (lid == 0u) {
         column_store(matrix, p, column_load(matrix, k));
-        let pivot = pivots[matrix * P.cols + k];
-        pivots[matrix * P.cols + k] = pivots[matrix * P.cols + p];
-        pivots[matrix * P.cols + p] = pivot;
+        let pivot = pivots[2u * matrix * P.cols + k];
+        pivots[2u * matrix * P.cols + k] = pivots[2u * matrix * P.cols + p];
+        pivots[2u * matrix * P.cols + p] = pivot;
     }
     sync();
 }

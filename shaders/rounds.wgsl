@@ -13,11 +13,6 @@ fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         x_store(matrix, c, r, entry);
         j_store(matrix, c, r, select(ZERO, ONE, r == c));
     }
-    if (c == 0u && lid == 0u) {
-        for (var word = 0u; word < STATE_WORDS; word++) {
-            atomicStore(&state[matrix * STATE_WORDS + word], 0u);
-        }
-    }
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,14 +1,14 @@
 // What a kernel knows of a matrix, STATE_WORDS words each: as src/gpu/state.rs.
 
-const STATE_WORDS: u32 = 7u;
+const STATE_WORDS: u32 = 8u;
 const STATUS: u32 = 0u;
 const SWEEPS: u32 = 1u;
 const ROTATIONS: u32 = 2u;
 const ROTATED: u32 = 3u;   // pairs that the sweep under way has rotated, in global memory
-// Where the kernel delivers (columns.wgsl):
 const RANK: u32 = 4u;
-const POWER: u32 = 5u;     // the matrix was multiplied by 2^power
+const POWER: u32 = 5u;     // the matrix was multiplied by 2^power; NOT_FINITE where it is not finite
 const LOST: u32 = 6u;      // OVERFLOWED, PRESENT and NORMAL, of what the caller sees
+const KNOWN: u32 = 7u;     // singular values that are not zero, while V is completed
 
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;

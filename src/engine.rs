@@ -1,6 +1,7 @@
 //! The engine: chooses who computes, checks what is asked, and returns results with their report.
 
 use std::fmt;
+use std::path::PathBuf;
 #[cfg(feature = "gpu")]
 use std::sync::{Arc, Mutex};
 
@@ -73,6 +74,11 @@ pub struct GpuOptions {
     /// Compiles shaders with checks of every index and loop, as a browser would: slower, and for
     /// those who doubt the proof that none is needed.
     pub checked_shaders: bool,
+    /// A folder in which the driver's compiled shaders are kept, so that the next process need not
+    /// compile them: made if it is not there, and left empty where the interface has no such thing (all
+    /// but Vulkan). The driver believes what it finds there: let nobody write to it whom you do not
+    /// trust.
+    pub pipeline_cache: Option<PathBuf>,
     /// The planner's thresholds.
     pub tuning: Tuning,
 }
@@ -111,6 +117,12 @@ impl GpuOptions {
     /// Compiles shaders with checks.
     pub fn checked_shaders(mut self, yes: bool) -> Self {
         self.checked_shaders = yes;
+        self
+    }
+
+    /// Keeps compiled shaders in a folder.
+    pub fn pipeline_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.pipeline_cache = Some(folder.into());
         self
     }
 
@@ -230,19 +242,22 @@ impl Engine {
     /// [`Error::Device`] if the adapter refuses to open.
     pub async fn gpu_async(options: &GpuOptions) -> Result<Self, Error> {
         #[cfg(feature = "gpu")]
-        {
-            let gpu = Gpu::open(options, true).await?;
-            Ok(Engine {
-                gpu: Some(Arc::new(gpu)),
-                falls_back: options.cpu_fallback || options.automatic,
-                rates: (options.automatic && clock_is_there()).then(Mutex::default),
-                ..Self::cpu_with(options.tuning.clone())
-            })
-        }
+        return Ok(Self::with_gpu(Gpu::open(options, true).await?, options));
         #[cfg(not(feature = "gpu"))]
         {
             let _ = options;
             Err(Error::Unsupported(NO_GPU_FEATURE.into()))
+        }
+    }
+
+    /// An engine on an open GPU.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn with_gpu(gpu: Gpu, options: &GpuOptions) -> Self {
+        Engine {
+            gpu: Some(Arc::new(gpu)),
+            falls_back: options.cpu_fallback || options.automatic,
+            rates: (options.automatic && clock_is_there()).then(Mutex::default),
+            ..Self::cpu_with(options.tuning.clone())
         }
     }
 

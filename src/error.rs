@@ -19,6 +19,8 @@ pub enum Error {
     Unsupported(String),
     /// The device failed during the call: it was lost, ran out of memory or timed out.
     Device(String),
+    /// The caller's [`Cancel`](crate::Cancel) ended the call before it was done.
+    Cancelled,
     /// Strict mode: these matrices did not end as [`Status::Converged`], in ascending order.
     Strict(Vec<(usize, Status)>),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Error {
             Error::Memory { bytes } => write!(f, "the host cannot provide {bytes} bytes"),
             Error::Unsupported(text) => write!(f, "{text}"),
             Error::Device(text) => write!(f, "the device failed: {text}"),
+            Error::Cancelled => write!(f, "the call was cancelled"),
             Error::Strict(failures) => {
                 let s = if failures.len() == 1 {
                     "matrix"

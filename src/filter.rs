@@ -2,8 +2,8 @@
 //!
 //! Nearly everything anyone wants of an SVD has this form with L and R out of {U, V}: the
 //! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank, polar factor, projectors.
-//! The weights are computed here, but for matrices that the GPU holds in registers: their kernel weighs
-//! too, by the same rules (`shaders/filter.wgsl`; a further filter needs its text there).
+//! The weights of the CPU are computed here; the GPU has the same rules in `shaders/filter.wgsl`, where a
+//! further filter needs its text too.
 
 use crate::cpu::lanes::Lanes;
 use crate::options::Cutoff;
@@ -41,23 +41,6 @@ impl Filter {
             }
         }
     }
-
-    /// The weights of singular values of which those above `threshold` count.
-    #[cfg(feature = "gpu")]
-    pub fn weights<T: Real>(self, sigma: &[T], threshold: f64, weights: &mut [T]) {
-        for (weight, &sigma) in weights.iter_mut().zip(sigma) {
-            *weight = match self {
-                Filter::Inverse if counts(sigma, threshold) => T::ONE / sigma,
-                Filter::Inverse => T::ZERO,
-            };
-        }
-    }
-}
-
-/// The largest singular value.
-#[cfg(feature = "gpu")]
-pub(crate) fn largest<T: Real>(sigma: &[T]) -> f64 {
-    sigma.iter().fold(0.0, |largest, s| s.f64().max(largest))
 }
 
 /// The value above which a singular value of matrix `index`, scaled by 2^power, counts, given the
@@ -72,10 +55,4 @@ pub(crate) fn threshold(
     let (relative, absolute) = cutoff.of(index, problem.default_cutoff());
     use crate::scalar::sealed::Float;
     (relative * largest).max(absolute.ldexp(power))
-}
-
-/// Whether a singular value counts. Zero never does, whatever the threshold.
-#[cfg(feature = "gpu")]
-pub(crate) fn counts<T: Real>(sigma: T, threshold: f64) -> bool {
-    sigma > T::ZERO && sigma.f64() > threshold
 }

@@ -53,6 +53,8 @@ mod filter;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod host;
+#[cfg(feature = "gpu")]
+pub mod interop;
 mod options;
 mod peak;
 mod planner;
@@ -65,7 +67,7 @@ mod view;
 pub use batch::Batch;
 pub use engine::{Adapter, Engine, GpuOptions};
 pub use error::Error;
-pub use options::{Cutoff, Options, PerMatrix, Progress, Vectors};
+pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use peak::Peak;
 pub use planner::Tuning;
 pub use report::{Backend, Outcome, Pinv, Report, Status, Svd};

@@ -1,6 +1,7 @@
 //! What a caller may ask for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
 
@@ -148,6 +149,40 @@ impl Cutoff {
 /// Called with (matrices done, matrices in all) while a call is under way.
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
+/// Ends calls before they are done: a handle to keep, or to give to another thread, while a call whose
+/// options have it is under way.
+///
+/// ```
+/// use batched_svd::{Batch, Cancel, Engine, Error, Options};
+///
+/// let cancel = Cancel::new();
+/// let options = Options::default().cancel(&cancel);
+/// cancel.cancel(); // from anywhere, for instance on ctrl-C
+/// let a = Batch::from_fn(1000, 3, 3, |b, i, j| (b + i * j) as f32)?;
+/// assert_eq!(Engine::cpu().pinv(&a, &options).unwrap_err(), Error::Cancelled);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A handle that has cancelled nothing so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the calls that have this handle, and all that will have it, with [`Error::Cancelled`], as
+    /// soon as what the device or a thread is at work on is done.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// How to solve; the default suits nearly everyone.
 ///
 /// ```
@@ -163,6 +198,7 @@ pub struct Options {
     pub(crate) max_sweeps: Option<u32>,
     pub(crate) strict: bool,
     pub(crate) progress: Option<Progress>,
+    pub(crate) cancel: Option<Cancel>,
 }
 
 impl std::fmt::Debug for Options {
@@ -173,6 +209,7 @@ impl std::fmt::Debug for Options {
             .field("max_sweeps", &self.max_sweeps)
             .field("strict", &self.strict)
             .field("progress", &self.progress.is_some())
+            .field("cancel", &self.cancel)
             .finish()
     }
 }
@@ -213,7 +250,22 @@ impl Options {
         self
     }
 
+    /// A handle that ends the call before it is done. What the results hold then is unspecified.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Whether the call may go on.
+    pub(crate) fn check_cancelled(&self) -> Result<(), Error> {
+        match &self.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
+        self.check_cancelled()?;
         self.cutoff.check(count)?;
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)

@@ -215,9 +215,18 @@ impl<T: Scalar> DeviceBatch<T> {
         }
     }
 
+    /// The buffer that holds the matrices, if a GPU does.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn buffer(&self) -> Option<&wgpu::Buffer> {
+        match &self.memory {
+            Memory::Host(_) => None,
+            Memory::Gpu(_, buffer) => Some(buffer),
+        }
+    }
+
     /// Entries from a row to the next, and from a column to the next.
     #[cfg(feature = "gpu")]
-    fn steps(&self) -> [usize; 2] {
+    pub(crate) fn steps(&self) -> [usize; 2] {
         match self.transposed {
             false => [1, self.rows],
             true => [self.cols, 1],
@@ -288,15 +297,67 @@ impl<T: Real> DeviceBatch<T> {
         }
     }
 
-    /// A result on a GPU, column by column.
+    /// What lies on a GPU, column by column.
     #[cfg(feature = "gpu")]
-    fn on(gpu: &Arc<Gpu>, buffer: wgpu::Buffer, [count, rows, cols]: [usize; 3]) -> Self {
+    pub(crate) fn on(
+        gpu: &Arc<Gpu>,
+        buffer: wgpu::Buffer,
+        [count, rows, cols]: [usize; 3],
+    ) -> Self {
         DeviceBatch {
             count,
             rows,
             cols,
             transposed: false,
             memory: Memory::Gpu(Arc::clone(gpu), buffer),
+        }
+    }
+}
+
+/// What became of a job on the device.
+#[cfg(feature = "gpu")]
+pub(crate) struct Solved {
+    gpu: Arc<Gpu>,
+    /// U and V are the caller's V and U.
+    transposed: bool,
+    results: Results,
+    report: DeviceReport,
+}
+
+#[cfg(feature = "gpu")]
+impl Solved {
+    pub fn svd<T: Real>(self, a: &DeviceBatch<T>, vectors: Vectors) -> DeviceSvd<T> {
+        let k = a.rows.min(a.cols);
+        let Results {
+            mut u,
+            sigma,
+            mut v,
+            ..
+        } = self.results;
+        if self.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        let batch = |buffer, side| {
+            let cols = match vectors {
+                Vectors::None => return None,
+                Vectors::Thin => k,
+                Vectors::Full => side,
+            };
+            Some(DeviceBatch::on(&self.gpu, buffer, [a.count, side, cols]))
+        };
+        DeviceSvd {
+            u: batch(u, a.rows),
+            sigma: DeviceBatch::on(&self.gpu, sigma, [a.count, k, 1]),
+            v: batch(v, a.cols),
+            report: self.report,
+        }
+    }
+
+    pub fn pinv<T: Real>(self, a: &DeviceBatch<T>) -> DevicePinv<T> {
+        let shape = [a.count, a.cols, a.rows];
+        DevicePinv {
+            inverse: DeviceBatch::on(&self.gpu, self.results.composed, shape),
+            report: self.report,
         }
     }
 }
@@ -319,8 +380,9 @@ impl Engine {
     ///
     /// Nothing is waited for but, in strict mode, the report, and the device's clock
     /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.
-    /// Matrices that the GPU does not hold in registers (the report's kernel is not `jacobi-columns`)
-    /// go through the host's memory and back, for now, and are waited for.
+    /// The host is asked between the sweeps of large matrices (the report's kernel is `jacobi-rounds`),
+    /// which are waited for. Matrices of odd sizes of which a chunk has fewer than 64 go through the host's
+    /// memory and back.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for matrices on another device.
@@ -419,33 +481,8 @@ impl Engine {
                 vectors,
                 composed: None,
             };
-            if let Some((gpu, task, results, report)) =
-                self.solve_resident(a, job, options, blocking).await?
-            {
-                let k = a.rows.min(a.cols);
-                let Results {
-                    mut u,
-                    sigma,
-                    mut v,
-                    ..
-                } = results;
-                if task.problem.transposed {
-                    std::mem::swap(&mut u, &mut v);
-                }
-                let batch = |buffer, side| {
-                    let cols = match vectors {
-                        Vectors::None => return None,
-                        Vectors::Thin => k,
-                        Vectors::Full => side,
-                    };
-                    Some(DeviceBatch::on(&gpu, buffer, [a.count, side, cols]))
-                };
-                let svd = DeviceSvd {
-                    u: batch(u, a.rows),
-                    sigma: DeviceBatch::on(&gpu, sigma, [a.count, k, 1]),
-                    v: batch(v, a.cols),
-                    report,
-                };
+            if let Some(solved) = self.solve_resident(a, job, options, blocking, None).await? {
+                let svd = solved.svd(a, vectors);
                 svd.report.strict(options, blocking).await?;
                 return Ok(svd);
             }
@@ -481,14 +518,8 @@ impl Engine {
                 vectors: Vectors::None,
                 composed: Some((Side::V, Side::U)),
             };
-            if let Some((gpu, _, results, report)) =
-                self.solve_resident(a, job, options, blocking).await?
-            {
-                let shape = [a.count, a.cols, a.rows];
-                let pinv = DevicePinv {
-                    inverse: DeviceBatch::on(&gpu, results.composed, shape),
-                    report,
-                };
+            if let Some(solved) = self.solve_resident(a, job, options, blocking, None).await? {
+                let pinv = solved.pinv(a);
                 pinv.report.strict(options, blocking).await?;
                 return Ok(pinv);
             }
@@ -548,7 +579,7 @@ impl Engine {
     }
 
     /// Whether a batch lies where this engine computes, or in the host's memory.
-    fn check_home<T: Scalar>(&self, a: &DeviceBatch<T>) -> Result<(), Error> {
+    pub(crate) fn check_home<T: Scalar>(&self, a: &DeviceBatch<T>) -> Result<(), Error> {
         match &a.memory {
             Memory::Host(_) => Ok(()),
             #[cfg(feature = "gpu")]
@@ -579,22 +610,23 @@ impl Engine {
         }
     }
 
-    /// Carries out a job on the device, if the matrices lie on one whose kernel leaves its results
-    /// there.
+    /// Carries out a job on the device, or adds it to somebody's commands, if the matrices lie on one
+    /// that can leave the results there.
     #[cfg(feature = "gpu")]
-    async fn solve_resident<'o, T: Real>(
+    pub(crate) async fn solve_resident<T: Real>(
         &self,
         a: &DeviceBatch<T>,
         job: Job,
-        options: &'o Options,
+        options: &Options,
         blocking: bool,
-    ) -> Result<Option<(Arc<Gpu>, Task<'o>, Results, DeviceReport)>, Error> {
+        encoder: Option<&mut wgpu::CommandEncoder>,
+    ) -> Result<Option<Solved>, Error> {
         let Memory::Gpu(gpu, input) = &a.memory else {
             return Ok(None);
         };
         let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
-            Ok(recipe) if Gpu::stays(&recipe, a.count) => recipe,
+            Ok(recipe) if Gpu::stays(&task.problem, &recipe, a.count) => recipe,
             _ => return Ok(None),
         };
         let [row, col] = a.steps();
@@ -604,7 +636,7 @@ impl Engine {
             [row, col]
         };
         let results = gpu
-            .solve_resident::<T>(&task, &recipe, input, steps, a.count, blocking)
+            .solve_resident::<T>(&task, &recipe, (input, steps), a.count, blocking, encoder)
             .await?;
         let report = DeviceReport(Pending::There {
             gpu: Arc::clone(gpu),
@@ -614,7 +646,12 @@ impl Engine {
             kernel: recipe.path.name(),
             device_seconds: results.seconds,
         });
-        Ok(Some((Arc::clone(gpu), task, results, report)))
+        Ok(Some(Solved {
+            gpu: Arc::clone(gpu),
+            transposed: task.problem.transposed,
+            results,
+            report,
+        }))
     }
 }
 

@@ -87,6 +87,9 @@ pub(crate) fn run<T: Real>(
         runs,
         || None,
         |memory, (first, outputs)| {
+            if call.task.options.check_cancelled().is_err() {
+                return;
+            }
             let count = outputs.outcomes.len();
             let task = Task {
                 call,
@@ -99,5 +102,9 @@ pub(crate) fn run<T: Real>(
             call.progress(before + count);
         },
     );
-    Ok(())
+    // Whoever cancels too late has all results.
+    match done.load(Ordering::Relaxed) == call.view.count() {
+        true => Ok(()),
+        false => Err(Error::Cancelled),
+    }
 }

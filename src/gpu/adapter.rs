@@ -20,7 +20,7 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
         .await
 }
 
-fn describe(adapter: &wgpu::Adapter) -> Adapter {
+pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let info = adapter.get_info();
     let driver = format!("{} {}", info.driver, info.driver_info);
     Adapter {
@@ -48,10 +48,7 @@ fn preference(adapter: &wgpu::Adapter) -> u8 {
 }
 
 /// The adapter whose name or driver contains `name`, or the best.
-pub(crate) async fn find(
-    name: Option<&str>,
-    software: bool,
-) -> Result<(Adapter, wgpu::Adapter), Error> {
+pub(crate) async fn find(name: Option<&str>, software: bool) -> Result<wgpu::Adapter, Error> {
     let mut found = enumerate().await;
     found.sort_by_key(preference);
     let described: Vec<Adapter> = found.iter().map(describe).collect();
@@ -64,7 +61,7 @@ pub(crate) async fn find(
         wanted && (software || !adapter.software)
     };
     match described.iter().position(fits) {
-        Some(index) => Ok((described[index].clone(), found.swap_remove(index))),
+        Some(index) => Ok(found.swap_remove(index)),
         None => {
             let wanted = match name {
                 Some(name) => format!("no adapter whose name or driver contains {name:?}"),
@@ -85,7 +82,7 @@ pub(crate) async fn find(
 }
 
 /// Opens an adapter with all the limits it has, or with WebGPU's defaults.
-pub(crate) async fn open(
+pub(super) async fn open(
     adapter: &wgpu::Adapter,
     options: &GpuOptions,
 ) -> Result<(Device, Limits), Error> {
@@ -100,11 +97,13 @@ pub(crate) async fn open(
     let subgroups = !options.default_limits && !cfg!(target_family = "wasm");
     features.set(wgpu::Features::SUBGROUP, subgroups);
     features.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
+    let keeps = options.pipeline_cache.is_some();
+    features.set(wgpu::Features::PIPELINE_CACHE, keeps);
     let features = adapter.features() & features;
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("batched-svd"),
         required_features: features,
-        required_limits: limits.clone(),
+        required_limits: limits,
         ..Default::default()
     };
     let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
@@ -113,8 +112,15 @@ pub(crate) async fn open(
             adapter.get_info().name
         ))
     })?;
+    let limits = limits_of(adapter, &device);
+    Ok((Device::new(device, queue), limits))
+}
+
+/// What a device allows, which may be less than its adapter.
+pub(super) fn limits_of(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Limits {
+    let (limits, features) = (device.limits(), device.features());
     let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    let limits = Limits {
+    Limits {
         workgroup_storage: limits.max_compute_workgroup_storage_size,
         workgroup_invocations: limits
             .max_compute_invocations_per_workgroup
@@ -132,6 +138,5 @@ pub(crate) async fn open(
             true => adapter.get_info().subgroup_min_size,
             false => 1,
         },
-    };
-    Ok((Device::new(device, queue), limits))
+    }
 }

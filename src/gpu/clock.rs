@@ -96,15 +96,17 @@ impl Clock {
             return Ok(());
         }
         let bytes = 16 * u64::from(passes);
-        device
+        let submitted = device
             .scoped(|device, queue| {
                 let mut encoder = device.create_command_encoder(&Default::default());
                 encoder.resolve_query_set(&self.set, 0..2 * passes, &self.resolved, 0);
                 encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.readback, 0, bytes);
-                queue.submit([encoder.finish()]);
+                queue.submit([encoder.finish()])
             })
             .await?;
-        let view = device.read(&self.readback, bytes, blocking).await?;
+        let view = device
+            .read(&self.readback, bytes, submitted, blocking)
+            .await?;
         let times: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         self.readback.unmap();

@@ -3,8 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Error;
-use crate::gpu::shader::{Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
-use crate::gpu::stream::{Dispatch, Stream};
+use crate::gpu::Gpu;
+use crate::gpu::shader::{Bindings, Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
+use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::block;
 use crate::planner::{Problem, Side};
 use crate::scalar::Dtype;
@@ -124,19 +125,24 @@ pub(super) struct Factors<'b> {
     pub state: wgpu::BufferBinding<'b>,
 }
 
-impl<'b> Factors<'b> {
-    /// As the kernel binds them.
-    pub fn bindings(self, (left, right): (Side, Side)) -> [wgpu::BufferBinding<'b>; 5] {
+impl Factors<'_> {
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        maker: &Maker<'_>,
+        (left, right): (Side, Side),
+    ) -> wgpu::BindGroup {
         let side = |side| match side {
-            Side::U => self.u.clone(),
-            Side::V => self.v.clone(),
+            Side::U => &self.u,
+            Side::V => &self.v,
         };
-        [
+        let buffers = [
             side(left),
             side(right),
-            self.weights,
-            self.composed,
-            self.state,
-        ]
+            &self.weights,
+            &self.composed,
+            &self.state,
+        ];
+        maker.group(gpu.pipelines.layout(Bindings::Compose), &buffers)
     }
 }

@@ -73,14 +73,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the device until the slot is settled, one way or another.
+/// Waits for the device, after all submits or one, until the slot is settled, one way or another.
 #[cfg(not(target_family = "wasm"))]
-fn attend<R>(device: &wgpu::Device, pulse: &Pulse, slot: &Mutex<Slot<R>>) {
+fn attend<R>(
+    device: &wgpu::Device,
+    pulse: &Pulse,
+    after: Option<wgpu::SubmissionIndex>,
+    slot: &Mutex<Slot<R>>,
+) {
     let mut start = std::time::Instant::now();
     let mut done = pulse.done.load(Ordering::Relaxed);
     loop {
         let wait = wgpu::PollType::Wait {
-            submission_index: None,
+            submission_index: after.clone(),
             timeout: Some(STEP),
         };
         // poll panics where the driver reports a fatal error.
@@ -113,6 +118,16 @@ fn attend<R>(device: &wgpu::Device, pulse: &Pulse, slot: &Mutex<Slot<R>>) {
 }
 
 impl Device {
+    /// Somebody else's device, whose handlers are theirs: what goes wrong outside this crate's calls is
+    /// not heard of, and a loss only by what fails after it.
+    pub fn borrowed(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Device {
+            device,
+            queue,
+            pulse: Pulse::default(),
+        }
+    }
+
     pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let pulse = Pulse::default();
         let slot = Arc::clone(&pulse.lost);
@@ -156,15 +171,16 @@ impl Device {
         result.map_err(|_| Error::Device("the device's driver layer panicked".into()))
     }
 
-    /// The first `len` bytes of a buffer that was made for reading, once the device has written
-    /// them. The buffer stays mapped until it is unmapped.
+    /// The first `len` bytes of a buffer that was made for reading, once a submit is done. The buffer
+    /// stays mapped until it is unmapped.
     pub async fn read(
         &self,
         buffer: &wgpu::Buffer,
         len: u64,
+        submitted: wgpu::SubmissionIndex,
         blocking: bool,
     ) -> Result<wgpu::BufferView, Error> {
-        let mapped = self.wait(blocking, |_, done| {
+        let mapped = self.wait(blocking, Some(submitted), |_, done| {
             buffer.map_async(wgpu::MapMode::Read, 0..len, done);
         });
         mapped
@@ -185,7 +201,7 @@ impl Device {
 
     /// Returns when all that was submitted so far is done.
     pub async fn finish(&self, blocking: bool) -> Result<(), Error> {
-        self.wait(blocking, |queue, done| {
+        self.wait(blocking, None, |queue, done| {
             queue.on_submitted_work_done(move || done(()));
         })
         .await
@@ -196,6 +212,7 @@ impl Device {
     async fn wait<R: Send + 'static>(
         &self,
         blocking: bool,
+        after: Option<wgpu::SubmissionIndex>,
         ask: impl FnOnce(&wgpu::Queue, Box<dyn FnOnce(R) + Send>),
     ) -> Result<R, Error> {
         let slot = Arc::new(Mutex::new(Slot {
@@ -206,12 +223,12 @@ impl Device {
         let callback = Arc::clone(&slot);
         let done = Box::new(move |result| Slot::settle(&callback, Ok(result)));
         self.scoped(|_, queue| ask(queue, done)).await?;
-        let _ = blocking;
+        let _ = (blocking, &after);
         #[cfg(not(target_family = "wasm"))]
         {
             let (device, pulse, waited) =
                 (self.device.clone(), self.pulse.clone(), Arc::clone(&slot));
-            let attend = move || attend(&device, &pulse, &waited);
+            let attend = move || attend(&device, &pulse, after, &waited);
             if blocking {
                 attend();
             } else {

@@ -3,21 +3,23 @@
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `peak` what it does at best, `shader` puts the
 //! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
-//! `shelf` what it leaves for the next.
-//! `columns` runs a call of small matrices, `solve` one of others, whose results `delivery` hands
-//! out; `compose` forms what is asked of their factors, and products; `resident` runs calls on matrices
-//! that lie on the device, and whose results stay there.
+//! `shelf` what it leaves for the next, `cache` for the next process.
+//! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
+//! and whose results stay there; both a `chunk` at a time, which `columns` solves if its matrices fit
+//! registers, else `solve`; `compose` forms what is asked of their factors, and products.
 
 mod adapter;
+mod cache;
+mod chunk;
 mod clock;
 mod columns;
 mod compose;
-mod delivery;
 mod device;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
 pub(crate) mod resident;
+mod run;
 mod shader;
 mod shelf;
 mod solve;
@@ -26,13 +28,10 @@ mod stream;
 
 pub(crate) use adapter::adapters;
 
-use crate::call::Call;
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
-use crate::host::outputs::Outputs;
 use crate::planner::gpu::{GpuRecipe, Limits, Path};
 use crate::planner::{Convergence, Problem, Tuning};
-use crate::scalar::Real;
 #[cfg(not(target_family = "wasm"))]
 use crate::{peak::Peak, scalar::Dtype};
 
@@ -43,25 +42,49 @@ pub(crate) struct Gpu {
     limits: Limits,
     tuning: Tuning,
     pipelines: pipelines::Pipelines,
-    columns: shelf::Shelf<stream::Tools<columns::Buffers>>,
-    solve: shelf::Shelf<stream::Tools<solve::Buffers>>,
+    /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
+    shelf: shelf::Shelf<(Problem, Path, usize), run::Sets>,
     desk: resident::Desk,
 }
 
 impl Gpu {
     /// Opens an adapter; a software one only if `software` allows it.
     pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
-        let (adapter, wgpu_adapter) = adapter::find(options.adapter.as_deref(), software).await?;
+        let wgpu_adapter = adapter::find(options.adapter.as_deref(), software).await?;
         let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
-        let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders).await?;
+        Self::new(&wgpu_adapter, device, limits, options).await
+    }
+
+    /// Works on a device that somebody else has opened.
+    pub async fn on(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Self, Error> {
+        let limits = adapter::limits_of(adapter, &device);
+        let device = device::Device::borrowed(device, queue);
+        Self::new(adapter, device, limits, options).await
+    }
+
+    async fn new(
+        adapter: &wgpu::Adapter,
+        device: device::Device,
+        limits: Limits,
+        options: &GpuOptions,
+    ) -> Result<Self, Error> {
+        let cache = match &options.pipeline_cache {
+            Some(folder) => cache::Cache::open(&device, &adapter.get_info(), folder).await,
+            None => None,
+        };
+        let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders, cache).await?;
         Ok(Gpu {
-            adapter,
+            adapter: adapter::describe(adapter),
             device,
             limits,
             tuning: options.tuning.clone(),
             pipelines,
-            columns: Default::default(),
-            solve: Default::default(),
+            shelf: Default::default(),
             desk: Default::default(),
         })
     }
@@ -76,19 +99,5 @@ impl Gpu {
     #[cfg(not(target_family = "wasm"))]
     pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
         pollster::block_on(peak::measure(self, dtype))
-    }
-
-    /// Solves the call's matrices, chunk by chunk. Returns the seconds on the device, if they were
-    /// asked for.
-    pub async fn run<T: Real>(
-        &self,
-        call: &Call<'_, T>,
-        recipe: &GpuRecipe,
-        outputs: Outputs<'_, T>,
-    ) -> Result<Option<f64>, Error> {
-        match recipe.path {
-            Path::Columns => columns::run(self, call, recipe, outputs).await,
-            _ => solve::run(self, call, recipe, outputs).await,
-        }
     }
 }

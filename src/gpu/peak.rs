@@ -103,7 +103,7 @@ pub(super) async fn measure(gpu: &Gpu, dtype: Dtype) -> Result<Peak, Error> {
         .await?;
     let timed = async |pipeline: &wgpu::ComputePipeline, groups: u32, times: usize| {
         let start = Instant::now();
-        device
+        let submitted = device
             .scoped(|device, queue| {
                 let mut encoder = device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -115,10 +115,10 @@ pub(super) async fn measure(gpu: &Gpu, dtype: Dtype) -> Result<Peak, Error> {
                 drop(pass);
                 let (target, readback) = &readback;
                 encoder.copy_buffer_to_buffer(target, 0, readback, 0, 16);
-                queue.submit([encoder.finish()]);
+                queue.submit([encoder.finish()])
             })
             .await?;
-        drop(device.read(&readback.1, 16, true).await?);
+        drop(device.read(&readback.1, 16, submitted, true).await?);
         readback.1.unmap();
         Ok::<f64, Error>(start.elapsed().as_secs_f64())
     };

@@ -4,23 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
+use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
-use crate::gpu::shader::{Blueprint, Kernel};
+use crate::gpu::shader::{Bindings, Blueprint};
 
 pub(crate) struct Pipelines {
     /// Whether shaders check their indices and count their loops: slower.
     checked: bool,
-    /// Of the decomposition's kernels, of that in registers, and of the composition.
-    pub solve_layout: wgpu::BindGroupLayout,
-    pub columns_layout: wgpu::BindGroupLayout,
-    pub compose_layout: wgpu::BindGroupLayout,
+    /// Of compiled shaders, between processes.
+    cache: Option<Cache>,
+    layouts: [wgpu::BindGroupLayout; Bindings::ALL.len()],
     compiled: Mutex<HashMap<Blueprint, wgpu::ComputePipeline>>,
 }
 
-/// Storage buffers of the decomposition's kernels: as many as WebGPU's defaults allow, less one.
-pub(crate) const SOLVE_BUFFERS: usize = 7;
-
-fn layout(device: &wgpu::Device, label: &str, read_only: &[bool]) -> wgpu::BindGroupLayout {
+fn layout(device: &wgpu::Device, bindings: Bindings) -> wgpu::BindGroupLayout {
     let entry = |binding: usize, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -32,12 +29,12 @@ fn layout(device: &wgpu::Device, label: &str, read_only: &[bool]) -> wgpu::BindG
         count: None,
     };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, true)];
-    for (index, &read_only) in read_only.iter().enumerate() {
+    for (index, &read_only) in bindings.read_only().iter().enumerate() {
         let ty = wgpu::BufferBindingType::Storage { read_only };
         entries.push(entry(index + 1, ty, false));
     }
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(label),
+        label: None,
         entries: &entries,
     })
 }
@@ -77,20 +74,20 @@ fn trusted(
 }
 
 impl Pipelines {
-    pub async fn new(device: &Device, checked: bool) -> Result<Self, Error> {
+    pub async fn new(device: &Device, checked: bool, cache: Option<Cache>) -> Result<Self, Error> {
         device
             .scoped(|device, _| Pipelines {
                 checked,
-                solve_layout: layout(device, "solve", &[false; SOLVE_BUFFERS]),
-                columns_layout: layout(
-                    device,
-                    "columns",
-                    &[true, true, false, false, false, false],
-                ),
-                compose_layout: layout(device, "compose", &[true, true, true, false, false]),
+                cache,
+                layouts: Bindings::ALL.map(|bindings| layout(device, bindings)),
                 compiled: Mutex::default(),
             })
             .await
+    }
+
+    /// The layout of groups of these buffers.
+    pub fn layout(&self, bindings: Bindings) -> &wgpu::BindGroupLayout {
+        &self.layouts[bindings as usize]
     }
 
     pub async fn get(
@@ -113,11 +110,7 @@ impl Pipelines {
                     true => device.create_shader_module(descriptor),
                     false => trusted(device, descriptor),
                 };
-                let bindings = match blueprint.kernel {
-                    Kernel::Columns => &self.columns_layout,
-                    Kernel::Compose => &self.compose_layout,
-                    _ => &self.solve_layout,
-                };
+                let bindings = self.layout(blueprint.kernel.bindings());
                 let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                     label: Some(label),
                     bind_group_layouts: &[Some(bindings)],
@@ -133,11 +126,14 @@ impl Pipelines {
                         zero_initialize_workgroup_memory: self.checked,
                         ..Default::default()
                     },
-                    cache: None,
+                    cache: self.cache.as_ref().map(|cache| &cache.compiled),
                 })
             })
             .await?;
         compiled().insert(blueprint, pipeline.clone());
+        if let Some(cache) = &self.cache {
+            cache.save();
+        }
         Ok(pipeline)
     }
 }

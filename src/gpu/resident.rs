@@ -5,11 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::columns::{self, CUTOFFS, Groups, Places, cutoffs, outcome_of, pack};
+use crate::gpu::chunk::{Chunk, Places};
 use crate::gpu::compose::{Composition, Factors, Steps};
+use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
+use crate::gpu::shader::Bindings;
+use crate::gpu::solve::Scratch;
 use crate::gpu::state::STATE_WORDS;
-use crate::gpu::stream::{Channel, Maker, Part, Stream};
-use crate::planner::gpu::{GpuRecipe, Path};
+use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
+use crate::planner::Problem;
+use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
 use crate::scalar::{Dtype, Real};
 use crate::view::View;
@@ -40,15 +44,32 @@ fn aligned(step: usize) -> usize {
     ALIGNMENT >> step.trailing_zeros().min(ALIGNMENT.trailing_zeros())
 }
 
+/// The matrices after which the next of all buffers of a problem may be bound.
+fn alignment(problem: &Problem) -> usize {
+    let (size, sizes) = (problem.dtype.size(), problem.sizes());
+    let entries = [
+        problem.rows * problem.cols,
+        problem.rows * problem.formed_u_cols(),
+        problem.cols,
+        problem.cols * problem.cols,
+        sizes.composed,
+    ];
+    entries
+        .into_iter()
+        .filter(|&entries| entries > 0)
+        .map(|entries| aligned(entries * size))
+        .fold(aligned(STATE_WORDS * 4), usize::max)
+}
+
 impl Gpu {
     /// Whether numbers of this type can be computed with.
     pub fn has(&self, dtype: Dtype) -> bool {
         dtype == Dtype::F32 || self.limits.has_f64
     }
 
-    /// Whether a recipe's kernel takes the caller's layout and gives it, in chunks that can be bound.
-    pub fn stays(recipe: &GpuRecipe, count: usize) -> bool {
-        recipe.path == Path::Columns && recipe.chunk >= aligned(4).min(count)
+    /// Whether a recipe's chunks can be bound where they lie in a batch.
+    pub fn stays(problem: &Problem, recipe: &GpuRecipe, count: usize) -> bool {
+        recipe.chunk >= alignment(problem).min(count)
     }
 
     /// Copies matrices to the device, in their order; row by row if they lie so, which is told.
@@ -58,7 +79,7 @@ impl Gpu {
         blocking: bool,
     ) -> Result<(wgpu::Buffer, bool), Error> {
         let (count, m, n) = (view.count(), view.rows(), view.cols());
-        let channel = self.channel().await?;
+        let channel = self.channel(0).await?;
         let stream = self.stream(&channel, blocking);
         let buffer = self
             .make(&channel, |maker| {
@@ -123,35 +144,43 @@ impl Gpu {
     }
 
     /// Carries out a task on matrices that lie on the device, with these steps from row to row and
-    /// from column to column. Waits for nothing, unless the device's time is asked for.
+    /// from column to column. Waits only where the device's time is asked for, and where sweeps in global
+    /// memory ask whether there is anything left to do.
     pub async fn solve_resident<T: Real>(
         &self,
         task: &Task<'_>,
         recipe: &GpuRecipe,
-        input: &wgpu::Buffer,
-        steps: [usize; 2],
+        (input, steps): (&wgpu::Buffer, [usize; 2]),
         count: usize,
         blocking: bool,
+        encoder: Option<&mut wgpu::CommandEncoder>,
     ) -> Result<Results, Error> {
         let problem = &task.problem;
         let (n, sizes) = (problem.cols, &task.sizes);
         let u_size = problem.rows * problem.formed_u_cols();
         let v_size = if problem.forms_v() { n * n } else { 0 };
-        // Whatever a matrix is made of: its entries take four bytes at least.
-        let aligned = aligned(4);
+        let alignment = alignment(problem);
         let chunk = match recipe.chunk < count {
-            true => recipe.chunk / aligned * aligned,
+            true => recipe.chunk / alignment * alignment,
             false => count,
         };
-        let channel = self.channel().await?;
-        let stream = self.stream(&channel, blocking);
-        let (results, cutoff_buffer, groups) = self
+        let recorder = encoder.map(|encoder| Mutex::new(Recorder { encoder, slots: 0 }));
+        let channel = match recorder {
+            // Sweeps in many dispatches ask whether any are needed.
+            None => self.channel(chunk * STATE_WORDS * 4).await?,
+            Some(_) => Channel::new(self, 0).await?,
+        };
+        let stream = Stream {
+            options: Some(task.options),
+            recorder: recorder.as_ref(),
+            ..self.stream(&channel, blocking)
+        };
+        let (results, chunks) = self
             .make(&channel, |maker| {
                 let entries = |label, per_matrix| {
                     let bytes = self.bytes::<T>(count, per_matrix)?;
                     Ok::<_, Error>(maker.buffer(label, bytes))
                 };
-                let cutoffs = maker.buffer("cutoffs", (chunk * CUTOFFS + 1) * size_of::<T>());
                 let results = Results {
                     u: entries("u", u_size)?,
                     sigma: entries("sigma", n)?,
@@ -160,9 +189,12 @@ impl Gpu {
                     state: maker.buffer("state", self.bytes::<u32>(count, STATE_WORDS)?),
                     seconds: None,
                 };
-                let mut groups: Vec<Groups> = Vec::new();
+                let scratch = Scratch::new(maker, problem, recipe, chunk);
+                let mut chunks: Vec<(wgpu::Buffer, Chunk)> = Vec::new();
                 for first in (0..count).step_by(chunk) {
                     let length = chunk.min(count - first);
+                    let bytes = (length * CUTOFFS + 1) * size_of::<T>();
+                    let cutoffs = maker.buffer("cutoffs", bytes);
                     let bound = |buffer, per_matrix: usize, size: usize| {
                         let bytes = |count: usize| (count * per_matrix * size) as u64;
                         wgpu::BufferBinding {
@@ -183,18 +215,22 @@ impl Gpu {
                             state: bound(&results.state, STATE_WORDS, 4),
                         },
                     };
-                    groups.push(places.groups(self, maker, problem));
+                    let bound = Chunk::bind(self, maker, problem, &places, scratch.as_ref());
+                    chunks.push((cutoffs, bound));
                 }
-                Ok((results, cutoffs, groups))
+                Ok((results, chunks))
             })
             .await?;
-        for (index, groups) in groups.iter().enumerate() {
+        for (index, (cutoff_buffer, bound)) in chunks.iter().enumerate() {
             let first = index * chunk;
             let length = chunk.min(count - first);
             let cutoffs = cutoffs::<T>(task, first, length);
-            stream.write(&cutoff_buffer, &cutoffs).await?;
-            columns::solve(&stream, task, recipe, groups, steps, length).await?;
+            stream.write(cutoff_buffer, &cutoffs).await?;
+            bound.solve(&stream, task, recipe, steps, length).await?;
             task.progress(first + length, count);
+        }
+        if recorder.is_some() {
+            return Ok(results);
         }
         let seconds = stream.seconds().await?;
         self.desk.put(channel);
@@ -247,7 +283,7 @@ impl Gpu {
             lift: 0,
         };
         let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;
-        let channel = self.channel().await?;
+        let channel = self.channel(0).await?;
         let stream = self.stream(&channel, blocking);
         let (result, groups) = self
             .make(&channel, |maker| {
@@ -265,13 +301,13 @@ impl Gpu {
                         bound(buffer, step, if step == 0 { size } else { length * size })
                     };
                     groups.push(maker.group(
-                        &self.pipelines.compose_layout,
+                        self.pipelines.layout(Bindings::Compose),
                         &[
-                            of(left, left_steps[0], rows * inner),
-                            of(right, right_steps[0], inner * cols),
-                            unused[0].as_entire_buffer_binding(),
-                            of(&result, rows * cols, rows * cols),
-                            unused[1].as_entire_buffer_binding(),
+                            &of(left, left_steps[0], rows * inner),
+                            &of(right, right_steps[0], inner * cols),
+                            &unused[0].as_entire_buffer_binding(),
+                            &of(&result, rows * cols, rows * cols),
+                            &unused[1].as_entire_buffer_binding(),
                         ],
                     ));
                 }
@@ -304,13 +340,14 @@ impl Gpu {
         Ok(bytes)
     }
 
-    async fn channel(&self) -> Result<Channel, Error> {
+    /// A channel that reads back so many bytes at once.
+    async fn channel(&self, readback: usize) -> Result<Channel, Error> {
         match self.desk.take() {
-            Some(channel) => {
+            Some(channel) if channel.reads(readback) => {
                 channel.forget_times();
                 Ok(channel)
             }
-            None => Channel::new(self, 0).await,
+            _ => Channel::new(self, readback).await,
         }
     }
 
@@ -319,6 +356,8 @@ impl Gpu {
             gpu: self,
             channel,
             blocking,
+            options: None,
+            recorder: None,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::scalar::sealed::Float;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kernel {
     Columns,
+    Look,
+    Sort,
+    Arrange,
     Solve,
     Sweeps,
     Resume,
@@ -21,13 +24,20 @@ pub(crate) enum Kernel {
     Advance,
     Normalise,
     FormU,
+    Order,
+    Place,
+    Complete,
+    Signs,
     Compose,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub const ALL: [Kernel; 11] = [
+    pub const ALL: [Kernel; 18] = [
         Kernel::Columns,
+        Kernel::Look,
+        Kernel::Sort,
+        Kernel::Arrange,
         Kernel::Solve,
         Kernel::Sweeps,
         Kernel::Resume,
@@ -37,12 +47,19 @@ impl Kernel {
         Kernel::Advance,
         Kernel::Normalise,
         Kernel::FormU,
+        Kernel::Order,
+        Kernel::Place,
+        Kernel::Complete,
+        Kernel::Signs,
         Kernel::Compose,
     ];
 
     pub fn entry_point(self) -> &'static str {
         match self {
             Kernel::Columns => "columns",
+            Kernel::Look => "look",
+            Kernel::Sort => "sort",
+            Kernel::Arrange => "arrange",
             Kernel::Solve => "solve",
             Kernel::Sweeps => "sweeps",
             Kernel::Resume => "resume",
@@ -52,6 +69,10 @@ impl Kernel {
             Kernel::Advance => "advance",
             Kernel::Normalise => "normalise",
             Kernel::FormU => "form_u",
+            Kernel::Order => "order",
+            Kernel::Place => "place",
+            Kernel::Complete => "complete",
+            Kernel::Signs => "signs",
             Kernel::Compose => "compose",
         }
     }
@@ -63,8 +84,15 @@ impl Kernel {
                 include_str!("../../shaders/columns_bindings.wgsl"),
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
+                include_str!("../../shaders/cutoff.wgsl"),
                 include_str!("../../shaders/filter.wgsl"),
                 include_str!("../../shaders/columns.wgsl"),
+            ],
+            // And the bits of the type, as all that take and give the caller's numbers.
+            Kernel::Look | Kernel::Sort | Kernel::Arrange => &[
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/intake.wgsl"),
             ],
             Kernel::Solve => &[
                 include_str!("../../shaders/bindings.wgsl"),
@@ -73,6 +101,7 @@ impl Kernel {
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/resident_memory.wgsl"),
                 include_str!("../../shaders/factor.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
                 include_str!("../../shaders/jacobi.wgsl"),
                 include_str!("../../shaders/resident.wgsl"),
                 include_str!("../../shaders/solve.wgsl"),
@@ -83,6 +112,7 @@ impl Kernel {
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/resident_memory.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
                 include_str!("../../shaders/jacobi.wgsl"),
                 include_str!("../../shaders/resident.wgsl"),
                 include_str!("../../shaders/sweeps.wgsl"),
@@ -102,6 +132,7 @@ impl Kernel {
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/global_memory.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
                 include_str!("../../shaders/jacobi.wgsl"),
                 include_str!("../../shaders/rounds.wgsl"),
             ],
@@ -111,11 +142,83 @@ impl Kernel {
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/form_u.wgsl"),
             ],
-            // And the bits of the type.
+            Kernel::Order => &[
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/cutoff.wgsl"),
+                include_str!("../../shaders/filter.wgsl"),
+                include_str!("../../shaders/order.wgsl"),
+            ],
+            Kernel::Place | Kernel::Complete | Kernel::Signs => &[
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/team.wgsl"),
+                include_str!("../../shaders/deliver.wgsl"),
+            ],
             Kernel::Compose => &[
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/compose.wgsl"),
             ],
+        }
+    }
+
+    /// Whether it takes or gives numbers as the caller has them: by their bits.
+    fn needs_bits(self) -> bool {
+        use Kernel::*;
+        matches!(
+            self,
+            Columns | Look | Sort | Arrange | Order | Place | Complete | Signs | Compose
+        )
+    }
+
+    /// The buffers it sees.
+    pub fn bindings(self) -> Bindings {
+        use Kernel::*;
+        match self {
+            Columns => Bindings::Columns,
+            Look | Sort | Arrange => Bindings::Intake,
+            Solve | Sweeps | Resume | Factor | Begin | Round | Advance | Normalise | FormU => {
+                Bindings::Solve
+            }
+            Order => Bindings::Order,
+            Place | Complete | Signs => Bindings::Deliver,
+            Compose => Bindings::Compose,
+        }
+    }
+}
+
+/// The lists of buffers that kernels see, after their parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Bindings {
+    Columns,
+    Intake,
+    Solve,
+    Order,
+    Deliver,
+    Compose,
+}
+
+impl Bindings {
+    pub const ALL: [Bindings; 6] = [
+        Bindings::Columns,
+        Bindings::Intake,
+        Bindings::Solve,
+        Bindings::Order,
+        Bindings::Deliver,
+        Bindings::Compose,
+    ];
+
+    /// Which of the buffers are only read: at most as many as WebGPU's defaults allow, eight.
+    pub fn read_only(self) -> &'static [bool] {
+        const R: bool = true;
+        const W: bool = false;
+        match self {
+            Bindings::Columns => &[R, R, W, W, W, W],
+            Bindings::Intake => &[R, W, W, W],
+            Bindings::Solve => &[W, W, W, W, W, W, W],
+            Bindings::Order => &[R, R, W, W, W],
+            Bindings::Deliver => &[W, R, R, R, R, W, W, W],
+            Bindings::Compose => &[R, R, R, W, W],
         }
     }
 }
@@ -180,7 +283,14 @@ impl Blueprint {
             | Kernel::Sweeps
             | Kernel::Resume
             | Kernel::Factor
-            | Kernel::FormU => recipe.workgroup,
+            | Kernel::FormU
+            | Kernel::Look
+            | Kernel::Sort
+            | Kernel::Arrange
+            | Kernel::Order
+            | Kernel::Place
+            | Kernel::Complete
+            | Kernel::Signs => recipe.workgroup,
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
                 recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
             }
@@ -205,9 +315,13 @@ impl Blueprint {
             Dtype::F32 => include_str!("../../shaders/bits_f32.wgsl"),
             Dtype::F64 => include_str!("../../shaders/bits_f64.wgsl"),
         };
-        let (mut variants, mut unrolled) = (vec![], (0, 0));
+        let mut variants = if self.kernel.needs_bits() {
+            vec![bits]
+        } else {
+            vec![]
+        };
+        let mut unrolled = (0, 0);
         match self.sizes {
-            Sizes::Any if self.kernel == Kernel::Compose => variants = vec![bits],
             Sizes::Any => {}
             Sizes::Resident { leading, cols } => {
                 constant("A_LEN", leading * cols);
@@ -234,7 +348,7 @@ impl Blueprint {
                     true => include_str!("../../shaders/exchange_subgroup.wgsl"),
                     false => include_str!("../../shaders/exchange_workgroup.wgsl"),
                 };
-                variants = vec![bits, exchange];
+                variants.push(exchange);
                 text += &format!(
                     "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\n"
                 );

@@ -1,6 +1,6 @@
 //! What a kernel knows of a matrix, in words: as shaders/state.wgsl.
 
-pub(super) const STATE_WORDS: usize = 7;
+pub(super) const STATE_WORDS: usize = 8;
 pub(super) const STATUS: usize = 0;
 pub(super) const SWEEPS: usize = 1;
 pub(super) const ROTATIONS: usize = 2;

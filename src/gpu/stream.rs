@@ -1,10 +1,13 @@
 //! What a call sends to the device and gets back: buffers, dispatches, and the time they took.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytemuck::Pod;
 
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
+use crate::options::Options;
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
 pub(super) const PARAMS_SIZE: usize = 64;
@@ -58,6 +61,12 @@ impl<'a> Part<'a> {
     }
 }
 
+/// Parts on their way to where they can be read: so many bytes, once a submit is done.
+pub(super) struct Fetched {
+    bytes: u64,
+    submitted: wgpu::SubmissionIndex,
+}
+
 /// Makes the buffers of a call.
 pub(super) struct Maker<'d> {
     device: &'d wgpu::Device,
@@ -76,7 +85,7 @@ impl Maker<'_> {
     pub fn group(
         &self,
         layout: &wgpu::BindGroupLayout,
-        buffers: &[wgpu::BufferBinding<'_>],
+        buffers: &[&wgpu::BufferBinding<'_>],
     ) -> wgpu::BindGroup {
         let params = wgpu::BufferBinding {
             buffer: self.params,
@@ -84,7 +93,7 @@ impl Maker<'_> {
             size: wgpu::BufferSize::new(PARAMS_SIZE as u64),
         };
         let entries: Vec<_> = std::iter::once(&params)
-            .chain(buffers)
+            .chain(buffers.iter().copied())
             .enumerate()
             .map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding: binding as u32,
@@ -141,6 +150,11 @@ impl Channel {
             .await
     }
 
+    /// Whether it can read so many bytes at once.
+    pub fn reads(&self, bytes: usize) -> bool {
+        bytes as u64 <= self.readback.size()
+    }
+
     /// Starts counting the device's time anew.
     pub fn forget_times(&self) {
         if let Some(clock) = &self.clock {
@@ -165,13 +179,21 @@ pub(super) struct Tools<B> {
 }
 
 impl<B> Tools<B> {
-    pub fn stream<'c>(&'c self, gpu: &'c Gpu, blocking: bool) -> Stream<'c> {
+    pub fn stream<'c>(&'c self, gpu: &'c Gpu, blocking: bool, options: &'c Options) -> Stream<'c> {
         Stream {
             gpu,
             channel: &self.channel,
             blocking,
+            options: Some(options),
+            recorder: None,
         }
     }
+}
+
+/// Somebody else's commands, to which a call adds its own, and the slots that these have taken.
+pub(super) struct Recorder<'e> {
+    pub encoder: &'e mut wgpu::CommandEncoder,
+    pub slots: usize,
 }
 
 /// The device, as one call uses it.
@@ -181,6 +203,10 @@ pub(super) struct Stream<'c> {
     pub channel: &'c Channel,
     /// Whether the caller's thread may block until the device is done.
     pub blocking: bool,
+    /// Of a call that can be cancelled.
+    pub options: Option<&'c Options>,
+    /// Where commands go, if they are not to be submitted; such a call has its channel for itself.
+    pub recorder: Option<&'c Mutex<Recorder<'c>>>,
 }
 
 impl Stream<'_> {
@@ -218,9 +244,13 @@ impl Stream<'_> {
         group: &wgpu::BindGroup,
         dispatches: &[Dispatch],
     ) -> Result<(), Error> {
+        self.options.map_or(Ok(()), Options::check_cancelled)?;
         let mut slots = vec![0; dispatches.len() * SLOT_SIZE];
         for (slot, dispatch) in slots.chunks_exact_mut(SLOT_SIZE).zip(dispatches) {
             slot[..PARAMS_SIZE].copy_from_slice(&dispatch.params);
+        }
+        if let Some(recorder) = self.recorder {
+            return self.record(recorder, group, dispatches, &slots).await;
         }
         if let Some(clock) = &self.channel.clock {
             clock.make_room(&self.gpu.device, self.blocking).await?;
@@ -231,21 +261,46 @@ impl Stream<'_> {
                 // Ordered with the submits before: they have read their parameters by then.
                 queue.write_buffer(&self.channel.params, 0, &slots);
                 let mut encoder = device.create_command_encoder(&Default::default());
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: None,
-                    timestamp_writes: self.channel.clock.as_ref().map(Clock::next),
-                });
-                for (index, dispatch) in dispatches.iter().enumerate() {
-                    pass.set_pipeline(&dispatch.pipeline);
-                    pass.set_bind_group(0, group, &[(index * SLOT_SIZE) as u32]);
-                    let [x, y] = dispatch.groups;
-                    pass.dispatch_workgroups(x, y, 1);
-                }
-                drop(pass);
+                let times = self.channel.clock.as_ref().map(Clock::next);
+                encode(&mut encoder, times, group, dispatches, 0);
                 queue.submit([encoder.finish()]);
                 self.gpu.device.listen(queue);
             })
             .await
+    }
+
+    /// Adds dispatches to somebody else's commands. Their parameters are written before the next submit,
+    /// whosever it is, so each has a slot of its own.
+    async fn record(
+        &self,
+        recorder: &Mutex<Recorder<'_>>,
+        group: &wgpu::BindGroup,
+        dispatches: &[Dispatch],
+        slots: &[u8],
+    ) -> Result<(), Error> {
+        let recorded = self
+            .gpu
+            .device
+            .scoped(|_, queue| {
+                let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+                let first = recorder.slots;
+                recorder.slots += dispatches.len();
+                if recorder.slots > SLOTS {
+                    return false;
+                }
+                let offset = (first * SLOT_SIZE) as u64;
+                queue.write_buffer(&self.channel.params, offset, slots);
+                encode(recorder.encoder, None, group, dispatches, first);
+                true
+            })
+            .await?;
+        match recorded {
+            true => Ok(()),
+            false => Err(Error::Unsupported(format!(
+                "{}: the call takes more than {SLOTS} dispatches, too many to be recorded",
+                self.gpu.adapter.name
+            ))),
+        }
     }
 
     /// What `take` makes of the parts' bytes, one after the other, once the device has computed them.
@@ -254,8 +309,21 @@ impl Stream<'_> {
         parts: &[Part<'_>],
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, Error> {
-        let total = parts.iter().map(|part| part.bytes).sum();
-        self.gpu
+        let fetched = self.fetch(parts).await?;
+        self.take(fetched, take).await
+    }
+
+    /// Has the device copy parts, one after the other, to where they can be read; one fetch at a time.
+    pub async fn fetch(&self, parts: &[Part<'_>]) -> Result<Fetched, Error> {
+        if self.recorder.is_some() {
+            return Err(Error::Unsupported(format!(
+                "{}: the call asks how matrices fare on its way, and cannot be recorded",
+                self.gpu.adapter.name
+            )));
+        }
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        let submitted = self
+            .gpu
             .device
             .scoped(|device, queue| {
                 let mut encoder = device.create_command_encoder(&Default::default());
@@ -275,12 +343,22 @@ impl Stream<'_> {
                     );
                     offset += bytes;
                 }
-                queue.submit([encoder.finish()]);
+                queue.submit([encoder.finish()])
             })
             .await?;
+        Ok(Fetched { bytes, submitted })
+    }
+
+    /// What `take` makes of the bytes that were fetched, once they are there.
+    pub async fn take<R>(
+        &self,
+        fetched: Fetched,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
+        let Fetched { bytes, submitted } = fetched;
         let device = &self.gpu.device;
         let view = device
-            .read(&self.channel.readback, total, self.blocking)
+            .read(&self.channel.readback, bytes, submitted, self.blocking)
             .await?;
         let result = take(&view);
         drop(view);
@@ -294,6 +372,26 @@ impl Stream<'_> {
             Some(clock) => Ok(Some(clock.seconds(&self.gpu.device, self.blocking).await?)),
             None => Ok(None),
         }
+    }
+}
+
+/// Dispatches one after the other, with parameters from slot `first` on.
+fn encode(
+    encoder: &mut wgpu::CommandEncoder,
+    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    group: &wgpu::BindGroup,
+    dispatches: &[Dispatch],
+    first: usize,
+) {
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        label: None,
+        timestamp_writes,
+    });
+    for (index, dispatch) in dispatches.iter().enumerate() {
+        pass.set_pipeline(&dispatch.pipeline);
+        pass.set_bind_group(0, group, &[((first + index) * SLOT_SIZE) as u32]);
+        let [x, y] = dispatch.groups;
+        pass.dispatch_workgroups(x, y, 1);
     }
 }
 

@@ -46,23 +46,6 @@ pub(crate) fn kept<T: Real>(before: T, after: T) -> bool {
     after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL)
 }
 
-/// The same, from its entries before they are scaled by 2^power.
-#[cfg(feature = "gpu")]
-pub(crate) fn survives<T: Real>(composed: &[T], power: i32) -> bool {
-    let mut largest = T::ZERO;
-    for &entry in composed {
-        if !entry.finite() {
-            return false;
-        }
-        largest = if entry.abs() > largest {
-            entry.abs()
-        } else {
-            largest
-        };
-    }
-    kept(largest, largest.ldexp(power))
-}
-
 /// Makes the first entry of largest magnitude in each column positive; partners follow.
 pub(crate) fn fix_signs<T: Real>(
     leading: &mut [T],

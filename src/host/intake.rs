@@ -104,25 +104,6 @@ pub(crate) fn column<T: Real>(
     }
 }
 
-/// Copies matrix `index` of `view` into `packed` (m x n, column-major), as [`look`] decides.
-#[cfg(any(feature = "gpu", test))]
-pub(crate) fn take<T: Real>(
-    view: &View<'_, T>,
-    index: usize,
-    problem: &Problem,
-    packed: &mut [T],
-    order: &mut [u32],
-    scratch: &mut Vec<T>,
-) -> Head {
-    let head = look(view, index, problem, order, scratch);
-    for (j, packed) in packed.chunks_exact_mut(problem.rows).enumerate() {
-        column(view, index, j, head.factors(), order, |i, entry| {
-            packed[i] = entry
-        });
-    }
-    head
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +120,12 @@ mod tests {
         let view = View::col_major(entries, 1, m, n).unwrap();
         let mut packed = vec![T::NAN; m * n];
         let mut order = vec![0; m];
-        let head = take(&view, 0, &problem, &mut packed, &mut order, &mut Vec::new());
+        let head = look(&view, 0, &problem, &mut order, &mut Vec::new());
+        for (j, packed) in packed.chunks_exact_mut(m).enumerate() {
+            column(&view, 0, j, head.factors(), &order, |i, entry| {
+                packed[i] = entry
+            });
+        }
         (packed, order, head)
     }
 

@@ -87,14 +87,24 @@ pub(crate) struct GpuRecipe {
     pub matrices_per_submit: usize,
     /// Sweeps of the resident kernels in one dispatch.
     pub sweeps_per_dispatch: u32,
+    /// Steps of the sort of the rows in one submit, for a whole chunk.
+    pub sorts_per_submit: u32,
     /// Steps of the global QR in one submit, for a whole chunk.
     pub steps_per_submit: u32,
     /// Rounds of the global sweeps in one submit, for a whole chunk.
     pub rounds_per_submit: u32,
     /// Columns of U formed in one submit, for a whole chunk.
     pub columns_per_submit: u32,
+    /// Columns of V completed in one submit, for a whole chunk.
+    pub completed_per_submit: u32,
     /// Matrices composed in one submit.
     pub composed_per_submit: usize,
+}
+
+/// Steps of a bitonic sort of so many rows.
+pub(crate) fn sort_steps(rows: usize) -> u32 {
+    let doublings = rows.next_power_of_two().trailing_zeros();
+    doublings * (doublings + 1) / 2
 }
 
 /// Why a device cannot do anything in f64.
@@ -127,9 +137,10 @@ impl GpuRecipe {
         let (m64, n64, size64) = (m as u64, n as u64, size as u64);
         let u_size = m64 * problem.formed_u_cols() as u64;
         let composed = problem.sizes().composed as u64;
-        let widest = size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4);
+        let rows = m64 * (size64 + 4);
+        let widest = (size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4)).max(rows);
         // Everything that is read back at once.
-        let readback = size64 * (u_size + n64 * n64 + 2 * n64 + 2).max(composed) + 4 * n64 + 32;
+        let readback = size64 * (u_size + n64 * n64 + n64).max(composed) + 32;
         if widest > binding || readback > limits.buffer {
             return Err(format!(
                 "one {m}x{n} matrix with its factors takes buffers of {widest} and {readback} bytes, but the device has at most {binding} and {}",
@@ -187,7 +198,11 @@ impl GpuRecipe {
             ));
         }
 
-        let longest = iterations.step().max(iterations.form_u());
+        let longest = iterations
+            .step()
+            .max(iterations.form_u())
+            .max(iterations.complete())
+            .max(iterations.sort_step());
         if longest > limits.iterations {
             return Err(format!(
                 "a {m}x{n} matrix takes {longest} iterations of a loop, but the driver may leave loops after {}",
@@ -198,11 +213,14 @@ impl GpuRecipe {
         let flops = |work: u64| tuning.submit_flops / work.max(1);
         let step = 4 * m64 * n64;
         let round = 11 * n64 * n64;
+        let workgroups = u64::from(limits.workgroups);
+        // Matrices that share a workgroup.
+        let teams = columns.map_or(1, |columns| u64::from(columns.workgroup / columns.team));
         let by_bytes = (tuning.chunk_bytes.min(binding) / widest).min(limits.buffer / readback);
-        // One dimension of a dispatch counts the matrices. A chunk must also be small enough for
+        // One dimension of a dispatch counts the workgroups of matrices. A chunk must also be small enough for
         // one QR step and one round of all its matrices to be one bounded submit.
         let chunk = by_bytes
-            .min(u64::from(limits.workgroups))
+            .min(workgroups * teams)
             .min(match path {
                 Path::Columns | Path::Resident => u64::MAX,
                 Path::Swept => flops(step),
@@ -219,7 +237,7 @@ impl GpuRecipe {
             pair_lanes,
             leading: leading as u32,
             chunk: chunk as usize,
-            matrices_per_submit: bounded(work(problem)) as usize,
+            matrices_per_submit: bounded(work(problem)).min(workgroups * teams) as usize,
             sweeps_per_dispatch: match path {
                 Path::Resident => loops(m),
                 Path::Swept => loops(n),
@@ -227,13 +245,31 @@ impl GpuRecipe {
             }
             .min(tuning.sweeps_per_dispatch.max(1).into())
             .min(convergence.max_sweeps.into()) as u32,
+            sorts_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * 8 * m64)
+                .min((limits.iterations - 512) / iterations.sort_step())
+                .max(1) as u32,
             steps_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * step)
                 .min((limits.iterations - iterations.start()) / iterations.step().max(1))
                 .max(1) as u32,
             rounds_per_submit: bounded(chunk * round) as u32,
             columns_per_submit: bounded(chunk * 4 * m64 * n64) as u32,
-            composed_per_submit: bounded(2 * composed * n64) as usize,
+            completed_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * 10 * n64 * n64)
+                .min(limits.iterations / iterations.complete())
+                .max(1) as u32,
+            composed_per_submit: bounded(2 * composed * n64).min(workgroups) as usize,
         })
+    }
+
+    /// How many of a call's matrices lie on the device at a time: where there is work for several
+    /// chunks, the host moves one while the device solves another. Not of large matrices, which a device
+    /// is only busy with when it has many.
+    #[cfg(feature = "gpu")]
+    pub fn at_once(&self, count: usize) -> usize {
+        let least = match self.path {
+            Path::Columns | Path::Resident => (self.chunk / 4).max(1),
+            Path::Swept | Path::Rounds => self.chunk,
+        };
+        count.div_ceil(4).clamp(least, self.chunk).min(count)
     }
 }
 
@@ -382,6 +418,20 @@ impl Iterations {
         pivot + reflector + self.passes() * column + 1
     }
 
+    /// One step of the sort of the rows.
+    fn sort_step(&self) -> u64 {
+        self.rows.div_ceil(self.workgroup) + 1
+    }
+
+    /// One column of V, completed.
+    fn complete(&self) -> u64 {
+        let (lanes, workgroup) = (self.pair_lanes, self.workgroup);
+        let rows = self.cols.div_ceil(workgroup);
+        let passes = self.cols.div_ceil((workgroup / lanes).max(1)) + 1;
+        let shares = 2 * passes * (self.cols.div_ceil(lanes) + Self::tree(lanes) + 1);
+        rows * (3 * self.cols + 12) + self.cols.min(workgroup) + shares + Self::tree(workgroup)
+    }
+
     /// What the resident kernel does before the sweeps.
     fn solve(&self) -> u64 {
         let copies = 3 * (self.rows * self.cols).div_ceil(self.workgroup) + 8;
@@ -512,7 +562,13 @@ mod tests {
                     assert!(recipe.workgroup.is_power_of_two());
                     assert!(recipe.column_lanes <= recipe.workgroup);
                     assert!(recipe.pair_lanes <= recipe.workgroup);
-                    assert!(recipe.chunk >= 1 && recipe.chunk <= 65535);
+                    let teams = match recipe.path {
+                        Path::Columns => (recipe.workgroup / recipe.team) as usize,
+                        _ => 1,
+                    };
+                    assert!(recipe.chunk >= 1 && recipe.chunk <= 65535 * teams);
+                    assert!(recipe.matrices_per_submit <= 65535 * teams);
+                    assert!(recipe.composed_per_submit <= 65535);
                     let bytes = recipe.chunk * problem.rows * problem.cols * dtype.size();
                     assert!(bytes as u64 <= WEBGPU.binding);
                     if matches!(recipe.path, Path::Resident | Path::Swept) {

@@ -5,13 +5,16 @@
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
 //! `BATCHED_SVD_ADAPTER` names the adapter to take.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod interop;
+mod resident;
 
 use std::sync::{Arc, Mutex, OnceLock};
 
 use batched_svd::{
-    Backend, Batch, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Real, Status, Tuning,
-    Vectors, View, ViewMut,
+    Backend, Batch, Cancel, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Real, Status,
+    Tuning, Vectors, View, ViewMut,
 };
 use common::bounds::{
     Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, tol, unit,
@@ -212,7 +215,7 @@ fn hard_matrix<T: Real>(engine: &Engine, name: &str) -> Outcome {
 
 /// Singular values in extended precision, committed: the only reference sharp enough for f64.
 fn fixtures<T: Real>(engine: &Engine) -> Outcome {
-    let text = include_str!("fixtures/sigma.json");
+    let text = include_str!("../fixtures/sigma.json");
     let list: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
     let numbers = |value: &serde_json::Value| -> Vec<f64> {
         let list = value.as_array().unwrap();
@@ -689,7 +692,7 @@ fn laws<T: Real>(engine: &Engine) -> Outcome {
 /// number of what is kept, and both engines agree to as much.
 fn digits<T: Real>(engine: &Engine) -> Outcome {
     // In the binary, which may run on another machine.
-    let bytes: &[u8] = include_bytes!("../examples/data/digits.npy");
+    let bytes: &[u8] = include_bytes!("../../examples/data/digits.npy");
     let file = npyz::NpyFile::new(bytes).unwrap();
     let pixels: Vec<T> = file
         .into_vec::<f32>()
@@ -724,172 +727,6 @@ fn digits<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// What stays on the device has the bits of what does not, in every layout, and chains.
-fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
-    let wrong = |e: Error| e.to_string();
-    let options = Options::default();
-    // In registers and not, wide and tall, more than a chunk of them (and more than a piece by one)
-    // where thresholds are shrunk, and nothing.
-    for (m, n, count) in [
-        (2, 2, 2000),
-        (3, 3, 70),
-        (2, 3, 70),
-        (3, 2, 70),
-        (7, 6, 130),
-        (110, 7, 6),
-        (0, 5, 3),
-    ] {
-        let mut a = normal::<T>(count, m, n, 31);
-        if m * n > 0 {
-            // Rank deficient, and not finite.
-            a.as_mut_slice()[..m].fill(T::ZERO);
-            a.as_mut_slice()[m * n] = T::NAN;
-        }
-        let rows: Vec<T> = (0..count * m * n)
-            .map(|e| {
-                let (b, i, j) = (e / (m * n), e % (m * n) / n, e % n);
-                a.matrix(b)[j * m + i]
-            })
-            .collect();
-        let by_row = View::row_major(&rows, count, m, n).map_err(wrong)?;
-        let every_other = Batch::from_fn(2 * count, m, n, |b, i, j| a.matrix(b / 2)[j * m + i]);
-        let every_other = every_other.map_err(wrong)?;
-        let apart: Vec<T> = rows
-            .chunks((m * n).max(1))
-            .flat_map(|matrix| matrix.iter().copied().chain([T::ONE]))
-            .collect();
-        let (mut strided, mut apart_rows) = (a.view(), by_row);
-        if m * n > 0 {
-            let (size, shape) = ((m * n) as isize, [count, m, n]);
-            let strides = [2 * size, 1, m as isize];
-            strided = View::new(every_other.as_slice(), 0, shape, strides).map_err(wrong)?;
-            let strides = [size + 1, n as isize, 1];
-            apart_rows = View::new(&apart, 0, shape, strides).map_err(wrong)?;
-        }
-        for (layout, view) in [
-            ("columns", a.view()),
-            ("rows", by_row),
-            ("strided columns", strided),
-            ("strided rows", apart_rows),
-        ] {
-            let what = |part: &str| format!("{part} of {m}x{n} from {layout}");
-            let up = engine.upload(view).map_err(wrong)?;
-            let same = |left: &Batch<T>, right: &Batch<T>| {
-                let bits = |batch: &Batch<T>| -> Vec<u64> {
-                    batch.as_slice().iter().map(|x| x.f64().to_bits()).collect()
-                };
-                [left.count(), left.rows(), left.cols()]
-                    == [right.count(), right.rows(), right.cols()]
-                    && bits(left) == bits(right)
-            };
-            ensure(same(&up.download().map_err(wrong)?, &a), || what("a copy"))?;
-            for vectors in [Vectors::None, Vectors::Thin, Vectors::Full] {
-                let here = engine.svd(&a, vectors, &options).map_err(wrong)?;
-                let there = engine.svd_resident(&up, vectors, &options).map_err(wrong)?;
-                let report = there.report.get().map_err(wrong)?;
-                ensure(report.outcomes == here.report.outcomes, || {
-                    what("the report")
-                })?;
-                ensure(report.kernel == here.report.kernel, || what("the kernel"))?;
-                ensure(
-                    same(&there.sigma.download().map_err(wrong)?, &here.sigma),
-                    || what("sigma"),
-                )?;
-                for (there, here) in [(there.u, here.u), (there.v, here.v)] {
-                    let there = there.map(|v| v.download()).transpose().map_err(wrong)?;
-                    let equal = match (&there, &here) {
-                        (Some(there), Some(here)) => same(there, here),
-                        (None, None) => true,
-                        _ => false,
-                    };
-                    ensure(equal, || what("the vectors"))?;
-                }
-            }
-            let here = engine.pinv(&a, &options).map_err(wrong)?;
-            let there = engine.pinv_resident(&up, &options).map_err(wrong)?;
-            ensure(
-                there.report.get().map_err(wrong)?.outcomes == here.report.outcomes,
-                || what("the report of the pseudoinverse"),
-            )?;
-            let inverse = there.inverse.download().map_err(wrong)?;
-            ensure(same(&inverse, &here.inverse), || what("the pseudoinverse"))?;
-            let here = engine.pinv(a.view().transpose(), &options).map_err(wrong)?;
-            let flipped = engine
-                .pinv_resident(&up.transpose(), &options)
-                .and_then(|p| p.inverse.download())
-                .map_err(wrong)?;
-            ensure(same(&flipped, &here.inverse), || {
-                what("the transposes' pseudoinverse")
-            })?;
-            // Products, also of transposes, are those of f64.
-            let product = engine
-                .product(&up, &there.inverse)
-                .and_then(|p| p.download())
-                .map_err(wrong)?;
-            let flipped = engine
-                .product(&there.inverse.transpose(), &up.transpose())
-                .and_then(|p| p.transpose().download())
-                .map_err(wrong)?;
-            for b in 0..count {
-                for (e, (x, y)) in product.matrix(b).iter().zip(flipped.matrix(b)).enumerate() {
-                    let (i, j) = (e % m, e / m);
-                    let terms = (0..n)
-                        .map(|k| a.matrix(b)[k * m + i].f64() * inverse.matrix(b)[j * n + k].f64());
-                    let (sum, size) = terms.fold((0.0, 0.0), |(s, z), t| (s + t, z + t.abs()));
-                    if sum.is_nan() {
-                        ensure(x.f64().is_nan() && y.f64().is_nan(), || {
-                            what("a NaN's product")
-                        })?;
-                        continue;
-                    }
-                    let bound = 8.0 * unit::<T>() * size;
-                    at_most(&what("a product"), (x.f64() - sum).abs(), bound)?;
-                    at_most(&what("a flipped product"), (y.f64() - sum).abs(), bound)?;
-                }
-            }
-        }
-    }
-    engine.finish().map_err(wrong)?;
-    // One matrix for all, strictness, and what does not fit.
-    let a = normal::<T>(70, 4, 3, 5);
-    let one = normal::<T>(1, 3, 2, 6);
-    let (up, one_up) = (
-        engine.upload(&a).map_err(wrong)?,
-        engine.upload(&one).map_err(wrong)?,
-    );
-    let all = engine
-        .product(&up, &one_up)
-        .and_then(|p| p.download())
-        .map_err(wrong)?;
-    let last = engine.upload(a.view().matrices(69..70).map_err(wrong)?);
-    let last = engine
-        .product(&last.map_err(wrong)?, &one_up)
-        .and_then(|p| p.download())
-        .map_err(wrong)?;
-    ensure(all.matrix(69) == last.matrix(0), || {
-        "one factor for all".into()
-    })?;
-    let refused = engine.product(&one_up, &up);
-    ensure(matches!(refused, Err(Error::Argument(_))), || {
-        format!("{refused:?}")
-    })?;
-    let mut bad = a.clone();
-    bad.as_mut_slice()[12 * 3] = T::NAN;
-    let bad = engine.upload(&bad).map_err(wrong)?;
-    let strict = engine.pinv_resident(&bad, &Options::default().strict(true));
-    ensure(
-        matches!(&strict, Err(Error::Strict(list)) if list[..] == [(3, Status::NonFinite)]),
-        || format!("{strict:?}"),
-    )?;
-    if engine.backend() == Backend::Gpu {
-        let elsewhere = Engine::cpu().svd_resident(&up, Vectors::None, &options);
-        ensure(matches!(elsewhere, Err(Error::Argument(_))), || {
-            format!("{elsewhere:?}")
-        })?;
-    }
-    Ok(())
-}
-
 /// Progress is told, and ends with all.
 fn progress<T: Real>(engine: &Engine) -> Outcome {
     let a = normal::<T>(500, 4, 4, 1);
@@ -902,6 +739,87 @@ fn progress<T: Real>(engine: &Engine) -> Outcome {
     let told = told.lock().unwrap();
     let last = told.iter().max().copied();
     ensure(last == Some((500, 500)), || format!("{last:?}"))
+}
+
+/// A call ends when it is told to, not before and not without saying so, and the next one works.
+fn cancelled<T: Real>(engine: &Engine) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let a = normal::<T>(20_000, 4, 4, 1);
+    let expected = engine.pinv(&a, &Options::default()).map_err(wrong)?;
+    let before = Cancel::new();
+    before.cancel();
+    let never = engine.pinv(&a, &Options::default().cancel(&before));
+    ensure(matches!(never, Err(Error::Cancelled)), || {
+        "cancelled before".into()
+    })?;
+    // Once something is done, and once everything is.
+    for last in [false, true] {
+        let cancel = Cancel::new();
+        let (handle, most) = (cancel.clone(), Arc::new(Mutex::new(0)));
+        let told = Arc::clone(&most);
+        let options = Options::default().cancel(&cancel);
+        let options = options.progress(Arc::new(move |done, all| {
+            let mut most = told.lock().unwrap();
+            *most = done.max(*most);
+            if done == all || !last {
+                handle.cancel();
+            }
+        }));
+        let result = engine.pinv(&a, &options);
+        let most = *most.lock().unwrap();
+        match result {
+            Ok(pinv) => ensure(most == a.count() && pinv == expected, || {
+                format!("done at {most}")
+            })?,
+            Err(Error::Cancelled) => {
+                ensure(!last && most < a.count(), || format!("cancelled at {most}"))?
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        if !last && engine.backend() == Backend::Cpu {
+            ensure(most < a.count() / 2, || format!("cancelled at {most}"))?;
+        }
+    }
+    let again = engine.pinv(&a, &Options::default()).map_err(wrong)?;
+    ensure(again == expected, || "the next call".into())
+}
+
+/// Rows graded over 2^40, in any order: every singular value has a small relative error, for what the QR
+/// does with rows sorted by their largest entries (Cox and Higham 1998). In f32 only, against Jacobi in
+/// f64.
+fn graded<T: Real>(engine: &Engine) -> Outcome {
+    if T::DTYPE == Dtype::F64 {
+        return Ok(());
+    }
+    let wrong = |e: Error| e.to_string();
+    for (m, n) in [(6, 6), (9, 4), (4, 9), (40, 40), (200, 5)] {
+        let (long, k) = (m.max(n), m.min(n));
+        let b = normal::<T>(20, m, n, 17);
+        // A permutation of the grades, by a step that the length has no factor of.
+        let grade = |index: usize| 2f64.powi(-(40 * (index * 7 % long) as i32 / long as i32));
+        let a = Batch::from_fn(20, m, n, |matrix, i, j| {
+            let entry = b.matrix(matrix)[j * m + i].f64();
+            T::of(entry * grade(if m >= n { i } else { j }))
+        });
+        let a = a.map_err(wrong)?;
+        let exact = Batch::from_fn(20, m, n, |matrix, i, j| a.matrix(matrix)[j * m + i].f64());
+        let exact = Engine::cpu().svd(&exact.map_err(wrong)?, Vectors::None, &Options::default());
+        let exact = exact.map_err(wrong)?.sigma;
+        let svd = engine.svd(&a, Vectors::None, &Options::default());
+        let svd = svd.map_err(wrong)?;
+        for matrix in 0..20 {
+            let pairs = svd.sigma.matrix(matrix).iter().zip(exact.matrix(matrix));
+            for (index, (sigma, exact)) in pairs.enumerate() {
+                let error = (sigma.f64() - *exact).abs() / *exact;
+                at_most(
+                    &format!("relative error of value {index} of {m}x{n}, matrix {matrix}"),
+                    error,
+                    1000.0 * k as f64 * unit::<T>(),
+                )?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// More matrices than one dimension of a dispatch counts.
@@ -1125,7 +1043,9 @@ impl Suite {
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);
         self.add::<T>("laws", laws::<T>);
-        self.add::<T>("resident", resident::<T>);
+        self.add::<T>("resident", resident::resident::<T>);
+        self.add::<T>("cancelled", cancelled::<T>);
+        self.add::<T>("graded", graded::<T>);
         self.add::<T>("progress", progress::<T>);
         self.add::<T>("asynchronous", asynchronous::<T>);
         if self.which != Which::GpuShrunk {
@@ -1149,6 +1069,10 @@ impl Suite {
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {
             self.add::<T>("fallback", |_| fallback());
             self.add::<T>("automatic", |_| automatic());
+            self.add::<T>("kept-shaders", |_| interop::kept_shaders());
+        }
+        if matches!(self.which, Which::Gpu) {
+            self.add::<T>("own-device", interop::own_device::<T>);
         }
         for &(m, n, name) in kernels {
             self.add::<T>(format!("kernel-{m}x{n}"), move |e| {

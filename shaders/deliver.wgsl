@@ -1,0 +1,208 @@
+// From the factors as the larger kernels leave them to those that the caller gets: sorted, rows in
+// their order, V completed, signs fixed. As src/cpu/delivery.rs.
+
+struct Params {
+    rows: u32,
+    cols: u32,
+    u_cols: u32,      // columns of U
+    lanes: u32,       // invocations that share a column; a power of two
+    begin: u32,       // first column to complete in this dispatch
+    end: u32,         // one past the last
+    transposed: u32,  // 1 where U is the caller's V
+}
+
+@group(0) @binding(0) var<uniform> P: Params;
+// cols x cols a matrix: V, then room for the completion.
+@group(0) @binding(1) var<storage, read_write> x: array<T>;
+// rows x u_cols a matrix.
+@group(0) @binding(2) var<storage, read> u: array<T>;
+// 2 cols a matrix: where the rows of V belong, and where its columns do.
+@group(0) @binding(3) var<storage, read> pivots: array<u32>;
+// (1 + WORDS) rows a matrix: where the rows of U belong.
+@group(0) @binding(4) var<storage, read> rows: array<u32>;
+// NaN first.
+@group(0) @binding(5) var<storage, read> cutoffs: array<T>;
+@group(0) @binding(6) var<storage, read_write> to_u: array<T>;
+@group(0) @binding(7) var<storage, read_write> to_v: array<T>;
+// STATE_WORDS a matrix.
+@group(0) @binding(8) var<storage, read_write> state: array<atomic<u32>>;
+
+const NOTHING: u32 = 0xffffffffu;
+
+// Every column where it belongs, zero where its singular value is: a team a column, (columns,
+// matrix).
+@compute @workgroup_size(WORKGROUP)
+fn place(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = group.y;
+    let lane = lid % P.lanes;
+    let c = group.x * (WORKGROUP / P.lanes) + lid / P.lanes;
+    let finite = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER])) != NOT_FINITE;
+    let known = atomicLoad(&state[matrix * STATE_WORDS + KNOWN]);
+    let nan = cutoffs[0];
+    var to = c;
+    if (c < P.cols) {
+        to = pivots[(2u * matrix + 1u) * P.cols + c];
+        for (var i = lane; i < P.cols; i += P.lanes) {
+            let entry = select(ZERO, x[(matrix * P.cols + c) * P.cols + i], to < known);
+            let row = pivots[2u * matrix * P.cols + i];
+            to_v[(matrix * P.cols + to) * P.cols + row] = select(nan, entry, finite);
+        }
+    }
+    if (c < P.u_cols) {
+        for (var i = lane; i < P.rows; i += P.lanes) {
+            let entry = u[(matrix * P.u_cols + c) * P.rows + i];
+            let row = rows[matrix * (1u + WORDS) * P.rows + i];
+            to_u[(matrix * P.u_cols + to) * P.rows + row] = select(nan, entry, finite);
+        }
+    }
+}
+
+fn v_at(matrix: u32, row: u32, col: u32) -> u32 {
+    return (matrix * P.cols + col) * P.cols + row;
+}
+
+// The row that the first `c` columns of V reach least, the first on ties.
+fn least_reached(matrix: u32, c: u32, lid: u32) -> u32 {
+    var least = ZERO;
+    var at = NOTHING;
+    for (var i = lid; i < P.cols; i += WORKGROUP) {
+        var reached = ZERO;
+        for (var l = 0u; l < c; l++) {
+            let entry = to_v[v_at(matrix, i, l)];
+            reached = fma(entry, entry, reached);
+        }
+        if (at == NOTHING || reached < least) {
+            least = reached;
+            at = i;
+        }
+    }
+    partial[lid] = least;
+    candidate[lid] = at;
+    workgroupBarrier();
+    if (lid == 0u) {
+        for (var i = 1u; i < min(WORKGROUP, P.cols); i++) {
+            if (partial[i] < least || (partial[i] == least && candidate[i] < at)) {
+                least = partial[i];
+                at = candidate[i];
+            }
+        }
+        chosen = at;
+    }
+    return workgroupUniformLoad(&chosen);
+}
+
+// This lane's share of the product of two columns of V.
+fn share_product(matrix: u32, one: u32, other: u32, lane: u32, lanes: u32) -> T {
+    var sum = ZERO;
+    for (var i = lane; i < P.cols; i += lanes) {
+        sum = fma(to_v[v_at(matrix, i, one)], to_v[v_at(matrix, i, other)], sum);
+    }
+    return sum;
+}
+
+// Some columns of V whose singular values are zero, one workgroup a matrix: the unit vector that the
+// columns before reach least, less what they reach of it, twice (Gram and Schmidt).
+@compute @workgroup_size(WORKGROUP)
+fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = group.x;
+    let lanes = P.lanes;
+    // The same for the whole workgroup, but only workgroup memory can prove it.
+    if (lid == 0u) {
+        let finite = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER])) != NOT_FINITE;
+        chosen = select(P.cols, atomicLoad(&state[matrix * STATE_WORDS + KNOWN]), finite);
+    }
+    let known = workgroupUniformLoad(&chosen);
+    for (var c = max(P.begin, known); c < P.end; c++) {
+        let row = least_reached(matrix, c, lid);
+        for (var i = lid; i < P.cols; i += WORKGROUP) {
+            to_v[v_at(matrix, i, c)] = select(ZERO, ONE, i == row);
+        }
+        storageBarrier();
+        workgroupBarrier();
+        for (var time = 0u; time < 2u; time++) {
+            for (var first = 0u; first < c; first += WORKGROUP / lanes) {
+                let l = first + lid / lanes;
+                var share = ZERO;
+                if (l < c) {
+                    share = share_product(matrix, l, c, lid % lanes, lanes);
+                }
+                let product = team_sum(share, lid, lanes);
+                if (l < c && lid % lanes == 0u) {
+                    x[v_at(matrix, l, 0u)] = product;
+                }
+            }
+            storageBarrier();
+            workgroupBarrier();
+            for (var i = lid; i < P.cols; i += WORKGROUP) {
+                var entry = to_v[v_at(matrix, i, c)];
+                for (var l = 0u; l < c; l++) {
+                    entry = fma(-x[v_at(matrix, l, 0u)], to_v[v_at(matrix, i, l)], entry);
+                }
+                to_v[v_at(matrix, i, c)] = entry;
+            }
+            storageBarrier();
+            workgroupBarrier();
+        }
+        let square = team_sum(share_product(matrix, c, c, lid, WORKGROUP), lid, WORKGROUP);
+        let scale = reciprocal(root(square));
+        for (var i = lid; i < P.cols; i += WORKGROUP) {
+            to_v[v_at(matrix, i, c)] *= scale;
+        }
+        storageBarrier();
+        workgroupBarrier();
+    }
+}
+
+// Turns columns around whose first entry of largest magnitude is negative, and their partners: a team
+// a column, (columns, matrix). The caller's V decides.
+@compute @workgroup_size(WORKGROUP)
+fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = group.y;
+    let lanes = P.lanes;
+    let lane = lid % lanes;
+    let c = group.x * (WORKGROUP / lanes) + lid / lanes;
+    let by_u = P.transposed != 0u;
+    let in_u = (matrix * P.u_cols + c) * P.rows;
+    let in_v = (matrix * P.cols + c) * P.cols;
+    let length = select(select(0u, P.cols, c < P.cols), select(0u, P.rows, c < P.u_cols), by_u);
+    var most = ZERO;
+    var at = NOTHING;
+    for (var i = lane; i < length; i += lanes) {
+        var entry = ZERO;
+        if (by_u) {
+            entry = to_u[in_u + i];
+        } else {
+            entry = to_v[in_v + i];
+        }
+        if (abs(entry) > abs(most)) {
+            most = entry;
+            at = i;
+        }
+    }
+    partial[lid] = most;
+    candidate[lid] = at;
+    workgroupBarrier();
+    for (var step = lanes / 2u; step > 0u; step /= 2u) {
+        if (lane < step) {
+            let size = abs(partial[lid]);
+            let other = abs(partial[lid + step]);
+            if (other > size || (other == size && candidate[lid + step] < candidate[lid])) {
+                partial[lid] = partial[lid + step];
+                candidate[lid] = candidate[lid + step];
+            }
+        }
+        workgroupBarrier();
+    }
+    if (partial[lid - lane] < ZERO) {
+        if (c < P.u_cols) {
+            for (var i = lane; i < P.rows; i += lanes) {
+                to_u[in_u + i] = -to_u[in_u + i];
+            }
+        }
+        if (c < P.cols) {
+            for (var i = lane; i < P.cols; i += lanes) {
+                to_v[in_v + i] = -to_v[in_v + i];
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// Where singular values come in order, which of them count, and what the caller gets of them: an
+// invocation a column, (columns, matrix).
+
+struct Params {
+    cols: u32,
+    groups: u32,      // workgroups a matrix
+    cutoffs: u32,     // 1 where every matrix has its own cutoffs, else 0
+    composes: u32,    // 1 where the caller gets a composition, else 0
+}
+
+@group(0) @binding(0) var<uniform> P: Params;
+// 2 cols a matrix: the singular values are the second half, unsorted.
+@group(0) @binding(1) var<storage, read> values: array<T>;
+// NaN; then, for all matrices or for each, the relative cutoff and mantissa and exponent of the
+// absolute one.
+@group(0) @binding(2) var<storage, read> cutoffs: array<T>;
+// 2 cols a matrix: the pivots; then the place of each column.
+@group(0) @binding(3) var<storage, read_write> pivots: array<u32>;
+// cols a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
+// is one.
+@group(0) @binding(4) var<storage, read_write> sigma: array<T>;
+// STATE_WORDS a matrix.
+@group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = group.y;
+    let words = matrix * STATE_WORDS;
+    let power = bitcast<i32>(atomicLoad(&state[words + POWER]));
+    let finite = power != NOT_FINITE;
+    let first = (2u * matrix + 1u) * P.cols;
+    for (var c = group.x * WORKGROUP + lid; c < P.cols; c += P.groups * WORKGROUP) {
+        let own = values[first + c];
+        var place = 0u;
+        var highest = ZERO;
+        for (var l = 0u; l < P.cols; l++) {
+            let other = values[first + l];
+            place += select(0u, 1u, other > own || (other == own && l < c));
+            highest = max(highest, other);
+        }
+        let threshold = threshold_of(matrix, power, highest);
+        let counts = own > max(threshold, ZERO);
+        let value = unscaled(own, -power);
+        let answer = select(value, weight(own, counts), P.composes != 0u);
+        sigma[matrix * P.cols + place] = select(cutoffs[0], answer, finite);
+        pivots[first + c] = place;
+        // A call that composes is judged by its composition: nobody sees its singular values.
+        let lost = overflowed(value) || (counts && vanished(value));
+        if (finite && P.composes == 0u && lost) {
+            atomicOr(&state[words + LOST], OVERFLOWED);
+        }
+        if (place == 0u) {
+            var rank = 0u;
+            var known = 0u;
+            for (var l = 0u; l < P.cols; l++) {
+                let other = values[first + l];
+                rank += select(0u, 1u, other > max(threshold, ZERO));
+                known += select(0u, 1u, other > ZERO);
+            }
+            atomicStore(&state[words + RANK], rank);
+            atomicStore(&state[words + KNOWN], known);
+            if (!finite) {
+                atomicStore(&state[words + STATUS], NON_FINITE);
+            }
+        }
+    }
+}

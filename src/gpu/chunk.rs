@@ -1,0 +1,77 @@
+//! The matrices that lie on the device at a time: what the kernels bind, and the way from the caller's
+//! entries to the caller's results.
+
+use crate::call::Task;
+use crate::error::Error;
+use crate::gpu::compose::{Composition, Factors};
+use crate::gpu::solve::{self, Scratch};
+use crate::gpu::stream::{Maker, Stream};
+use crate::gpu::{Gpu, columns};
+use crate::planner::Problem;
+use crate::planner::gpu::GpuRecipe;
+
+/// Where a chunk's matrices are, and where its results go: singular values, or weights, among them.
+pub(super) struct Places<'b> {
+    pub input: wgpu::BufferBinding<'b>,
+    pub cutoffs: wgpu::BufferBinding<'b>,
+    pub factors: Factors<'b>,
+}
+
+/// A chunk, bound.
+pub(super) struct Chunk {
+    kernels: Kernels,
+    compose: Option<wgpu::BindGroup>,
+}
+
+enum Kernels {
+    Columns(wgpu::BindGroup),
+    Staged(solve::Groups),
+}
+
+impl Chunk {
+    /// `scratch` is for matrices that registers do not hold.
+    pub fn bind(
+        gpu: &Gpu,
+        maker: &Maker<'_>,
+        problem: &Problem,
+        places: &Places<'_>,
+        scratch: Option<&Scratch>,
+    ) -> Self {
+        Chunk {
+            kernels: match scratch {
+                None => Kernels::Columns(columns::bind(gpu, maker, places)),
+                Some(scratch) => Kernels::Staged(scratch.bind(gpu, maker, places)),
+            },
+            compose: problem
+                .composed
+                .map(|sides| places.factors.bind(gpu, maker, sides)),
+        }
+    }
+
+    /// Decomposes and composes its first `count` matrices, whose steps are from row to row and from
+    /// column to column.
+    pub async fn solve(
+        &self,
+        stream: &Stream<'_>,
+        task: &Task<'_>,
+        recipe: &GpuRecipe,
+        steps: [usize; 2],
+        count: usize,
+    ) -> Result<(), Error> {
+        match &self.kernels {
+            Kernels::Columns(group) => {
+                columns::solve(stream, task, recipe, group, steps, count).await?;
+            }
+            Kernels::Staged(groups) => {
+                solve::solve(stream, task, recipe, groups, steps, count).await?;
+            }
+        }
+        let composition = Composition::of(&task.problem, -task.filter.degree());
+        if let (Some(composition), Some(group)) = (composition, &self.compose) {
+            composition
+                .run(stream, group, count, recipe.composed_per_submit)
+                .await?;
+        }
+        Ok(())
+    }
+}

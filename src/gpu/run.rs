@@ -1,0 +1,288 @@
+//! A call on the caller's matrices, chunk by chunk: the entries go up as they are, and what comes back
+//! is what the caller gets.
+
+use crate::call::{Call, Task};
+use crate::error::{Error, zeros};
+use crate::gpu::Gpu;
+use crate::gpu::chunk::{Chunk, Places};
+use crate::gpu::compose::Factors;
+use crate::gpu::solve::Scratch;
+use crate::gpu::state::{
+    self, CONVERGED, LOST, NORMAL, OVERFLOWED, PRESENT, RANK, ROTATIONS, SCATTERED, STATE_WORDS,
+    STATUS, SWEEPS,
+};
+use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
+use crate::host::delivery::{NON_FINITE, status};
+use crate::host::outputs::Outputs;
+use crate::host::parallel;
+use crate::planner::Problem;
+use crate::planner::gpu::GpuRecipe;
+use crate::report::Outcome;
+use crate::scalar::Real;
+use crate::scalar::sealed::Float;
+use crate::view::View;
+
+/// The buffers of one chunk.
+pub(super) struct Buffers {
+    input: wgpu::Buffer,
+    cutoffs: wgpu::Buffer,
+    u: wgpu::Buffer,
+    v: wgpu::Buffer,
+    values: wgpu::Buffer,
+    state: wgpu::Buffer,
+    composed: wgpu::Buffer,
+    bound: Chunk,
+}
+
+/// What one chunk is computed with, and the next while that one is read.
+pub(super) type Sets = Vec<Tools<Buffers>>;
+
+impl Gpu {
+    /// Solves the call's matrices, chunk by chunk: while the device is at work on one, the host reads the
+    /// one before and writes the one after. Returns the seconds on the device, if they were asked for.
+    pub async fn run<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        recipe: &GpuRecipe,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Option<f64>, Error> {
+        let problem = &call.task.problem;
+        let chunk = recipe.at_once(outputs.outcomes.len());
+        let kind = (*problem, recipe.path, chunk);
+        let runs = outputs.runs(0, chunk, &call.task.sizes);
+        let mut sets = self.shelf.take(&kind).unwrap_or_default();
+        while sets.len() < runs.len().min(2) {
+            sets.push(create::<T>(self, problem, recipe, chunk).await?);
+        }
+        let mut packed = Vec::new();
+        let mut pending = None;
+        for (index, (first, outputs)) in runs.into_iter().enumerate() {
+            let tools = &sets[index % 2];
+            let stream = tools.stream(self, call.blocking, call.task.options);
+            let fetched = start(
+                &stream,
+                call,
+                recipe,
+                &tools.buffers,
+                first,
+                &outputs,
+                &mut packed,
+            );
+            let fetched = fetched.await?;
+            if let Some((stream, fetched, outputs)) = pending.replace((stream, fetched, outputs)) {
+                finish(&stream, call, fetched, outputs).await?;
+                call.progress(first);
+            }
+        }
+        if let Some((stream, fetched, outputs)) = pending {
+            finish(&stream, call, fetched, outputs).await?;
+            call.progress(call.view.count());
+        }
+        let mut seconds = None;
+        for tools in &sets {
+            let stream = tools.stream(self, call.blocking, call.task.options);
+            if let Some(more) = stream.seconds().await? {
+                seconds = Some(seconds.unwrap_or(0.0) + more);
+            }
+        }
+        self.shelf.put(kind, sets);
+        Ok(seconds)
+    }
+}
+
+/// Writes a chunk, has it solved, and its results on their way back.
+async fn start<T: Real>(
+    stream: &Stream<'_>,
+    call: &Call<'_, T>,
+    recipe: &GpuRecipe,
+    buffers: &Buffers,
+    first: usize,
+    out: &Outputs<'_, T>,
+    packed: &mut Vec<T>,
+) -> Result<Fetched, Error> {
+    let problem = &call.task.problem;
+    let count = out.outcomes.len();
+    let steps = match call.view.dense(first, count) {
+        Some((entries, steps)) => {
+            stream.write(&buffers.input, entries).await?;
+            steps
+        }
+        None => {
+            pack(&call.view, first, count, packed)?;
+            stream.write(&buffers.input, packed).await?;
+            [1, problem.rows]
+        }
+    };
+    let cutoffs = cutoffs::<T>(&call.task, first, count);
+    stream.write(&buffers.cutoffs, &cutoffs).await?;
+    buffers
+        .bound
+        .solve(stream, &call.task, recipe, steps, count)
+        .await?;
+    let parts = [
+        Part::new::<u32>(&buffers.state, count * STATE_WORDS),
+        Part::new::<T>(&buffers.values, values(problem, out)),
+        Part::new::<T>(&buffers.u, out.u.len()),
+        Part::new::<T>(&buffers.v, out.v.len()),
+        Part::new::<T>(&buffers.composed, out.composed.len()),
+    ];
+    stream.fetch(&parts).await
+}
+
+/// Singular values that are read. A call that composes is judged by its composition: nobody sees its
+/// singular values.
+fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
+    match problem.composed {
+        Some(_) => 0,
+        None => out.sigma.len(),
+    }
+}
+
+/// Gives the caller the results of a chunk, once they are there.
+async fn finish<T: Real>(
+    stream: &Stream<'_>,
+    call: &Call<'_, T>,
+    fetched: Fetched,
+    out: Outputs<'_, T>,
+) -> Result<(), Error> {
+    let count = out.outcomes.len();
+    let values = values(&call.task.problem, &out);
+    let Outputs {
+        u,
+        sigma,
+        v,
+        composed,
+        outcomes,
+    } = out;
+    let state: Vec<u32> = stream
+        .take(fetched, |mut bytes| {
+            let state = take(&mut bytes, count * STATE_WORDS);
+            fill(&mut bytes, &mut sigma[..values]);
+            fill(&mut bytes, u);
+            fill(&mut bytes, v);
+            fill(&mut bytes, composed);
+            state
+        })
+        .await?;
+    for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
+        *outcome = outcome_of(state)?;
+    }
+    Ok(())
+}
+
+async fn create<T: Real>(
+    gpu: &Gpu,
+    problem: &Problem,
+    recipe: &GpuRecipe,
+    chunk: usize,
+) -> Result<Tools<Buffers>, Error> {
+    let (m, n) = (problem.rows, problem.cols);
+    let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
+    let sizes = problem.sizes();
+    let read = entries(sizes.u + sizes.sigma + sizes.v + sizes.composed) + chunk * STATE_WORDS * 4;
+    let channel = Channel::new(gpu, read).await?;
+    let buffers = channel
+        .make(gpu, |maker| {
+            let input = maker.buffer("input", entries(m * n));
+            let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
+            let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
+            let v = maker.buffer("v", entries(n * n));
+            let values = maker.buffer("values", entries(n));
+            let state = maker.buffer("state", chunk * STATE_WORDS * 4);
+            let composed = maker.buffer("composed", entries(sizes.composed));
+            let scratch = Scratch::new(maker, problem, recipe, chunk);
+            let places = Places {
+                input: input.as_entire_buffer_binding(),
+                cutoffs: cutoffs.as_entire_buffer_binding(),
+                factors: Factors {
+                    u: u.as_entire_buffer_binding(),
+                    v: v.as_entire_buffer_binding(),
+                    weights: values.as_entire_buffer_binding(),
+                    composed: composed.as_entire_buffer_binding(),
+                    state: state.as_entire_buffer_binding(),
+                },
+            };
+            let bound = Chunk::bind(gpu, maker, problem, &places, scratch.as_ref());
+            Buffers {
+                input,
+                cutoffs,
+                u,
+                v,
+                values,
+                state,
+                composed,
+                bound,
+            }
+        })
+        .await?;
+    Ok(Tools { channel, buffers })
+}
+
+/// Packs `count` matrices from `first` on, column by column.
+pub(super) fn pack<T: Real>(
+    view: &View<'_, T>,
+    first: usize,
+    count: usize,
+    packed: &mut Vec<T>,
+) -> Result<(), Error> {
+    let (m, n) = (view.rows(), view.cols());
+    if packed.is_empty() {
+        *packed = zeros(count * m * n)?;
+    }
+    // The last chunk is the smallest.
+    packed.truncate(count * m * n);
+    parallel::for_each(
+        packed.chunks_exact_mut(m * n).enumerate().collect(),
+        || (),
+        |_, (index, to): (usize, &mut [T])| {
+            for (j, to) in to.chunks_exact_mut(m).enumerate() {
+                for (to, entry) in to.iter_mut().zip(view.column(first + index, j)) {
+                    *to = entry;
+                }
+            }
+        },
+    );
+    Ok(())
+}
+
+/// Numbers that say what a matrix' cutoffs are.
+pub(super) const CUTOFFS: usize = 3;
+
+/// NaN, and the cutoffs of all matrices, or of each: see shaders/columns_bindings.wgsl.
+pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> Vec<T> {
+    let cutoff = &task.options.cutoff;
+    let count = if cutoff.is_each() { count } else { 1 };
+    let mut numbers = vec![T::NAN];
+    for index in first..first + count {
+        let (relative, absolute) = cutoff.of(index, task.problem.default_cutoff());
+        let exponent = match absolute {
+            0.0 => 0,
+            _ => absolute.exponent(),
+        };
+        let mantissa = absolute.ldexp(-exponent);
+        // Rounded down: what is above the cutoff by less than a rounding still counts.
+        numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
+    }
+    numbers
+}
+
+/// What the report says of a matrix.
+pub(super) fn outcome_of(state: &[u32]) -> Result<Outcome, Error> {
+    match state[STATUS] {
+        state::NON_FINITE => return Ok(NON_FINITE),
+        SCATTERED => {
+            let text = "neighbours in a workgroup are not neighbours in a subgroup";
+            return Err(Error::Device(text.into()));
+        }
+        _ => {}
+    }
+    let lost = state[LOST];
+    let vanished = lost & (PRESENT | NORMAL) == PRESENT;
+    let representable = lost & OVERFLOWED == 0 && !vanished;
+    Ok(Outcome {
+        status: status(representable, state[STATUS] == CONVERGED),
+        sweeps: state[SWEEPS],
+        rotations: state[ROTATIONS],
+        rank: state[RANK],
+    })
+}

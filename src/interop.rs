@@ -1,0 +1,161 @@
+//! Engines on a wgpu device of the caller's, and the buffers of batches: for programs that compute or
+//! draw with the same device. The only module that shows types of [`wgpu`].
+//!
+//! ```no_run
+//! use batched_svd::interop::{self, wgpu};
+//! use batched_svd::{GpuOptions, Options};
+//!
+//! # async fn example(
+//! #     adapter: wgpu::Adapter,
+//! #     device: wgpu::Device,
+//! #     queue: wgpu::Queue,
+//! #     jacobians: wgpu::Buffer,
+//! #     mut encoder: wgpu::CommandEncoder,
+//! # ) -> Result<(), batched_svd::Error> {
+//! // The device, with SUBGROUP and SHADER_F64 among its features where the adapter has them.
+//! let engine = interop::engine(&adapter, &device, &queue, &GpuOptions::default()).await?;
+//!
+//! // 1000 matrices of 6x7 in f32 that another kernel has written, column by column.
+//! let a = interop::batch::<f32>(&engine, jacobians, [1000, 6, 7])?;
+//!
+//! // The pseudoinverses as a part of the caller's own commands, and the buffer that they will be in.
+//! let pinv = interop::record_pinv(&engine, &mut encoder, &a, &Options::default()).await?;
+//! let (inverses, _) = interop::buffer(&pinv.inverse).expect("it is on the GPU");
+//! # let _ = inverses;
+//! queue.submit([encoder.finish()]);
+//! # Ok(())
+//! # }
+//! ```
+
+pub use wgpu;
+
+use crate::engine::{Engine, GpuOptions};
+use crate::error::{Error, product};
+use crate::gpu::Gpu;
+use crate::options::{Options, Vectors};
+use crate::planner::{Job, Side};
+use crate::resident::{DeviceBatch, DevicePinv, DeviceSvd, Solved};
+use crate::scalar::Real;
+
+/// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
+/// of the device's handlers.
+///
+/// Of the options `adapter`, `default_limits` and `timestamps` have no say: the device is what it is. Its
+/// features decide what is possible: `SHADER_F64` for f64, `SUBGROUP` for speed, `TIMESTAMP_QUERY` for the
+/// device's time, which then is always measured.
+///
+/// # Errors
+/// [`Error::Device`] if the device fails.
+pub async fn engine(
+    adapter: &wgpu::Adapter,
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    options: &GpuOptions,
+) -> Result<Engine, Error> {
+    let gpu = Gpu::on(adapter, device.clone(), queue.clone(), options).await?;
+    Ok(Engine::with_gpu(gpu, options))
+}
+
+/// `count` matrices of m x n that lie in a buffer of the engine's device from its begin on, contiguous,
+/// each column by column; those that lie row by row are the [transposes](DeviceBatch::transpose) of
+/// `[count, n, m]`.
+///
+/// The entries are read when a call is carried out: a caller who writes to the buffer does so before
+/// (submitted to the same queue, or recorded into the same encoder) or after.
+///
+/// # Errors
+/// [`Error::Argument`] for an engine without a GPU, a shape without entries, a buffer that is too small,
+/// or one without the usages `STORAGE` and `COPY_SRC`.
+pub fn batch<T: Real>(
+    engine: &Engine,
+    buffer: wgpu::Buffer,
+    [count, m, n]: [usize; 3],
+) -> Result<DeviceBatch<T>, Error> {
+    let Some(gpu) = &engine.gpu else {
+        return Err(Error::argument(format!("{engine} has no buffers")));
+    };
+    let bytes = product(&[count, m, n], size_of::<T>())? * size_of::<T>();
+    if bytes == 0 || bytes as u64 > buffer.size() {
+        return Err(Error::argument(format!(
+            "{count} matrices of {m}x{n} take {bytes} bytes, but the buffer has {}",
+            buffer.size()
+        )));
+    }
+    let usages = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+    if !buffer.usage().contains(usages) {
+        return Err(Error::argument(format!(
+            "the buffer has the usages {:?}, but needs {usages:?}",
+            buffer.usage()
+        )));
+    }
+    Ok(DeviceBatch::on(gpu, buffer, [count, m, n]))
+}
+
+/// The buffer that a batch lies in, and the entries from a matrix to the next, from a row to the next and
+/// from a column to the next; None where it lies in the host's memory.
+///
+/// A batch never changes: what is written to its buffer breaks whoever shares it.
+pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize; 3])> {
+    let [row, col] = batch.steps();
+    let matrix = batch.rows() * batch.cols();
+    batch.buffer().map(|buffer| (buffer, [matrix, row, col]))
+}
+
+/// [`Engine::svd_resident`], recorded into the caller's encoder in place of being submitted. The results
+/// and the report are there once the caller has submitted it.
+///
+/// # Errors
+/// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] where the host has to decide on the way:
+/// for large matrices (kernel `jacobi-rounds`), for batches of very many chunks, and for batches in the
+/// host's memory. Strictness has no say: ask the report. What was recorded before an error stays recorded,
+/// and does no harm.
+pub async fn record_svd<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    vectors: Vectors,
+    options: &Options,
+) -> Result<DeviceSvd<T>, Error> {
+    let job = Job {
+        vectors,
+        composed: None,
+    };
+    let solved = record(engine, encoder, a, job, options).await?;
+    Ok(solved.svd(a, vectors))
+}
+
+/// [`Engine::pinv_resident`], recorded as [`record_svd`].
+///
+/// # Errors
+/// As [`record_svd`].
+pub async fn record_pinv<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    options: &Options,
+) -> Result<DevicePinv<T>, Error> {
+    let job = Job {
+        vectors: Vectors::None,
+        composed: Some((Side::V, Side::U)),
+    };
+    let solved = record(engine, encoder, a, job, options).await?;
+    Ok(solved.pinv(a))
+}
+
+async fn record<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    job: Job,
+    options: &Options,
+) -> Result<Solved, Error> {
+    engine.check_home(a)?;
+    engine
+        .solve_resident(a, job, options, false, Some(encoder))
+        .await?
+        .ok_or_else(|| {
+            Error::Unsupported(format!(
+                "{a:?} cannot be solved on {engine} without the host, and not be recorded"
+            ))
+        })
+}

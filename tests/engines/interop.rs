@@ -1,0 +1,163 @@
+//! Devices and buffers of the caller's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use batched_svd::interop::{self, wgpu};
+use batched_svd::{Batch, Engine, Error, GpuOptions, Options, Real, Vectors};
+use pollster::block_on;
+
+use crate::common::bounds::{Outcome, ensure};
+use crate::common::matrices::normal;
+
+/// The adapter under test, opened as a caller would.
+fn open() -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue), String> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN;
+    let wanted = crate::adapter().adapter.unwrap_or_default().to_lowercase();
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN)).into_iter();
+    let adapter = adapters
+        .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted))
+        .ok_or("no adapter")?;
+    let features = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP;
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: adapter.features() & features,
+        required_limits: adapter.limits(),
+        ..Default::default()
+    };
+    let (device, queue) =
+        block_on(adapter.request_device(&descriptor)).map_err(|e| e.to_string())?;
+    Ok((adapter, device, queue))
+}
+
+/// An engine on a device of the caller's gives what an engine on its own gives: from the host's memory,
+/// from a buffer of the caller's, and recorded among the caller's commands. The caller's handlers stay.
+pub fn own_device<T: Real<Real = T>>(engine: &Engine) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let (adapter, device, queue) = open()?;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&heard);
+    device.on_uncaptured_error(Arc::new(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+    }));
+    let options = Options::default();
+    let defaults = GpuOptions::default();
+    let mine = interop::engine(&adapter, &device, &queue, &defaults);
+    let mine = block_on(mine).map_err(wrong)?;
+
+    // In registers on any adapter, and not; wide.
+    for (m, n) in [(3, 3), (2, 5), (70, 6)] {
+        let a = normal::<T>(30, m, n, 3);
+        let what = |part: &str| format!("{part} of {m}x{n}");
+        let expected = engine.pinv(&a, &options).map_err(wrong)?;
+        let values = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+        let host = mine.pinv(&a, &options).map_err(wrong)?;
+        ensure(host.inverse == expected.inverse, || what("from the host"))?;
+
+        let bytes: &[u8] = bytemuck::cast_slice(a.as_slice());
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let buffer = |usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: bytes.len() as u64,
+                usage: usage | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        };
+        let input = buffer(usage);
+        queue.write_buffer(&input, 0, bytes);
+        let batch = interop::batch::<T>(&mine, input.clone(), [30, m, n]).map_err(wrong)?;
+        let resident = mine.pinv_resident(&batch, &options).map_err(wrong)?;
+        let resident = resident.inverse.download().map_err(wrong)?;
+        ensure(resident == expected.inverse, || what("from a buffer"))?;
+
+        // Recorded behind a copy of the caller's that brings the entries.
+        let late = buffer(usage);
+        let batch = interop::batch::<T>(&mine, late.clone(), [30, m, n]).map_err(wrong)?;
+        let mut encoder = device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&input, 0, &late, 0, bytes.len() as u64);
+        let pinv = interop::record_pinv(&mine, &mut encoder, &batch, &options);
+        let pinv = block_on(pinv).map_err(wrong)?;
+        let svd = interop::record_svd(&mine, &mut encoder, &batch, Vectors::Thin, &options);
+        let svd = block_on(svd).map_err(wrong)?;
+        let (inverse, steps) = interop::buffer(&pinv.inverse).ok_or("no buffer")?;
+        ensure(steps == [m * n, 1, n], || format!("{steps:?}"))?;
+        ensure(inverse.size() as usize >= bytes.len(), || what("the size"))?;
+        queue.submit([encoder.finish()]);
+        let report = pinv.report.get().map_err(wrong)?;
+        ensure(report.outcomes == expected.report.outcomes, || {
+            what("the report")
+        })?;
+        let inverse = pinv.inverse.download().map_err(wrong)?;
+        ensure(inverse == expected.inverse, || what("recorded"))?;
+        let [u, v] = [svd.u, svd.v].map(|side| side.map(|side| side.download()));
+        let (u, v) = (u.transpose().map_err(wrong)?, v.transpose().map_err(wrong)?);
+        ensure(u == values.u && v == values.v, || what("vectors"))?;
+        let sigma = svd.sigma.download().map_err(wrong)?;
+        ensure(sigma == values.sigma, || what("singular values"))?;
+
+        // What does not fit.
+        let refused = [
+            interop::batch::<T>(&mine, input.clone(), [31, m, n]),
+            interop::batch::<T>(&mine, input.clone(), [0, m, n]),
+            interop::batch::<T>(&mine, buffer(wgpu::BufferUsages::STORAGE), [30, m, n]),
+            interop::batch::<T>(&Engine::cpu(), input.clone(), [30, m, n]),
+        ];
+        for refused in refused {
+            ensure(matches!(refused, Err(Error::Argument(_))), || {
+                format!("{refused:?}")
+            })?;
+        }
+    }
+
+    // The host decides on the way when large matrices are done.
+    let large = normal::<T>(1, 150, 150, 4);
+    let large = mine.upload(&large).map_err(wrong)?;
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let refused = block_on(interop::record_pinv(&mine, &mut encoder, &large, &options));
+    ensure(matches!(refused, Err(Error::Unsupported(_))), || {
+        format!("{refused:?}")
+    })?;
+    drop(encoder);
+    let host = Engine::cpu().upload(&Batch::<T>::zeros(1, 2, 2).map_err(wrong)?);
+    ensure(interop::buffer(&host.map_err(wrong)?).is_none(), || {
+        "a buffer in the host's memory".into()
+    })?;
+
+    let before = heard.load(Ordering::Relaxed);
+    ensure(before == 0, || format!("{before} errors were heard"))?;
+    let nonsense = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE;
+    let _ = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4,
+        usage: nonsense,
+        mapped_at_creation: false,
+    });
+    let after = heard.load(Ordering::Relaxed);
+    ensure(after == 1, || format!("the caller heard {after} errors"))
+}
+
+/// Compiled shaders are kept in a folder, and whoever finds them there gets the same bits.
+pub fn kept_shaders() -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let kept = folder.path().join("shaders");
+    let a = normal::<f32>(10, 5, 4, 6);
+    let pinv = || {
+        let engine = Engine::gpu(&crate::adapter().pipeline_cache(&kept)).map_err(wrong)?;
+        engine.pinv(&a, &Options::default()).map_err(wrong)
+    };
+    let first = pinv()?;
+    let mut files = std::fs::read_dir(&kept).map_err(|e| e.to_string())?;
+    let file = files.next().ok_or("no file")?.map_err(|e| e.to_string())?;
+    let size = file.metadata().map_err(|e| e.to_string())?.len();
+    ensure(size > 8 && files.next().is_none(), || {
+        format!("{size} bytes")
+    })?;
+    ensure(pinv()? == first, || "with kept shaders".into())?;
+    // A broken file is none.
+    std::fs::write(file.path(), b"nonsense that no driver should see")
+        .map_err(|e| e.to_string())?;
+    ensure(pinv()? == first, || "with a broken file".into())
+}
