@@ -755,29 +755,26 @@ fn cancelled<T: Real>(engine: &Engine) -> Outcome {
     // Once something is done, and once everything is.
     for last in [false, true] {
         let cancel = Cancel::new();
-        let (handle, most) = (cancel.clone(), Arc::new(Mutex::new(0)));
-        let told = Arc::clone(&most);
+        let (handle, told) = (cancel.clone(), Arc::new(Mutex::new(Vec::new())));
+        let log = Arc::clone(&told);
         let options = Options::default().cancel(&cancel);
         let options = options.progress(Arc::new(move |done, all| {
-            let mut most = told.lock().unwrap();
-            *most = done.max(*most);
+            log.lock().unwrap().push(done);
             if done == all || !last {
                 handle.cancel();
             }
         }));
         let result = engine.pinv(&a, &options);
-        let most = *most.lock().unwrap();
-        match result {
-            Ok(pinv) => ensure(most == a.count() && pinv == expected, || {
-                format!("done at {most}")
-            })?,
-            Err(Error::Cancelled) => {
-                ensure(!last && most < a.count(), || format!("cancelled at {most}"))?
-            }
-            Err(error) => return Err(error.to_string()),
-        }
-        if !last && engine.backend() == Backend::Cpu {
-            ensure(most < a.count() / 2, || format!("cancelled at {most}"))?;
+        let told = told.lock().unwrap();
+        let most = told.iter().max().copied().unwrap_or(0);
+        // A call in one piece is done when it is first told of.
+        if last || told[..] == [a.count()] {
+            ensure(result.as_ref() == Ok(&expected), || {
+                format!("told {told:?}")
+            })?;
+        } else {
+            let ended = result == Err(Error::Cancelled) && most < a.count() / 2;
+            ensure(ended, || format!("told {told:?}"))?;
         }
     }
     let again = engine.pinv(&a, &Options::default()).map_err(wrong)?;
@@ -788,9 +785,6 @@ fn cancelled<T: Real>(engine: &Engine) -> Outcome {
 /// does with rows sorted by their largest entries (Cox and Higham 1998). In f32 only, against Jacobi in
 /// f64.
 fn graded<T: Real>(engine: &Engine) -> Outcome {
-    if T::DTYPE == Dtype::F64 {
-        return Ok(());
-    }
     let wrong = |e: Error| e.to_string();
     for (m, n) in [(6, 6), (9, 4), (4, 9), (40, 40), (200, 5)] {
         let (long, k) = (m.max(n), m.min(n));
@@ -1045,7 +1039,9 @@ impl Suite {
         self.add::<T>("laws", laws::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         self.add::<T>("cancelled", cancelled::<T>);
-        self.add::<T>("graded", graded::<T>);
+        if T::DTYPE == Dtype::F32 {
+            self.add::<T>("graded", graded::<T>);
+        }
         self.add::<T>("progress", progress::<T>);
         self.add::<T>("asynchronous", asynchronous::<T>);
         if self.which != Which::GpuShrunk {
