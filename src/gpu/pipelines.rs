@@ -47,24 +47,31 @@ fn trusted(
 ) -> wgpu::ShaderModule {
     // SAFETY: the texts are those of shaders/, with sizes from the planner, and nobody else's.
     //
-    // Indices. Storage: the host makes every buffer for a whole chunk (`create` in solve.rs and
-    // columns.rs) or binds a chunk of a larger one (resident.rs), and every dispatch covers matrices of the chunk alone (`first` to `first + groups`, or to `end`
-    // where a workgroup holds several); within a matrix, rows, columns and steps are compared with
-    // P.rows, P.cols, P.u_cols or P.end before use, and P comes from the same problem as the
-    // buffers, or for a product from the shapes of the batches whose buffers they are (`Gpu::product`);
-    // weights and state are read only where P says that there are any (`weighted`, `lift`). What must
-    // be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding under 2^30 bytes. Workgroup
-    // memory: arrays have their lengths from the constants that bound the loops over them, and
-    // `resident_bytes` and `columns_bytes` from the planner keep them within the device's (wgpu does
-    // not check that; a unit test compares with the text). Indices that depend on data:
-    // a pivot, which is the number of a column that was compared or else NOTHING, tested before use;
-    // and in columns.wgsl `holders` (written for every lane with the number of one), `rows` and `place`
-    // (how many rows or values come before one's own, ties by number, at most the last
-    // place), and `least` (the number of one of N that were compared). Comparisons with a NaN are false, so that a NaN is never a pivot; counts are of numbers that are not NaN: entries that are
-    // not finite are zero there, and a norm counts where it compares as larger than NEGLIGIBLE.
+    // Indices. Storage: the host makes every buffer for a whole chunk (`create` in run.rs, `Scratch` in
+    // solve.rs) or binds a chunk of a larger one (resident.rs), and every dispatch covers matrices of
+    // the chunk alone (`first` to `first + groups`, or to `end` where a workgroup holds several); within
+    // a matrix, rows, columns, steps and places are compared with P.rows, P.cols, P.u_cols or P.end
+    // before use, and P comes from the same problem as the buffers, or for a product from the shapes of
+    // the batches whose buffers they are (`Gpu::product`); weights and state are read only where P says
+    // that there are any (`weighted`, `lift`). The caller's strides are those of a dense matrix
+    // (`View::dense`, `DeviceBatch::steps`), and a buffer of the caller's holds its batch
+    // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
+    // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
+    // loops over them, and `resident_bytes` and `columns_bytes` from the planner keep them within the
+    // device's (wgpu does not check that; a unit test compares with the text).
+    //
+    // Indices that depend on data. A pivot is the number of a column that was compared, or else
+    // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
+    // written for every lane with the number of one, and `rows` and `place` are how many rows or values
+    // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
+    // The rows of intake.wgsl are their numbers, exchanged, each pair by one invocation. `least` and
+    // `least_reached` are the number of one that was compared, of at least one. Comparisons with a NaN
+    // are false, so that a NaN is never a pivot; counts are of numbers that are not NaN: entries that
+    // are not finite are zero there, and a norm counts where it compares as larger than NEGLIGIBLE.
     //
     // Loops. All count to a size, in steps of lanes, teams, or blocks of at least one
-    // (`planner::gpu::block`), or halve one; sweeps count to P.max_sweeps or P.end.
+    // (`planner::gpu::block`), or halve or double one (`size` in intake.wgsl, below 2^25); sweeps count
+    // to P.max_sweeps or P.end.
     //
     // Divisors. Lanes, teams, columns, a circle of players: none is zero in a recipe, since calls
     // without rows or columns never reach the device.
