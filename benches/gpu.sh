@@ -6,7 +6,8 @@
 #
 # There it takes a Vulkan loader and a driver. PYTHON (default: python3) names the Python whose NumPy,
 # PyTorch, CuPy and JAX are compared, those that it has; SUITE (default: gpu) is a part of the names of
-# the tests to run. Results are in DIR/results: devices.txt, suite.txt, bench.jsonl, table.txt, speed.svg.
+# the tests to run; TUNE=1 also tries the planner's thresholds. Results are in DIR/results: devices.txt,
+# suite.txt, bench.jsonl, table.txt, speed.svg, tune.jsonl.
 set -eu
 
 if [ "${1:-}" = pack ]; then
@@ -39,4 +40,8 @@ python=$(command -v "${PYTHON:-python3}" || true)
 ./batched-svd bench --json ${python:+--python-peers --python "$python"} "$@" >results/bench.jsonl || failed=1
 ./batched-svd bench --merge results/bench.jsonl --plot results/speed.svg >results/table.txt
 cat results/table.txt
+if [ "${TUNE:-}" = 1 ]; then
+    echo "gpu.sh: thresholds"
+    ./batched-svd bench --tune --backend gpu --json "$@" >results/tune.jsonl || failed=1
+fi
 exit $failed

@@ -189,3 +189,35 @@ fn python_peers_answer_and_wrong_ones_are_found_out() {
     assert!(stub[1]["note"].as_str().unwrap().contains("check failed"));
     assert_eq!(stub[2]["note"], "n is 5");
 }
+
+#[test]
+fn thresholds_are_tried_one_at_a_time() {
+    let args = [
+        "--backend",
+        "cpu",
+        "--tune",
+        "--ops",
+        "svd",
+        "--seconds",
+        "0.01",
+    ];
+    let args = [&args[..], &["--shapes", "3x3:64"]].concat();
+    let output = run(&[&args[..], &["--json"]].concat());
+    let rows = rows(&output);
+    let kernel = |peer: &str| of(&rows, peer)[0]["kernel"].clone();
+    assert_eq!(kernel("batched-svd-cpu: default"), "jacobi-lanes");
+    assert_eq!(kernel("batched-svd-cpu: lanes 1"), "jacobi-single");
+    assert!(rows.iter().all(|row| row["ok"] == true), "{rows:?}");
+
+    let output = run(&args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let default = table.lines().find(|line| line.contains(": default"));
+    assert!(
+        default.is_some_and(|line| line.trim_end().ends_with("1.00")),
+        "{table}"
+    );
+
+    let output = run(&["--tune", "--python-peers"]);
+    assert_eq!(output.status.code(), Some(2));
+}

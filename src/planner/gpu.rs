@@ -109,9 +109,6 @@ pub(crate) fn sort_steps(rows: usize) -> u32 {
 
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
-/// Rows that one invocation takes of a column: few enough to spread the work over a workgroup,
-/// enough to pay for the exchange of partial sums.
-const ROWS_PER_LANE: usize = 8;
 /// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
 const FEW_WORKGROUPS: u64 = 64;
 /// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.
@@ -153,8 +150,9 @@ impl GpuRecipe {
             .min(limits.workgroup_invocations)
             .max(1);
         let most = 1 << most.ilog2();
-        let column_lanes = (m.div_ceil(ROWS_PER_LANE).next_power_of_two() as u32).min(most);
-        let pair_lanes = (n.div_ceil(ROWS_PER_LANE).next_power_of_two() as u32).min(most);
+        let per_lane = tuning.rows_per_lane.max(1);
+        let column_lanes = (m.div_ceil(per_lane).next_power_of_two() as u32).min(most);
+        let pair_lanes = (n.div_ceil(per_lane).next_power_of_two() as u32).min(most);
         let wanted = (n as u32 * column_lanes).max((n as u32).div_ceil(2) * pair_lanes);
         let workgroup = wanted
             .next_power_of_two()
@@ -284,9 +282,6 @@ struct Columns {
     shuffles: bool,
 }
 
-/// Several matrices a workgroup: small ones are latency-bound, and wait for each other only between
-/// sweeps.
-const COLUMNS_WORKGROUP: u32 = 64;
 /// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.
 const MOST_SWEEPS: u32 = 256;
 
@@ -317,7 +312,8 @@ impl Columns {
         let most = tuning
             .workgroup_invocations
             .min(limits.workgroup_invocations);
-        let mut workgroup = COLUMNS_WORKGROUP.max(team);
+        let wanted = tuning.columns_workgroup.max(SMALLEST_WORKGROUP);
+        let mut workgroup = (1 << wanted.ilog2()).max(team);
         // A smaller workgroup leaves lanes of the hardware idle, or cannot hold a team.
         while workgroup >= team.max(SMALLEST_WORKGROUP) {
             let bytes = columns_bytes(m, n, workgroup as usize, shuffles, size);

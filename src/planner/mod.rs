@@ -189,6 +189,12 @@ pub struct Tuning {
     /// Without one: 128 of the 255 that hardware has at most; 32 on software adapters, whose compilers
     /// take seconds (lavapipe) to minutes (SwiftShader) for more.
     pub invocation_words: Option<u32>,
+    /// Invocations in a workgroup that holds matrices in registers, several of them: small ones wait for
+    /// each other between sweeps. 64.
+    pub columns_workgroup: u32,
+    /// Rows that one invocation takes of a column that is not in registers: few spread the work over a
+    /// workgroup, many pay for the exchange of partial sums. 8.
+    pub rows_per_lane: usize,
     /// The most bytes in one buffer of a chunk, below what the device has.
     pub chunk_bytes: u64,
     /// Floating-point operations in one submit, so that no watchdog bites: about 40 ms on a slow
@@ -212,6 +218,8 @@ impl Default for Tuning {
             workgroup_storage: u32::MAX,
             workgroup_invocations: 256,
             invocation_words: None,
+            columns_workgroup: 64,
+            rows_per_lane: 8,
             chunk_bytes: 64 << 20,
             submit_flops: 4 << 30,
             sweeps_per_dispatch: 12,

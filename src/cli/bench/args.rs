@@ -34,6 +34,9 @@ pub(crate) struct BenchArgs {
     /// Leaves out the table of small batches.
     #[arg(long)]
     pub no_latency: bool,
+    /// Measures this project's engine alone, with one threshold of its planner changed at a time.
+    #[arg(long, conflicts_with_all = ["python_peers", "plot", "merge"])]
+    pub tune: bool,
     /// Runs NumPy, PyTorch, CuPy and JAX, whichever are there, in turn with the rest.
     #[arg(long)]
     pub python_peers: bool,

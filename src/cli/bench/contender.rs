@@ -117,6 +117,14 @@ impl<'e, T: Real> Own<'e, T> {
         }
     }
 
+    /// Under a name of its own.
+    pub fn named(self, name: &str) -> Self {
+        Own {
+            name: format!("{}: {name}", self.name),
+            ..self
+        }
+    }
+
     /// With data that stays on the device.
     pub fn resident(engine: &'e Engine, options: Options) -> Self {
         let own = Own::new(engine, options);

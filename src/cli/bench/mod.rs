@@ -13,6 +13,7 @@ mod plot;
 mod row;
 mod shapes;
 mod table;
+mod tune;
 
 use std::path::Path;
 
@@ -49,7 +50,10 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         // Found out now, not after minutes.
         crate::cli::npy::check_folder(path)?;
     }
-    let engines = engines(args)?;
+    let engines: Vec<(Engine, Option<String>)> = match bench.tune {
+        true => tuned(args)?,
+        false => engines(args)?.into_iter().map(|e| (e, None)).collect(),
+    };
     let python = match bench.python_peers {
         true => peers::python::start(&bench.python).map_err(Failure::Usage)?,
         false => Vec::new(),
@@ -63,8 +67,10 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     }
     let (rows, limits) = session.finish();
     let runs = [rows];
-    if !args.json {
-        say(&table::text(&runs, &limits))?;
+    match (args.json, bench.tune) {
+        (true, _) => {}
+        (false, true) => say(&tune::text(&runs[0]))?,
+        (false, false) => say(&table::text(&runs, &limits))?,
     }
     if let Some(path) = &bench.plot {
         plot::draw(path, &runs)?;
@@ -104,11 +110,25 @@ fn engines(args: &EngineArgs) -> Result<Vec<Engine>, Failure> {
     Ok(engines)
 }
 
+/// The engines of this machine, or the one that was asked for, with one threshold changed at a time.
+fn tuned(args: &EngineArgs) -> Result<Vec<(Engine, Option<String>)>, Failure> {
+    let mut tuned = Vec::new();
+    let mut options = GpuOptions::default().timestamps(true);
+    options.adapter = args.adapter.clone();
+    // Whoever is there, or why not.
+    for engine in engines(args)? {
+        tuned.extend(tune::engines(engine.backend(), &options)?);
+    }
+    let named = |tuned: tune::Tuned| (tuned.engine, Some(tuned.name));
+    Ok(tuned.into_iter().map(named).collect())
+}
+
 /// A run of measurements.
 struct Session<'s> {
     args: &'s EngineArgs,
     bench: &'s BenchArgs,
-    engines: &'s [Engine],
+    /// With their names, where they differ by more than the backend.
+    engines: &'s [(Engine, Option<String>)],
     python: Vec<Python>,
     source: Source,
     bar: ProgressBar,
@@ -120,7 +140,7 @@ impl<'s> Session<'s> {
     fn new(
         args: &'s EngineArgs,
         bench: &'s BenchArgs,
-        engines: &'s [Engine],
+        engines: &'s [(Engine, Option<String>)],
         python: Vec<Python>,
     ) -> Self {
         let bar = ProgressBar::new(0);
@@ -148,7 +168,7 @@ impl<'s> Session<'s> {
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
         let gpu = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
-        let bytes = match self.engines.iter().any(gpu) {
+        let bytes = match self.engines.iter().any(|(engine, _)| gpu(engine)) {
             true => GPU_BATCH,
             false => CPU_BATCH,
         };
@@ -172,7 +192,8 @@ impl<'s> Session<'s> {
 
     fn latency_cases(&self, dtype: Dtype) -> Vec<Case> {
         let mut cases = Vec::new();
-        if self.bench.no_latency || self.bench.quick || !self.bench.shapes.is_empty() {
+        let plain = !(self.bench.no_latency || self.bench.quick || self.bench.tune);
+        if !plain || !self.bench.shapes.is_empty() {
             return cases;
         }
         for &(rows, cols) in LATENCY_SHAPES {
@@ -191,7 +212,12 @@ impl<'s> Session<'s> {
 
     fn peaks(&mut self, dtype: Dtype) -> Result<Vec<Option<Peak>>, Failure> {
         let mut peaks = Vec::new();
-        for engine in self.engines {
+        for (engine, name) in self.engines {
+            // Of each device once.
+            if name.is_some() {
+                peaks.push(None);
+                continue;
+            }
             let peak = match engine.peak(dtype) {
                 Ok(peak) => peak,
                 // Its measurements will say so too.
@@ -221,13 +247,21 @@ impl<'s> Session<'s> {
         // What fails shows in its row.
         let options = self.args.options().strict(false);
         let mut own: Vec<(Own<'_, T>, Option<Peak>)> = Vec::new();
-        for (engine, peak) in self.engines.iter().zip(peaks) {
+        for ((engine, name), peak) in self.engines.iter().zip(peaks) {
+            if let Some(name) = name {
+                let own_one = match engine.backend() {
+                    Backend::Gpu => Own::resident(engine, options.clone()),
+                    _ => Own::new(engine, options.clone()),
+                };
+                own.push((own_one.named(name), peak));
+                continue;
+            }
             own.push((Own::new(engine, options.clone()), peak));
             if engine.backend() == Backend::Gpu {
                 own.push((Own::resident(engine, options.clone()), peak));
             }
         }
-        let mut others = match self.bench.no_peers {
+        let mut others = match self.bench.no_peers || self.bench.tune {
             true => Vec::new(),
             false => peers::all::<T>(),
         };

@@ -7,8 +7,8 @@ use crate::cli::summary::rounded;
 
 /// What the columns mean.
 const LEGEND: &str = "\
-matrices/s: host memory to host memory, median (and spread) of the repetitions; gpu-resident: device memory to device memory
-(through the host's where the kernel is not jacobi-columns), and a look at the device's clock; on device: by that clock
+matrices/s: host memory to host memory, median (and spread) of the repetitions; gpu-resident: device memory to device memory,
+and a look at the device's clock; on device: by that clock
 GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more
 GB/s: of the bytes that must move; limit: executed operations, or those bytes, over the device's measured limit
 residual, orth.: the largest that was checked, in units of rounding u (pinv: over the condition number)
@@ -27,12 +27,12 @@ fn peers<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<&'r str> {
     peers
 }
 
-fn or_dash(value: Option<String>) -> String {
+pub(crate) fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "-".into())
 }
 
 /// Two significant digits of a ratio.
-fn ratio(value: f64) -> String {
+pub(crate) fn ratio(value: f64) -> String {
     match value {
         v if v < 0.1 => format!("{v:.3}"),
         v if v < 10.0 => format!("{v:.2}"),
@@ -47,7 +47,7 @@ fn micros(seconds: f64) -> String {
 }
 
 /// 8.1 M, 35 k: short enough for a column.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let (scaled, unit) = match value {
         v if v >= 1e9 => (v / 1e9, " G"),
         v if v >= 1e6 => (v / 1e6, " M"),
@@ -61,7 +61,7 @@ fn short(value: f64) -> String {
     }
 }
 
-fn table(header: Vec<String>, left: usize) -> Table {
+pub(crate) fn table(header: Vec<String>, left: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header);
     for (index, column) in table.column_iter_mut().enumerate() {
