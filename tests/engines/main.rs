@@ -3,7 +3,7 @@
 //! A harness of its own, because a test that cannot run must say so by name: without an adapter the
 //! GPU's tests are listed as ignored, with the reason, and fail instead where
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
-//! `BATCHED_SVD_ADAPTER` names the adapter to take.
+//! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -67,9 +67,10 @@ impl Which {
             }
             Which::Gpu => {
                 let mut tuning = Tuning::default();
-                // As much as on hardware: lavapipe takes seconds to compile that, SwiftShader minutes.
+                // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to
+                // compile that.
                 if options.adapter.as_deref() != Some("SwiftShader") {
-                    tuning.invocation_words = Some(128);
+                    tuning.invocation_words = Some(64);
                 }
                 Engine::gpu(&options.tuning(tuning))
             }
@@ -147,7 +148,7 @@ const SHAPES: &[(usize, usize, usize)] = &[
     (128, 128, 1),
 ];
 
-/// Slow on software adapters: once, on the engine that has all limits.
+/// Slow on software adapters: once, on the engine that has all limits; the largest in f32 only.
 const LARGE: &[(usize, usize, usize)] = &[(256, 256, 1), (512, 512, 1)];
 
 fn random<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome {
@@ -829,6 +830,22 @@ fn many<T: Real>(engine: &Engine) -> Outcome {
     ensure(same && svd.report.all_converged(), || "many".into())
 }
 
+/// More entries than 32 bits count: a broadcast view, values only. Minutes on software adapters, so only
+/// where `BATCHED_SVD_LARGE` is set; some GB.
+fn billions<T: Real>(engine: &Engine) -> Outcome {
+    let one = normal::<T>(1, 8, 8, 9);
+    let count = (1 << 31) / 64 + 5;
+    let view = View::new(one.as_slice(), 0, [count, 8, 8], [0, 1, 8]).unwrap();
+    let options = Options::default();
+    let svd = engine.svd(view, Vectors::None, &options);
+    let svd = svd.map_err(|e| e.to_string())?;
+    let alone = engine.svd(&one, Vectors::None, &options);
+    let expected = alone.map_err(|e| e.to_string())?.sigma;
+    let mut values = svd.sigma.as_slice().chunks_exact(8);
+    let same = values.len() == count && values.all(|s| s == expected.matrix(0));
+    ensure(same && svd.report.all_converged(), || "billions".into())
+}
+
 /// The `_async` calls give what the blocking ones give.
 fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
     let a = normal::<T>(20, 5, 4, 2);
@@ -867,6 +884,26 @@ fn counted<F: Future>(future: F) -> (F::Output, usize) {
         std::thread::park();
     }
     unreachable!()
+}
+
+/// As many registers an invocation as hardware gets, which software compilers take long for.
+fn widest<T: Real>() -> Outcome {
+    let mut tuning = Tuning::default();
+    tuning.invocation_words = Some(128);
+    let engine = Engine::gpu(&adapter().tuning(tuning)).map_err(|e| e.to_string())?;
+    let shapes = match T::DTYPE {
+        Dtype::F32 => [(32, 32), (17, 77)],
+        _ => [(16, 16), (10, 34)],
+    };
+    for (m, n) in shapes {
+        let a = normal::<T>(5, m, n, 12);
+        let svd = check_svd(&engine, &a, Vectors::Thin)?;
+        ensure(svd.report.kernel == "jacobi-columns", || {
+            svd.report.kernel.into()
+        })?;
+        check_pinv(&engine, &a)?;
+    }
+    Ok(())
 }
 
 /// What a GPU cannot do is an error, or the CPU's where the caller asked for that.
@@ -1016,7 +1053,9 @@ impl Suite {
             });
         }
         if matches!(self.which, Which::Cpu | Which::Gpu) {
-            for &(m, n, count) in LARGE {
+            let last =
+                LARGE.len() - usize::from(self.which == Which::Gpu && T::DTYPE == Dtype::F64);
+            for &(m, n, count) in &LARGE[..last] {
                 self.add::<T>(format!("random-{m}x{n}"), move |e| {
                     large::<T>(e, m, n, count)
                 });
@@ -1069,6 +1108,11 @@ impl Suite {
         }
         if matches!(self.which, Which::Gpu) {
             self.add::<T>("own-device", interop::own_device::<T>);
+            self.add::<T>("widest", |_| widest::<T>());
+        }
+        let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();
+        if large && self.which != Which::GpuShrunk && T::DTYPE == Dtype::F32 {
+            self.add::<T>("billions", billions::<T>);
         }
         for &(m, n, name) in kernels {
             self.add::<T>(format!("kernel-{m}x{n}"), move |e| {
