@@ -2,7 +2,7 @@
 // exponent of the largest entry, so that squares neither overflow nor are flushed; rows by largest
 // entry, equal ones in the caller's order, for only then does a column-pivoted QR keep the relative
 // accuracy of graded rows (Cox and Higham 1998; Drmac and Veselic 2008). A matrix that is not finite
-// is zero from here on. As src/host/intake.rs.
+// is zero from here on. As src/cpu/head.rs.
 
 struct Params {
     rows: u32,

@@ -31,7 +31,7 @@ impl Engine {
         let choose = || rates().choose(problem, count, parallel::threads());
         let mut choice = choose();
         if let Choice::Probe(trial) = choice {
-            let line = probe(gpu, call, recipe, trial).await;
+            let line = probe(gpu, call, recipe, trial).await?;
             rates().gpu_tried(problem, count, line);
             choice = choose();
         }
@@ -48,8 +48,13 @@ impl Engine {
 }
 
 /// How long the GPU takes for a call like this: from the first matrix, once everything is compiled,
-/// and from the first `trial`. For ever, if it fails.
-async fn probe<T: Real>(gpu: &Gpu, call: &Call<'_, T>, recipe: &GpuRecipe, trial: usize) -> Line {
+/// and from the first `trial`. For ever, if it fails; not known, if the call is cancelled meanwhile.
+async fn probe<T: Real>(
+    gpu: &Gpu,
+    call: &Call<'_, T>,
+    recipe: &GpuRecipe,
+    trial: usize,
+) -> Result<Line, Error> {
     let never = Line {
         call: f64::INFINITY,
         matrix: f64::INFINITY,
@@ -68,13 +73,14 @@ async fn probe<T: Real>(gpu: &Gpu, call: &Call<'_, T>, recipe: &GpuRecipe, trial
     for (seconds, count) in seconds.iter_mut().zip([1, 1, trial, trial]) {
         match timed(gpu, &call.view, task, recipe, count, call.blocking).await {
             Ok(taken) => *seconds = taken,
-            Err(_) => return never,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => return Ok(never),
         }
     }
-    Line {
+    Ok(Line {
         call: seconds[1],
         matrix: (seconds[3] - seconds[1]).max(0.0) / trial as f64,
-    }
+    })
 }
 
 /// The seconds that the GPU takes for the first `count` matrices, whose results nobody sees.

@@ -40,9 +40,10 @@ use crate::scalar::Real;
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
 /// of the device's handlers.
 ///
-/// Of the options `adapter`, `default_limits` and `timestamps` have no say: the device is what it is. Its
-/// features decide what is possible: `SHADER_F64` for f64, `SUBGROUP` for speed, `TIMESTAMP_QUERY` for the
-/// device's time, which then is always measured.
+/// Of the options `adapter` and `default_limits` have no say: the device is what it is. Its features decide
+/// what is possible: `SHADER_F64` for f64, `SUBGROUP` for speed, `TIMESTAMP_QUERY` for
+/// [`timestamps`](GpuOptions::timestamps), `PIPELINE_CACHE` for
+/// [`pipeline_cache`](GpuOptions::pipeline_cache).
 ///
 /// # Errors
 /// [`Error::Device`] if the device fails.
@@ -106,8 +107,8 @@ pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize;
 ///
 /// # Errors
 /// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] where the host has to decide on the way:
-/// for large matrices (kernel `jacobi-rounds`), for batches of very many chunks, and for batches in the
-/// host's memory. Strictness has no say: ask the report. What was recorded before an error stays recorded,
+/// for large matrices (kernel `jacobi-rounds`), for those that [`Engine::svd_resident`] has go through the
+/// host, for batches that take thousands of dispatches, and for batches in the host's memory. Strictness has no say: ask the report. What was recorded before an error stays recorded,
 /// and does no harm.
 pub async fn record_svd<T: Real>(
     engine: &Engine,
@@ -155,7 +156,7 @@ async fn record<T: Real>(
         .await?
         .ok_or_else(|| {
             Error::Unsupported(format!(
-                "{a:?} cannot be solved on {engine} without the host, and not be recorded"
+                "{a:?} cannot be solved on {engine} without the host on the way, nor be recorded"
             ))
         })
 }

@@ -171,8 +171,9 @@ impl Cancel {
         Self::default()
     }
 
-    /// Ends the calls that have this handle, and all that will have it, with [`Error::Cancelled`], as
-    /// soon as what the device or a thread is at work on is done.
+    /// Ends the calls that have this handle, and all that will have it, with [`Error::Cancelled`]: on
+    /// the CPU as soon as every thread is done with the matrices it is at work on, on a GPU within a
+    /// fraction of a second. What the GPU was given it computes to the end, though nobody waits for it.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::gpu::{Gpu, resident::Results};
 use crate::options::{Options, Vectors};
 #[cfg(feature = "gpu")]
-use crate::planner::gpu::NO_F64;
+use crate::planner::gpu::{GpuRecipe, NO_F64, Path};
 #[cfg(feature = "gpu")]
 use crate::planner::{Job, Problem, Side, executed};
 #[cfg(feature = "gpu")]
@@ -548,7 +548,9 @@ impl Engine {
         }
         let count = if a.count == 1 { b.count } else { a.count };
         #[cfg(feature = "gpu")]
-        if let (Memory::Gpu(gpu, left), Memory::Gpu(_, right)) = (&a.memory, &b.memory) {
+        if let (Memory::Gpu(gpu, left), Memory::Gpu(_, right)) = (&a.memory, &b.memory)
+            && gpu.has(T::DTYPE)
+        {
             let steps = |batch: &DeviceBatch<T>| {
                 let [row, col] = batch.steps();
                 let matrix = if batch.count == 1 {
@@ -625,7 +627,11 @@ impl Engine {
             return Ok(None);
         };
         let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
+        let records = encoder.is_some();
+        let asks = |recipe: &GpuRecipe| recipe.path == Path::Rounds;
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
+            Err(error) if records => return Err(error),
+            Ok(recipe) if records && asks(&recipe) => return Ok(None),
             Ok(recipe) if Gpu::stays(&task.problem, &recipe, a.count) => recipe,
             _ => return Ok(None),
         };

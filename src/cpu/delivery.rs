@@ -1,14 +1,14 @@
 //! From lanes to what the caller gets: order, signs, scale, completion, and what could not be
-//! represented. `gpu/delivery.rs` has the same conventions for one matrix at a time.
+//! represented. `shaders/deliver.wgsl` has the same conventions.
 
 use crate::call::Call;
 use crate::cpu::factor::exchange;
+use crate::cpu::head::Head;
 use crate::cpu::intake;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
-use crate::host::delivery::{NON_FINITE, fix_signs, kept, status};
-use crate::host::intake::Head;
+use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
@@ -383,5 +383,31 @@ fn negative<T: Real, L: Lanes<T>>(
 fn negate<T: Real, L: Lanes<T>>(l: L, chosen: L::Mask, column: &mut [L::Vector]) {
     for entry in column {
         *entry = l.select(chosen, l.sub(l.splat(T::ZERO), *entry), *entry);
+    }
+}
+
+/// Whether a composition can be represented, from its largest magnitude before and after scaling,
+/// which keeps the order of sizes.
+#[inline(always)]
+fn kept<T: Real>(before: T, after: T) -> bool {
+    after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL)
+}
+
+/// Makes the first entry of largest magnitude in each column positive; partners follow.
+fn fix_signs<T: Real>(leading: &mut [T], len: usize, partner: &mut [T], partner_len: usize) {
+    let mut partners = partner.chunks_exact_mut(partner_len.max(1));
+    for column in leading.chunks_exact_mut(len.max(1)) {
+        let mut largest = T::ZERO;
+        for &entry in column.iter() {
+            if entry.abs() > largest.abs() {
+                largest = entry;
+            }
+        }
+        let partner = partners.next();
+        if largest < T::ZERO {
+            for entry in column.iter_mut().chain(partner.into_iter().flatten()) {
+                *entry = -*entry;
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@
 use crate::call::Call;
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
+use crate::cpu::head::Head;
 use crate::cpu::intake;
 use crate::cpu::jacobi;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
@@ -18,7 +19,6 @@ use crate::cpu::memory::Memory;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
 use crate::filter::threshold;
-use crate::host::intake::Head;
 use crate::host::outputs::Outputs;
 use crate::planner::{Problem, Side};
 use crate::scalar::Real;

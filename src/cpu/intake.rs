@@ -1,10 +1,10 @@
 //! From the caller's matrices to lanes, side by side: finite, scaled, rows in order, as
-//! `host/intake.rs` has it.
+//! `cpu/head.rs` has it.
 
 use crate::call::Call;
 use crate::cpu::factor::exchange;
+use crate::cpu::head::{self, Head};
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
-use crate::host::intake::{self, Head};
 use crate::scalar::Real;
 
 /// Up to so many rows, all lanes are looked at and sorted at once: a network of comparisons is short
@@ -53,7 +53,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     if m > NETWORK {
         let mut factors = [[T::ZERO; 2]; MOST_LANES];
         for (lane, (head, order)) in heads.iter_mut().zip(order.chunks_exact_mut(m)).enumerate() {
-            *head = intake::look(&call.view, first + lane, &call.task.problem, order, raw);
+            *head = head::look(&call.view, first + lane, &call.task.problem, order, raw);
             factors[lane] = head.factors();
             for (from, &row) in from.iter_mut().zip(order.iter()) {
                 numbers_mut(from)[lane] = T::of(row.into());
@@ -63,7 +63,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
             let matrices = heads.iter().zip(order.chunks_exact(m)).zip(factors);
             for (lane, ((_, order), factors)) in matrices.enumerate() {
-                intake::column(&call.view, first + lane, j, factors, order, |i, entry| {
+                head::column(&call.view, first + lane, j, factors, order, |i, entry| {
                     column[i * lanes + lane] = entry;
                 });
             }

@@ -1,11 +1,12 @@
 //! The CPU engine: one-sided Jacobi, a matrix a SIMD lane, on all cores.
 //!
-//! `group` solves matrices side by side: `intake`, `factor`, `jacobi` and `delivery` are its steps,
+//! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`, `jacobi` and `delivery` are its steps,
 //! `sums` its dot products, `lanes` its arithmetic.
 
 mod delivery;
 mod factor;
 mod group;
+mod head;
 mod intake;
 mod jacobi;
 pub(crate) mod lanes;

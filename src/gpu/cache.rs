@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, process};
 
 use crate::gpu::device::Device;
@@ -56,8 +57,10 @@ impl Cache {
         };
         let write = || {
             fs::create_dir_all(self.file.parent()?).ok()?;
-            // Other processes find one file or the other.
-            let new = self.file.with_extension(process::id().to_string());
+            // Others find one file or the other.
+            static WRITES: AtomicUsize = AtomicUsize::new(0);
+            let own = (process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
+            let new = self.file.with_extension(format!("{}.{}", own.0, own.1));
             fs::write(&new, [&sum(&data), &data[..]].concat()).ok()?;
             fs::rename(&new, &self.file).ok()
         };

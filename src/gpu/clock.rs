@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Clock {
-    /// None where the device was opened without timestamps.
+    /// None on a device without timestamps.
     pub async fn new(device: &Device) -> Result<Option<Self>, Error> {
         if !device
             .device
@@ -105,7 +105,7 @@ impl Clock {
             })
             .await?;
         let view = device
-            .read(&self.readback, bytes, submitted, blocking)
+            .read(&self.readback, bytes, submitted, blocking, None)
             .await?;
         let times: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         drop(view);

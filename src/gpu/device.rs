@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::options::Cancel;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
 #[cfg(not(target_family = "wasm"))]
@@ -17,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait in one go.
 #[cfg(not(target_family = "wasm"))]
 const STEP: Duration = Duration::from_secs(10);
+
+/// The same where somebody may cancel meanwhile.
+#[cfg(not(target_family = "wasm"))]
+const GLANCE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Device {
     pub device: wgpu::Device,
@@ -79,6 +84,7 @@ fn attend<R>(
     device: &wgpu::Device,
     pulse: &Pulse,
     after: Option<wgpu::SubmissionIndex>,
+    cancel: Option<&Cancel>,
     slot: &Mutex<Slot<R>>,
 ) {
     let mut start = std::time::Instant::now();
@@ -86,7 +92,7 @@ fn attend<R>(
     loop {
         let wait = wgpu::PollType::Wait {
             submission_index: after.clone(),
-            timeout: Some(STEP),
+            timeout: Some(if cancel.is_some() { GLANCE } else { STEP }),
         };
         // poll panics where the driver reports a fatal error.
         let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wait)));
@@ -96,6 +102,9 @@ fn attend<R>(
         let now_done = pulse.done.load(Ordering::Relaxed);
         if now_done != done {
             (start, done) = (std::time::Instant::now(), now_done);
+        }
+        if cancel.is_some_and(Cancel::is_cancelled) {
+            return Slot::settle(slot, Err(Error::Cancelled));
         }
         let patient = start.elapsed() < PATIENCE;
         let error = match (pulse.check(), polled) {
@@ -179,8 +188,9 @@ impl Device {
         len: u64,
         submitted: wgpu::SubmissionIndex,
         blocking: bool,
+        cancel: Option<&Cancel>,
     ) -> Result<wgpu::BufferView, Error> {
-        let mapped = self.wait(blocking, Some(submitted), |_, done| {
+        let mapped = self.wait(blocking, Some(submitted), cancel, |_, done| {
             buffer.map_async(wgpu::MapMode::Read, 0..len, done);
         });
         mapped
@@ -201,7 +211,7 @@ impl Device {
 
     /// Returns when all that was submitted so far is done.
     pub async fn finish(&self, blocking: bool) -> Result<(), Error> {
-        self.wait(blocking, None, |queue, done| {
+        self.wait(blocking, None, None, |queue, done| {
             queue.on_submitted_work_done(move || done(()));
         })
         .await
@@ -213,6 +223,7 @@ impl Device {
         &self,
         blocking: bool,
         after: Option<wgpu::SubmissionIndex>,
+        cancel: Option<&Cancel>,
         ask: impl FnOnce(&wgpu::Queue, Box<dyn FnOnce(R) + Send>),
     ) -> Result<R, Error> {
         let slot = Arc::new(Mutex::new(Slot {
@@ -223,12 +234,13 @@ impl Device {
         let callback = Arc::clone(&slot);
         let done = Box::new(move |result| Slot::settle(&callback, Ok(result)));
         self.scoped(|_, queue| ask(queue, done)).await?;
-        let _ = (blocking, &after);
+        let _ = (blocking, &after, cancel);
         #[cfg(not(target_family = "wasm"))]
         {
             let (device, pulse, waited) =
                 (self.device.clone(), self.pulse.clone(), Arc::clone(&slot));
-            let attend = move || attend(&device, &pulse, after, &waited);
+            let cancel = cancel.cloned();
+            let attend = move || attend(&device, &pulse, after, cancel.as_ref(), &waited);
             if blocking {
                 attend();
             } else {

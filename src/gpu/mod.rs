@@ -41,6 +41,8 @@ pub(crate) struct Gpu {
     device: device::Device,
     limits: Limits,
     tuning: Tuning,
+    /// Whether calls ask for the device's time, where it has a clock.
+    timed: bool,
     pipelines: pipelines::Pipelines,
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
     shelf: shelf::Shelf<(Problem, Path, usize), run::Sets>,
@@ -83,6 +85,7 @@ impl Gpu {
             device,
             limits,
             tuning: options.tuning.clone(),
+            timed: options.timestamps,
             pipelines,
             shelf: Default::default(),
             desk: Default::default(),

@@ -118,7 +118,7 @@ pub(super) async fn measure(gpu: &Gpu, dtype: Dtype) -> Result<Peak, Error> {
                 queue.submit([encoder.finish()])
             })
             .await?;
-        drop(device.read(&readback.1, 16, submitted, true).await?);
+        drop(device.read(&readback.1, 16, submitted, true, None).await?);
         readback.1.unmap();
         Ok::<f64, Error>(start.elapsed().as_secs_f64())
     };

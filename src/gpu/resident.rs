@@ -144,8 +144,8 @@ impl Gpu {
     }
 
     /// Carries out a task on matrices that lie on the device, with these steps from row to row and
-    /// from column to column. Waits only where the device's time is asked for, and where sweeps in global
-    /// memory ask whether there is anything left to do.
+    /// from column to column. Waits only where the device's time is asked for, and where sweeps ask
+    /// whether there is anything left to do: in global memory, and very many.
     pub async fn solve_resident<T: Real>(
         &self,
         task: &Task<'_>,
@@ -168,7 +168,7 @@ impl Gpu {
         let channel = match recorder {
             // Sweeps in many dispatches ask whether any are needed.
             None => self.channel(chunk * STATE_WORDS * 4).await?,
-            Some(_) => Channel::new(self, 0).await?,
+            Some(_) => Channel::recording(self).await?,
         };
         let stream = Stream {
             options: Some(task.options),

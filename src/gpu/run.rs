@@ -52,12 +52,23 @@ impl Gpu {
         let runs = outputs.runs(0, chunk, &call.task.sizes);
         let mut sets = self.shelf.take(&kind).unwrap_or_default();
         while sets.len() < runs.len().min(2) {
-            sets.push(create::<T>(self, problem, recipe, chunk).await?);
+            match create::<T>(self, problem, recipe, chunk).await {
+                Ok(tools) => sets.push(tools),
+                Err(error) if sets.is_empty() => return Err(error),
+                // One after the other, then.
+                Err(_) => break,
+            }
         }
         let mut packed = Vec::new();
         let mut pending = None;
         for (index, (first, outputs)) in runs.into_iter().enumerate() {
-            let tools = &sets[index % 2];
+            if sets.len() == 1
+                && let Some((stream, fetched, outputs)) = pending.take()
+            {
+                finish(&stream, call, fetched, outputs).await?;
+                call.progress(first);
+            }
+            let tools = &sets[index % sets.len()];
             let stream = tools.stream(self, call.blocking, call.task.options);
             let fetched = start(
                 &stream,
@@ -186,7 +197,8 @@ async fn create<T: Real>(
             let input = maker.buffer("input", entries(m * n));
             let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
             let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
-            let v = maker.buffer("v", entries(n * n));
+            let v_size = if problem.forms_v() { n * n } else { 0 };
+            let v = maker.buffer("v", entries(v_size));
             let values = maker.buffer("values", entries(n));
             let state = maker.buffer("state", chunk * STATE_WORDS * 4);
             let composed = maker.buffer("composed", entries(sizes.composed));

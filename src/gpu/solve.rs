@@ -290,7 +290,9 @@ impl Solver<'_, '_> {
             if end >= most {
                 return Ok(());
             }
-            if (most - end).div_ceil(step) >= UNASKED && !self.any_running().await? {
+            let many = (most - end).div_ceil(step) >= UNASKED;
+            // Who records has nobody to ask.
+            if many && self.stream.recorder.is_none() && !self.any_running().await? {
                 return Ok(());
             }
             kernel = Kernel::Resume;

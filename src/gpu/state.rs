@@ -1,6 +1,9 @@
 //! What a kernel knows of a matrix, in words: as shaders/state.wgsl.
 
+use crate::planner::gpu::STATE_BYTES;
+
 pub(super) const STATE_WORDS: usize = 8;
+const _: () = assert!(STATE_WORDS as u64 * 4 == STATE_BYTES);
 pub(super) const STATUS: usize = 0;
 pub(super) const SWEEPS: usize = 1;
 pub(super) const ROTATIONS: usize = 2;

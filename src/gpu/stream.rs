@@ -13,6 +13,8 @@ use crate::options::Options;
 pub(super) const PARAMS_SIZE: usize = 64;
 /// Dispatches in one submit: as many as there are slots for their parameters.
 pub(super) const SLOTS: usize = 256;
+/// Dispatches of one recorded call.
+const RECORDED_SLOTS: usize = 4096;
 /// Offsets of uniform buffers are multiples of this everywhere.
 const SLOT_SIZE: usize = 256;
 
@@ -133,9 +135,26 @@ pub(super) struct Channel {
 impl Channel {
     /// `readback` is the most bytes that are read at once.
     pub async fn new(gpu: &Gpu, readback: usize) -> Result<Self, Error> {
+        let clock = match gpu.timed {
+            true => Clock::new(&gpu.device).await?,
+            false => None,
+        };
+        Self::with(gpu, clock, SLOTS, readback).await
+    }
+
+    /// For a call that is recorded.
+    pub async fn recording(gpu: &Gpu) -> Result<Self, Error> {
+        Self::with(gpu, None, RECORDED_SLOTS, 0).await
+    }
+
+    async fn with(
+        gpu: &Gpu,
+        clock: Option<Clock>,
+        slots: usize,
+        readback: usize,
+    ) -> Result<Self, Error> {
         use wgpu::BufferUsages as Usage;
-        let clock = Clock::new(&gpu.device).await?;
-        let params = (SLOTS * SLOT_SIZE) as u64;
+        let params = (slots * SLOT_SIZE) as u64;
         gpu.device
             .scoped(|device, _| Channel {
                 clock,
@@ -285,7 +304,7 @@ impl Stream<'_> {
                 let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
                 let first = recorder.slots;
                 recorder.slots += dispatches.len();
-                if recorder.slots > SLOTS {
+                if recorder.slots > RECORDED_SLOTS {
                     return false;
                 }
                 let offset = (first * SLOT_SIZE) as u64;
@@ -297,7 +316,7 @@ impl Stream<'_> {
         match recorded {
             true => Ok(()),
             false => Err(Error::Unsupported(format!(
-                "{}: the call takes more than {SLOTS} dispatches, too many to be recorded",
+                "{}: the call takes more than {RECORDED_SLOTS} dispatches, too many to be recorded",
                 self.gpu.adapter.name
             ))),
         }
@@ -358,7 +377,13 @@ impl Stream<'_> {
         let Fetched { bytes, submitted } = fetched;
         let device = &self.gpu.device;
         let view = device
-            .read(&self.channel.readback, bytes, submitted, self.blocking)
+            .read(
+                &self.channel.readback,
+                bytes,
+                submitted,
+                self.blocking,
+                self.options.and_then(|options| options.cancel.as_ref()),
+            )
             .await?;
         let result = take(&view);
         drop(view);

@@ -1,4 +1,4 @@
-//! What all deliveries do alike: results without a singular value, signs, and what a report says.
+//! What both engines deliver alike: results without a singular value, and what a report says.
 
 use crate::host::outputs::Outputs;
 use crate::planner::{Problem, Sizes};
@@ -36,36 +36,5 @@ pub(crate) fn status(representable: bool, converged: bool) -> Status {
         (false, _) => Status::NotRepresentable,
         (true, false) => Status::NotConverged,
         (true, true) => Status::Converged,
-    }
-}
-
-/// Whether a composition can be represented, from its largest magnitude before and after scaling,
-/// which keeps the order of sizes.
-#[inline(always)]
-pub(crate) fn kept<T: Real>(before: T, after: T) -> bool {
-    after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL)
-}
-
-/// Makes the first entry of largest magnitude in each column positive; partners follow.
-pub(crate) fn fix_signs<T: Real>(
-    leading: &mut [T],
-    len: usize,
-    partner: &mut [T],
-    partner_len: usize,
-) {
-    let mut partners = partner.chunks_exact_mut(partner_len.max(1));
-    for column in leading.chunks_exact_mut(len.max(1)) {
-        let mut largest = T::ZERO;
-        for &entry in column.iter() {
-            if entry.abs() > largest.abs() {
-                largest = entry;
-            }
-        }
-        let partner = partners.next();
-        if largest < T::ZERO {
-            for entry in column.iter_mut().chain(partner.into_iter().flatten()) {
-                *entry = -*entry;
-            }
-        }
     }
 }

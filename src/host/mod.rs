@@ -1,6 +1,6 @@
-//! What both engines do on the host: take matrices in, hand results out, share the work.
+//! What both engines do on the host: results without a singular value, words for reports, the places that
+//! results go to, threads.
 
 pub(crate) mod delivery;
-pub(crate) mod intake;
 pub(crate) mod outputs;
 pub(crate) mod parallel;

@@ -107,6 +107,8 @@ pub(crate) fn sort_steps(rows: usize) -> u32 {
     doublings * (doublings + 1) / 2
 }
 
+/// Bytes of what a kernel knows of a matrix.
+pub(crate) const STATE_BYTES: u64 = 32;
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 /// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
@@ -136,6 +138,7 @@ impl GpuRecipe {
         let composed = problem.sizes().composed as u64;
         let rows = m64 * (size64 + 4);
         let widest = (size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4)).max(rows);
+        let widest = widest.max(STATE_BYTES);
         // Everything that is read back at once.
         let readback = size64 * (u_size + n64 * n64 + n64).max(composed) + 32;
         if widest > binding || readback > limits.buffer {
@@ -267,7 +270,11 @@ impl GpuRecipe {
             Path::Columns | Path::Resident => (self.chunk / 4).max(1),
             Path::Swept | Path::Rounds => self.chunk,
         };
-        count.div_ceil(4).clamp(least, self.chunk).min(count)
+        // Few sizes, so that calls of various counts find each other's buffers.
+        let fitting = [least, 2 * least]
+            .into_iter()
+            .find(|size| 4 * size >= count);
+        fitting.unwrap_or(self.chunk).min(self.chunk).min(count)
     }
 }
 
@@ -565,8 +572,15 @@ mod tests {
                     assert!(recipe.chunk >= 1 && recipe.chunk <= 65535 * teams);
                     assert!(recipe.matrices_per_submit <= 65535 * teams);
                     assert!(recipe.composed_per_submit <= 65535);
-                    let bytes = recipe.chunk * problem.rows * problem.cols * dtype.size();
-                    assert!(bytes as u64 <= WEBGPU.binding);
+                    let size = dtype.size();
+                    let (rows, cols) = (problem.rows, problem.cols);
+                    for per_matrix in [rows * cols * size, rows * (size + 4), 2 * cols * size, 32] {
+                        assert!((recipe.chunk * per_matrix) as u64 <= WEBGPU.binding);
+                    }
+                    for count in [1, 100, 10_000, 1 << 20] {
+                        let at_once = recipe.at_once(count);
+                        assert!(at_once >= 1 && at_once <= recipe.chunk.min(count));
+                    }
                     if matches!(recipe.path, Path::Resident | Path::Swept) {
                         let storage = resident_bytes(
                             recipe.leading as usize,

@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::interop::{self, wgpu};
-use batched_svd::{Batch, Engine, Error, GpuOptions, Options, Real, Vectors};
+use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Real, Tuning, Vectors};
 use pollster::block_on;
 
 use crate::common::bounds::{Outcome, ensure};
 use crate::common::matrices::normal;
 
-/// The adapter under test, opened as a caller would.
-fn open() -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue), String> {
+/// Matrices of each shape: where thresholds are shrunk, chunks of them.
+const COUNT: usize = 150;
+
+/// The adapter of an engine, opened as a caller would.
+fn open(engine: &Engine) -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue), String> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::VULKAN;
-    let wanted = crate::adapter().adapter.unwrap_or_default().to_lowercase();
+    let name = engine.to_string();
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN)).into_iter();
     let adapter = adapters
-        .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted))
+        .find(|adapter| name.starts_with(&adapter.get_info().name))
         .ok_or("no adapter")?;
     let features = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP;
     let descriptor = wgpu::DeviceDescriptor {
@@ -32,23 +35,26 @@ fn open() -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue), String> {
 }
 
 /// An engine on a device of the caller's gives what an engine on its own gives: from the host's memory,
-/// from a buffer of the caller's, and recorded among the caller's commands. The caller's handlers stay.
-pub fn own_device<T: Real<Real = T>>(engine: &Engine) -> Outcome {
+/// from a buffer of the caller's, and recorded among the caller's commands, in one chunk or many. The
+/// caller's handlers stay.
+pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome {
     let wrong = |e: Error| e.to_string();
-    let (adapter, device, queue) = open()?;
+    let (adapter, device, queue) = open(engine)?;
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
     device.on_uncaptured_error(Arc::new(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
     }));
-    let options = Options::default();
-    let defaults = GpuOptions::default();
+    // Each matrix has its own.
+    let cutoffs: Vec<f64> = (0..COUNT).map(|b| 0.3 * (b % 3) as f64).collect();
+    let options = Options::default().cutoff(Cutoff::relative(cutoffs));
+    let defaults = GpuOptions::default().tuning(tuning);
     let mine = interop::engine(&adapter, &device, &queue, &defaults);
     let mine = block_on(mine).map_err(wrong)?;
 
     // In registers on any adapter, or on none; wide.
-    for (m, n) in [(3, 3), (2, 5), (130, 6)] {
-        let a = normal::<T>(30, m, n, 3);
+    for (m, n) in [(3, 3), (2, 5), (60, 4)] {
+        let a = normal::<T>(COUNT, m, n, 3);
         let what = |part: &str| format!("{part} of {m}x{n}");
         let expected = engine.pinv(&a, &options).map_err(wrong)?;
         let values = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
@@ -67,14 +73,14 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine) -> Outcome {
         };
         let input = buffer(usage);
         queue.write_buffer(&input, 0, bytes);
-        let batch = interop::batch::<T>(&mine, input.clone(), [30, m, n]).map_err(wrong)?;
+        let batch = interop::batch::<T>(&mine, input.clone(), [COUNT, m, n]).map_err(wrong)?;
         let resident = mine.pinv_resident(&batch, &options).map_err(wrong)?;
         let resident = resident.inverse.download().map_err(wrong)?;
         ensure(resident == expected.inverse, || what("from a buffer"))?;
 
         // Recorded behind a copy of the caller's that brings the entries.
         let late = buffer(usage);
-        let batch = interop::batch::<T>(&mine, late.clone(), [30, m, n]).map_err(wrong)?;
+        let batch = interop::batch::<T>(&mine, late.clone(), [COUNT, m, n]).map_err(wrong)?;
         let mut encoder = device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&input, 0, &late, 0, bytes.len() as u64);
         let pinv = interop::record_pinv(&mine, &mut encoder, &batch, &options);
@@ -99,10 +105,10 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine) -> Outcome {
 
         // What does not fit.
         let refused = [
-            interop::batch::<T>(&mine, input.clone(), [31, m, n]),
+            interop::batch::<T>(&mine, input.clone(), [COUNT + 1, m, n]),
             interop::batch::<T>(&mine, input.clone(), [0, m, n]),
-            interop::batch::<T>(&mine, buffer(wgpu::BufferUsages::STORAGE), [30, m, n]),
-            interop::batch::<T>(&Engine::cpu(), input.clone(), [30, m, n]),
+            interop::batch::<T>(&mine, buffer(wgpu::BufferUsages::STORAGE), [COUNT, m, n]),
+            interop::batch::<T>(&Engine::cpu(), input.clone(), [COUNT, m, n]),
         ];
         for refused in refused {
             ensure(matches!(refused, Err(Error::Argument(_))), || {
@@ -114,6 +120,7 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     // The host decides on the way when large matrices are done.
     let large = normal::<T>(1, 150, 150, 4);
     let large = mine.upload(&large).map_err(wrong)?;
+    let options = Options::default();
     let mut encoder = device.create_command_encoder(&Default::default());
     let refused = block_on(interop::record_pinv(&mine, &mut encoder, &large, &options));
     ensure(matches!(refused, Err(Error::Unsupported(_))), || {

@@ -11,6 +11,7 @@ mod interop;
 mod resident;
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use batched_svd::{
     Backend, Batch, Cancel, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Real, Status,
@@ -68,10 +69,9 @@ impl Which {
             Which::Gpu => {
                 let mut tuning = Tuning::default();
                 // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to
-                // compile that.
-                if options.adapter.as_deref() != Some("SwiftShader") {
-                    tuning.invocation_words = Some(64);
-                }
+                // compile that, and for columns of a dozen rows too.
+                let slow = options.adapter.as_deref() == Some("SwiftShader");
+                tuning.invocation_words = Some(if slow { 16 } else { 64 });
                 Engine::gpu(&options.tuning(tuning))
             }
             Which::GpuDefaults => Engine::gpu(&options.default_limits(true).checked_shaders(true)),
@@ -779,7 +779,29 @@ fn cancelled<T: Real>(engine: &Engine) -> Outcome {
         }
     }
     let again = engine.pinv(&a, &Options::default()).map_err(wrong)?;
-    ensure(again == expected, || "the next call".into())
+    ensure(again == expected, || "the next call".into())?;
+    // Also while the device is at work.
+    if engine.backend() == Backend::Gpu {
+        let a = normal::<T>(60, 40, 40, 1);
+        let timed = |options: &Options| {
+            let start = Instant::now();
+            (engine.pinv(&a, options), start.elapsed().as_secs_f64())
+        };
+        timed(&Options::default()).0.map_err(wrong)?;
+        let full = timed(&Options::default()).1;
+        let cancel = Cancel::new();
+        let (result, taken) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                cancel.cancel();
+            });
+            timed(&Options::default().cancel(&cancel))
+        });
+        let soon = taken < 0.5 * full + 0.2;
+        let told = result.is_ok() || result == Err(Error::Cancelled);
+        ensure(told && soon, || format!("{taken} s, not {full} s"))?;
+    }
+    Ok(())
 }
 
 /// Rows graded over 2^40, in any order: every singular value has a small relative error, for what the QR
@@ -1106,8 +1128,13 @@ impl Suite {
             self.add::<T>("automatic", |_| automatic());
             self.add::<T>("kept-shaders", |_| interop::kept_shaders());
         }
-        if matches!(self.which, Which::Gpu) {
-            self.add::<T>("own-device", interop::own_device::<T>);
+        if self.which == Which::GpuShrunk {
+            self.add::<T>("own-device", |e| interop::own_device::<T>(e, shrunk()));
+        }
+        if self.which == Which::Gpu {
+            self.add::<T>("own-device", |e| {
+                interop::own_device::<T>(e, Tuning::default())
+            });
             self.add::<T>("widest", |_| widest::<T>());
         }
         let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();

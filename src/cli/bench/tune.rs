@@ -44,8 +44,8 @@ const GPU: &[Setting] = &[
     ("workgroup_invocations", 512, |t, v| {
         t.workgroup_invocations = v as u32
     }),
-    // None of the sweeps in workgroup memory.
-    ("workgroup_storage", 5000, |t, v| {
+    // As little as kernels in global memory take.
+    ("workgroup_storage", 7300, |t, v| {
         t.workgroup_storage = v as u32
     }),
     ("workgroup_storage", 16384, |t, v| {
@@ -104,14 +104,16 @@ pub(crate) fn text(rows: &[Row]) -> String {
     }
     for case in cases {
         let here = || rows.iter().filter(|row| row.same_case(case));
-        let default = here().find(|row| row.peer.ends_with(DEFAULT));
+        let engine = |row: &Row| row.peer.split(": ").next().map(String::from);
+        let default =
+            |of: &Row| here().find(|row| engine(row) == engine(of) && row.peer.ends_with(DEFAULT));
         let Row {
             op, dtype, m, n, ..
         } = case;
         let header = ["setting", "kernel", "batch", "matrices/s", "x default"];
         let mut table = table::table(header.map(String::from).into(), 2);
         for row in here() {
-            let rate = row.rate().zip(default.and_then(Row::rate));
+            let rate = row.rate().zip(default(row).and_then(Row::rate));
             table.add_row(vec![
                 row.peer.clone(),
                 row.kernel.clone().unwrap_or_default(),
