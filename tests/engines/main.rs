@@ -745,7 +745,7 @@ fn progress<T: Real>(engine: &Engine) -> Outcome {
 /// A call ends when it is told to, not before and not without saying so, and the next one works.
 fn cancelled<T: Real>(engine: &Engine) -> Outcome {
     let wrong = |e: Error| e.to_string();
-    let a = normal::<T>(20_000, 4, 4, 1);
+    let a = normal::<T>(8_000, 4, 4, 1);
     let expected = engine.pinv(&a, &Options::default()).map_err(wrong)?;
     let before = Cancel::new();
     before.cancel();
