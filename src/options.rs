@@ -173,7 +173,8 @@ impl Cancel {
 
     /// Ends the calls that have this handle, and all that will have it, with [`Error::Cancelled`]: on
     /// the CPU as soon as every thread is done with the matrices it is at work on, on a GPU within a
-    /// fraction of a second. What the GPU was given it computes to the end, though nobody waits for it.
+    /// fraction of a second, or later where another call on the same engine is waited for. What the GPU
+    /// was given it computes to the end, though nobody waits for it.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
