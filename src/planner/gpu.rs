@@ -264,7 +264,7 @@ impl GpuRecipe {
     /// How many of a call's matrices lie on the device at a time: where there is work for several
     /// chunks, the host moves one while the device solves another. Not of large matrices, which a device
     /// is only busy with when it has many.
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "gpu", test))]
     pub fn at_once(&self, count: usize) -> usize {
         let least = match self.path {
             Path::Columns | Path::Resident => (self.chunk / 4).max(1),
