@@ -27,8 +27,6 @@ struct Params {
 // STATE_WORDS a matrix.
 @group(0) @binding(8) var<storage, read_write> state: array<atomic<u32>>;
 
-const NOTHING: u32 = 0xffffffffu;
-
 // Every column where it belongs, zero where its singular value is: a team a column, (columns,
 // matrix).
 @compute @workgroup_size(WORKGROUP)
@@ -63,7 +61,8 @@ fn v_at(matrix: u32, row: u32, col: u32) -> u32 {
 
 // The row that the first `c` columns of V reach least, the first on ties.
 fn least_reached(matrix: u32, c: u32, lid: u32) -> u32 {
-    var least = ZERO;
+    // Of unit columns a row is reached by one at most.
+    var least = TWO;
     var at = NOTHING;
     for (var i = lid; i < P.cols; i += WORKGROUP) {
         var reached = ZERO;
@@ -71,24 +70,12 @@ fn least_reached(matrix: u32, c: u32, lid: u32) -> u32 {
             let entry = to_v[v_at(matrix, i, l)];
             reached = fma(entry, entry, reached);
         }
-        if (at == NOTHING || reached < least) {
+        if (reached < least) {
             least = reached;
             at = i;
         }
     }
-    partial[lid] = least;
-    candidate[lid] = at;
-    workgroupBarrier();
-    if (lid == 0u) {
-        for (var i = 1u; i < min(WORKGROUP, P.cols); i++) {
-            if (partial[i] < least || (partial[i] == least && candidate[i] < at)) {
-                least = partial[i];
-                at = candidate[i];
-            }
-        }
-        chosen = at;
-    }
-    return workgroupUniformLoad(&chosen);
+    return first_largest(-least, at, P.cols, -TWO, lid);
 }
 
 // This lane's share of the product of two columns of V.

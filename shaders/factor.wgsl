@@ -2,8 +2,6 @@
 // whichever memory a_load and a_store name. As src/dense/householder.rs: norms of what remains are
 // computed anew at every step, in the same pass that updates the columns.
 
-const NOTHING: u32 = 0xffffffffu;
-
 // Squared norm of this lane's share of the rows from `row` of column `col`.
 fn share_square(matrix: u32, row: u32, col: u32, lane: u32, lanes: u32) -> T {
     var total = ZERO;
@@ -51,19 +49,7 @@ fn choose_pivot(matrix: u32, k: u32, lid: u32) -> u32 {
             at = c;
         }
     }
-    partial[lid] = largest;
-    candidate[lid] = at;
-    workgroupBarrier();
-    if (lid == 0u) {
-        for (var i = 1u; i < min(WORKGROUP, P.cols - k); i++) {
-            if (partial[i] > largest || (partial[i] == largest && candidate[i] < at)) {
-                largest = partial[i];
-                at = candidate[i];
-            }
-        }
-        chosen = select(at, NOTHING, largest <= NEGLIGIBLE_SQUARE);
-    }
-    return workgroupUniformLoad(&chosen);
+    return first_largest(largest, at, P.cols - k, NEGLIGIBLE_SQUARE, lid);
 }
 
 fn swap_columns(matrix: u32, k: u32, p: u32, lid: u32) {

@@ -22,6 +22,28 @@ fn team_sum(value: T, lid: u32, lanes: u32) -> T {
     return sum;
 }
 
+const NOTHING: u32 = 0xffffffffu;
+
+// The index of the largest value of the first `count` invocations, the first on ties; NOTHING if none
+// is above `floor`. In uniform control flow.
+fn first_largest(value: T, index: u32, count: u32, floor: T, lid: u32) -> u32 {
+    partial[lid] = value;
+    candidate[lid] = index;
+    workgroupBarrier();
+    if (lid == 0u) {
+        var largest = value;
+        var at = index;
+        for (var i = 1u; i < min(WORKGROUP, count); i++) {
+            if (partial[i] > largest || (partial[i] == largest && candidate[i] < at)) {
+                largest = partial[i];
+                at = candidate[i];
+            }
+        }
+        chosen = select(at, NOTHING, largest <= floor);
+    }
+    return workgroupUniformLoad(&chosen);
+}
+
 struct Gram {
     pp: T,
     qq: T,

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::gpu::{Gpu, resident::Results};
 use crate::options::{Options, Vectors};
 #[cfg(feature = "gpu")]
-use crate::planner::gpu::{GpuRecipe, NO_F64, Path};
+use crate::planner::gpu::{NO_F64, Path};
 #[cfg(feature = "gpu")]
 use crate::planner::{Job, Problem, Side, executed};
 #[cfg(feature = "gpu")]
@@ -628,10 +628,10 @@ impl Engine {
         };
         let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
         let records = encoder.is_some();
-        let asks = |recipe: &GpuRecipe| recipe.path == Path::Rounds;
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
             Err(error) if records => return Err(error),
-            Ok(recipe) if records && asks(&recipe) => return Ok(None),
+            // Between sweeps in global memory the host is asked.
+            Ok(recipe) if records && recipe.path == Path::Rounds => return Ok(None),
             Ok(recipe) if Gpu::stays(&task.problem, &recipe, a.count) => recipe,
             _ => return Ok(None),
         };

@@ -1,6 +1,8 @@
 //! A call on the caller's matrices, chunk by chunk: the entries go up as they are, and what comes back
 //! is what the caller gets.
 
+use std::collections::VecDeque;
+
 use crate::call::{Call, Task};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
@@ -60,34 +62,28 @@ impl Gpu {
             }
         }
         let mut packed = Vec::new();
-        let mut pending = None;
+        let mut pending = VecDeque::new();
         for (index, (first, outputs)) in runs.into_iter().enumerate() {
-            if sets.len() == 1
-                && let Some((stream, fetched, outputs)) = pending.take()
+            // Whose buffers come next.
+            if pending.len() == sets.len()
+                && let Some(oldest) = pending.pop_front()
             {
-                finish(&stream, call, fetched, outputs).await?;
-                call.progress(first);
+                finish(call, oldest).await?;
             }
             let tools = &sets[index % sets.len()];
             let stream = tools.stream(self, call.blocking, call.task.options);
-            let fetched = start(
-                &stream,
-                call,
-                recipe,
-                &tools.buffers,
-                first,
-                &outputs,
-                &mut packed,
-            );
-            let fetched = fetched.await?;
-            if let Some((stream, fetched, outputs)) = pending.replace((stream, fetched, outputs)) {
-                finish(&stream, call, fetched, outputs).await?;
-                call.progress(first);
-            }
+            let buffers = &tools.buffers;
+            let started = start(&stream, call, recipe, buffers, first, &outputs, &mut packed);
+            let fetched = started.await?;
+            pending.push_back(Started {
+                stream,
+                fetched,
+                done: first + outputs.outcomes.len(),
+                outputs,
+            });
         }
-        if let Some((stream, fetched, outputs)) = pending {
-            finish(&stream, call, fetched, outputs).await?;
-            call.progress(call.view.count());
+        for started in pending {
+            finish(call, started).await?;
         }
         let mut seconds = None;
         for tools in &sets {
@@ -99,6 +95,15 @@ impl Gpu {
         self.shelf.put(kind, sets);
         Ok(seconds)
     }
+}
+
+/// A chunk whose results are on their way back.
+struct Started<'c, 'o, T> {
+    stream: Stream<'c>,
+    fetched: Fetched,
+    outputs: Outputs<'o, T>,
+    /// Matrices of the call up to its end.
+    done: usize,
 }
 
 /// Writes a chunk, has it solved, and its results on their way back.
@@ -150,12 +155,13 @@ fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
 }
 
 /// Gives the caller the results of a chunk, once they are there.
-async fn finish<T: Real>(
-    stream: &Stream<'_>,
-    call: &Call<'_, T>,
-    fetched: Fetched,
-    out: Outputs<'_, T>,
-) -> Result<(), Error> {
+async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Result<(), Error> {
+    let Started {
+        stream,
+        fetched,
+        outputs: out,
+        done,
+    } = started;
     let count = out.outcomes.len();
     let values = values(&call.task.problem, &out);
     let Outputs {
@@ -178,6 +184,7 @@ async fn finish<T: Real>(
     for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
         *outcome = outcome_of(state)?;
     }
+    call.progress(done);
     Ok(())
 }
 

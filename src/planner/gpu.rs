@@ -218,8 +218,8 @@ impl GpuRecipe {
         // Matrices that share a workgroup.
         let teams = columns.map_or(1, |columns| u64::from(columns.workgroup / columns.team));
         let by_bytes = (tuning.chunk_bytes.min(binding) / widest).min(limits.buffer / readback);
-        // One dimension of a dispatch counts the workgroups of matrices. A chunk must also be small enough for
-        // one QR step and one round of all its matrices to be one bounded submit.
+        // One dimension of a dispatch counts the workgroups of matrices. A chunk must also be small
+        // enough for one QR step and one round of all its matrices to be one bounded submit.
         let chunk = by_bytes
             .min(workgroups * teams)
             .min(match path {
@@ -574,7 +574,13 @@ mod tests {
                     assert!(recipe.composed_per_submit <= 65535);
                     let size = dtype.size();
                     let (rows, cols) = (problem.rows, problem.cols);
-                    for per_matrix in [rows * cols * size, rows * (size + 4), 2 * cols * size, 32] {
+                    let state = STATE_BYTES as usize;
+                    for per_matrix in [
+                        rows * cols * size,
+                        rows * (size + 4),
+                        2 * cols * size,
+                        state,
+                    ] {
                         assert!((recipe.chunk * per_matrix) as u64 <= WEBGPU.binding);
                     }
                     for count in [1, 100, 10_000, 1 << 20] {

@@ -50,10 +50,14 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         // Found out now, not after minutes.
         crate::cli::npy::check_folder(path)?;
     }
-    let engines: Vec<(Engine, Option<String>)> = match bench.tune {
-        true => tuned(args)?,
-        false => engines(args)?.into_iter().map(|e| (e, None)).collect(),
-    };
+    let options = gpu_options(args);
+    let mut engines = Vec::new();
+    for engine in self::engines(args, &options)? {
+        match bench.tune {
+            true => engines.extend(tune::around(engine, &options)?),
+            false => engines.push((engine, None)),
+        }
+    }
     let python = match bench.python_peers {
         true => peers::python::start(&bench.python).map_err(Failure::Usage)?,
         false => Vec::new(),
@@ -84,12 +88,15 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     }
 }
 
-/// The engines of this machine, or the one that was asked for. Every GPU with its clock.
-fn engines(args: &EngineArgs) -> Result<Vec<Engine>, Failure> {
+/// Every GPU with its clock.
+fn gpu_options(args: &EngineArgs) -> GpuOptions {
     let mut options = GpuOptions::default().timestamps(true);
-    if let Some(name) = &args.adapter {
-        options = options.adapter(name);
-    }
+    options.adapter = args.adapter.clone();
+    options
+}
+
+/// The engines of this machine, or the one that was asked for.
+fn engines(args: &EngineArgs, options: &GpuOptions) -> Result<Vec<Engine>, Failure> {
     let mut engines = Vec::new();
     match args.backend {
         BackendArg::Cpu if args.adapter.is_some() => {
@@ -97,10 +104,10 @@ fn engines(args: &EngineArgs) -> Result<Vec<Engine>, Failure> {
             args.engine()?;
         }
         BackendArg::Cpu => engines.push(Engine::cpu()),
-        BackendArg::Gpu => engines.push(Engine::gpu(&options)?),
+        BackendArg::Gpu => engines.push(Engine::gpu(options)?),
         BackendArg::Auto => {
             engines.push(Engine::cpu());
-            match Engine::gpu(&options) {
+            match Engine::gpu(options) {
                 Ok(engine) => engines.push(engine),
                 Err(error) if args.adapter.is_some() => return Err(error.into()),
                 Err(error) => eprintln!("batched-svd: no GPU rows: {error}"),
@@ -108,19 +115,6 @@ fn engines(args: &EngineArgs) -> Result<Vec<Engine>, Failure> {
         }
     }
     Ok(engines)
-}
-
-/// The engines of this machine, or the one that was asked for, with one threshold changed at a time.
-fn tuned(args: &EngineArgs) -> Result<Vec<(Engine, Option<String>)>, Failure> {
-    let mut tuned = Vec::new();
-    let mut options = GpuOptions::default().timestamps(true);
-    options.adapter = args.adapter.clone();
-    // Whoever is there, or why not.
-    for engine in engines(args)? {
-        tuned.extend(tune::engines(engine.backend(), &options)?);
-    }
-    let named = |tuned: tune::Tuned| (tuned.engine, Some(tuned.name));
-    Ok(tuned.into_iter().map(named).collect())
 }
 
 /// A run of measurements.

@@ -5,90 +5,51 @@ use batched_svd::{Backend, Engine, Error, GpuOptions, Tuning};
 use crate::cli::bench::row::Row;
 use crate::cli::bench::table;
 
-/// An engine with one threshold changed, or none.
-pub(crate) struct Tuned {
-    pub engine: Engine,
-    pub name: String,
-}
-
 /// What the defaults are called.
 const DEFAULT: &str = "default";
 
-type Setting = (&'static str, u64, fn(&mut Tuning, u64));
+/// A threshold, how to set it, and what to try.
+type Setting = (&'static str, fn(&mut Tuning, u64), &'static [u64]);
 
-/// Settings that a GPU's kernels may depend on.
+/// What a GPU's kernels may depend on.
+#[rustfmt::skip]
 const GPU: &[Setting] = &[
-    ("invocation_words", 0, |t, v| {
-        t.invocation_words = Some(v as u32)
-    }),
-    ("invocation_words", 64, |t, v| {
-        t.invocation_words = Some(v as u32)
-    }),
-    ("invocation_words", 192, |t, v| {
-        t.invocation_words = Some(v as u32)
-    }),
-    ("columns_workgroup", 32, |t, v| {
-        t.columns_workgroup = v as u32
-    }),
-    ("columns_workgroup", 128, |t, v| {
-        t.columns_workgroup = v as u32
-    }),
-    ("columns_workgroup", 256, |t, v| {
-        t.columns_workgroup = v as u32
-    }),
-    ("rows_per_lane", 4, |t, v| t.rows_per_lane = v as usize),
-    ("rows_per_lane", 16, |t, v| t.rows_per_lane = v as usize),
-    ("workgroup_invocations", 128, |t, v| {
-        t.workgroup_invocations = v as u32
-    }),
-    ("workgroup_invocations", 512, |t, v| {
-        t.workgroup_invocations = v as u32
-    }),
-    // As little as kernels in global memory take.
-    ("workgroup_storage", 7300, |t, v| {
-        t.workgroup_storage = v as u32
-    }),
-    ("workgroup_storage", 16384, |t, v| {
-        t.workgroup_storage = v as u32
-    }),
-    ("sweeps_per_dispatch", 4, |t, v| {
-        t.sweeps_per_dispatch = v as u32
-    }),
-    ("sweeps_per_dispatch", 64, |t, v| {
-        t.sweeps_per_dispatch = v as u32
-    }),
-    ("chunk_bytes", 16 << 20, |t, v| t.chunk_bytes = v),
-    ("chunk_bytes", 256 << 20, |t, v| t.chunk_bytes = v),
-    ("submit_flops", 1 << 30, |t, v| t.submit_flops = v),
-    ("submit_flops", 64 << 30, |t, v| t.submit_flops = v),
+    ("invocation_words", |t, v| t.invocation_words = Some(v as u32), &[0, 64, 192]),
+    ("columns_workgroup", |t, v| t.columns_workgroup = v as u32, &[32, 128, 256]),
+    ("rows_per_lane", |t, v| t.rows_per_lane = v as usize, &[4, 16]),
+    ("workgroup_invocations", |t, v| t.workgroup_invocations = v as u32, &[128, 512]),
+    // The first is as little as kernels in global memory take.
+    ("workgroup_storage", |t, v| t.workgroup_storage = v as u32, &[7300, 16384]),
+    ("sweeps_per_dispatch", |t, v| t.sweeps_per_dispatch = v as u32, &[4, 64]),
+    ("chunk_bytes", |t, v| t.chunk_bytes = v, &[16 << 20, 256 << 20]),
+    ("submit_flops", |t, v| t.submit_flops = v, &[1 << 30, 64 << 30]),
 ];
 
-/// Settings of the CPU.
+/// And the CPU.
+#[rustfmt::skip]
 const CPU: &[Setting] = &[
-    ("lanes", 1, |t, v| t.lanes = v as usize),
-    ("task_flops", 1 << 19, |t, v| t.task_flops = v),
-    ("task_flops", 8 << 20, |t, v| t.task_flops = v),
-    ("group_bytes", 1 << 20, |t, v| t.group_bytes = v),
-    ("group_bytes", 64 << 20, |t, v| t.group_bytes = v),
+    ("lanes", |t, v| t.lanes = v as usize, &[1]),
+    ("task_flops", |t, v| t.task_flops = v, &[1 << 19, 8 << 20]),
+    ("group_bytes", |t, v| t.group_bytes = v, &[1 << 20, 64 << 20]),
 ];
 
-/// The engine of a backend with its default thresholds, then with each of the others.
-pub(crate) fn engines(backend: Backend, options: &GpuOptions) -> Result<Vec<Tuned>, Error> {
-    let (settings, open): (_, &dyn Fn(Tuning) -> Result<Engine, Error>) = match backend {
-        Backend::Gpu => (GPU, &|tuning| Engine::gpu(&options.clone().tuning(tuning))),
-        _ => (CPU, &|tuning| Ok(Engine::cpu_with(tuning))),
-    };
-    let mut all = vec![Tuned {
-        engine: open(Tuning::default())?,
-        name: DEFAULT.into(),
-    }];
-    for &(name, value, set) in settings {
-        let mut tuning = Tuning::default();
-        set(&mut tuning, value);
-        all.push(Tuned {
-            engine: open(tuning)?,
-            name: format!("{name} {value}"),
-        });
+/// Names and engines: one with its default thresholds, then others with one of them changed.
+pub(crate) fn around(
+    default: Engine,
+    options: &GpuOptions,
+) -> Result<Vec<(Engine, Option<String>)>, Error> {
+    let on_gpu = default.backend() == Backend::Gpu;
+    let mut all = vec![(default, Some(DEFAULT.into()))];
+    for &(name, set, values) in if on_gpu { GPU } else { CPU } {
+        for &value in values {
+            let mut tuning = Tuning::default();
+            set(&mut tuning, value);
+            let engine = match on_gpu {
+                true => Engine::gpu(&options.clone().tuning(tuning))?,
+                false => Engine::cpu_with(tuning),
+            };
+            all.push((engine, Some(format!("{name} {value}"))));
+        }
     }
     Ok(all)
 }
