@@ -255,7 +255,8 @@ fn columns(at: Invocation) {
     }
     // Always so, unless lanes are astray.
     place = min(place, N - 1u);
-    let threshold = threshold_of(min(matrix, P.end - 1u), power, highest);
+    let within = min(matrix, P.end - 1u);
+    let threshold = threshold_of(within, power, highest);
     var rank = 0u;
     // Singular values that are not zero.
     var known = 0u;
@@ -269,7 +270,7 @@ fn columns(at: Invocation) {
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
     if (present) {
-        let answer = select(value, weight(sigma, counts), COMPOSES);
+        let answer = select(value, weight(sigma, counts, lambda_of(within, power)), COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
         if (overflowed(value) || (counts && vanished(value))) {
             atomicOr(&lost[team], OVERFLOWED);

@@ -14,8 +14,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> P: Params;
 // M x N a matrix, as 32-bit words.
 @group(0) @binding(1) var<storage, read> input: array<u32>;
-// NaN; then, for all matrices or for each, the relative cutoff and mantissa and exponent of the
-// absolute one.
+// NaN; then, for all matrices or for each, the relative cutoff, and mantissa and exponent of the absolute
+// one and of the damping.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // M x U_COLS a matrix.
 @group(0) @binding(3) var<storage, read_write> u: array<T>;

@@ -1,4 +1,5 @@
-// left diag(weights) right', an invocation an entry, (entries, matrix).
+// left diag(weights) right', an invocation an entry, (entries, matrix). Where right is what a factor
+// left of right-hand sides, the columns are solutions.
 
 struct Params {
     rows: u32,         // of the result: the length of left's columns
@@ -15,6 +16,7 @@ struct Params {
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
     lift: i32,         // the result of a matrix that was scaled by 2^p is scaled by 2^(lift p)
+    solves: u32,       // 1 where columns of the result belong to right-hand sides, else 0
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -24,6 +26,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> result: array<T>;
 // STATE_WORDS a matrix; only where there is a lift.
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
+// cols a matrix: a right-hand side was multiplied by 2^power; NOT_FINITE where it is not finite.
+@group(0) @binding(6) var<storage, read> powers: array<i32>;
+// NaN first; only where there is a lift.
+@group(0) @binding(7) var<storage, read> cutoffs: array<T>;
 
 @compute @workgroup_size(WORKGROUP)
 fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
@@ -55,12 +61,20 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         if (P.lift != 0) {
             // What is not normal before is nothing beside the rest.
             let size = abs(total);
-            let lifted = unscaled(select(ZERO, size, size >= SMALLEST_NORMAL), power);
-            flags |= select(0u, PRESENT, size > ZERO);
-            flags |= select(0u, OVERFLOWED, overflowed(lifted));
-            flags |= select(0u, NORMAL, lifted >= SMALLEST_NORMAL);
-            // Where the matrix is not finite, its weights are NaN.
-            total = select(weights[matrix * P.inner], signed_as(lifted, total < ZERO), finite);
+            var sound = finite;
+            var lift = power;
+            if (P.solves != 0u) {
+                let own = powers[matrix * P.cols + e / P.rows];
+                sound = finite && own != NOT_FINITE;
+                // Beyond these, every number over- or underflows.
+                lift = clamp(power - own, 2 * LEAST, 2 * MOST);
+            }
+            let lifted = unscaled(select(ZERO, size, size >= SMALLEST_NORMAL), lift);
+            var found = select(0u, PRESENT, size > ZERO);
+            found |= select(0u, OVERFLOWED, overflowed(lifted));
+            found |= select(0u, NORMAL, lifted >= SMALLEST_NORMAL);
+            flags |= select(0u, found, sound);
+            total = select(cutoffs[0], signed_as(lifted, total < ZERO), sound);
         }
         result[matrix * P.rows * P.cols + e] = total;
     }

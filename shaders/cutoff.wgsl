@@ -1,11 +1,22 @@
-// Which singular values count: the caller's numbers in `cutoffs`, P.cutoffs whether each matrix has
-// its own.
+// Which singular values count, and how they are damped: the caller's numbers in `cutoffs`, P.cutoffs
+// whether each matrix has its own.
+
+const CUTOFFS: u32 = 5u;
+
+// mantissa 2^exponent 2^power; zero where that is below the range.
+fn absolute(at: u32, power: i32) -> T {
+    let exponent = i32(cutoffs[at + 1u]) + power;
+    let size = cutoffs[at] * power_of_two(clamp(exponent, LEAST, MOST));
+    return select(size, ZERO, exponent < LEAST);
+}
 
 // The value above which the singular values of a scaled matrix count.
 fn threshold_of(matrix: u32, power: i32, highest: T) -> T {
-    let cut = 1u + 3u * P.cutoffs * matrix;
-    let exponent = i32(cutoffs[cut + 2u]) + power;
-    var absolute = cutoffs[cut + 1u] * power_of_two(clamp(exponent, LEAST, MOST));
-    absolute = select(absolute, ZERO, exponent < LEAST);
-    return max(cutoffs[cut] * highest, absolute);
+    let cut = 1u + CUTOFFS * P.cutoffs * matrix;
+    return max(cutoffs[cut] * highest, absolute(cut + 1u, power));
+}
+
+// The damping of a scaled matrix.
+fn lambda_of(matrix: u32, power: i32) -> T {
+    return absolute(4u + CUTOFFS * P.cutoffs * matrix, power);
 }

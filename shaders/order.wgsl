@@ -11,8 +11,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> P: Params;
 // 2 cols a matrix: the singular values are the second half, unsorted.
 @group(0) @binding(1) var<storage, read> values: array<T>;
-// NaN; then, for all matrices or for each, the relative cutoff and mantissa and exponent of the
-// absolute one.
+// NaN; then, for all matrices or for each, the relative cutoff, and mantissa and exponent of the absolute
+// one and of the damping.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // 2 cols a matrix: the pivots; then the place of each column.
 @group(0) @binding(3) var<storage, read_write> pivots: array<u32>;
@@ -41,7 +41,8 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let threshold = threshold_of(matrix, power, highest);
         let counts = own > max(threshold, ZERO);
         let value = unscaled(own, -power);
-        let answer = select(value, weight(own, counts), P.composes != 0u);
+        let inverse = weight(own, counts, lambda_of(matrix, power));
+        let answer = select(value, inverse, P.composes != 0u);
         sigma[matrix * P.cols + place] = select(cutoffs[0], answer, finite);
         pivots[first + c] = place;
         // A call that composes is judged by its composition: nobody sees its singular values.

@@ -7,7 +7,7 @@ const ROTATIONS: u32 = 2u;
 const ROTATED: u32 = 3u;   // pairs that the sweep under way has rotated, in global memory
 const RANK: u32 = 4u;
 const POWER: u32 = 5u;     // the matrix was multiplied by 2^power; NOT_FINITE where it is not finite
-const LOST: u32 = 6u;      // OVERFLOWED, PRESENT and NORMAL, of what the caller sees
+const LOST: u32 = 6u;      // OVERFLOWED, PRESENT, NORMAL and UNSOUND, of what the caller sees
 const KNOWN: u32 = 7u;     // singular values that are not zero, while V is completed
 
 const RUNNING: u32 = 0u;
@@ -21,3 +21,5 @@ const OVERFLOWED: u32 = 1u;
 // Of a composition: an entry is not zero before it is scaled; and is a normal number afterwards.
 const PRESENT: u32 = 2u;
 const NORMAL: u32 = 4u;
+// A right-hand side is not finite.
+const UNSOUND: u32 = 8u;

@@ -14,7 +14,6 @@ use crate::planner::choice::{Choice, Line, Rates};
 use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
 use crate::scalar::Real;
-use crate::view::View;
 
 impl Engine {
     /// Has the call done by whoever is sooner, and remembers how long it took.
@@ -71,7 +70,7 @@ async fn probe<T: Real>(
     let mut seconds = [0.0; 4];
     // The first compiles; the third makes buffers.
     for (seconds, count) in seconds.iter_mut().zip([1, 1, trial, trial]) {
-        match timed(gpu, &call.view, task, recipe, count, call.blocking).await {
+        match timed(gpu, call, task, recipe, count).await {
             Ok(taken) => *seconds = taken,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(_) => return Ok(never),
@@ -86,11 +85,10 @@ async fn probe<T: Real>(
 /// The seconds that the GPU takes for the first `count` matrices, whose results nobody sees.
 async fn timed<T: Real>(
     gpu: &Gpu,
-    view: &View<'_, T>,
+    call: &Call<'_, T>,
     task: Task<'_>,
     recipe: &GpuRecipe,
     count: usize,
-    blocking: bool,
 ) -> Result<f64, Error> {
     let sizes = &task.sizes;
     let (mut u, mut v) = (zeros(count * sizes.u)?, zeros(count * sizes.v)?);
@@ -105,9 +103,13 @@ async fn timed<T: Real>(
         outcomes: &mut outcomes,
     };
     let part = Call {
-        view: view.matrices(0..count)?,
+        view: call.view.matrices(0..count)?,
+        rhs: match &call.rhs {
+            Some(rhs) => Some(rhs.matrices(0..count)?),
+            None => None,
+        },
         task,
-        blocking,
+        blocking: call.blocking,
     };
     let start = Instant::now();
     gpu.run(&part, recipe, outputs).await?;

@@ -35,7 +35,10 @@ impl<'a> Task<'a> {
             problem,
             sizes: problem.sizes(),
             convergence: Convergence::new(&problem, options),
-            filter: Filter::Inverse,
+            filter: match options.damping {
+                Some(_) => Filter::Damped,
+                None => Filter::Inverse,
+            },
             options,
         })
     }
@@ -53,6 +56,8 @@ impl Task<'_> {
 pub(crate) struct Call<'a, T> {
     /// Oriented as the problem is: at least as many rows as columns.
     pub view: View<'a, T>,
+    /// Right-hand sides, if the task has any.
+    pub rhs: Option<View<'a, T>>,
     pub task: Task<'a>,
     /// Whether the caller's thread may block until the device is done.
     #[cfg(feature = "gpu")]

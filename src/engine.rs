@@ -21,8 +21,8 @@ use crate::peak::Peak;
 use crate::planner::choice::Rates;
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::GpuRecipe;
-use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
-use crate::report::{Backend, Outcome, Pinv, Report, Status, Svd};
+use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Tuning, executed};
+use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
 use crate::scalar::Real;
@@ -340,7 +340,8 @@ impl Engine {
     }
 
     /// Pseudoinverses, n x m, of m x n matrices: V diag(1/sigma) U' over the singular values that
-    /// count under the options' [cutoff](Options::cutoff) (Golub and Van Loan, 5.5.2).
+    /// count under the options' [cutoff](Options::cutoff) (Golub and Van Loan, 5.5.2);
+    /// V diag(sigma / (sigma^2 + lambda^2)) U' with [damping](Options::damping).
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
     /// conditions hold to 8 tol times the condition number of the part that is kept (tol as for
@@ -372,6 +373,53 @@ impl Engine {
             .await
     }
 
+    /// Least-squares solutions X, n x p, of A X = B for m x n matrices A and p right-hand sides each, B of
+    /// m x p: of all that minimise |A x - b| the shortest, column by column; of rank-deficient and
+    /// underdetermined systems too.
+    ///
+    /// X = V diag(1/sigma) U' B over the singular values that count under the options'
+    /// [cutoff](Options::cutoff) (Golub and Van Loan, 5.5; LAPACK xGELSS), without forming the
+    /// pseudoinverse; ridge solutions with [damping](Options::damping). Every column of B is scaled by
+    /// itself. The report has the ranks; [`verify::least_squares`](crate::verify::least_squares)
+    /// measures the residuals.
+    ///
+    /// **Guarantee**, for every matrix with status [`Status::Converged`], with tol as for
+    /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
+    /// singular value s: a solution x is off by at most
+    /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
+    /// 5.3.7).
+    ///
+    /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
+    /// solution. Both are reported as [`Status::NonFinite`].
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where B does not fit A.
+    pub async fn lstsq_async<'a, 'b, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        options: &Options,
+    ) -> Result<Lstsq<T>, Error> {
+        self.lstsq_inner(a.into(), b.into(), options, false).await
+    }
+
+    /// [`lstsq_async`](Self::lstsq_async) into a place of the caller's, n x p.
+    ///
+    /// In strict mode the place is written before the error is returned.
+    ///
+    /// # Errors
+    /// As [`lstsq_async`](Self::lstsq_async), and [`Error::Argument`] for a shape that does not fit.
+    pub async fn lstsq_into_async<'a, 'b, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        solution: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        self.lstsq_into_inner(a.into(), b.into(), solution, options, false)
+            .await
+    }
+
     pub(crate) async fn svd_inner<T: Real>(
         &self,
         a: View<'_, T>,
@@ -393,17 +441,14 @@ impl Engine {
         };
         let (mut u, mut v) = (batch(m)?, batch(n)?);
         let mut sigma = Batch::zeros(count, k, 1)?;
-        let job = Job {
-            vectors,
-            composed: None,
-        };
+        let job = Job::svd(vectors);
         let places = Places {
             u: u.as_mut().map_or(&mut [], |u| u.as_mut_slice()),
             sigma: sigma.as_mut_slice(),
             v: v.as_mut().map_or(&mut [], |v| v.as_mut_slice()),
             composed: &mut [],
         };
-        let report = self.run(a, job, options, places, blocking).await?;
+        let report = self.run(a, None, job, options, places, blocking).await?;
         let report = strict(report, options)?;
         Ok(Svd {
             u,
@@ -443,17 +488,14 @@ impl Engine {
         let mut u = Place::new(u.as_mut())?;
         let mut v = Place::new(v.as_mut())?;
         let mut sigma = Place::new(Some(&mut sigma))?;
-        let job = Job {
-            vectors,
-            composed: None,
-        };
+        let job = Job::svd(vectors);
         let places = Places {
             u: u.slice(),
             sigma: sigma.slice(),
             v: v.slice(),
             composed: &mut [],
         };
-        let report = self.run(a, job, options, places, blocking).await?;
+        let report = self.run(a, None, job, options, places, blocking).await?;
         u.finish();
         v.finish();
         sigma.finish();
@@ -468,7 +510,7 @@ impl Engine {
     ) -> Result<Pinv<T>, Error> {
         let mut inverse = Batch::zeros(a.count(), a.cols(), a.rows())?;
         let report = self
-            .pinv_run(a, inverse.as_mut_slice(), options, blocking)
+            .compose(a, None, inverse.as_mut_slice(), options, blocking)
             .await?;
         let report = strict(report, options)?;
         Ok(Pinv { inverse, report })
@@ -487,21 +529,62 @@ impl Engine {
             [a.count(), a.cols(), a.rows()],
         )?;
         let mut place = Place::new(Some(&mut inverse))?;
-        let report = self.pinv_run(a, place.slice(), options, blocking).await?;
+        let composed = place.slice();
+        let report = self.compose(a, None, composed, options, blocking).await?;
         place.finish();
         strict(report, options)
     }
 
-    async fn pinv_run<T: Real>(
+    pub(crate) async fn lstsq_inner<T: Real>(
         &self,
         a: View<'_, T>,
+        b: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Lstsq<T>, Error> {
+        fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
+        let mut solution = Batch::zeros(a.count(), a.cols(), b.cols())?;
+        let report = self
+            .compose(a, Some(b), solution.as_mut_slice(), options, blocking)
+            .await?;
+        let report = strict(report, options)?;
+        Ok(Lstsq { solution, report })
+    }
+
+    async fn lstsq_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        b: View<'_, T>,
+        mut solution: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
+        let shape = [a.count(), a.cols(), b.cols()];
+        fits("the solutions", &solution, shape)?;
+        let mut place = Place::new(Some(&mut solution))?;
+        let composed = place.slice();
+        let report = self
+            .compose(a, Some(b), composed, options, blocking)
+            .await?;
+        place.finish();
+        strict(report, options)
+    }
+
+    /// Pseudoinverses, or what they make of right-hand sides.
+    async fn compose<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
         composed: &mut [T],
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let job = Job {
-            vectors: Vectors::None,
-            composed: Some((Side::V, Side::U)),
+        let job = match &rhs {
+            None => Job::pinv(),
+            // Without any, the ranks are still worth having.
+            Some(rhs) if rhs.cols() == 0 => Job::svd(Vectors::None),
+            Some(rhs) => Job::lstsq(rhs.cols()),
         };
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
@@ -512,13 +595,14 @@ impl Engine {
             v: &mut [],
             composed,
         };
-        self.run(a, job, options, places, blocking).await
+        self.run(a, rhs, job, options, places, blocking).await
     }
 
     /// The one road that every call takes.
     async fn run<T: Real>(
         &self,
         a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
         job: Job,
         options: &Options,
         places: Places<'_, T>,
@@ -545,6 +629,7 @@ impl Engine {
         };
         let call = Call {
             view: if problem.transposed { a.transpose() } else { a },
+            rhs: rhs.filter(|_| problem.rhs.is_some()),
             task,
             #[cfg(feature = "gpu")]
             blocking,
@@ -553,7 +638,7 @@ impl Engine {
         let _ = blocking;
         let done = self.dispatch(&call, outputs).await?;
         Ok(Report {
-            flops: executed(&problem, &outcomes),
+            flops: executed(&problem, done.backend, &outcomes),
             outcomes,
             backend: done.backend,
             device: done.device,
@@ -765,6 +850,46 @@ impl Engine {
     ) -> Result<Report, Error> {
         pollster::block_on(self.pinv_into_inner(a.into(), inverse, options, true))
     }
+
+    /// [`lstsq_async`](Self::lstsq_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options};
+    ///
+    /// // Lines through three points each: y = x[0] + x[1] t at t = 0, 1, 2.
+    /// let a = Batch::from_fn(2, 3, 2, |_, i, j| (i as f64).powi(j as i32))?;
+    /// let y = Batch::from_row_major(2, 3, 1, &[1.0f64, 3.0, 5.0, 0.0, 0.0, 3.0])?;
+    /// let fit = Engine::cpu().lstsq(&a, &y, &Options::default())?;
+    /// let close = |x: &[f64], y: [f64; 2]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
+    /// assert!(close(fit.solution.matrix(0), [1.0, 2.0]));
+    /// assert!(close(fit.solution.matrix(1), [-0.5, 1.5]));
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`lstsq_async`](Self::lstsq_async).
+    pub fn lstsq<'a, 'b, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        options: &Options,
+    ) -> Result<Lstsq<T>, Error> {
+        pollster::block_on(self.lstsq_inner(a.into(), b.into(), options, true))
+    }
+
+    /// [`lstsq_into_async`](Self::lstsq_into_async), waiting.
+    ///
+    /// # Errors
+    /// As [`lstsq_into_async`](Self::lstsq_into_async).
+    pub fn lstsq_into<'a, 'b, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        solution: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
+    }
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -819,6 +944,17 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
             view.assign(&through);
         }
     }
+}
+
+/// Whether right-hand sides, by their number and rows, belong to matrices.
+pub(crate) fn fit_rhs(a: [usize; 2], b: [usize; 2]) -> Result<(), Error> {
+    if a == b {
+        return Ok(());
+    }
+    let ([count, rows], [b_count, b_rows]) = (a, b);
+    Err(Error::argument(format!(
+        "{b_count} right-hand sides of {b_rows} rows, but there are {count} matrices of {rows} rows"
+    )))
 }
 
 fn fits<T: Real>(name: &str, place: &ViewMut<'_, T>, shape: [usize; 3]) -> Result<(), Error> {

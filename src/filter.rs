@@ -15,31 +15,47 @@ use crate::scalar::Real;
 pub(crate) enum Filter {
     /// 1/sigma where sigma counts, else 0: the Moore-Penrose pseudoinverse.
     Inverse,
+    /// sigma / (sigma^2 + lambda^2) where sigma counts, else 0 (Tikhonov; Golub and Van Loan, 6.1.4).
+    Damped,
 }
 
 impl Filter {
     /// The degree d in f(s x) = s^d f(x): a matrix scaled by 2^p has its result scaled by 2^(dp).
     pub fn degree(self) -> i32 {
         match self {
-            Filter::Inverse => -1,
+            Filter::Inverse | Filter::Damped => -1,
         }
     }
 
-    /// The weights of singular values, a lane each, that count above a threshold of at least zero.
+    /// The weights of singular values, a lane each, that count above a threshold of at least zero;
+    /// `lambda` is scaled as they are.
     #[inline(always)]
     pub fn weights_of<T: Real, L: Lanes<T>>(
         self,
         l: L,
         sigma: L::Vector,
         threshold: L::Vector,
+        lambda: L::Vector,
     ) -> L::Vector {
+        let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         let counts = l.less(threshold, sigma);
-        match self {
-            Filter::Inverse => {
-                let safe = l.select(counts, sigma, l.splat(T::ONE));
-                l.select(counts, l.div(l.splat(T::ONE), safe), l.splat(T::ZERO))
+        let sigma = l.select(counts, sigma, one);
+        let weight = match self {
+            Filter::Inverse => l.div(one, sigma),
+            Filter::Damped => {
+                // No square leaves the range: of the two numbers, only their ratio is squared.
+                let small = l.less(sigma, lambda);
+                let (large, least) = (
+                    l.select(small, lambda, sigma),
+                    l.select(small, sigma, lambda),
+                );
+                let ratio = l.div(least, large);
+                let share = l.select(small, ratio, one);
+                let sum = l.mul_add(ratio, ratio, one);
+                l.div(l.div(share, sum), large)
             }
-        }
+        };
+        l.select(counts, weight, zero)
     }
 }
 

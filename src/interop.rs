@@ -29,12 +29,12 @@
 
 pub use wgpu;
 
-use crate::engine::{Engine, GpuOptions};
+use crate::engine::{Engine, GpuOptions, fit_rhs};
 use crate::error::{Error, product};
 use crate::gpu::Gpu;
 use crate::options::{Options, Vectors};
-use crate::planner::{Job, Side};
-use crate::resident::{DeviceBatch, DevicePinv, DeviceSvd, Solved};
+use crate::planner::Job;
+use crate::resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceSvd, Solved};
 use crate::scalar::Real;
 
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
@@ -117,11 +117,8 @@ pub async fn record_svd<T: Real>(
     vectors: Vectors,
     options: &Options,
 ) -> Result<DeviceSvd<T>, Error> {
-    let job = Job {
-        vectors,
-        composed: None,
-    };
-    let solved = record(engine, encoder, a, job, options).await?;
+    let job = Job::svd(vectors);
+    let solved = record(engine, encoder, a, None, job, options).await?;
     Ok(solved.svd(a, vectors))
 }
 
@@ -135,24 +132,41 @@ pub async fn record_pinv<T: Real>(
     a: &DeviceBatch<T>,
     options: &Options,
 ) -> Result<DevicePinv<T>, Error> {
-    let job = Job {
-        vectors: Vectors::None,
-        composed: Some((Side::V, Side::U)),
-    };
-    let solved = record(engine, encoder, a, job, options).await?;
-    Ok(solved.pinv(a))
+    let solved = record(engine, encoder, a, None, Job::pinv(), options).await?;
+    let (inverse, report) = solved.composed(a, a.rows());
+    Ok(DevicePinv { inverse, report })
+}
+
+/// [`Engine::lstsq_resident`], recorded as [`record_svd`].
+///
+/// # Errors
+/// As [`record_svd`], and [`Error::Argument`] where B does not fit A.
+pub async fn record_lstsq<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    b: &DeviceBatch<T>,
+    options: &Options,
+) -> Result<DeviceLstsq<T>, Error> {
+    engine.check_home(b)?;
+    fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
+    let job = Job::lstsq(b.cols());
+    let solved = record(engine, encoder, a, Some(b), job, options).await?;
+    let (solution, report) = solved.composed(a, b.cols());
+    Ok(DeviceLstsq { solution, report })
 }
 
 async fn record<T: Real>(
     engine: &Engine,
     encoder: &mut wgpu::CommandEncoder,
     a: &DeviceBatch<T>,
+    rhs: Option<&DeviceBatch<T>>,
     job: Job,
     options: &Options,
 ) -> Result<Solved, Error> {
     engine.check_home(a)?;
     engine
-        .solve_resident(a, job, options, false, Some(encoder))
+        .solve_resident(a, rhs, job, options, false, Some(encoder))
         .await?
         .ok_or_else(|| {
             Error::Unsupported(format!(

@@ -70,8 +70,8 @@ pub use error::Error;
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use peak::Peak;
 pub use planner::Tuning;
-pub use report::{Backend, Outcome, Pinv, Report, Status, Svd};
-pub use resident::{DeviceBatch, DevicePinv, DeviceReport, DeviceSvd};
+pub use report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
+pub use resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceReport, DeviceSvd};
 pub use scalar::{Dtype, Real, Scalar};
 pub use view::{View, ViewMut};
 

@@ -46,6 +46,11 @@ impl From<&[f64]> for PerMatrix {
 }
 
 impl PerMatrix {
+    #[cfg(feature = "gpu")]
+    pub(crate) fn is_each(&self) -> bool {
+        matches!(self, PerMatrix::Each(_))
+    }
+
     pub(crate) fn get(&self, index: usize) -> f64 {
         match self {
             PerMatrix::All(value) => *value,
@@ -130,8 +135,8 @@ impl Cutoff {
     /// Whether matrices have cutoffs of their own.
     #[cfg(feature = "gpu")]
     pub(crate) fn is_each(&self) -> bool {
-        let each = |value: &Option<PerMatrix>| matches!(value, Some(PerMatrix::Each(_)));
-        each(&self.relative) || each(&self.absolute)
+        let values = [&self.relative, &self.absolute];
+        values.into_iter().flatten().any(PerMatrix::is_each)
     }
 
     /// (relative, absolute) for one matrix, given the default relative cutoff of its shape.
@@ -196,6 +201,7 @@ impl Cancel {
 #[derive(Clone, Default)]
 pub struct Options {
     pub(crate) cutoff: Cutoff,
+    pub(crate) damping: Option<PerMatrix>,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
     pub(crate) strict: bool,
@@ -207,6 +213,7 @@ impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("cutoff", &self.cutoff)
+            .field("damping", &self.damping)
             .field("tolerance", &self.tolerance)
             .field("max_sweeps", &self.max_sweeps)
             .field("strict", &self.strict)
@@ -220,6 +227,29 @@ impl Options {
     /// Which singular values count, for ranks and pseudoinverses.
     pub fn cutoff(mut self, cutoff: Cutoff) -> Self {
         self.cutoff = cutoff;
+        self
+    }
+
+    /// Damps pseudoinverses and least-squares solutions: 1/sigma becomes sigma / (sigma^2 + lambda^2), so
+    /// that x minimises |A x - b|^2 + lambda^2 |x|^2 (Tikhonov, ridge). Finite, not negative, in the unit
+    /// of the matrix entries; for the whole batch or one for each matrix.
+    ///
+    /// The [cutoff](Self::cutoff) holds as without: so the limit for lambda to 0 is the undamped result,
+    /// and 0 gives its bits. Solutions of a lambda beyond 2^40 (f32) or 2^400 (f64) times a matrix's
+    /// largest entry may come out as zero.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options};
+    ///
+    /// let a = Batch::from_row_major(2, 1, 1, &[2.0f64, 1e-9])?; // the second nearly singular
+    /// let options = Options::default().damping(vec![0.0, 1e-3]);
+    /// let pinv = Engine::cpu().pinv(&a, &options)?;
+    /// assert_eq!(pinv.inverse.matrix(0)[0], 0.5);
+    /// assert!((pinv.inverse.matrix(1)[0] - 1e-3).abs() < 1e-12);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
+        self.damping = Some(lambda.into());
         self
     }
 
@@ -258,6 +288,12 @@ impl Options {
         self
     }
 
+    /// Whether matrices have cutoffs or damping of their own.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn has_each(&self) -> bool {
+        self.cutoff.is_each() || self.damping.as_ref().is_some_and(PerMatrix::is_each)
+    }
+
     /// Whether the call may go on.
     pub(crate) fn check_cancelled(&self) -> Result<(), Error> {
         match &self.cancel {
@@ -269,6 +305,9 @@ impl Options {
     pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
         self.check_cancelled()?;
         self.cutoff.check(count)?;
+        if let Some(damping) = &self.damping {
+            damping.check("damping", count)?;
+        }
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)
         {

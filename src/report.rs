@@ -14,11 +14,12 @@ pub enum Status {
     Converged,
     /// The maximum of sweeps was reached. The best factors so far are returned.
     NotConverged,
-    /// The matrix holds a NaN or an infinity. Its results are NaN.
+    /// The matrix holds a NaN or an infinity: its results are NaN. Or one of its right-hand sides does:
+    /// that side's solution is NaN.
     NonFinite,
-    /// A result leaves the range of the type: a singular value or an entry of the pseudoinverse
-    /// that overflows (it is returned as infinity), a singular value that counts and rounds to
-    /// zero, or a pseudoinverse that is all subnormal numbers.
+    /// A result leaves the range of the type: a singular value or an entry of a pseudoinverse or
+    /// solution that overflows (it is returned as infinity), a singular value that counts and rounds to
+    /// zero, or a pseudoinverse, or all solutions of a matrix, that are nothing but subnormal numbers.
     NotRepresentable,
 }
 
@@ -151,6 +152,17 @@ pub struct Svd<T: Scalar> {
     /// `v.view().transpose()` is V' at no cost.
     pub v: Option<Batch<T>>,
     /// How every matrix fared.
+    pub report: Report,
+}
+
+/// Least-squares solutions of a batch of systems A X = B, of m x n matrices and p right-hand sides each.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Lstsq<T: Scalar> {
+    /// The solutions: n x p.
+    pub solution: Batch<T>,
+    /// How every matrix fared, with its rank under the cutoff. Its status is
+    /// [`Status::NonFinite`] also where only a right-hand side is not finite.
     pub report: Report,
 }
 

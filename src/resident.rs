@@ -8,16 +8,19 @@ use crate::batch::Batch;
 use crate::call::Task;
 use crate::cpu;
 use crate::engine::Engine;
+use crate::engine::fit_rhs;
 #[cfg(feature = "gpu")]
 use crate::engine::strict;
 use crate::error::Error;
 #[cfg(feature = "gpu")]
-use crate::gpu::{Gpu, resident::Results};
+use crate::gpu::Gpu;
+#[cfg(feature = "gpu")]
+use crate::gpu::resident::{Given, Results};
 use crate::options::{Options, Vectors};
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::{NO_F64, Path};
 #[cfg(feature = "gpu")]
-use crate::planner::{Job, Problem, Side, executed};
+use crate::planner::{Job, Problem, executed};
 #[cfg(feature = "gpu")]
 use crate::report::Backend;
 use crate::report::Report;
@@ -36,11 +39,11 @@ use crate::view::View;
 /// let a = Batch::from_fn(1000, 6, 7, |b, i, j| ((b * i + j) as f32).cos())?;
 /// let b = Batch::from_fn(1000, 6, 1, |b, i, _| (b + i) as f32)?;
 ///
-/// // The least-squares solutions x = A^+ b; only b goes up with A, and only x comes down.
-/// let pinv = engine.pinv_resident(&engine.upload(&a)?, &Options::default())?;
-/// let x = engine.product(&pinv.inverse, &engine.upload(&b)?)?;
-/// let x = x.download()?;
-/// assert_eq!((x.count(), x.rows(), x.cols()), (1000, 7, 1));
+/// // The least-squares solutions x = A^+ b, and A x beside b: x never leaves the device.
+/// let (a, b) = (engine.upload(&a)?, engine.upload(&b)?);
+/// let x = engine.lstsq_resident(&a, &b, &Options::default())?.solution;
+/// let reached = engine.product(&a, &x)?.download()?;
+/// assert_eq!((reached.count(), reached.rows(), reached.cols()), (1000, 6, 1));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 pub struct DeviceBatch<T: Scalar> {
@@ -111,6 +114,16 @@ pub struct DevicePinv<T: Scalar> {
     pub report: DeviceReport,
 }
 
+/// Least-squares solutions that stay on the device: as [`Lstsq`](crate::Lstsq).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceLstsq<T: Scalar> {
+    /// The solutions: n x p.
+    pub solution: DeviceBatch<T>,
+    /// How every matrix fared, with its rank under the cutoff.
+    pub report: DeviceReport,
+}
+
 /// How every matrix of a call fared, on the device until somebody asks.
 #[derive(Clone)]
 pub struct DeviceReport(Pending);
@@ -177,7 +190,7 @@ impl DeviceReport {
             } => {
                 let outcomes = gpu.outcomes(state, *count, blocking).await?;
                 Ok(Report {
-                    flops: executed(problem, &outcomes),
+                    flops: executed(problem, Backend::Gpu, &outcomes),
                     outcomes,
                     backend: Backend::Gpu,
                     device: gpu.adapter.name.clone(),
@@ -353,12 +366,15 @@ impl Solved {
         }
     }
 
-    pub fn pinv<T: Real>(self, a: &DeviceBatch<T>) -> DevicePinv<T> {
-        let shape = [a.count, a.cols, a.rows];
-        DevicePinv {
-            inverse: DeviceBatch::on(&self.gpu, self.results.composed, shape),
-            report: self.report,
-        }
+    /// What was composed, n x cols, for matrices of n columns.
+    pub fn composed<T: Real>(
+        self,
+        a: &DeviceBatch<T>,
+        cols: usize,
+    ) -> (DeviceBatch<T>, DeviceReport) {
+        let shape = [a.count, a.cols, cols];
+        let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
+        (batch, self.report)
     }
 }
 
@@ -406,6 +422,20 @@ impl Engine {
         options: &Options,
     ) -> Result<DevicePinv<T>, Error> {
         self.pinv_resident_inner(a, options, false).await
+    }
+
+    /// [`lstsq_async`](Self::lstsq_async) of matrices and right-hand sides on the device, as
+    /// [`svd_resident_async`](Self::svd_resident_async).
+    ///
+    /// # Errors
+    /// As [`svd_resident_async`](Self::svd_resident_async), and [`Error::Argument`] where B does not fit A.
+    pub async fn lstsq_resident_async<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        self.lstsq_resident_inner(a, b, options, false).await
     }
 
     /// Products A B, m x n, of m x l and l x n matrices on the device; a factor of one matrix serves
@@ -477,11 +507,11 @@ impl Engine {
         self.check_home(a)?;
         #[cfg(feature = "gpu")]
         {
-            let job = Job {
-                vectors,
-                composed: None,
-            };
-            if let Some(solved) = self.solve_resident(a, job, options, blocking, None).await? {
+            let job = Job::svd(vectors);
+            if let Some(solved) = self
+                .solve_resident(a, None, job, options, blocking, None)
+                .await?
+            {
                 let svd = solved.svd(a, vectors);
                 svd.report.strict(options, blocking).await?;
                 return Ok(svd);
@@ -514,14 +544,12 @@ impl Engine {
         self.check_home(a)?;
         #[cfg(feature = "gpu")]
         {
-            let job = Job {
-                vectors: Vectors::None,
-                composed: Some((Side::V, Side::U)),
-            };
-            if let Some(solved) = self.solve_resident(a, job, options, blocking, None).await? {
-                let pinv = solved.pinv(a);
-                pinv.report.strict(options, blocking).await?;
-                return Ok(pinv);
+            let job = Job::pinv();
+            let solved = self.solve_resident(a, None, job, options, blocking, None);
+            if let Some(solved) = solved.await? {
+                let (inverse, report) = solved.composed(a, a.rows);
+                report.strict(options, blocking).await?;
+                return Ok(DevicePinv { inverse, report });
             }
         }
         let lies = a.fetch(blocking).await?;
@@ -529,6 +557,35 @@ impl Engine {
         Ok(DevicePinv {
             inverse: self.keep(pinv.inverse, a, blocking).await?,
             report: DeviceReport(Pending::Here(Arc::new(pinv.report))),
+        })
+    }
+
+    async fn lstsq_resident_inner<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        self.check_home(a)?;
+        self.check_home(b)?;
+        fit_rhs([a.count, a.rows], [b.count, b.rows])?;
+        #[cfg(feature = "gpu")]
+        if b.cols > 0 {
+            let job = Job::lstsq(b.cols);
+            let solved = self.solve_resident(a, Some(b), job, options, blocking, None);
+            if let Some(solved) = solved.await? {
+                let (solution, report) = solved.composed(a, b.cols);
+                report.strict(options, blocking).await?;
+                return Ok(DeviceLstsq { solution, report });
+            }
+        }
+        let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
+        let (left, right) = (a.seen(&left), b.seen(&right));
+        let lstsq = self.lstsq_inner(left, right, options, blocking).await?;
+        Ok(DeviceLstsq {
+            solution: self.keep(lstsq.solution, a, blocking).await?,
+            report: DeviceReport(Pending::Here(Arc::new(lstsq.report))),
         })
     }
 
@@ -618,6 +675,7 @@ impl Engine {
     pub(crate) async fn solve_resident<T: Real>(
         &self,
         a: &DeviceBatch<T>,
+        rhs: Option<&DeviceBatch<T>>,
         job: Job,
         options: &Options,
         blocking: bool,
@@ -625,6 +683,11 @@ impl Engine {
     ) -> Result<Option<Solved>, Error> {
         let Memory::Gpu(gpu, input) = &a.memory else {
             return Ok(None);
+        };
+        let rhs = match rhs.map(|rhs| (rhs.buffer(), rhs.steps())) {
+            None => None,
+            Some((Some(buffer), steps)) => Some((buffer, steps)),
+            Some((None, _)) => return Ok(None),
         };
         let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
         let records = encoder.is_some();
@@ -641,8 +704,13 @@ impl Engine {
         } else {
             [row, col]
         };
+        let given = Given {
+            a: (input, steps),
+            rhs,
+            count: a.count,
+        };
         let results = gpu
-            .solve_resident::<T>(&task, &recipe, (input, steps), a.count, blocking, encoder)
+            .solve_resident::<T>(&task, &recipe, given, blocking, encoder)
             .await?;
         let report = DeviceReport(Pending::There {
             gpu: Arc::clone(gpu),
@@ -706,6 +774,19 @@ impl Engine {
         options: &Options,
     ) -> Result<DevicePinv<T>, Error> {
         pollster::block_on(self.pinv_resident_inner(a, options, true))
+    }
+
+    /// [`lstsq_resident_async`](Self::lstsq_resident_async), waiting.
+    ///
+    /// # Errors
+    /// As [`lstsq_resident_async`](Self::lstsq_resident_async).
+    pub fn lstsq_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        pollster::block_on(self.lstsq_resident_inner(a, b, options, true))
     }
 
     /// [`product_async`](Self::product_async), waiting.

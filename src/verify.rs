@@ -284,6 +284,50 @@ pub fn moore_penrose<'a, T: Real>(
     })
 }
 
+/// How good solutions X of A X = B are, of m x n matrices and p right-hand sides each, in the Frobenius
+/// norm: |B - A X| / |B|, which is what no x can reach, and |A' (B - A X)| / (|A| (|A| |X| + |B|)),
+/// which is zero for least-squares solutions (the normal equations), undamped.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, verify};
+///
+/// let a = Batch::from_row_major(1, 2, 1, &[1.0f64, 1.0])?;
+/// let b = Batch::from_row_major(1, 2, 1, &[1.0f64, 0.0])?;
+/// let x = Engine::cpu().lstsq(&a, &b, &Options::default())?.solution;
+/// let [[left, normal]] = verify::least_squares(&a, &x, &b)?[..] else { unreachable!() };
+/// assert!((left - 0.5f64.sqrt()).abs() < 1e-14 && normal < 1e-14);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn least_squares<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    x: impl Into<View<'a, T>>,
+    b: impl Into<View<'a, T>>,
+) -> Result<Vec<[f64; 2]>, Error> {
+    let (a, x, b) = (a.into(), x.into(), b.into());
+    let [count, m, n] = shape(&a);
+    let cols = b.cols();
+    expect("B", shape(&b), [count, m, cols])?;
+    expect("X", shape(&x), [count, n, cols])?;
+    each(count, [m.max(n), m.min(n).max(cols)], |index| {
+        // Brought to 1, A and B; X is then of B's scale over A's.
+        let (p, q) = (-exponent(&a, index), -exponent(&b, index));
+        let (a, b) = (Dense::of(&a, index, p), Dense::of(&b, index, q));
+        let x = Dense::of(&x, index, q - p);
+        let mut rest = a.times(&x);
+        for (rest, b) in rest.data.iter_mut().zip(&b.data) {
+            *rest = b - *rest;
+        }
+        let size = a.norm() * (a.norm() * x.norm() + b.norm());
+        [
+            relative(rest.norm(), b.norm()),
+            relative(a.transpose().times(&rest).norm(), size),
+        ]
+    })
+}
+
 /// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.
 ///
 /// # Errors

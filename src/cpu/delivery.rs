@@ -12,7 +12,7 @@ use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
-use crate::report::Outcome;
+use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
@@ -34,6 +34,8 @@ pub(super) enum Rows<'w, V> {
 /// What the kernels computed, singular values in order.
 pub(super) struct Raw<'w, V> {
     pub heads: &'w [Head],
+    /// Of right-hand sides, those of one matrix after those of another.
+    pub rhs_heads: &'w [Head],
     pub done: Sweeps<V>,
     pub u_rows: Rows<'w, V>,
     pub v_rows: Rows<'w, V>,
@@ -49,16 +51,14 @@ pub(super) struct Raw<'w, V> {
 /// lie between 2^-44 and 2^60 or so in f32, and far from both ends in f64.
 const MODERATE: i32 = 60;
 
-/// Sorts singular values with their vectors, largest first, equal ones as they were: by
+/// Sorts singular values with their vectors, some columns of some length, largest first, equal ones as they were: by
 /// transpositions of neighbours (Knuth, volume 3, 5.3.4), hardly any, since sweeps put the larger
 /// column first.
 #[inline(always)]
 pub(super) fn sort<T: Real, L: Lanes<T>>(
     l: L,
     sigma: &mut [L::Vector],
-    u: &mut [L::Vector],
-    m: usize,
-    v: &mut [L::Vector],
+    mut vectors: [(&mut [L::Vector], usize); 3],
 ) {
     let n = sigma.len();
     let mut quiet = 0;
@@ -71,9 +71,10 @@ pub(super) fn sort<T: Real, L: Lanes<T>>(
             }
             moved = true;
             swap(l, wrong, sigma, 1, i);
-            swap(l, wrong, v, n, i);
-            if !u.is_empty() {
-                swap(l, wrong, u, m, i);
+            for (columns, len) in &mut vectors {
+                if !columns.is_empty() {
+                    swap(l, wrong, columns, *len, i);
+                }
             }
         }
         quiet = if moved { 0 } else { quiet + 1 };
@@ -249,7 +250,28 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 false => fix_signs(v, n, u, m),
             }
         }
-        if let Some((left, right)) = problem.composed {
+        let mut sound = true;
+        if let (Some((left, _)), Some(rhs)) = (problem.composed, problem.rhs) {
+            let rows = match left {
+                Side::U => raw.u_rows,
+                Side::V => raw.v_rows,
+            };
+            let heads = &raw.rhs_heads[lane * rhs..][..rhs];
+            sound = heads.iter().all(|head| head.finite);
+            let power = call.task.filter.degree() * power;
+            let entries: &[T] = bytemuck::cast_slice(raw.composed);
+            let solution = Solution {
+                entries: &entries[lane..],
+                lanes,
+                length: problem.side(left),
+            };
+            representable &= solution.write(
+                |i| rows.of(lane, solution.length, i),
+                heads,
+                power,
+                composed,
+            );
+        } else if let Some((left, right)) = problem.composed {
             let rows = |side| match side {
                 Side::U => raw.u_rows,
                 Side::V => raw.v_rows,
@@ -284,8 +306,12 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             }
             representable &= kept(of(&largest), scale(of(&largest)));
         }
+        let converged = of(&raw.done.converged) == T::ONE;
         *outcome = Outcome {
-            status: status(representable, of(&raw.done.converged) == T::ONE),
+            status: match sound {
+                true => status(representable, converged),
+                false => Status::NonFinite,
+            },
             sweeps: of(&raw.done.sweeps).index(),
             rotations: of(&raw.done.rotations).index(),
             rank,
@@ -301,6 +327,44 @@ impl<V> Rows<'_, V> {
             Rows::InPlace => i,
             Rows::Elsewhere { by_lane, .. } => by_lane[lane * len + i] as usize,
         }
+    }
+}
+
+/// What a composition made of the right-hand sides of one matrix, scaled.
+struct Solution<'w, T> {
+    /// Columns of so many numbers, every so many lanes one.
+    entries: &'w [T],
+    lanes: usize,
+    length: usize,
+}
+
+impl<T: Real> Solution<'_, T> {
+    /// Writes row i of each column to row `place(i)`, given the scale of each right-hand side and that of
+    /// the matrix, as the filter has it; and tells whether all of it can be represented.
+    #[inline(always)]
+    fn write(
+        &self,
+        place: impl Fn(usize) -> usize,
+        heads: &[Head],
+        power: i32,
+        to: &mut [T],
+    ) -> bool {
+        let columns = self.entries.chunks(self.length * self.lanes);
+        let (mut present, mut normal, mut overflowed) = (false, false, false);
+        for ((column, head), to) in columns.zip(heads).zip(to.chunks_exact_mut(self.length)) {
+            if !head.finite {
+                to.fill(T::NAN);
+                continue;
+            }
+            for (i, &entry) in column.iter().step_by(self.lanes).enumerate() {
+                let scaled = entry.ldexp(-power - head.power) + T::ZERO;
+                present |= entry != T::ZERO;
+                normal |= scaled.abs() >= T::MIN_POSITIVE_NORMAL;
+                overflowed |= !scaled.finite();
+                to[place(i)] = scaled;
+            }
+        }
+        !overflowed && (normal || !present)
     }
 }
 

@@ -122,6 +122,24 @@ fn reflect<T: Real, L: Lanes<T>>(
     }
 }
 
+/// Replaces columns c of length m by Q' c, for the reflectors of the first n columns of `a`.
+#[inline(always)]
+pub(super) fn apply_transposed<T: Real, L: Lanes<T>>(
+    l: L,
+    a: &[L::Vector],
+    m: usize,
+    tau: &[L::Vector],
+    columns: &mut [L::Vector],
+) {
+    for (k, &tau) in tau.iter().enumerate() {
+        let v = &a[k * m + k + 1..(k + 1) * m];
+        for column in columns.chunks_exact_mut(m) {
+            let (top, below) = column[k..].split_at_mut(1);
+            reflect(l, tau, v, &mut top[0], below);
+        }
+    }
+}
+
 /// Replaces columns c of length m by Q c, for the reflectors of the first n columns of `a`.
 #[inline(always)]
 pub(super) fn apply<T: Real, L: Lanes<T>>(

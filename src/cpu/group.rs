@@ -5,6 +5,9 @@
 //! V = P V_. U is orthonormal whatever the rank; V is where a singular value is not zero, and
 //! delivery completes it (Drmac and Veselic 2008; LAPACK xGEJSV).
 //!
+//! Compositions are applied to right-hand sides B without being formed: with B' Q below R' in place of I,
+//! the sweeps leave B' U there (LAPACK xGELSS does likewise), and U is not formed at all.
+//!
 //! A lane's numbers never depend on its neighbours: what a neighbour needs and it does not is done
 //! to it as a rotation by nothing.
 
@@ -16,17 +19,22 @@ use crate::cpu::intake;
 use crate::cpu::jacobi;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::cpu::memory::Memory;
+use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
 use crate::filter::threshold;
 use crate::host::outputs::Outputs;
-use crate::planner::{Problem, Side};
+use crate::planner::{Carried, Problem, Side};
 use crate::scalar::Real;
+use crate::scalar::sealed::Float;
+use crate::view::View;
 
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {
     vectors: Memory<L::Vector>,
     heads: Vec<Head>,
+    /// Of right-hand sides, those of one matrix after those of another.
+    rhs_heads: Vec<Head>,
     /// Rows that came from elsewhere, and the pivots, lane after lane: of long columns only.
     order: Vec<u32>,
     columns_of: Vec<u32>,
@@ -41,12 +49,16 @@ struct Parts<'m, V> {
     from: &'m mut [V],
     tau: &'m mut [V],
     pivots: &'m mut [V],
-    /// R', then V_ diag(sigma), and below it the rotations so far, if they are wanted.
+    /// R', then V_ diag(sigma), and below it what is carried along.
     columns: &'m mut [V],
     /// V_.
     v: &'m mut [V],
     sigma: &'m mut [V],
+    /// U; or J, where right-hand sides need it.
     u: &'m mut [V],
+    /// Right-hand sides B, then Q' B if that is needed; and the transposes of U' B or V' B.
+    rhs: &'m mut [V],
+    projected: &'m mut [V],
     weights: &'m mut [V],
     composed: &'m mut [V],
     /// As long as a column of either kind.
@@ -54,12 +66,48 @@ struct Parts<'m, V> {
 }
 
 /// The lengths of the parts, in their order.
-fn lens<V>(problem: &Problem) -> [usize; 11] {
+fn lens<V>(problem: &Problem) -> [usize; 13] {
     let (m, n) = (problem.rows, problem.cols);
-    let columns = n * jacobi::stride::<V>(jacobi::height(n, problem.accumulates()));
-    let (u, composed) = (m * problem.formed_u_cols(), problem.sizes().composed);
+    let columns = n * jacobi::stride::<V>(n + problem.carried().rows(n));
+    let composed = problem.sizes().composed;
     let weights = if composed > 0 { n } else { 0 };
-    [m * n, m, n, n, columns, n * n, n, u, weights, composed, m]
+    let (rhs, projected) = match problem.rhs_size() {
+        Some([length, rhs]) => (length * rhs, n * rhs),
+        None => (0, 0),
+    };
+    let u = u_len(problem) * u_cols(problem);
+    [
+        m * n,
+        m,
+        n,
+        n,
+        columns,
+        n * n,
+        n,
+        u,
+        rhs,
+        projected,
+        weights,
+        composed,
+        m,
+    ]
+}
+
+/// The length of the columns of `Parts::u`.
+fn u_len(problem: &Problem) -> usize {
+    match problem.rhs {
+        None => problem.rows,
+        Some(_) => problem.cols,
+    }
+}
+
+/// And their number.
+fn u_cols(problem: &Problem) -> usize {
+    match (problem.rhs, problem.composed) {
+        (None, _) => problem.formed_u_cols(),
+        (Some(_), Some((Side::U, _))) => problem.cols,
+        (Some(_), _) => 0,
+    }
 }
 
 /// Whether the host can provide the memory of `threads` groups of `lanes`; cheap, nothing is
@@ -67,10 +115,13 @@ fn lens<V>(problem: &Problem) -> [usize; 11] {
 pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) -> Result<(), Error> {
     let (m, n) = (problem.rows, problem.cols);
     let size = size_of::<T>();
+    let [length, rhs] = problem.rhs_size().unwrap_or_default();
     let parts = [
         product(&[m, n, lanes, threads], size)?,
         product(&[n, n, 3, lanes, threads], size)?,
-        product(&[m, problem.formed_u_cols(), lanes, threads], size)?,
+        product(&[u_len(problem), u_cols(problem), lanes, threads], size)?,
+        product(&[length, rhs, lanes, threads], size)?,
+        product(&[n, rhs, lanes, threads], size)?,
         product(&[problem.sizes().composed, lanes, threads], size)?,
     ];
     let total = parts.iter().fold(0usize, |sum, &p| sum.saturating_add(p));
@@ -86,6 +137,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         Group {
             vectors: Memory::zeros(&lens::<L::Vector>(problem)),
             heads: Vec::with_capacity(L::LANES),
+            rhs_heads: Vec::new(),
             order: list(problem.rows),
             columns_of: list(problem.cols),
             raw: Vec::new(),
@@ -116,21 +168,43 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         intake::take(l, call, first, to);
         factor::factor(l, parts.a, m, n, parts.tau, parts.pivots);
-        let height = jacobi::height(n, problem.accumulates());
-        parts.transpose_r(l, m, n, height);
+        if let (Some(view), Some((_, right))) = (&call.rhs, problem.composed) {
+            self.rhs_heads.clear();
+            self.rhs_heads.resize(count * view.cols(), head);
+            parts.take_rhs(l, m, view, first, right, &mut self.rhs_heads);
+        }
+        let carried = problem.carried();
+        let height = n + carried.rows(n);
+        parts.transpose_r(l, m, n, carried);
         let (columns, norms) = (&mut *parts.columns, &mut parts.scratch[..n]);
         let done = jacobi::sweeps(l, columns, n, height, norms, &call.task.convergence);
         parts.normalise(l, n, height);
-        parts.form_u(l, m, n, height);
-        let threshold = parts.threshold(l, call, first, &self.heads);
-        sort(l, parts.sigma, parts.u, m, parts.v);
-        let u_restored = restore(l, parts.u, m, parts.from);
+        match problem.rhs {
+            None => parts.form_u(l, m, n, height),
+            Some(rhs) => parts.project(l, problem, height, rhs),
+        }
+        let [threshold, lambda] = parts.threshold(l, call, first, &self.heads);
+        let projected_len = problem.rhs.unwrap_or(0);
+        let vectors = [
+            (&mut *parts.u, u_len(problem)),
+            (&mut *parts.v, n),
+            (&mut *parts.projected, projected_len),
+        ];
+        sort(l, parts.sigma, vectors);
+        let mut u_restored = match problem.rhs {
+            None => restore(l, parts.u, m, parts.from),
+            Some(_) => false,
+        };
         let v_restored = restore(l, parts.v, n, parts.pivots);
         if let Some(sides) = problem.composed {
             for (weight, &sigma) in parts.weights.iter_mut().zip(parts.sigma.iter()) {
-                *weight = call.task.filter.weights_of(l, sigma, threshold);
+                *weight = call.task.filter.weights_of(l, sigma, threshold, lambda);
             }
             parts.compose(l, problem, sides);
+            if problem.rhs.is_some() && sides.0 == Side::U {
+                factor::apply(l, parts.a, m, parts.tau, parts.composed);
+                u_restored = restore(l, parts.composed, m, parts.from);
+            }
         }
         if !v_restored {
             by_lane::<T, L>(parts.pivots, &mut self.columns_of);
@@ -141,6 +215,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         let raw = Raw {
             heads: &self.heads,
+            rhs_heads: &self.rhs_heads,
             done,
             u_rows: rows(u_restored, &self.order, parts.from),
             v_rows: rows(v_restored, &self.columns_of, parts.pivots),
@@ -169,32 +244,62 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             v: next(),
             sigma: next(),
             u: next(),
+            rhs: next(),
+            projected: next(),
             weights: next(),
             composed: next(),
             scratch: next(),
         }
     }
 
-    /// R' above, I below.
+    /// Right-hand sides, rows in the order of those of the side that is applied to them.
+    #[inline(always)]
+    fn take_rhs<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        m: usize,
+        view: &View<'_, T>,
+        first: usize,
+        side: Side,
+        heads: &mut [Head],
+    ) {
+        let rows = match side {
+            Side::U => &*self.from,
+            Side::V => &*self.pivots,
+        };
+        rhs::take(l, view, first, rows, self.rhs, heads);
+        if side == Side::U {
+            factor::apply_transposed(l, self.a, m, self.tau, self.rhs);
+        }
+    }
+
+    /// R' above; below, what is carried along.
     #[inline(always)]
     fn transpose_r<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
         m: usize,
         n: usize,
-        height: usize,
+        carried: Carried,
     ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         let columns = self
             .columns
-            .chunks_exact_mut(jacobi::stride::<L::Vector>(height));
+            .chunks_exact_mut(jacobi::stride::<L::Vector>(n + carried.rows(n)));
         for (p, column) in columns.enumerate() {
             column.fill(zero);
             for (r, entry) in column[..n].iter_mut().enumerate().skip(p) {
                 *entry = self.a[r * m + p];
             }
-            if height > n {
-                column[n + p] = one;
+            match carried {
+                Carried::Nothing => {}
+                Carried::Rotations => column[n + p] = one,
+                Carried::RightHandSides(rows) => {
+                    let rhs = self.rhs.chunks_exact(m);
+                    for (entry, rhs) in column[n..][..rows].iter_mut().zip(rhs) {
+                        *entry = rhs[p];
+                    }
+                }
             }
         }
     }
@@ -241,7 +346,44 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         factor::apply(l, self.a, m, self.tau, self.u);
     }
 
-    /// The values above which singular values count.
+    /// B' U or B' V; and J, where U is to be applied to what comes of it.
+    #[inline(always)]
+    fn project<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        problem: &Problem,
+        height: usize,
+        rhs: usize,
+    ) {
+        let (m, n) = (problem.rows, problem.cols);
+        let Some((_, right)) = problem.composed else {
+            return;
+        };
+        let stride = jacobi::stride::<L::Vector>(height);
+        for (to, column) in self
+            .u
+            .chunks_exact_mut(n)
+            .zip(self.columns.chunks_exact(stride))
+        {
+            to.copy_from_slice(&column[n..][..n]);
+        }
+        let carried = problem.carried();
+        match (right, carried) {
+            (Side::U, Carried::RightHandSides(_)) => {
+                let columns = self.columns.chunks_exact(stride);
+                for (to, column) in self.projected.chunks_exact_mut(rhs).zip(columns) {
+                    to.copy_from_slice(&column[n..][..rhs]);
+                }
+            }
+            (Side::U, _) => {
+                let rotations = (&self.columns[n..], stride);
+                rhs::project(l, (self.rhs, m), rotations, n, self.projected, rhs);
+            }
+            (Side::V, _) => rhs::project(l, (self.rhs, n), (self.v, n), n, self.projected, rhs),
+        }
+    }
+
+    /// The values above which singular values count, and the damping.
     #[inline(always)]
     fn threshold<T: Real, L: Lanes<T, Vector = V>>(
         &self,
@@ -249,8 +391,9 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         call: &Call<'_, T>,
         first: usize,
         heads: &[Head],
-    ) -> V {
-        let (mut largest, mut thresholds) = (l.splat(T::ZERO), l.splat(T::ZERO));
+    ) -> [V; 2] {
+        let mut largest = l.splat(T::ZERO);
+        let (mut thresholds, mut lambdas) = (largest, largest);
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
@@ -259,11 +402,16 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             let cutoff = &call.task.options.cutoff;
             let threshold = threshold(cutoff, first + lane, &call.task.problem, power, largest);
             numbers_mut(&mut thresholds)[lane] = T::not_above(threshold);
+            if let Some(damping) = &call.task.options.damping {
+                let lambda = damping.get(first + lane).ldexp(power);
+                numbers_mut(&mut lambdas)[lane] = T::of(lambda);
+            }
         }
-        thresholds
+        [thresholds, lambdas]
     }
 
-    /// composed = left diag(weights) right'.
+    /// composed = left diag(weights) right', or that times B, whose transpose is known times right; of
+    /// left, U is without Q then.
     #[inline(always)]
     fn compose<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
@@ -272,16 +420,23 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         (left, right): (Side, Side),
     ) {
         let side = |side| match side {
-            Side::U => (&*self.u, problem.rows),
+            Side::U => (&*self.u, u_len(problem)),
             Side::V => (&*self.v, problem.cols),
         };
-        let ((left, rows), (right, cols)) = (side(left), side(right));
+        let (left_side, (left, rows)) = (left, side(left));
+        let (right, cols) = match problem.rhs {
+            None => side(right),
+            Some(rhs) => (&*self.projected, rhs),
+        };
         let zero = l.splat(T::ZERO);
         // Sums over at most n terms, in blocks that keep the order of magnitude of their errors
         // at that of their length's root.
         let n = problem.cols;
         let block = (n as f64).sqrt().ceil() as usize;
-        for (k, to) in self.composed.chunks_exact_mut(rows).enumerate() {
+        let columns = self.composed.chunks_exact_mut(problem.side(left_side));
+        for (k, to) in columns.enumerate() {
+            let (to, rest) = to.split_at_mut(rows);
+            rest.fill(zero);
             for first in (0..n).step_by(block.max(1)) {
                 let partial = &mut self.scratch[..rows];
                 partial.fill(zero);

@@ -112,10 +112,7 @@ mod tests {
     use crate::scalar::Scalar;
 
     fn packed<T: Real>(entries: &[T], m: usize, n: usize) -> (Vec<T>, Vec<u32>, Head) {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
+        let job = Job::svd(Vectors::Thin);
         let problem = Problem::new(m, n, T::DTYPE, job);
         let view = View::col_major(entries, 1, m, n).unwrap();
         let mut packed = vec![T::NAN; m * n];

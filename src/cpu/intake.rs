@@ -188,13 +188,11 @@ mod tests {
         fn run<L: Lanes<f32>>(self, l: L) -> Vec<f32> {
             let (m, lanes) = (self.0, L::LANES);
             let entries: Vec<f32> = (1..=m * lanes).map(|i| i as f32).collect();
-            let job = Job {
-                vectors: Vectors::Thin,
-                composed: None,
-            };
+            let job = Job::svd(Vectors::Thin);
             let options = Options::default();
             let call = Call {
                 view: View::col_major(&entries, lanes, m, 1).unwrap(),
+                rhs: None,
                 task: Task::new::<f32>([lanes, m, 1], job, &options).unwrap(),
                 #[cfg(feature = "gpu")]
                 blocking: true,

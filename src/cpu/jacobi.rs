@@ -33,11 +33,6 @@ fn alone<T, L: Lanes<T>>(n: usize) -> bool {
     L::LANES == 1 && n > FEW
 }
 
-/// Rows of a column of R' and, below it, of the rotations, if they are wanted.
-pub(super) fn height(n: usize, accumulated: bool) -> usize {
-    if accumulated { 2 * n } else { n }
-}
-
 /// The distance of columns: whole lines of the cache, an odd number of them, so that columns spread
 /// over it.
 pub(super) fn stride<V>(height: usize) -> usize {
@@ -46,7 +41,7 @@ pub(super) fn stride<V>(height: usize) -> usize {
 }
 
 /// Rotates pairs of columns until every pair is orthogonal in its first n rows, and the rows below
-/// along with them: of a [`height`] in all and a [`stride`] apart. `norms` is scratch.
+/// along with them: of a `height` in all and a [`stride`] apart. `norms` is scratch.
 ///
 /// The larger column of each pair comes first: in cyclic order (unlike the tournament's) that is
 /// free and saves sweeps. Columns that are negligible stay as they are. Squared norms are computed

@@ -1,7 +1,8 @@
 //! The CPU engine: one-sided Jacobi, a matrix a SIMD lane, on all cores.
 //!
-//! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`, `jacobi` and `delivery` are its steps,
-//! `sums` its dot products, `lanes` its arithmetic.
+//! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
+//! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
+//! products, `lanes` its arithmetic.
 
 mod delivery;
 mod factor;
@@ -14,6 +15,7 @@ mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
 pub(crate) mod product;
+mod rhs;
 mod sums;
 
 use std::any::Any;

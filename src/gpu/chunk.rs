@@ -4,6 +4,7 @@
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::compose::{Composition, Factors};
+use crate::gpu::rhs::{self, Projection};
 use crate::gpu::solve::{self, Scratch};
 use crate::gpu::stream::{Maker, Stream};
 use crate::gpu::{Gpu, columns};
@@ -13,6 +14,8 @@ use crate::planner::gpu::GpuRecipe;
 /// Where a chunk's matrices are, and where its results go: singular values, or weights, among them.
 pub(super) struct Places<'b> {
     pub input: wgpu::BufferBinding<'b>,
+    /// Right-hand sides, if there are any.
+    pub rhs: Option<wgpu::BufferBinding<'b>>,
     pub cutoffs: wgpu::BufferBinding<'b>,
     pub factors: Factors<'b>,
 }
@@ -20,6 +23,7 @@ pub(super) struct Places<'b> {
 /// A chunk, bound.
 pub(super) struct Chunk {
     kernels: Kernels,
+    project: Option<wgpu::BindGroup>,
     compose: Option<wgpu::BindGroup>,
 }
 
@@ -29,33 +33,42 @@ enum Kernels {
 }
 
 impl Chunk {
-    /// `scratch` is for matrices that registers do not hold.
+    /// `scratch` is for matrices that registers do not hold, `projection` for right-hand sides.
     pub fn bind(
         gpu: &Gpu,
         maker: &Maker<'_>,
         problem: &Problem,
         places: &Places<'_>,
         scratch: Option<&Scratch>,
+        projection: Option<&Projection>,
     ) -> Self {
+        let factors = &places.factors;
         Chunk {
             kernels: match scratch {
                 None => Kernels::Columns(columns::bind(gpu, maker, places)),
                 Some(scratch) => Kernels::Staged(scratch.bind(gpu, maker, places)),
             },
+            project: match (projection, problem.composed, &places.rhs) {
+                (Some(projection), Some((_, side)), Some(input)) => {
+                    Some(projection.bind(gpu, maker, side, input, factors))
+                }
+                _ => None,
+            },
             compose: problem
                 .composed
-                .map(|sides| places.factors.bind(gpu, maker, sides)),
+                .map(|sides| factors.bind(gpu, maker, sides, projection, &places.cutoffs)),
         }
     }
 
-    /// Decomposes and composes its first `count` matrices, whose steps are from row to row and from
-    /// column to column.
+    /// Decomposes and composes its first `count` matrices, whose steps, and those of their right-hand
+    /// sides, are from row to row and from column to column.
     pub async fn solve(
         &self,
         stream: &Stream<'_>,
         task: &Task<'_>,
         recipe: &GpuRecipe,
         steps: [usize; 2],
+        rhs_steps: [usize; 2],
         count: usize,
     ) -> Result<(), Error> {
         match &self.kernels {
@@ -65,6 +78,9 @@ impl Chunk {
             Kernels::Staged(groups) => {
                 solve::solve(stream, task, recipe, groups, steps, count).await?;
             }
+        }
+        if let Some(group) = &self.project {
+            rhs::project(stream, task, recipe, group, rhs_steps, count).await?;
         }
         let composition = Composition::of(&task.problem, -task.filter.degree());
         if let (Some(composition), Some(group)) = (composition, &self.compose) {

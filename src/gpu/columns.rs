@@ -57,7 +57,7 @@ pub(super) async fn solve(
             end: end as u32,
             row_stride: row_stride as u32,
             col_stride: col_stride as u32,
-            cutoffs: u32::from(task.options.cutoff.is_each()),
+            cutoffs: u32::from(task.options.has_each()),
             max_sweeps: task.convergence.max_sweeps,
             tolerance: task.convergence.tolerance_f32(),
         };

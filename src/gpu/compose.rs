@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::error::Error;
 use crate::gpu::Gpu;
+use crate::gpu::rhs::Projection;
 use crate::gpu::shader::{Bindings, Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::block;
@@ -24,6 +25,7 @@ struct Params {
     block: u32,
     groups: u32,
     lift: i32,
+    solves: u32,
 }
 
 /// Entries from a matrix of a factor to the next, from a row, from a column.
@@ -49,6 +51,8 @@ pub(super) struct Composition {
     /// Of a matrix that was scaled by 2^p, the result is scaled by 2^(lift p) and judged, in its
     /// state; none where it is zero.
     pub lift: i32,
+    /// Whether columns of the result belong to right-hand sides, which were scaled too.
+    pub solves: bool,
 }
 
 impl Composition {
@@ -57,22 +61,34 @@ impl Composition {
         let (left, right) = problem.composed?;
         let n = problem.cols;
         let steps = |side| Steps {
-            matrix: match side {
-                Side::U => problem.rows * problem.formed_u_cols(),
-                Side::V => n * n,
-            } as u32,
+            matrix: (problem.side(side) * problem.columns_of(side)) as u32,
             row: 1,
             col: problem.side(side) as u32,
+        };
+        let (cols, right) = match problem.rhs {
+            None => (problem.side(right), steps(right)),
+            Some(rhs) => {
+                let (matrix, col) = ((rhs * n) as u32, rhs as u32);
+                (
+                    rhs,
+                    Steps {
+                        matrix,
+                        row: 1,
+                        col,
+                    },
+                )
+            }
         };
         Some(Composition {
             dtype: problem.dtype,
             rows: problem.side(left),
-            cols: problem.side(right),
+            cols,
             inner: n,
             left: steps(left),
-            right: steps(right),
+            right,
             weighted: true,
             lift,
+            solves: problem.rhs.is_some(),
         })
     }
 
@@ -108,6 +124,7 @@ impl Composition {
                 block: block(self.inner),
                 groups,
                 lift: self.lift,
+                solves: u32::from(self.solves),
             };
             let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
             stream.submit(group, &[dispatch]).await?;
@@ -125,23 +142,42 @@ pub(super) struct Factors<'b> {
     pub state: wgpu::BufferBinding<'b>,
 }
 
-impl Factors<'_> {
+impl<'b> Factors<'b> {
+    pub fn side(&self, side: Side) -> &wgpu::BufferBinding<'b> {
+        match side {
+            Side::U => &self.u,
+            Side::V => &self.v,
+        }
+    }
+
+    /// `projection` is of the right-hand sides, if there are any.
     pub fn bind(
         &self,
         gpu: &Gpu,
         maker: &Maker<'_>,
         (left, right): (Side, Side),
+        projection: Option<&Projection>,
+        cutoffs: &wgpu::BufferBinding<'_>,
     ) -> wgpu::BindGroup {
-        let side = |side| match side {
-            Side::U => &self.u,
-            Side::V => &self.v,
+        let unused;
+        let (right, powers) = match projection {
+            None => {
+                unused = maker.buffer("powers", 0);
+                (self.side(right).clone(), unused.as_entire_buffer_binding())
+            }
+            Some(projection) => (
+                projection.projected.as_entire_buffer_binding(),
+                projection.powers.as_entire_buffer_binding(),
+            ),
         };
         let buffers = [
-            side(left),
-            side(right),
+            self.side(left),
+            &right,
             &self.weights,
             &self.composed,
             &self.state,
+            &powers,
+            cutoffs,
         ];
         maker.group(gpu.pipelines.layout(Bindings::Compose), &buffers)
     }

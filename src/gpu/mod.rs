@@ -19,6 +19,7 @@ mod device;
 mod peak;
 mod pipelines;
 pub(crate) mod resident;
+mod rhs;
 mod run;
 mod shader;
 mod shelf;

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::chunk::{Chunk, Places};
 use crate::gpu::compose::{Composition, Factors, Steps};
+use crate::gpu::rhs::Projection;
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
 use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
@@ -39,6 +40,14 @@ pub(crate) struct Results {
     pub seconds: Option<f64>,
 }
 
+/// What a task is given: `count` matrices, and right-hand sides if it takes any, with their steps from row
+/// to row and from column to column.
+pub(crate) struct Given<'b> {
+    pub a: (&'b wgpu::Buffer, [usize; 2]),
+    pub rhs: Option<(&'b wgpu::Buffer, [usize; 2])>,
+    pub count: usize,
+}
+
 /// After so many steps of some bytes a binding may begin.
 fn aligned(step: usize) -> usize {
     ALIGNMENT >> step.trailing_zeros().min(ALIGNMENT.trailing_zeros())
@@ -47,12 +56,14 @@ fn aligned(step: usize) -> usize {
 /// The matrices after which the next of all buffers of a problem may be bound.
 fn alignment(problem: &Problem) -> usize {
     let (size, sizes) = (problem.dtype.size(), problem.sizes());
+    let [rhs_length, rhs_cols] = problem.rhs_size().unwrap_or_default();
     let entries = [
         problem.rows * problem.cols,
         problem.rows * problem.formed_u_cols(),
         problem.cols,
         problem.cols * problem.cols,
         sizes.composed,
+        rhs_length * rhs_cols,
     ];
     entries
         .into_iter()
@@ -143,22 +154,28 @@ impl Gpu {
         self.device.finish(blocking).await
     }
 
-    /// Carries out a task on matrices that lie on the device, with these steps from row to row and
-    /// from column to column. Waits only where the device's time is asked for, and where sweeps ask
+    /// Carries out a task on matrices that lie on the device. Waits only where the device's time is asked for, and where sweeps ask
     /// whether there is anything left to do: in global memory, and very many.
     pub async fn solve_resident<T: Real>(
         &self,
         task: &Task<'_>,
         recipe: &GpuRecipe,
-        (input, steps): (&wgpu::Buffer, [usize; 2]),
-        count: usize,
+        given: Given<'_>,
         blocking: bool,
         encoder: Option<&mut wgpu::CommandEncoder>,
     ) -> Result<Results, Error> {
+        let Given {
+            a: (input, steps),
+            rhs,
+            count,
+        } = given;
         let problem = &task.problem;
         let (n, sizes) = (problem.cols, &task.sizes);
         let u_size = problem.rows * problem.formed_u_cols();
         let v_size = if problem.forms_v() { n * n } else { 0 };
+        let [rhs_length, rhs_cols] = problem.rhs_size().unwrap_or_default();
+        let rhs_size = rhs_length * rhs_cols;
+        let rhs_steps = rhs.map_or([0, 0], |(_, steps)| steps);
         let alignment = alignment(problem);
         let chunk = match recipe.chunk < count {
             true => recipe.chunk / alignment * alignment,
@@ -190,6 +207,7 @@ impl Gpu {
                     seconds: None,
                 };
                 let scratch = Scratch::new(maker, problem, recipe, chunk);
+                let projection = Projection::new(maker, problem, chunk);
                 let mut chunks: Vec<(wgpu::Buffer, Chunk)> = Vec::new();
                 for first in (0..count).step_by(chunk) {
                     let length = chunk.min(count - first);
@@ -206,6 +224,7 @@ impl Gpu {
                     let of = |buffer, per_matrix| bound(buffer, per_matrix, size_of::<T>());
                     let places = Places {
                         input: of(input, problem.rows * n),
+                        rhs: rhs.map(|(rhs, _)| of(rhs, rhs_size)),
                         cutoffs: cutoffs.as_entire_buffer_binding(),
                         factors: Factors {
                             u: of(&results.u, u_size),
@@ -215,7 +234,8 @@ impl Gpu {
                             state: bound(&results.state, STATE_WORDS, 4),
                         },
                     };
-                    let bound = Chunk::bind(self, maker, problem, &places, scratch.as_ref());
+                    let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
+                    let bound = Chunk::bind(self, maker, problem, &places, scratch, projection);
                     chunks.push((cutoffs, bound));
                 }
                 Ok((results, chunks))
@@ -226,7 +246,9 @@ impl Gpu {
             let length = chunk.min(count - first);
             let cutoffs = cutoffs::<T>(task, first, length);
             stream.write(cutoff_buffer, &cutoffs).await?;
-            bound.solve(&stream, task, recipe, steps, length).await?;
+            bound
+                .solve(&stream, task, recipe, steps, rhs_steps, length)
+                .await?;
             task.progress(first + length, count);
         }
         if recorder.is_some() {
@@ -281,6 +303,7 @@ impl Gpu {
             right: steps([right_steps[0], right_steps[2], right_steps[1]]),
             weighted: false,
             lift: 0,
+            solves: false,
         };
         let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;
         let channel = self.channel(0).await?;
@@ -288,7 +311,8 @@ impl Gpu {
         let (result, groups) = self
             .make(&channel, |maker| {
                 let result = maker.buffer("product", self.bytes::<T>(count, rows * cols)?);
-                let unused = [maker.buffer("weights", 0), maker.buffer("state", 0)];
+                let unused =
+                    ["weights", "state", "powers", "cutoffs"].map(|label| maker.buffer(label, 0));
                 let mut groups = Vec::new();
                 for first in (0..count).step_by(chunk) {
                     let length = chunk.min(count - first);
@@ -308,6 +332,8 @@ impl Gpu {
                             &unused[0].as_entire_buffer_binding(),
                             &of(&result, rows * cols, rows * cols),
                             &unused[1].as_entire_buffer_binding(),
+                            &unused[2].as_entire_buffer_binding(),
+                            &unused[3].as_entire_buffer_binding(),
                         ],
                     ));
                 }

@@ -8,10 +8,11 @@ use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::gpu::chunk::{Chunk, Places};
 use crate::gpu::compose::Factors;
+use crate::gpu::rhs::Projection;
 use crate::gpu::solve::Scratch;
 use crate::gpu::state::{
     self, CONVERGED, LOST, NORMAL, OVERFLOWED, PRESENT, RANK, ROTATIONS, SCATTERED, STATE_WORDS,
-    STATUS, SWEEPS,
+    STATUS, SWEEPS, UNSOUND,
 };
 use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
 use crate::host::delivery::{NON_FINITE, status};
@@ -19,7 +20,7 @@ use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::report::Outcome;
+use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 use crate::view::View;
@@ -27,6 +28,7 @@ use crate::view::View;
 /// The buffers of one chunk.
 pub(super) struct Buffers {
     input: wgpu::Buffer,
+    rhs: wgpu::Buffer,
     cutoffs: wgpu::Buffer,
     u: wgpu::Buffer,
     v: wgpu::Buffer,
@@ -61,7 +63,7 @@ impl Gpu {
                 Err(_) => break,
             }
         }
-        let mut packed = Vec::new();
+        let mut packed = [Vec::new(), Vec::new()];
         let mut pending = VecDeque::new();
         for (index, (first, outputs)) in runs.into_iter().enumerate() {
             // Whose buffers come next.
@@ -114,26 +116,20 @@ async fn start<T: Real>(
     buffers: &Buffers,
     first: usize,
     out: &Outputs<'_, T>,
-    packed: &mut Vec<T>,
+    [packed, packed_rhs]: &mut [Vec<T>; 2],
 ) -> Result<Fetched, Error> {
     let problem = &call.task.problem;
     let count = out.outcomes.len();
-    let steps = match call.view.dense(first, count) {
-        Some((entries, steps)) => {
-            stream.write(&buffers.input, entries).await?;
-            steps
-        }
-        None => {
-            pack(&call.view, first, count, packed)?;
-            stream.write(&buffers.input, packed).await?;
-            [1, problem.rows]
-        }
+    let steps = write(stream, &buffers.input, &call.view, first, count, packed).await?;
+    let rhs_steps = match &call.rhs {
+        Some(rhs) => write(stream, &buffers.rhs, rhs, first, count, packed_rhs).await?,
+        None => [0, 0],
     };
     let cutoffs = cutoffs::<T>(&call.task, first, count);
     stream.write(&buffers.cutoffs, &cutoffs).await?;
     buffers
         .bound
-        .solve(stream, &call.task, recipe, steps, count)
+        .solve(stream, &call.task, recipe, steps, rhs_steps, count)
         .await?;
     let parts = [
         Part::new::<u32>(&buffers.state, count * STATE_WORDS),
@@ -143,6 +139,29 @@ async fn start<T: Real>(
         Part::new::<T>(&buffers.composed, out.composed.len()),
     ];
     stream.fetch(&parts).await
+}
+
+/// Writes `count` matrices from `first` on, and tells their steps from row to row and from column to
+/// column.
+async fn write<T: Real>(
+    stream: &Stream<'_>,
+    buffer: &wgpu::Buffer,
+    view: &View<'_, T>,
+    first: usize,
+    count: usize,
+    packed: &mut Vec<T>,
+) -> Result<[usize; 2], Error> {
+    match view.dense(first, count) {
+        Some((entries, steps)) => {
+            stream.write(buffer, entries).await?;
+            Ok(steps)
+        }
+        None => {
+            pack(view, first, count, packed)?;
+            stream.write(buffer, packed).await?;
+            Ok([1, view.rows()])
+        }
+    }
 }
 
 /// Singular values that are read. A call that composes is judged by its composition: nobody sees its
@@ -202,6 +221,8 @@ async fn create<T: Real>(
     let buffers = channel
         .make(gpu, |maker| {
             let input = maker.buffer("input", entries(m * n));
+            let [length, rhs] = problem.rhs_size().unwrap_or_default();
+            let rhs = maker.buffer("right-hand sides", entries(length * rhs));
             let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
             let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
             let v_size = if problem.forms_v() { n * n } else { 0 };
@@ -212,6 +233,7 @@ async fn create<T: Real>(
             let scratch = Scratch::new(maker, problem, recipe, chunk);
             let places = Places {
                 input: input.as_entire_buffer_binding(),
+                rhs: Some(rhs.as_entire_buffer_binding()),
                 cutoffs: cutoffs.as_entire_buffer_binding(),
                 factors: Factors {
                     u: u.as_entire_buffer_binding(),
@@ -221,9 +243,12 @@ async fn create<T: Real>(
                     state: state.as_entire_buffer_binding(),
                 },
             };
-            let bound = Chunk::bind(gpu, maker, problem, &places, scratch.as_ref());
+            let projection = Projection::new(maker, problem, chunk);
+            let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
+            let bound = Chunk::bind(gpu, maker, problem, &places, scratch, projection);
             Buffers {
                 input,
+                rhs,
                 cutoffs,
                 u,
                 v,
@@ -265,22 +290,28 @@ pub(super) fn pack<T: Real>(
 }
 
 /// Numbers that say what a matrix' cutoffs are.
-pub(super) const CUTOFFS: usize = 3;
+pub(super) const CUTOFFS: usize = 5;
 
-/// NaN, and the cutoffs of all matrices, or of each: see shaders/columns_bindings.wgsl.
+/// NaN, and the cutoffs and the damping of all matrices, or of each: see shaders/columns_bindings.wgsl.
 pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> Vec<T> {
-    let cutoff = &task.options.cutoff;
-    let count = if cutoff.is_each() { count } else { 1 };
+    let (cutoff, damping) = (&task.options.cutoff, &task.options.damping);
+    let count = if task.options.has_each() { count } else { 1 };
+    let parts = |number: f64| match number {
+        0.0 => (0.0, 0),
+        _ => {
+            let exponent = number.exponent();
+            (number.ldexp(-exponent), exponent)
+        }
+    };
     let mut numbers = vec![T::NAN];
     for index in first..first + count {
         let (relative, absolute) = cutoff.of(index, task.problem.default_cutoff());
-        let exponent = match absolute {
-            0.0 => 0,
-            _ => absolute.exponent(),
-        };
-        let mantissa = absolute.ldexp(-exponent);
+        let (mantissa, exponent) = parts(absolute);
         // Rounded down: what is above the cutoff by less than a rounding still counts.
         numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
+        let lambda = damping.as_ref().map_or(0.0, |damping| damping.get(index));
+        let (mantissa, exponent) = parts(lambda);
+        numbers.extend([mantissa, exponent.into()].map(T::of));
     }
     numbers
 }
@@ -299,7 +330,10 @@ pub(super) fn outcome_of(state: &[u32]) -> Result<Outcome, Error> {
     let vanished = lost & (PRESENT | NORMAL) == PRESENT;
     let representable = lost & OVERFLOWED == 0 && !vanished;
     Ok(Outcome {
-        status: status(representable, state[STATUS] == CONVERGED),
+        status: match lost & UNSOUND {
+            0 => status(representable, state[STATUS] == CONVERGED),
+            _ => Status::NonFinite,
+        },
         sweeps: state[SWEEPS],
         rotations: state[ROTATIONS],
         rank: state[RANK],

@@ -28,12 +28,14 @@ pub(crate) enum Kernel {
     Place,
     Complete,
     Signs,
+    Weigh,
+    Project,
     Compose,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub const ALL: [Kernel; 18] = [
+    pub const ALL: [Kernel; 20] = [
         Kernel::Columns,
         Kernel::Look,
         Kernel::Sort,
@@ -51,6 +53,8 @@ impl Kernel {
         Kernel::Place,
         Kernel::Complete,
         Kernel::Signs,
+        Kernel::Weigh,
+        Kernel::Project,
         Kernel::Compose,
     ];
 
@@ -73,6 +77,8 @@ impl Kernel {
             Kernel::Place => "place",
             Kernel::Complete => "complete",
             Kernel::Signs => "signs",
+            Kernel::Weigh => "weigh",
+            Kernel::Project => "project",
             Kernel::Compose => "compose",
         }
     }
@@ -155,6 +161,11 @@ impl Kernel {
                 include_str!("../../shaders/team.wgsl"),
                 include_str!("../../shaders/deliver.wgsl"),
             ],
+            Kernel::Weigh | Kernel::Project => &[
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/team.wgsl"),
+                include_str!("../../shaders/rhs.wgsl"),
+            ],
             Kernel::Compose => &[
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/compose.wgsl"),
@@ -167,7 +178,17 @@ impl Kernel {
         use Kernel::*;
         matches!(
             self,
-            Columns | Look | Sort | Arrange | Order | Place | Complete | Signs | Compose
+            Columns
+                | Look
+                | Sort
+                | Arrange
+                | Order
+                | Place
+                | Complete
+                | Signs
+                | Weigh
+                | Project
+                | Compose
         )
     }
 
@@ -182,6 +203,7 @@ impl Kernel {
             }
             Order => Bindings::Order,
             Place | Complete | Signs => Bindings::Deliver,
+            Weigh | Project => Bindings::Rhs,
             Compose => Bindings::Compose,
         }
     }
@@ -195,16 +217,18 @@ pub(crate) enum Bindings {
     Solve,
     Order,
     Deliver,
+    Rhs,
     Compose,
 }
 
 impl Bindings {
-    pub const ALL: [Bindings; 6] = [
+    pub const ALL: [Bindings; 7] = [
         Bindings::Columns,
         Bindings::Intake,
         Bindings::Solve,
         Bindings::Order,
         Bindings::Deliver,
+        Bindings::Rhs,
         Bindings::Compose,
     ];
 
@@ -218,7 +242,8 @@ impl Bindings {
             Bindings::Solve => &[W, W, W, W, W, W, W],
             Bindings::Order => &[R, R, W, W, W],
             Bindings::Deliver => &[W, R, R, R, R, W, W, W],
-            Bindings::Compose => &[R, R, R, W, W],
+            Bindings::Rhs => &[R, R, W, W, W],
+            Bindings::Compose => &[R, R, R, W, W, R, R],
         }
     }
 }
@@ -290,7 +315,9 @@ impl Blueprint {
             | Kernel::Order
             | Kernel::Place
             | Kernel::Complete
-            | Kernel::Signs => recipe.workgroup,
+            | Kernel::Signs
+            | Kernel::Weigh
+            | Kernel::Project => recipe.workgroup,
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
                 recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
             }
@@ -443,7 +470,7 @@ mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
     use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
-    use crate::planner::{Convergence, Job, Side, Tuning};
+    use crate::planner::{Convergence, Job, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -495,16 +522,8 @@ mod tests {
     }
 
     /// Checks every kernel of one problem.
-    fn every(
-        rows: usize,
-        cols: usize,
-        vectors: Vectors,
-        composed: Option<(Side, Side)>,
-        dtype: Dtype,
-        limits: &Limits,
-        tuning: &Tuning,
-    ) {
-        let problem = Problem::new(rows, cols, dtype, Job { vectors, composed });
+    fn every(rows: usize, cols: usize, job: Job, dtype: Dtype, limits: &Limits, tuning: &Tuning) {
+        let problem = Problem::new(rows, cols, dtype, job);
         let convergence = Convergence::new(&problem, &Options::default());
         let recipe = GpuRecipe::new(&problem, &convergence, limits, tuning).unwrap();
         for kernel in Kernel::ALL {
@@ -525,17 +544,13 @@ mod tests {
             };
             for dtype in [Dtype::F32, Dtype::F64] {
                 for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
-                    every(rows, cols, Vectors::Thin, None, dtype, &limits, &tuning);
+                    every(rows, cols, Job::svd(Vectors::Thin), dtype, &limits, &tuning);
                 }
                 // Texts differ by what is asked for, and by orientation.
-                let pinv = Some((Side::V, Side::U));
-                for (vectors, composed) in [
-                    (Vectors::None, None),
-                    (Vectors::Full, None),
-                    (Vectors::None, pinv),
-                ] {
+                let [values, full] = [Vectors::None, Vectors::Full].map(Job::svd);
+                for job in [values, full, Job::pinv(), Job::lstsq(2)] {
                     for (rows, cols) in [(5, 3), (3, 5)] {
-                        every(rows, cols, vectors, composed, dtype, &limits, &tuning);
+                        every(rows, cols, job, dtype, &limits, &tuning);
                     }
                 }
             }

@@ -128,6 +128,7 @@ impl Scratch {
             input,
             cutoffs,
             factors,
+            ..
         } = places;
         let whole = wgpu::Buffer::as_entire_buffer_binding;
         let [a, x, j, u] = [&self.a, &self.x, &self.j, &self.u].map(whole);
@@ -394,7 +395,7 @@ impl Solver<'_, '_> {
         let params = OrderParams {
             cols: problem.cols as u32,
             groups,
-            cutoffs: u32::from(self.task.options.cutoff.is_each()),
+            cutoffs: u32::from(self.task.options.has_each()),
             composes: u32::from(problem.composed.is_some()),
         };
         let dispatch = Dispatch::new(&pipeline, params, [groups, self.count]);

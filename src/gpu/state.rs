@@ -18,3 +18,4 @@ pub(super) const NON_FINITE: u32 = 4;
 pub(super) const OVERFLOWED: u32 = 1;
 pub(super) const PRESENT: u32 = 2;
 pub(super) const NORMAL: u32 = 4;
+pub(super) const UNSOUND: u32 = 8;

@@ -105,10 +105,7 @@ mod tests {
     use crate::scalar::Dtype;
 
     fn problem(n: usize) -> Problem {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
+        let job = Job::svd(Vectors::Thin);
         Problem::new(n, n, Dtype::F32, job)
     }
 

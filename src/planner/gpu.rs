@@ -1,5 +1,7 @@
 //! Recipes for the GPU engine.
 
+#[cfg(feature = "gpu")]
+use crate::planner::Side;
 use crate::planner::{Convergence, Problem, Tuning, work};
 use crate::scalar::Dtype;
 
@@ -136,8 +138,21 @@ impl GpuRecipe {
         let (m64, n64, size64) = (m as u64, n as u64, size as u64);
         let u_size = m64 * problem.formed_u_cols() as u64;
         let composed = problem.sizes().composed as u64;
+        let [length, rhs] = problem.rhs_size().unwrap_or_default().map(|n| n as u64);
         let rows = m64 * (size64 + 4);
-        let widest = (size64 * u_size.max(m64 * n64).max(composed).max(2 * n64 + 4)).max(rows);
+        let entries = [
+            u_size,
+            m64 * n64,
+            composed,
+            2 * n64 + 6,
+            length.saturating_mul(rhs),
+            n64 * rhs,
+        ];
+        let widest = entries
+            .into_iter()
+            .fold(0, u64::max)
+            .saturating_mul(size64)
+            .max(rows);
         let widest = widest.max(STATE_BYTES);
         // Everything that is read back at once.
         let readback = size64 * (u_size + n64 * n64 + n64).max(composed) + 32;
@@ -203,7 +218,8 @@ impl GpuRecipe {
             .step()
             .max(iterations.form_u())
             .max(iterations.complete())
-            .max(iterations.sort_step());
+            .max(iterations.sort_step())
+            .max(iterations.rhs(length, rhs));
         if longest > limits.iterations {
             return Err(format!(
                 "a {m}x{n} matrix takes {longest} iterations of a loop, but the driver may leave loops after {}",
@@ -257,8 +273,21 @@ impl GpuRecipe {
             completed_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * 10 * n64 * n64)
                 .min(limits.iterations / iterations.complete())
                 .max(1) as u32,
-            composed_per_submit: bounded(2 * composed * n64).min(workgroups) as usize,
+            composed_per_submit: bounded(
+                (2 * n64).saturating_mul(composed.saturating_add(length.saturating_mul(rhs))),
+            )
+            .min(workgroups) as usize,
         })
+    }
+
+    /// Invocations that share a column of one side.
+    #[cfg(feature = "gpu")]
+    pub fn lanes_of(&self, side: Side) -> u32 {
+        let lanes = match side {
+            Side::U => self.column_lanes,
+            Side::V => self.pair_lanes,
+        };
+        lanes.min(self.workgroup)
     }
 
     /// How many of a call's matrices lie on the device at a time: where there is work for several
@@ -457,6 +486,24 @@ impl Iterations {
         stores + 3 * (self.cols * (self.cols + 1)).div_ceil(self.workgroup) + 32
     }
 
+    /// So many right-hand sides of some length: their scales, and what is left of them. As if no workgroup
+    /// did more than one, which is so up to 65535 of them.
+    fn rhs(&self, length: u64, rhs: u64) -> u64 {
+        if rhs == 0 {
+            return 0;
+        }
+        let lanes = if length == self.rows {
+            self.column_lanes
+        } else {
+            self.pair_lanes
+        };
+        let lanes = lanes.min(self.workgroup);
+        let turns = (rhs * self.cols).div_ceil(65535);
+        let weigh = length.div_ceil(self.workgroup) + Self::tree(self.workgroup) + 1;
+        let project = Self::share(length, lanes) + Self::tree(lanes) + 1;
+        turns * weigh.max(project)
+    }
+
     /// U in global memory.
     fn form_u(&self) -> u64 {
         let lanes = self.column_lanes;
@@ -471,10 +518,7 @@ mod tests {
     use crate::planner::Job;
 
     fn problem(rows: usize, cols: usize, dtype: Dtype) -> Problem {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
+        let job = Job::svd(Vectors::Thin);
         Problem::new(rows, cols, dtype, job)
     }
 

@@ -12,7 +12,7 @@ pub(crate) mod choice;
 pub(crate) mod gpu;
 
 use crate::options::{Options, Vectors};
-use crate::report::{Outcome, Status};
+use crate::report::{Backend, Outcome, Status};
 use crate::scalar::Dtype;
 
 /// The factor of a decomposition that a composition takes on one side.
@@ -37,6 +37,35 @@ pub(crate) struct Job {
     pub vectors: Vectors,
     /// left diag(f(sigma)) right', if it is to be formed.
     pub composed: Option<(Side, Side)>,
+    /// So many right-hand sides a matrix, to which the composition is applied without being formed.
+    pub rhs: Option<usize>,
+}
+
+impl Job {
+    /// Singular values, and vectors.
+    pub fn svd(vectors: Vectors) -> Self {
+        Job {
+            vectors,
+            composed: None,
+            rhs: None,
+        }
+    }
+
+    /// V diag(f(sigma)) U'.
+    pub fn pinv() -> Self {
+        Job {
+            composed: Some((Side::V, Side::U)),
+            ..Job::svd(Vectors::None)
+        }
+    }
+
+    /// V diag(f(sigma)) U' B, for so many columns of B.
+    pub fn lstsq(columns: usize) -> Self {
+        Job {
+            rhs: Some(columns),
+            ..Job::pinv()
+        }
+    }
 }
 
 /// What the kernels compute: `rows >= cols`, and sides named accordingly.
@@ -50,6 +79,8 @@ pub(crate) struct Problem {
     /// Vectors that the caller wants back.
     pub vectors: Vectors,
     pub composed: Option<(Side, Side)>,
+    /// So many right-hand sides, to which the composition is applied.
+    pub rhs: Option<usize>,
 }
 
 impl Problem {
@@ -68,6 +99,7 @@ impl Problem {
                     (l, r)
                 }
             }),
+            rhs: job.rhs,
         }
     }
 
@@ -80,7 +112,8 @@ impl Problem {
         }
     }
 
-    /// Columns of U that must be formed: the caller's, or those that a composition needs.
+    /// Columns of U that must be formed: the caller's, or those that a composition needs. The CPU applies
+    /// compositions without forming U.
     pub fn formed_u_cols(&self) -> usize {
         match self.composed {
             Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
@@ -97,6 +130,32 @@ impl Problem {
     /// Whether rotations are accumulated: only U needs them.
     pub fn accumulates(&self) -> bool {
         self.formed_u_cols() > 0
+    }
+
+    /// What the CPU rotates along with R'.
+    pub fn carried(&self) -> Carried {
+        match (self.composed, self.rhs) {
+            (Some((Side::U, _)), Some(_)) => Carried::Rotations,
+            (Some((_, Side::U)), Some(rhs)) if rhs <= self.cols => Carried::RightHandSides(rhs),
+            (Some((_, Side::V)), Some(_)) => Carried::Nothing,
+            _ if self.accumulates() => Carried::Rotations,
+            _ => Carried::Nothing,
+        }
+    }
+
+    /// The length of the right-hand sides, if there are any, and their number.
+    pub fn rhs_size(&self) -> Option<[usize; 2]> {
+        let (_, right) = self.composed?;
+        Some([self.side(right), self.rhs?])
+    }
+
+    /// And the number of those that are formed.
+    #[cfg(feature = "gpu")]
+    pub fn columns_of(&self, side: Side) -> usize {
+        match side {
+            Side::U => self.formed_u_cols(),
+            Side::V => self.cols,
+        }
     }
 
     /// The length of the vectors of one side.
@@ -119,15 +178,36 @@ impl Problem {
                 Vectors::None => 0,
                 _ => product(self.cols, self.cols),
             },
-            composed: self
-                .composed
-                .map_or(0, |(l, r)| product(self.side(l), self.side(r))),
+            composed: self.composed.map_or(0, |(l, r)| {
+                product(self.side(l), self.rhs.unwrap_or(self.side(r)))
+            }),
         }
     }
 
     /// eps * max(m, n): the default relative cutoff.
     pub fn default_cutoff(&self) -> f64 {
         2.0 * self.dtype.unit_roundoff() * self.rows as f64
+    }
+}
+
+/// What lies below R' and is rotated along with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    Nothing,
+    /// I at first, and J at last.
+    Rotations,
+    /// So many rows, B' Q at first and B' U at last.
+    RightHandSides(usize),
+}
+
+impl Carried {
+    /// Its rows, of n columns.
+    pub fn rows(self, n: usize) -> usize {
+        match self {
+            Carried::Nothing => 0,
+            Carried::Rotations => n,
+            Carried::RightHandSides(rows) => rows,
+        }
     }
 }
 
@@ -295,7 +375,10 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
     let parts = [
         product(m, n),
         product(3 * n, n),
-        product(m, problem.formed_u_cols() as u64),
+        match problem.rhs {
+            None => product(m, problem.formed_u_cols() as u64),
+            Some(rhs) => product(m + n, rhs as u64),
+        },
         problem.sizes().composed as u64,
     ];
     let entries = parts
@@ -318,16 +401,30 @@ fn work(problem: &Problem) -> u64 {
 
 /// Floating-point operations that the kernels carry out for matrices with so many sweeps and
 /// rotations; a fused multiply-add is two.
-pub(crate) fn executed(problem: &Problem, outcomes: &[Outcome]) -> f64 {
+pub(crate) fn executed(problem: &Problem, backend: Backend, outcomes: &[Outcome]) -> f64 {
     let (m, n) = (problem.rows as f64, problem.cols as f64);
     // A reflection of a column is a dot product and an update, and the pivoting takes its norm.
     let factor = (3.0 * m - n) * n * n;
-    let form_u = 2.0 * (2.0 * m - n) * n * problem.formed_u_cols() as f64;
+    let formed = problem.formed_u_cols() as f64;
+    // Columns that Q, or Q', is applied to; further products; rows that are rotated along.
+    let (reflected, products, carried) = match (problem.rhs_size(), backend) {
+        (Some([length, rhs]), Backend::Gpu) => (formed, (length * rhs) as f64 * n, formed.min(n)),
+        (Some([_, rhs]), _) => {
+            let carried = problem.carried();
+            let products = match carried {
+                Carried::RightHandSides(_) => 0.0,
+                _ => rhs as f64 * n * n,
+            };
+            (rhs as f64, products, carried.rows(problem.cols) as f64)
+        }
+        (None, _) => (formed, 0.0, formed.min(n)),
+    };
+    let form_u = 2.0 * (2.0 * m - n) * n * reflected + 2.0 * products;
     let normalise = 3.0 * n * n;
     let compose = 2.0 * problem.sizes().composed as f64 * n;
-    // Three dot products a pair; a rotation of columns of R' and, where U is formed, of J.
+    // Three dot products a pair; a rotation of columns of R' and of what is carried along.
     let sweep = 0.5 * n * (n - 1.0) * 6.0 * n;
-    let rotation = if problem.accumulates() { 16.0 } else { 8.0 } * n;
+    let rotation = 8.0 * (n + carried);
     outcomes
         .iter()
         .filter(|outcome| outcome.status != Status::NonFinite)
@@ -350,7 +447,7 @@ mod tests {
     fn a_wide_matrix_is_planned_as_its_transpose() {
         let job = Job {
             vectors: Vectors::Full,
-            composed: Some((Side::V, Side::U)),
+            ..Job::pinv()
         };
         let wide = Problem::new(3, 7, Dtype::F32, job);
         assert!(wide.transposed);
@@ -369,10 +466,7 @@ mod tests {
 
     #[test]
     fn lanes_are_taken_where_enough_of_them_work_and_the_caches_hold_them() {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
+        let job = Job::svd(Vectors::Thin);
         let mut tuning = Tuning::default();
         let recipe = |n, count, tuning: &Tuning| {
             let problem = Problem::new(n, n, Dtype::F32, job);
@@ -394,10 +488,7 @@ mod tests {
 
     #[test]
     fn tolerance_and_sweeps_derive_from_type_and_shape() {
-        let job = Job {
-            vectors: Vectors::Thin,
-            composed: None,
-        };
+        let job = Job::svd(Vectors::Thin);
         let of = |n, dtype| Convergence::new(&Problem::new(n, n, dtype, job), &Options::default());
         let u = Dtype::F32.unit_roundoff();
         assert_eq!(of(3, Dtype::F32).tolerance, 4.0 * u);

@@ -1,4 +1,4 @@
-//! Singular values in f64 from nalgebra, or from faer where nalgebra's factors do not reconstruct
+//! Decompositions in f64 from nalgebra, or from faer where nalgebra's factors do not reconstruct
 //! the matrix: a reference is a factorisation whose own invariants hold.
 
 use faer::linalg::solvers::Svd as FaerSvd;
@@ -18,33 +18,57 @@ fn holds(a: &DMatrix<f64>, u: &DMatrix<f64>, sigma: &[f64], vt: &DMatrix<f64>) -
     residual <= INVARIANT * a.norm() && u_loss <= INVARIANT && v_loss <= INVARIANT
 }
 
+/// U, sigma and V' of a matrix, in any order.
+pub struct Factors {
+    pub u: DMatrix<f64>,
+    pub sigma: Vec<f64>,
+    pub vt: DMatrix<f64>,
+}
+
 /// The singular values of a column-major m x n matrix, descending.
 pub fn singular_values(entries: &[f64], m: usize, n: usize) -> Result<Vec<f64>, String> {
     if m.min(n) == 0 {
         return Ok(Vec::new());
     }
+    let mut sigma = factors(entries, m, n)?.sigma;
+    sigma.sort_by(|a, b| b.total_cmp(a));
+    Ok(sigma)
+}
+
+/// The thin decomposition of a column-major m x n matrix that is not empty.
+pub fn factors(entries: &[f64], m: usize, n: usize) -> Result<Factors, String> {
+    let k = m.min(n);
     // Entries are brought to 1: neither library scales, and squares of 1e-200 are nothing.
     let largest = entries.iter().fold(0.0f64, |l, x| l.max(x.abs()));
     if largest == 0.0 {
-        return Ok(vec![0.0; m.min(n)]);
+        return Ok(Factors {
+            u: DMatrix::identity(m, k),
+            sigma: vec![0.0; k],
+            vt: DMatrix::identity(k, n),
+        });
     }
     let power = largest.log2().floor();
     let a = DMatrix::from_iterator(m, n, entries.iter().map(|&x| scaled(x, -power)));
+    let unscaled = |mut sigma: Vec<f64>| {
+        sigma.iter_mut().for_each(|s| *s = scaled(*s, power));
+        sigma
+    };
     let svd = a.clone().svd(true, true);
-    if let (Some(u), Some(vt)) = (&svd.u, &svd.v_t) {
+    if let (Some(u), Some(vt)) = (svd.u, svd.v_t) {
         let sigma: Vec<f64> = svd.singular_values.iter().copied().collect();
-        if holds(&a, u, &sigma, vt) {
-            return Ok(descending(sigma, power));
+        if holds(&a, &u, &sigma, &vt) {
+            let sigma = unscaled(sigma);
+            return Ok(Factors { u, sigma, vt });
         }
     }
     let f = faer::Mat::from_fn(m, n, |i, j| a[(i, j)]);
     let svd = FaerSvd::new_thin(f.as_ref()).map_err(|e| format!("faer: {e:?}"))?;
-    let k = m.min(n);
     let u = DMatrix::from_fn(m, k, |i, j| svd.U()[(i, j)]);
     let vt = DMatrix::from_fn(k, n, |i, j| svd.V()[(j, i)]);
     let sigma: Vec<f64> = (0..k).map(|i| svd.S()[i]).collect();
     if holds(&a, &u, &sigma, &vt) {
-        return Ok(descending(sigma, power));
+        let sigma = unscaled(sigma);
+        return Ok(Factors { u, sigma, vt });
     }
     Err(format!(
         "neither nalgebra nor faer factors this {m}x{n} matrix"
@@ -55,9 +79,4 @@ pub fn singular_values(entries: &[f64], m: usize, n: usize) -> Result<Vec<f64>, 
 fn scaled(x: f64, p: f64) -> f64 {
     let half = (p / 2.0).trunc();
     x * 2f64.powi(half as i32) * 2f64.powi((p - half) as i32)
-}
-
-fn descending(mut sigma: Vec<f64>, power: f64) -> Vec<f64> {
-    sigma.sort_by(|a, b| b.total_cmp(a));
-    sigma.into_iter().map(|s| scaled(s, power)).collect()
 }

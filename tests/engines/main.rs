@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod interop;
+mod lstsq;
 mod resident;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -1099,6 +1100,12 @@ impl Suite {
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);
         self.add::<T>("laws", laws::<T>);
+        self.add::<T>("lstsq", lstsq::random::<T>);
+        self.add::<T>("lstsq-hard", lstsq::hard_matrices::<T>);
+        self.add::<T>("lstsq-isolation", lstsq::isolation::<T>);
+        self.add::<T>("lstsq-scales", lstsq::scales::<T>);
+        self.add::<T>("lstsq-damped", lstsq::damped::<T>);
+        self.add::<T>("lstsq-places", lstsq::places::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));

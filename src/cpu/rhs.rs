@@ -1,0 +1,70 @@
+//! Right-hand sides side by side, a matrix a lane: taken in, and what is left of them once a factor is
+//! applied.
+
+use crate::cpu::head::Head;
+use crate::cpu::lanes::{Lanes, numbers};
+use crate::cpu::sums::dot;
+use crate::scalar::Real;
+use crate::view::View;
+
+/// Copies the right-hand sides of matrices from `first` on into lanes, row i of lane l from row
+/// `rows[i]` of its matrix, and decides the scale of each: powers of two that bring the largest entry of
+/// each column to 1, so that no column's size harms another. What is not finite becomes zeros. `heads`
+/// has as many for each matrix as it has columns.
+#[inline(always)]
+pub(super) fn take<T: Real, L: Lanes<T>>(
+    l: L,
+    view: &View<'_, T>,
+    first: usize,
+    rows: &[L::Vector],
+    to: &mut [L::Vector],
+    heads: &mut [Head],
+) {
+    let (len, cols) = (rows.len(), view.cols());
+    to.fill(l.splat(T::ZERO));
+    let entries: &mut [T] = bytemuck::cast_slice_mut(to);
+    for (lane, heads) in heads.chunks_exact_mut(cols).enumerate() {
+        let columns = entries.chunks_exact_mut(len * L::LANES);
+        for ((j, head), to) in heads.iter_mut().enumerate().zip(columns) {
+            let column = view.column_of(first + lane, j);
+            let (mut largest, mut finite) = (T::ZERO, true);
+            for i in 0..len {
+                let entry = column.at(i);
+                finite &= entry.finite();
+                let size = entry.abs();
+                largest = if size > largest { size } else { largest };
+            }
+            let power = match finite && largest > T::ZERO {
+                true => -largest.exponent(),
+                false => 0,
+            };
+            *head = Head { power, finite };
+            if !finite {
+                continue;
+            }
+            let [half, rest] = head.factors::<T>();
+            for (to, row) in to[lane..].iter_mut().step_by(L::LANES).zip(rows) {
+                let row = numbers::<T, _>(row)[lane].index();
+                *to = column.at(row as usize) * half * rest;
+            }
+        }
+    }
+}
+
+/// to = B' R, a column of `to` for each column of R, whose first `len` rows count, as of the columns
+/// of B; these lie so many vectors apart.
+#[inline(always)]
+pub(super) fn project<T: Real, L: Lanes<T>>(
+    l: L,
+    (b, b_step): (&[L::Vector], usize),
+    (r, r_step): (&[L::Vector], usize),
+    len: usize,
+    to: &mut [L::Vector],
+    cols: usize,
+) {
+    for (to, r) in to.chunks_exact_mut(cols).zip(r.chunks(r_step)) {
+        for (to, b) in to.iter_mut().zip(b.chunks(b_step)) {
+            *to = dot(l, &b[..len], &r[..len]);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What a factor of a decomposition leaves of right-hand sides.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::call::Task;
+use crate::error::Error;
+use crate::gpu::Gpu;
+use crate::gpu::compose::Factors;
+use crate::gpu::shader::{Bindings, Blueprint, Kernel};
+use crate::gpu::stream::{Dispatch, Maker, Stream};
+use crate::planner::gpu::{GpuRecipe, block};
+use crate::planner::{Problem, Side};
+
+/// As `Params` in shaders/rhs.wgsl.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    length: u32,
+    cols: u32,
+    inner: u32,
+    factor_size: u32,
+    row_stride: u32,
+    col_stride: u32,
+    first: u32,
+    block: u32,
+    lanes: u32,
+    groups: u32,
+}
+
+/// What lies on the device of the right-hand sides of one chunk after the other.
+pub(super) struct Projection {
+    /// The scale of each.
+    pub powers: wgpu::Buffer,
+    /// The transpose of what the factor leaves of them.
+    pub projected: wgpu::Buffer,
+}
+
+impl Projection {
+    /// For so many matrices, if they have right-hand sides.
+    pub fn new(maker: &Maker<'_>, problem: &Problem, chunk: usize) -> Option<Self> {
+        let [_, rhs] = problem.rhs_size()?;
+        let entries = chunk * rhs * problem.cols;
+        Some(Projection {
+            powers: maker.buffer("powers", chunk * rhs * 4),
+            projected: maker.buffer("projected", entries * problem.dtype.size()),
+        })
+    }
+
+    pub fn bind(
+        &self,
+        gpu: &Gpu,
+        maker: &Maker<'_>,
+        side: Side,
+        input: &wgpu::BufferBinding<'_>,
+        factors: &Factors<'_>,
+    ) -> wgpu::BindGroup {
+        let buffers = [
+            input,
+            factors.side(side),
+            &self.powers.as_entire_buffer_binding(),
+            &self.projected.as_entire_buffer_binding(),
+            &factors.state,
+        ];
+        maker.group(gpu.pipelines.layout(Bindings::Rhs), &buffers)
+    }
+}
+
+/// Scales and projects the right-hand sides of the first `count` matrices, whose steps are from row to
+/// row and from column to column.
+pub(super) async fn project(
+    stream: &Stream<'_>,
+    task: &Task<'_>,
+    recipe: &GpuRecipe,
+    group: &wgpu::BindGroup,
+    [row_stride, col_stride]: [usize; 2],
+    count: usize,
+) -> Result<(), Error> {
+    let (problem, gpu) = (&task.problem, stream.gpu);
+    let (Some([length, rhs]), Some((_, side))) = (problem.rhs_size(), problem.composed) else {
+        return Ok(());
+    };
+    let pipeline = async |kernel| {
+        let blueprint = Blueprint::new(kernel, problem, recipe);
+        gpu.pipelines.get(&gpu.device, blueprint).await
+    };
+    let (weigh, project) = (
+        pipeline(Kernel::Weigh).await?,
+        pipeline(Kernel::Project).await?,
+    );
+    let lanes = recipe.lanes_of(side);
+    let most = gpu.limits.workgroups;
+    let entries = (rhs * problem.cols) as u32;
+    for first in (0..count).step_by(recipe.composed_per_submit) {
+        let matrices = recipe.composed_per_submit.min(count - first) as u32;
+        let params = Params {
+            length: length as u32,
+            cols: rhs as u32,
+            inner: problem.cols as u32,
+            factor_size: (length * problem.columns_of(side)) as u32,
+            row_stride: row_stride as u32,
+            col_stride: col_stride as u32,
+            first: first as u32,
+            block: block(length.div_ceil(lanes as usize)),
+            lanes,
+            groups: 0,
+        };
+        let spread = |pipeline, groups: u32| {
+            let groups = groups.min(most);
+            Dispatch::new(pipeline, Params { groups, ..params }, [groups, matrices])
+        };
+        let dispatches = [
+            spread(&weigh, rhs as u32),
+            spread(&project, entries.div_ceil(recipe.workgroup / lanes)),
+        ];
+        stream.submit(group, &dispatches).await?;
+    }
+    Ok(())
+}

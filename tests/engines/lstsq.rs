@@ -1,0 +1,493 @@
+//! Least squares, damped and not.
+
+use batched_svd::{
+    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Status, View, ViewMut, verify,
+};
+use nalgebra::{DMatrix, DVector};
+
+use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol};
+use crate::common::matrices::{hard, integers, normal, scaled};
+use crate::common::reference::{Factors, factors};
+
+fn wrong(e: Error) -> String {
+    e.to_string()
+}
+
+fn solve<T: Real>(
+    engine: &Engine,
+    a: &Batch<T>,
+    b: &Batch<T>,
+    options: &Options,
+) -> Result<Lstsq<T>, String> {
+    let lstsq = engine.lstsq(a, b, options).map_err(wrong)?;
+    if let Some((index, status)) = lstsq.report.failures().next() {
+        return Err(format!("matrix {index} ended as {status}"));
+    }
+    Ok(lstsq)
+}
+
+/// The solution in f64 over the `rank` largest singular values, which may be damped; with the largest and
+/// the smallest of them and what the solution leaves of b.
+fn reference(
+    a: &[f64],
+    b: &[f64],
+    n: usize,
+    rank: usize,
+    lambda: f64,
+) -> Result<[Vec<f64>; 3], String> {
+    let m = b.len();
+    let Factors { u, sigma, vt } = factors(a, m, n)?;
+    let mut order: Vec<usize> = (0..sigma.len()).collect();
+    order.sort_by(|&i, &j| sigma[j].total_cmp(&sigma[i]));
+    let b = DVector::from_column_slice(b);
+    let mut x = DVector::zeros(n);
+    let kept = &order[..rank];
+    for &c in kept {
+        let weight = 1.0 / (sigma[c] + lambda * (lambda / sigma[c]));
+        x += vt.row(c).transpose() * (weight * u.column(c).dot(&b));
+    }
+    let left = &b - DMatrix::from_column_slice(m, n, a) * &x;
+    let ends = kept.first().zip(kept.last());
+    let ends = ends.map_or(vec![1.0, 1.0], |(&i, &k)| vec![sigma[i], sigma[k]]);
+    Ok([x.as_slice().to_vec(), ends, left.as_slice().to_vec()])
+}
+
+fn norm(x: &[f64]) -> f64 {
+    let largest = x.iter().fold(0.0f64, |l, x| l.max(x.abs()));
+    match largest {
+        0.0 => 0.0,
+        _ => largest * x.iter().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt(),
+    }
+}
+
+/// Holds solutions to the promised bound; in f64, where no reference is sharp enough, to what makes a
+/// solution: the normal equations, and no part in the null space.
+fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T>, String> {
+    let (m, n) = (a.rows(), a.cols());
+    let lstsq = solve(engine, a, b, &Options::default())?;
+    let tol = tol::<T>(m, n);
+    let ranks = engine.pinv(a, &Options::default()).map_err(wrong)?.report;
+    // What the cutoff may take away of A.
+    let cut = 2.0 * T::DTYPE.unit_roundoff() * (m.max(n) * m.min(n)) as f64;
+    let sides = verify::least_squares(a, &lstsq.solution, b).map_err(wrong)?;
+    for (index, [_, normal]) in sides.into_iter().enumerate() {
+        let what = format!("normal equations of {m}x{n}, matrix {index}");
+        at_most(&what, normal, tol + cut)?;
+    }
+    for index in 0..a.count() {
+        let rank = lstsq.report.outcomes[index].rank as usize;
+        ensure(rank == ranks.outcomes[index].rank as usize, || {
+            format!("matrix {index} has rank {rank} here, another in pinv")
+        })?;
+        if m.min(n) == 0 {
+            let zero = lstsq.solution.as_slice().iter().all(|x| *x == T::ZERO);
+            ensure(zero, || "a solution of nothing".into())?;
+            continue;
+        }
+        let entries = in_f64(a.matrix(index));
+        let sides = b.matrix(index).chunks_exact(m).map(in_f64);
+        let found = lstsq.solution.matrix(index).chunks_exact(n).map(in_f64);
+        for (column, (b, found)) in sides.zip(found).enumerate() {
+            let what = format!("of {m}x{n}, matrix {index} (rank {rank}), column {column}");
+            let [x, ends, left] = reference(&entries, &b, n, rank, 0.0)?;
+            let (condition, smallest) = (ends[0] / ends[1], ends[1]);
+            let size = condition * norm(&x) + (condition * norm(&left) + norm(&b)) / smallest;
+            if T::DTYPE == Dtype::F32 {
+                let error: Vec<f64> = x.iter().zip(&found).map(|(x, y)| x - y).collect();
+                at_most(&format!("error {what}"), norm(&error), 8.0 * tol * size)?;
+                continue;
+            }
+            let v = factors(&entries, m, n)?;
+            let mut order: Vec<usize> = (0..v.sigma.len()).collect();
+            order.sort_by(|&i, &j| v.sigma[j].total_cmp(&v.sigma[i]));
+            let found = DVector::from_column_slice(&found);
+            let mut inside = DVector::zeros(n);
+            for &c in &order[..rank] {
+                inside += v.vt.row(c).transpose() * (v.vt.row(c) * &found)[0];
+            }
+            let outside = norm((found - inside).as_slice());
+            at_most(&format!("null part {what}"), outside, 8.0 * tol * size)?;
+        }
+    }
+    Ok(lstsq)
+}
+
+/// Random systems of all shapes, of full rank and not, with few and with many right-hand sides.
+pub fn random<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n, count) in [
+        (0, 4, 2),
+        (4, 0, 2),
+        (4, 4, 0),
+        (1, 1, 4),
+        (2, 2, 300),
+        (3, 2, 40),
+        (2, 3, 40),
+        (6, 7, 40),
+        (8, 8, 40),
+        (20, 6, 20),
+        (6, 20, 20),
+        (33, 31, 2),
+        (31, 40, 2),
+        (1000, 16, 2),
+        (16, 300, 2),
+        (65536, 1, 1),
+        (1, 65536, 1),
+        (70, 70, 1),
+    ] {
+        let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
+        for cols in [1, 3, n.min(40) + 2] {
+            if m.max(n) > 1000 && cols > 3 {
+                continue;
+            }
+            let b = normal::<T>(count, m, cols, (7 * m + cols) as u64);
+            check(engine, &a, &b)?;
+        }
+        // Consistent: the solutions leave nothing.
+        if (1..=100).contains(&m.max(n)) && count > 0 {
+            let x = normal::<T>(count, n, 2, 5);
+            let b = Batch::from_fn(count, m, 2, |b, i, j| {
+                let terms =
+                    (0..n).map(|k| a.matrix(b)[k * m + i].f64() * x.matrix(b)[j * n + k].f64());
+                T::of(terms.sum())
+            });
+            check(engine, &a, &b.map_err(wrong)?)?;
+        }
+    }
+    for (m, n, rank) in [(3, 3, 1), (9, 5, 2), (5, 9, 3), (20, 20, 3), (40, 33, 2)] {
+        let a = integers::<T>(10, m, n, rank, (m * n) as u64);
+        check(engine, &a, &normal::<T>(10, m, 2, 3))?;
+        check(engine, &a, &normal::<T>(10, m, n + 1, 4))?;
+    }
+    // No right-hand sides: the ranks.
+    let a = normal::<T>(3, 5, 2, 1);
+    let none = engine.lstsq(
+        &a,
+        &Batch::zeros(3, 5, 0).map_err(wrong)?,
+        &Options::default(),
+    );
+    let none = none.map_err(wrong)?;
+    let ranks: Vec<u32> = none.report.outcomes.iter().map(|o| o.rank).collect();
+    ensure(ranks == [2, 2, 2] && none.solution.cols() == 0, || {
+        format!("{none:?}")
+    })
+}
+
+pub fn hard_matrices<T: Real>(engine: &Engine) -> Outcome {
+    for (name, a) in hard::<T>() {
+        // Solutions of 2^-140 leave the range, and large ones take long.
+        if ["subnormal", "mixed-scales"].contains(&name) || a.rows().max(a.cols()) > 100 {
+            continue;
+        }
+        let b = normal::<T>(a.count(), a.rows(), 2, 9);
+        check(engine, &a, &b).map_err(|e| format!("{name}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn bits<T: Real>(x: &[T]) -> Vec<u64> {
+    x.iter().map(|x| x.f64().to_bits()).collect()
+}
+
+/// A NaN in a right-hand side stays in its solution, one in a matrix in its solutions; and no side and no
+/// matrix sees its neighbours.
+pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    for (m, n) in [(5, 4), (4, 5), (40, 40), (60, 9), (2, 2)] {
+        let (a, b) = (normal::<T>(35, m, n, 2), normal::<T>(35, m, 2, 3));
+        let clean = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let (mut bad_a, mut bad_b) = (a.clone(), b.clone());
+        bad_a.as_mut_slice()[3 * m * n + m * n / 2] = T::NAN;
+        bad_b.as_mut_slice()[7 * 2 * m + m + 1] = T::of(f64::INFINITY);
+        bad_b.as_mut_slice()[34 * 2 * m] = T::NAN;
+        let harmed = engine.lstsq(&bad_a, &bad_b, &options).map_err(wrong)?;
+        for index in 0..35 {
+            for column in 0..2 {
+                let of = |x: &Batch<T>| x.matrix(index)[column * n..][..n].to_vec();
+                let (found, expected) = (of(&harmed.solution), of(&clean.solution));
+                let lost = index == 3 || (index, column) == (7, 1) || (index, column) == (34, 0);
+                let right = match lost {
+                    true => found.iter().all(|x| x.f64().is_nan()),
+                    false => bits(&found) == bits(&expected),
+                };
+                ensure(right, || {
+                    format!("solution {column} of {m}x{n}, matrix {index}: {found:?}")
+                })?;
+            }
+            let (found, expected) = (harmed.report.outcomes[index], clean.report.outcomes[index]);
+            let status = match index {
+                3 | 7 | 34 => Status::NonFinite,
+                _ => Status::Converged,
+            };
+            let known = index == 3 || found.rank == expected.rank;
+            ensure(found.status == status && known, || {
+                format!("{m}x{n}, matrix {index}: {found:?}")
+            })?;
+        }
+        let strict = engine.lstsq(&bad_a, &bad_b, &options.clone().strict(true));
+        let named: Vec<usize> = match strict {
+            Err(Error::Strict(failures)) => failures.iter().map(|f| f.0).collect(),
+            other => return Err(format!("strict mode gave {other:?}")),
+        };
+        ensure(named == vec![3, 7, 34], || format!("strict: {named:?}"))?;
+        // One matrix with one side alone.
+        let view = a.view().matrices(20..21).map_err(wrong)?;
+        let side = b
+            .view()
+            .matrices(20..21)
+            .and_then(|b| b.submatrix(0..m, 1..2));
+        let alone = engine
+            .lstsq(view, side.map_err(wrong)?, &options)
+            .map_err(wrong)?;
+        ensure(
+            bits(alone.solution.matrix(0)) == bits(&clean.solution.matrix(20)[n..]),
+            || format!("a side of {m}x{n} depends on its neighbours"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Powers of two leave no trace but themselves, in matrices and in every right-hand side by itself.
+pub fn scales<T: Real>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    let single = T::DTYPE == Dtype::F32;
+    let (p, q) = if single { (60, 50) } else { (500, 450) };
+    for (m, n) in [(6, 4), (4, 6), (40, 36)] {
+        let (a, b) = (normal::<T>(5, m, n, 2), normal::<T>(5, m, 3, 3));
+        let plain = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        for p in [-p, 0, p] {
+            let mut sides = b.clone();
+            let powers = [q, 0, -q];
+            let factor = |j: usize| T::ONE.ldexp(powers[j % 3]);
+            for (j, column) in sides.as_mut_slice().chunks_exact_mut(m).enumerate() {
+                column.iter_mut().for_each(|x| *x *= factor(j));
+            }
+            let a = scaled(&a, p);
+            let found = engine.lstsq(&a, &sides, &options).map_err(wrong)?;
+            ensure(found.report.outcomes == plain.report.outcomes, || {
+                format!("the report of {m}x{n} times 2^{p}")
+            })?;
+            let columns = found.solution.as_slice().chunks_exact(n);
+            for (j, (found, plain)) in columns
+                .zip(plain.solution.as_slice().chunks_exact(n))
+                .enumerate()
+            {
+                let expected: Vec<T> = plain.iter().map(|x| x.ldexp(powers[j % 3] - p)).collect();
+                ensure(bits(found) == bits(&expected), || {
+                    format!("column {j} of {m}x{n} times 2^{p}: {found:?}, not {expected:?}")
+                })?;
+            }
+        }
+        // Too large for the type, and too small.
+        let far = if single { 100 } else { 800 };
+        for power in [far, -far] {
+            let b = scaled(&b, power);
+            let lost = engine
+                .lstsq(&scaled(&a, -power), &b, &options)
+                .map_err(wrong)?;
+            ensure(lost.report.count(Status::NotRepresentable) == 5, || {
+                format!("{m}x{n} by 2^{power}: {:?}", lost.report.outcomes)
+            })?;
+            let gone = lost.solution.as_slice().iter();
+            let right = |x: &T| {
+                if power > 0 {
+                    !x.finite()
+                } else {
+                    *x == T::ZERO
+                }
+            };
+            ensure(gone.clone().all(right), || format!("{m}x{n} by 2^{power}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tikhonov's solutions against their formula and as those of a longer system; and damping that is none.
+pub fn damped<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n, rank) in [
+        (5, 5, 5),
+        (7, 4, 4),
+        (4, 7, 4),
+        (9, 6, 2),
+        (40, 34, 34),
+        (2, 2, 1),
+    ] {
+        let count = 6;
+        let a = integers::<T>(count, m, n, rank, (m + n) as u64);
+        let b = normal::<T>(count, m, 2, 8);
+        let lambdas = [0.0, 1e-3, 0.5, 3.0, 40.0, 1e6];
+        let options = Options::default().damping(lambdas.to_vec());
+        let found = solve(engine, &a, &b, &options)?;
+        let inverses = engine.pinv(&a, &options).map_err(wrong)?;
+        for (index, &lambda) in lambdas.iter().enumerate() {
+            let what = format!("{m}x{n}, lambda {lambda}");
+            let alone = Options::default().damping(lambda);
+            let view = a.view().matrices(index..index + 1).map_err(wrong)?;
+            let side = b.view().matrices(index..index + 1).map_err(wrong)?;
+            let same = engine.lstsq(view, side, &alone).map_err(wrong)?;
+            let own = found.solution.matrix(index);
+            ensure(bits(same.solution.matrix(0)) == bits(own), || {
+                format!("{what}: one for all is not one for each")
+            })?;
+            if lambda == 0.0 {
+                let plain = engine
+                    .lstsq(view, side, &Options::default())
+                    .map_err(wrong)?;
+                ensure(bits(plain.solution.matrix(0)) == bits(own), || {
+                    format!("{what}: not what it is without damping")
+                })?;
+            }
+            let entries = in_f64(a.matrix(index));
+            let rank = found.report.outcomes[index].rank as usize;
+            let unit = T::DTYPE.unit_roundoff();
+            for (column, x) in own.chunks_exact(n).enumerate() {
+                let b = in_f64(&b.matrix(index)[column * m..][..m]);
+                let [exact, ends, _] = reference(&entries, &b, n, rank, lambda)?;
+                // The longer system's condition number and singular values.
+                let [largest, smallest] = [ends[0], ends[1]].map(|s| s.hypot(lambda));
+                let condition = largest / smallest;
+                let size = condition * norm(&exact) + condition * norm(&b) / smallest;
+                let bound = 8.0 * tol::<T>(m + n, n) * size;
+                // The reference is not sharper than this.
+                let bound = bound.max(1e3 * unit * norm(&exact));
+                let error = |x: &[f64]| {
+                    let error: Vec<f64> = x.iter().zip(&exact).map(|(x, y)| x - y).collect();
+                    norm(&error)
+                };
+                at_most(&format!("error of {what}"), error(&in_f64(x)), bound)?;
+                // And by the pseudoinverse.
+                let inverse = in_f64(inverses.inverse.matrix(index));
+                let by_inverse: Vec<f64> = (0..n)
+                    .map(|i| (0..m).map(|k| inverse[k * n + i] * b[k]).sum())
+                    .collect();
+                at_most(&format!("error of pinv, {what}"), error(&by_inverse), bound)?;
+            }
+            // min |[A; lambda I] x - [b; 0]|, where nothing is cut off.
+            if rank < n || lambda == 0.0 || lambda > 1e3 {
+                continue;
+            }
+            let longer = Batch::from_fn(1, m + n, n, |_, i, j| match i.checked_sub(m) {
+                None => a.matrix(index)[j * m + i],
+                Some(i) => T::of(if i == j { lambda } else { 0.0 }),
+            });
+            let below = Batch::from_fn(1, m + n, 2, |_, i, j| match i < m {
+                true => b.matrix(index)[j * m + i],
+                false => T::ZERO,
+            });
+            let (longer, below) = (longer.map_err(wrong)?, below.map_err(wrong)?);
+            let other = solve(engine, &longer, &below, &Options::default())?;
+            let pairs = own.iter().zip(other.solution.matrix(0));
+            let error: Vec<f64> = pairs.map(|(x, y)| x.f64() - y.f64()).collect();
+            let size = norm(&in_f64(own)).max(1e-3);
+            at_most(
+                &format!("longer system, {what}"),
+                norm(&error),
+                1e5 * unit * size,
+            )?;
+        }
+    }
+    // Far from the matrix's scale: nothing overflows on the way, and no cutoff is no cutoff.
+    let options = Options::default().cutoff(Cutoff::relative(0.0));
+    let power = if T::DTYPE == Dtype::F32 { 60 } else { 400 };
+    for p in [-power, power] {
+        let a = scaled(
+            &Batch::from_row_major(1, 1, 1, &[T::of(3.0)]).map_err(wrong)?,
+            p,
+        );
+        let b = Batch::from_row_major(1, 1, 1, &[T::of(5.0)]).map_err(wrong)?;
+        let lambda = 4.0 * 2f64.powi(p);
+        let x = solve(engine, &a, &b, &options.clone().damping(lambda))?;
+        let exact = T::of(0.6).ldexp(-p);
+        let error = (x.solution.matrix(0)[0].f64() / exact.f64() - 1.0).abs();
+        at_most("3 and 4 make 5", error, 8.0 * T::DTYPE.unit_roundoff())?;
+    }
+    // A damping that leaves next to nothing.
+    let a = Batch::from_row_major(1, 1, 1, &[T::ONE]).map_err(wrong)?;
+    let x = solve(engine, &a, &a, &Options::default().damping(1e12))?;
+    at_most(
+        "a damped solution",
+        (x.solution.matrix(0)[0].f64() * 1e24 - 1.0).abs(),
+        1e-5,
+    )?;
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        let refused = engine.lstsq(&a, &a, &Options::default().damping(bad));
+        let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("damping"));
+        ensure(named, || format!("damping {bad}: {refused:?}"))?;
+    }
+    let refused = engine.pinv(&a, &Options::default().damping(vec![1.0, 2.0]));
+    ensure(matches!(refused, Err(Error::Argument(_))), || {
+        format!("{refused:?}")
+    })
+}
+
+/// Every layout, the caller's places, the device's memory; and what does not fit is refused.
+pub fn places<T: Real>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    for (m, n, count) in [
+        (5, 3, 70),
+        (3, 5, 70),
+        (2, 2, 900),
+        (110, 7, 6),
+        (40, 33, 3),
+    ] {
+        let (mut a, b) = (normal::<T>(count, m, n, 2), normal::<T>(count, m, 2, 3));
+        a.as_mut_slice()[m * n] = T::NAN;
+        let expected = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let same = |x: &Batch<T>, what: &str| {
+            ensure(
+                bits(x.as_slice()) == bits(expected.solution.as_slice()),
+                || format!("{what}, {m}x{n}"),
+            )
+        };
+        let rows = |x: &Batch<T>| -> Vec<T> {
+            let (m, n) = (x.rows(), x.cols());
+            let at = |e: usize| x.view().get(e / (m * n), e % (m * n) / n, e % n);
+            (0..count * m * n).filter_map(at).collect()
+        };
+        let (a_rows, b_rows) = (rows(&a), rows(&b));
+        let a_by_row = View::row_major(&a_rows, count, m, n).map_err(wrong)?;
+        let b_by_row = View::row_major(&b_rows, count, m, 2).map_err(wrong)?;
+        let mut to = vec![T::ZERO; count * n * 2];
+        let place = ViewMut::row_major(&mut to, count, n, 2).map_err(wrong)?;
+        let report = engine
+            .lstsq_into(a_by_row, b_by_row, place, &options)
+            .map_err(wrong)?;
+        ensure(report == expected.report, || {
+            "the report of lstsq_into".into()
+        })?;
+        let to = View::row_major(&to, count, n, 2).and_then(|x| x.to_batch());
+        same(&to.map_err(wrong)?, "lstsq_into")?;
+        let (up_a, up_b) = (
+            engine.upload(a_by_row).map_err(wrong)?,
+            engine.upload(&b).map_err(wrong)?,
+        );
+        let there = engine
+            .lstsq_resident(&up_a, &up_b, &options)
+            .map_err(wrong)?;
+        same(&there.solution.download().map_err(wrong)?, "lstsq_resident")?;
+        let report = there.report.get().map_err(wrong)?;
+        ensure(report.outcomes == expected.report.outcomes, || {
+            format!("the report of lstsq_resident, {m}x{n}")
+        })?;
+        ensure(report.kernel == expected.report.kernel, || {
+            "the kernel".into()
+        })?;
+    }
+    let a = normal::<T>(3, 4, 2, 1);
+    for b in [normal::<T>(3, 5, 1, 1), normal::<T>(2, 4, 1, 1)] {
+        let refused = engine.lstsq(&a, &b, &options);
+        let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("right-hand"));
+        ensure(named, || format!("{refused:?}"))?;
+        let up = |x| engine.upload(x).map_err(wrong);
+        let refused = engine.lstsq_resident(&up(&a)?, &up(&b)?, &options);
+        ensure(matches!(refused, Err(Error::Argument(_))), || {
+            format!("{refused:?}")
+        })?;
+    }
+    let mut small = vec![T::ZERO; 3];
+    let place = ViewMut::col_major(&mut small, 3, 1, 1).map_err(wrong)?;
+    let b = normal::<T>(3, 4, 1, 1);
+    let refused = engine.lstsq_into(&a, &b, place, &options);
+    ensure(matches!(refused, Err(Error::Argument(_))), || {
+        format!("{refused:?}")
+    })
+}
