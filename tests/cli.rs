@@ -502,3 +502,65 @@ fn values_only_leave_no_vectors_of_an_earlier_run() {
         assert_eq!(Path::new(&dir).join("u.npy").exists(), there);
     }
 }
+
+#[test]
+fn lstsq_takes_vectors_and_matrices_of_right_hand_sides() {
+    let scratch = Scratch::new();
+    let (a, b, out) = (
+        scratch.text("a.npy"),
+        scratch.text("b.npy"),
+        scratch.text("x.npy"),
+    );
+    let put = |path: &str, shape: &[u64], data: &[f64]| write(path.as_ref(), shape, Order::C, data);
+    // Lines through three points: y = x[0] + x[1] t at t = 0, 1, 2.
+    put(&a, &[2, 3, 2], &[1.0f64, 0.0, 1.0, 1.0, 1.0, 2.0].repeat(2));
+    let lines = [1.0, 3.0, 5.0, 0.0, 0.0, 3.0];
+    put(&b, &[2, 3], &lines);
+    let args = ["lstsq", &a, &b, "-o", &out, "--backend", "cpu"];
+    let output = run(&args);
+    assert!(output.status.success(), "{output:?}");
+    let text = stdout(&output);
+    for part in ["2 of 3x2, f64", "|B-AX| / |B|", "|A'(B-AX)|", "ranks"] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let close = |x: &[f64], y: &[f64]| {
+        assert_eq!(x.len(), y.len());
+        for (x, y) in x.iter().zip(y) {
+            assert!((x - y).abs() < 1e-13, "{x} is not {y}");
+        }
+    };
+    let (shape, x) = read::<f64>(&out);
+    assert_eq!(shape, [2, 2]);
+    close(&x, &[1.0, 2.0, -0.5, 1.5]);
+
+    // Two sides a matrix: the second is twice the first.
+    let twice: Vec<f64> = lines.iter().flat_map(|y| [*y, 2.0 * y]).collect();
+    put(&b, &[2, 3, 2], &twice);
+    assert!(run(&args).status.success());
+    let (shape, x) = read::<f64>(&out);
+    assert_eq!(shape, [2, 2, 2]);
+    close(&x, &[1.0, 2.0, 2.0, 4.0, -0.5, -1.0, 1.5, 3.0]);
+
+    // Damped: (A'A + lambda^2 I) x = A'b, with A'A = [3 3; 3 5].
+    let output = run(&[&args[..], &["--damping", "2", "--json"]].concat());
+    let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&object["op"], object["max_residual"].is_null()),
+        (&"lstsq".into(), true)
+    );
+    assert!(object["max_left"].as_f64().unwrap() > 0.1);
+    let (_, x) = read::<f64>(&out);
+    let (p, q) = (x[0], x[2]);
+    close(&[7.0 * p + 3.0 * q, 3.0 * p + 9.0 * q], &[9.0, 13.0]);
+    let output = run(&["pinv", &a, "-o", &out, "--damping", "2", "--backend", "cpu"]);
+    assert!(!stdout(&output).contains("|AXA-A|"), "{output:?}");
+
+    put(&b, &[2, 4], &[0.0f64; 8]);
+    refused(&args, 2, "4 rows");
+    put(&b, &[3, 3], &[0.0f64; 9]);
+    refused(&args, 2, "[2] + [m]");
+    write(b.as_ref(), &[2, 3], Order::C, &[0.0f32; 6]);
+    refused(&args, 2, "f32");
+    put(&b, &[2, 3], &[0.0f64; 6]);
+    refused(&[&args[..], &["--damping=-1"]].concat(), 2, "damping");
+}

@@ -21,6 +21,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Pseudoinverses of a stack of matrices.
     Pinv(PinvArgs),
+    /// Least-squares solutions of a stack of systems, of any rank and shape.
+    Lstsq(LstsqArgs),
     /// Singular value decompositions of a stack of matrices.
     Svd(SvdArgs),
     /// What this machine could compute on.
@@ -70,12 +72,37 @@ pub(crate) struct PinvArgs {
     /// Where the pseudoinverses go, of shape (..., n, m).
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct LstsqArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "A.npy")]
+    pub input: PathBuf,
+    /// The right-hand sides, in the same type: (..., m), one a matrix, or (..., m, p).
+    #[arg(value_name = "B.npy")]
+    pub sides: PathBuf,
+    /// Where the solutions go, of shape (..., n) or (..., n, p).
+    #[arg(short, long, value_name = "OUT.npy")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// What becomes of singular values.
+#[derive(ClapArgs)]
+pub(crate) struct FilterArgs {
     /// Relative cutoff: singular values above X * sigma_max count [default: eps * max(m, n)].
     #[arg(long, value_name = "X")]
     pub rcond: Option<f64>,
     /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
     #[arg(long, value_name = "X")]
     pub atol: Option<f64>,
+    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries.
+    #[arg(long, value_name = "L")]
+    pub damping: Option<f64>,
 }
 
 #[derive(ClapArgs)]
@@ -145,13 +172,17 @@ impl EngineArgs {
     }
 }
 
-impl PinvArgs {
-    pub fn cutoff(&self) -> Cutoff {
-        match (self.rcond, self.atol) {
+impl FilterArgs {
+    pub fn add_to(&self, options: Options) -> Options {
+        let options = options.cutoff(match (self.rcond, self.atol) {
             (None, None) => Cutoff::default(),
             (Some(rcond), None) => Cutoff::relative(rcond),
             (None, Some(atol)) => Cutoff::absolute(atol),
             (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
+        });
+        match self.damping {
+            Some(lambda) => options.damping(lambda),
+            None => options,
         }
     }
 }

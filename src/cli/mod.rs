@@ -22,6 +22,7 @@ pub(crate) fn main() -> ExitCode {
     }
     let result = match &args.command {
         Command::Pinv(pinv) => run::pinv(&args.engine, pinv),
+        Command::Lstsq(lstsq) => run::lstsq(&args.engine, lstsq),
         Command::Svd(svd) => run::svd(&args.engine, svd),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]

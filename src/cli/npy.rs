@@ -28,6 +28,8 @@ pub(crate) struct Stack<T> {
     pub count: usize,
     pub rows: usize,
     pub cols: usize,
+    /// The file has vectors, which are taken for matrices of one column.
+    pub vectors: bool,
 }
 
 /// A stack of either type.
@@ -38,6 +40,15 @@ pub(crate) enum AnyStack {
 
 /// Reads a stack of matrices. Nothing is allocated on the word of the header alone.
 pub(crate) fn read(path: &Path) -> Result<AnyStack, Failure> {
+    read_with(path, None)
+}
+
+/// Reads right-hand sides, vectors or matrices, for a stack of this leading shape.
+pub(crate) fn read_sides(path: &Path, leading: &[u64]) -> Result<AnyStack, Failure> {
+    read_with(path, Some(leading))
+}
+
+fn read_with(path: &Path, expected: Option<&[u64]>) -> Result<AnyStack, Failure> {
     let wrong = |what: &dyn std::fmt::Display| Failure::file(path, what);
     let file = File::open(path).map_err(|e| wrong(&e))?;
     let len = file.metadata().map_err(|e| wrong(&e))?.len();
@@ -51,13 +62,25 @@ pub(crate) fn read(path: &Path) -> Result<AnyStack, Failure> {
             return Err(wrong(&format!("holds {descr}, but f32 or f64 is needed")));
         }
     };
-    let shape = header.shape().to_vec();
+    let mut shape = header.shape().to_vec();
+    let vectors = expected.is_some_and(|leading| shape.len() == leading.len() + 1);
+    if vectors {
+        shape.push(1);
+    }
     let &[ref leading @ .., rows, cols] = shape.as_slice() else {
         let n = shape.len();
         return Err(wrong(&format!(
             "has {n} dimensions, but matrices take at least two: (..., m, n)"
         )));
     };
+    if let Some(expected) = expected
+        && expected != leading
+    {
+        let found = header.shape();
+        return Err(wrong(&format!(
+            "has shape {found:?}, but the right-hand sides of matrices of shape {expected:?} + [m, n] have {expected:?} + [m] or {expected:?} + [m, p]"
+        )));
+    }
     // npyz multiplies without looking: (2^62, 4) is empty to it.
     let entries = shape
         .iter()
@@ -83,6 +106,7 @@ pub(crate) fn read(path: &Path) -> Result<AnyStack, Failure> {
         count: whole(count.ok_or_else(|| wrong(&"has too many matrices"))?)?,
         rows: whole(rows)?,
         cols: whole(cols)?,
+        vectors,
     };
     if entries == Some(0) {
         // A header alone may promise any number of them, but each has a line in the report.
@@ -108,6 +132,7 @@ struct Shape {
     count: usize,
     rows: usize,
     cols: usize,
+    vectors: bool,
 }
 
 impl Shape {
@@ -118,6 +143,7 @@ impl Shape {
             count: self.count,
             rows: self.rows,
             cols: self.cols,
+            vectors: self.vectors,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `batched-svd pinv` and `batched-svd svd`
+//! `batched-svd pinv`, `batched-svd lstsq` and `batched-svd svd`
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use batched_svd::{Engine, Error, Options, Real, Report, Vectors, View, ViewMut, 
 use indicatif::{ProgressBar, ProgressStyle};
 use npyz::{AutoSerialize, Deserialize, Serialize};
 
-use crate::cli::args::{EngineArgs, PinvArgs, SvdArgs};
+use crate::cli::args::{EngineArgs, LstsqArgs, PinvArgs, SvdArgs};
 use crate::cli::failure::Failure;
 use crate::cli::npy::{self, AnyStack, Stack};
 use crate::cli::summary::{Residuals, Summary};
@@ -34,7 +34,7 @@ fn pinv_of<T: Entry>(
     stack: &Stack<T>,
 ) -> Result<(), Failure> {
     let (count, m, n) = (stack.count, stack.rows, stack.cols);
-    let options = args.options().cutoff(pinv.cutoff());
+    let options = pinv.filter.add_to(args.options());
     let a = View::row_major(&stack.data, count, m, n)?;
     let mut inverse = zeros::<T>(&[count, n, m])?;
     let (report, seconds) = timed(count, &options, |options, count| {
@@ -44,9 +44,67 @@ fn pinv_of<T: Entry>(
     })?;
     npy::write(&pinv.output, &shape(stack, &[n, m]), &inverse)?;
     let x = View::row_major(&inverse, count, n, m)?;
-    let residuals = Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?));
+    let residuals = match pinv.filter.damping {
+        // Those of a pseudoinverse are not for it.
+        Some(_) => Residuals::None,
+        None => Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?)),
+    };
     let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
     summary.print(args.json, &pinv.input, &pinv.output)
+}
+
+pub(crate) fn lstsq(args: &EngineArgs, lstsq: &LstsqArgs) -> Result<(), Failure> {
+    npy::check_folder(&lstsq.output)?;
+    match npy::read(&lstsq.input)? {
+        AnyStack::F32(stack) => match npy::read_sides(&lstsq.sides, &stack.leading)? {
+            AnyStack::F32(sides) => lstsq_of(&args.engine()?, args, lstsq, &stack, &sides),
+            AnyStack::F64(_) => Err(types_differ(lstsq, "f64", "f32")),
+        },
+        AnyStack::F64(stack) => match npy::read_sides(&lstsq.sides, &stack.leading)? {
+            AnyStack::F64(sides) => lstsq_of(&args.engine()?, args, lstsq, &stack, &sides),
+            AnyStack::F32(_) => Err(types_differ(lstsq, "f32", "f64")),
+        },
+    }
+}
+
+fn types_differ(lstsq: &LstsqArgs, sides: &str, matrices: &str) -> Failure {
+    let text = format!("holds {sides}, but the matrices are {matrices}");
+    Failure::file(&lstsq.sides, text)
+}
+
+fn lstsq_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    lstsq: &LstsqArgs,
+    stack: &Stack<T>,
+    sides: &Stack<T>,
+) -> Result<(), Failure> {
+    let (count, m, n, p) = (stack.count, stack.rows, stack.cols, sides.cols);
+    if sides.rows != m {
+        let rows = sides.rows;
+        let text = format!("has right-hand sides of {rows} rows, but the matrices have {m}");
+        return Err(Failure::file(&lstsq.sides, text));
+    }
+    let options = lstsq.filter.add_to(args.options());
+    let a = View::row_major(&stack.data, count, m, n)?;
+    let b = View::row_major(&sides.data, count, m, p)?;
+    let mut solution = zeros::<T>(&[count, n, p])?;
+    let (report, seconds) = timed(count, &options, |options, count| {
+        let (a, b) = (a.matrices(0..count)?, b.matrices(0..count)?);
+        let place = ViewMut::row_major(&mut solution[..entries(&[count, n, p])], count, n, p)?;
+        engine.lstsq_into(a, b, place, options)
+    })?;
+    let own = [n, p];
+    let own = if sides.vectors { &own[..1] } else { &own };
+    npy::write(&lstsq.output, &shape(stack, own), &solution)?;
+    let x = View::row_major(&solution, count, n, p)?;
+    let [left, normal] = columns(&report, &verify::least_squares(a, x, b)?);
+    let residuals = Residuals::LeastSquares {
+        left,
+        normal: lstsq.filter.damping.is_none().then_some(normal),
+    };
+    let summary = Summary::new("lstsq", stack, &report, seconds, engine, residuals);
+    summary.print(args.json, &lstsq.input, &lstsq.output)
 }
 
 pub(crate) fn svd(args: &EngineArgs, svd: &SvdArgs) -> Result<(), Failure> {

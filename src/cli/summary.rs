@@ -12,6 +12,12 @@ use crate::cli::npy::Stack;
 
 /// The worst residuals of what was computed.
 pub(crate) enum Residuals {
+    None,
+    /// What is left of the right-hand sides; and the normal equations, where they hold.
+    LeastSquares {
+        left: f64,
+        normal: Option<f64>,
+    },
     /// The four conditions.
     MoorePenrose([f64; 4]),
     Factors {
@@ -24,18 +30,22 @@ pub(crate) enum Residuals {
 }
 
 impl Residuals {
-    /// The worst relative residual.
-    fn worst(&self) -> f64 {
+    /// The worst relative residual, of what should have none.
+    fn worst(&self) -> Option<f64> {
         match self {
+            Residuals::None => None,
+            Residuals::LeastSquares { normal, .. } => *normal,
             // A NaN must not hide behind a comparison.
             Residuals::MoorePenrose(four) => {
-                four.iter().fold(
+                Some(four.iter().fold(
                     0.0,
-                    |worst, &r| if r > worst || r.is_nan() { r } else { worst },
-                )
+                    |worst, &r| {
+                        if r > worst || r.is_nan() { r } else { worst }
+                    },
+                ))
             }
-            Residuals::Factors { reconstruction, .. } => *reconstruction,
-            Residuals::Values { norm } => *norm,
+            Residuals::Factors { reconstruction, .. } => Some(*reconstruction),
+            Residuals::Values { norm } => Some(*norm),
         }
     }
 }
@@ -125,7 +135,8 @@ impl<'a> Summary<'a> {
             Residuals::Factors { orthogonality, .. } => {
                 object["max_orthogonality"] = json!(orthogonality);
             }
-            Residuals::Values { .. } => {}
+            Residuals::LeastSquares { left, .. } => object["max_left"] = json!(left),
+            Residuals::Values { .. } | Residuals::None => {}
         }
         object
     }
@@ -225,6 +236,12 @@ impl<'a> Summary<'a> {
     fn residual_lines(&self) -> Vec<(&'static str, String)> {
         let show = |r: f64| format!("{r:.2e} at most");
         match self.residuals {
+            Residuals::None => vec![],
+            Residuals::LeastSquares { left, normal } => {
+                let normal = normal.map(|normal| ("|A'(B-AX)| / ..", show(normal)));
+                let left = ("|B-AX| / |B|", show(left));
+                [left].into_iter().chain(normal).collect()
+            }
             Residuals::MoorePenrose([a, b, c, d]) => vec![
                 ("|AXA-A| / |A|", show(a)),
                 ("|XAX-X| / |X|", show(b)),

@@ -123,16 +123,14 @@ pub fn random<T: Real>(engine: &Engine) -> Outcome {
         (3, 2, 40),
         (2, 3, 40),
         (6, 7, 40),
+        (7, 6, 40),
         (8, 8, 40),
-        (20, 6, 20),
-        (6, 20, 20),
         (33, 31, 2),
-        (31, 40, 2),
+        (16, 64, 2),
         (1000, 16, 2),
-        (16, 300, 2),
         (65536, 1, 1),
         (1, 65536, 1),
-        (70, 70, 1),
+        (65, 65, 1),
     ] {
         let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
         for cols in [1, 3, n.min(40) + 2] {
@@ -153,7 +151,7 @@ pub fn random<T: Real>(engine: &Engine) -> Outcome {
             check(engine, &a, &b.map_err(wrong)?)?;
         }
     }
-    for (m, n, rank) in [(3, 3, 1), (9, 5, 2), (5, 9, 3), (20, 20, 3), (40, 33, 2)] {
+    for (m, n, rank) in [(3, 3, 1), (7, 3, 2), (3, 7, 2), (13, 13, 3), (33, 31, 2)] {
         let a = integers::<T>(10, m, n, rank, (m * n) as u64);
         check(engine, &a, &normal::<T>(10, m, 2, 3))?;
         check(engine, &a, &normal::<T>(10, m, n + 1, 4))?;
@@ -192,7 +190,7 @@ fn bits<T: Real>(x: &[T]) -> Vec<u64> {
 /// matrix sees its neighbours.
 pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
-    for (m, n) in [(5, 4), (4, 5), (40, 40), (60, 9), (2, 2)] {
+    for (m, n) in [(7, 3), (3, 7), (40, 40), (70, 9), (2, 2)] {
         let (a, b) = (normal::<T>(35, m, n, 2), normal::<T>(35, m, 2, 3));
         let clean = engine.lstsq(&a, &b, &options).map_err(wrong)?;
         let (mut bad_a, mut bad_b) = (a.clone(), b.clone());
@@ -251,7 +249,7 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     let single = T::DTYPE == Dtype::F32;
     let (p, q) = if single { (60, 50) } else { (500, 450) };
-    for (m, n) in [(6, 4), (4, 6), (40, 36)] {
+    for (m, n) in [(7, 3), (3, 7), (40, 40)] {
         let (a, b) = (normal::<T>(5, m, n, 2), normal::<T>(5, m, 3, 3));
         let plain = engine.lstsq(&a, &b, &options).map_err(wrong)?;
         for p in [-p, 0, p] {
@@ -305,10 +303,10 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
 pub fn damped<T: Real>(engine: &Engine) -> Outcome {
     for (m, n, rank) in [
         (5, 5, 5),
-        (7, 4, 4),
-        (4, 7, 4),
-        (9, 6, 2),
-        (40, 34, 34),
+        (7, 3, 3),
+        (3, 7, 3),
+        (7, 6, 2),
+        (40, 40, 40),
         (2, 2, 1),
     ] {
         let count = 6;
@@ -424,10 +422,10 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     for (m, n, count) in [
         (5, 3, 70),
-        (3, 5, 70),
+        (3, 7, 70),
         (2, 2, 900),
         (110, 7, 6),
-        (40, 33, 3),
+        (40, 40, 3),
     ] {
         let (mut a, b) = (normal::<T>(count, m, n, 2), normal::<T>(count, m, 2, 3));
         a.as_mut_slice()[m * n] = T::NAN;
