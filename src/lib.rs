@@ -1,5 +1,5 @@
-//! Singular value decompositions and pseudoinverses of many matrices at once, on a GPU through
-//! WGSL compute shaders or on the CPU, with the same calls and a report for every matrix.
+//! Singular value decompositions, pseudoinverses and least-squares solutions of many matrices at once,
+//! on a GPU through WGSL compute shaders or on the CPU, with the same calls and a report for every matrix.
 //!
 //! ```
 //! use batched_svd::{Batch, Engine, Options, Vectors};
@@ -12,6 +12,10 @@
 //!
 //! let pinv = engine.pinv(&jacobians, &Options::default())?;
 //! assert_eq!((pinv.inverse.rows(), pinv.inverse.cols()), (7, 6));
+//!
+//! let velocities = Batch::from_fn(1000, 6, 1, |b, i, _| (b + i) as f32)?;
+//! let joints = engine.lstsq(&jacobians, &velocities, &Options::default().damping(0.01))?;
+//! assert_eq!((joints.solution.rows(), joints.solution.cols()), (7, 1));
 //! for (index, status) in pinv.report.failures() {
 //!     println!("matrix {index}: {status}"); // its neighbours are none the worse
 //! }

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::failure::Failure;
 
-/// Singular value decompositions and pseudoinverses of many matrices at once.
+/// Singular value decompositions, pseudoinverses and least-squares solutions of many matrices at once.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Args {

@@ -51,14 +51,16 @@ pub(super) struct Raw<'w, V> {
 /// lie between 2^-44 and 2^60 or so in f32, and far from both ends in f64.
 const MODERATE: i32 = 60;
 
-/// Sorts singular values with their vectors, some columns of some length, largest first, equal ones as they were: by
+/// Sorts singular values with their vectors, largest first, equal ones as they were: by
 /// transpositions of neighbours (Knuth, volume 3, 5.3.4), hardly any, since sweeps put the larger
 /// column first.
 #[inline(always)]
 pub(super) fn sort<T: Real, L: Lanes<T>>(
     l: L,
     sigma: &mut [L::Vector],
-    mut vectors: [(&mut [L::Vector], usize); 3],
+    u: &mut [L::Vector],
+    u_len: usize,
+    v: &mut [L::Vector],
 ) {
     let n = sigma.len();
     let mut quiet = 0;
@@ -71,10 +73,9 @@ pub(super) fn sort<T: Real, L: Lanes<T>>(
             }
             moved = true;
             swap(l, wrong, sigma, 1, i);
-            for (columns, len) in &mut vectors {
-                if !columns.is_empty() {
-                    swap(l, wrong, columns, *len, i);
-                }
+            swap(l, wrong, v, n, i);
+            if !u.is_empty() {
+                swap(l, wrong, u, u_len, i);
             }
         }
         quiet = if moved { 0 } else { quiet + 1 };

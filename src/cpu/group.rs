@@ -54,11 +54,10 @@ struct Parts<'m, V> {
     /// V_.
     v: &'m mut [V],
     sigma: &'m mut [V],
-    /// U; or J, where right-hand sides need it.
+    /// U; or, where there are right-hand sides, J if U is on the left, and below it B' U or B' V.
     u: &'m mut [V],
-    /// Right-hand sides B, then Q' B if that is needed; and the transposes of U' B or V' B.
+    /// Right-hand sides B, then Q' B if that is needed.
     rhs: &'m mut [V],
-    projected: &'m mut [V],
     weights: &'m mut [V],
     composed: &'m mut [V],
     /// As long as a column of either kind.
@@ -66,16 +65,13 @@ struct Parts<'m, V> {
 }
 
 /// The lengths of the parts, in their order.
-fn lens<V>(problem: &Problem) -> [usize; 13] {
+fn lens<V>(problem: &Problem) -> [usize; 12] {
     let (m, n) = (problem.rows, problem.cols);
     let columns = n * jacobi::stride::<V>(n + problem.carried().rows(n));
     let composed = problem.sizes().composed;
     let weights = if composed > 0 { n } else { 0 };
-    let (rhs, projected) = match problem.rhs_size() {
-        Some([length, rhs]) => (length * rhs, n * rhs),
-        None => (0, 0),
-    };
-    let u = u_len(problem) * u_cols(problem);
+    let [length, rhs] = problem.rhs_size().unwrap_or_default();
+    let (rhs, u) = (length * rhs, u_len(problem) * u_cols(problem));
     [
         m * n,
         m,
@@ -86,7 +82,6 @@ fn lens<V>(problem: &Problem) -> [usize; 13] {
         n,
         u,
         rhs,
-        projected,
         weights,
         composed,
         m,
@@ -97,16 +92,23 @@ fn lens<V>(problem: &Problem) -> [usize; 13] {
 fn u_len(problem: &Problem) -> usize {
     match problem.rhs {
         None => problem.rows,
-        Some(_) => problem.cols,
+        Some(rhs) => j_len(problem) + rhs,
+    }
+}
+
+/// Of which so many are J's, where there are right-hand sides.
+fn j_len(problem: &Problem) -> usize {
+    match problem.composed {
+        Some((Side::U, _)) => problem.cols,
+        _ => 0,
     }
 }
 
 /// And their number.
 fn u_cols(problem: &Problem) -> usize {
-    match (problem.rhs, problem.composed) {
-        (None, _) => problem.formed_u_cols(),
-        (Some(_), Some((Side::U, _))) => problem.cols,
-        (Some(_), _) => 0,
+    match problem.rhs {
+        None => problem.formed_u_cols(),
+        Some(_) => problem.cols,
     }
 }
 
@@ -121,7 +123,6 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
         product(&[n, n, 3, lanes, threads], size)?,
         product(&[u_len(problem), u_cols(problem), lanes, threads], size)?,
         product(&[length, rhs, lanes, threads], size)?,
-        product(&[n, rhs, lanes, threads], size)?,
         product(&[problem.sizes().composed, lanes, threads], size)?,
     ];
     let total = parts.iter().fold(0usize, |sum, &p| sum.saturating_add(p));
@@ -184,13 +185,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             Some(rhs) => parts.project(l, problem, height, rhs),
         }
         let [threshold, lambda] = parts.threshold(l, call, first, &self.heads);
-        let projected_len = problem.rhs.unwrap_or(0);
-        let vectors = [
-            (&mut *parts.u, u_len(problem)),
-            (&mut *parts.v, n),
-            (&mut *parts.projected, projected_len),
-        ];
-        sort(l, parts.sigma, vectors);
+        sort(l, parts.sigma, parts.u, u_len(problem), parts.v);
         let mut u_restored = match problem.rhs {
             None => restore(l, parts.u, m, parts.from),
             Some(_) => false,
@@ -245,7 +240,6 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             sigma: next(),
             u: next(),
             rhs: next(),
-            projected: next(),
             weights: next(),
             composed: next(),
             scratch: next(),
@@ -359,27 +353,20 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         let Some((_, right)) = problem.composed else {
             return;
         };
+        let (step, above) = (u_len(problem), j_len(problem));
         let stride = jacobi::stride::<L::Vector>(height);
-        for (to, column) in self
-            .u
-            .chunks_exact_mut(n)
-            .zip(self.columns.chunks_exact(stride))
-        {
-            to.copy_from_slice(&column[n..][..n]);
+        let columns = self.columns.chunks_exact(stride);
+        for (to, column) in self.u.chunks_exact_mut(step).zip(columns) {
+            to[..above].copy_from_slice(&column[n..][..above]);
+            if let Carried::RightHandSides(rows) = problem.carried() {
+                to[above..].copy_from_slice(&column[n..][..rows]);
+            }
         }
-        let carried = problem.carried();
-        match (right, carried) {
-            (Side::U, Carried::RightHandSides(_)) => {
-                let columns = self.columns.chunks_exact(stride);
-                for (to, column) in self.projected.chunks_exact_mut(rhs).zip(columns) {
-                    to.copy_from_slice(&column[n..][..rhs]);
-                }
-            }
-            (Side::U, _) => {
-                let rotations = (&self.columns[n..], stride);
-                rhs::project(l, (self.rhs, m), rotations, n, self.projected, rhs);
-            }
-            (Side::V, _) => rhs::project(l, (self.rhs, n), (self.v, n), n, self.projected, rhs),
+        let to = (&mut self.u[above..], step, rhs);
+        match (right, problem.carried()) {
+            (Side::U, Carried::RightHandSides(_)) => {}
+            (Side::U, _) => rhs::project(l, (self.rhs, m), (&self.columns[n..], stride), n, to),
+            (Side::V, _) => rhs::project(l, (self.rhs, n), (self.v, n), n, to),
         }
     }
 
@@ -410,23 +397,26 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         [thresholds, lambdas]
     }
 
-    /// composed = left diag(weights) right', or that times B, whose transpose is known times right; of
-    /// left, U is without Q then.
+    /// composed = left diag(weights) right', or that times B, where B' right is known; of U, on the left,
+    /// without Q then.
     #[inline(always)]
     fn compose<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
         problem: &Problem,
-        (left, right): (Side, Side),
+        (left_side, right_side): (Side, Side),
     ) {
-        let side = |side| match side {
-            Side::U => (&*self.u, u_len(problem)),
-            Side::V => (&*self.v, problem.cols),
+        // Columns, their length, and the vectors from one to the next.
+        let (step, above) = (u_len(problem), j_len(problem));
+        let side = |side| match (side, problem.rhs) {
+            (Side::U, None) => (&*self.u, step, step),
+            (Side::U, Some(_)) => (&*self.u, above, step),
+            (Side::V, _) => (&*self.v, problem.cols, problem.cols),
         };
-        let (left_side, (left, rows)) = (left, side(left));
-        let (right, cols) = match problem.rhs {
-            None => side(right),
-            Some(rhs) => (&*self.projected, rhs),
+        let (left, rows, left_step) = side(left_side);
+        let (right, _, right_step) = match problem.rhs {
+            None => side(right_side),
+            Some(rhs) => (&self.u[above..], rhs, step),
         };
         let zero = l.splat(T::ZERO);
         // Sums over at most n terms, in blocks that keep the order of magnitude of their errors
@@ -441,8 +431,8 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
                 let partial = &mut self.scratch[..rows];
                 partial.fill(zero);
                 for c in first..(first + block).min(n) {
-                    let weight = l.mul(self.weights[c], right[c * cols + k]);
-                    for (sum, &entry) in partial.iter_mut().zip(&left[c * rows..]) {
+                    let weight = l.mul(self.weights[c], right[c * right_step + k]);
+                    for (sum, &entry) in partial.iter_mut().zip(&left[c * left_step..]) {
                         *sum = l.mul_add(weight, entry, *sum);
                     }
                 }

@@ -51,19 +51,18 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     }
 }
 
-/// to = B' R, a column of `to` for each column of R, whose first `len` rows count, as of the columns
-/// of B; these lie so many vectors apart.
+/// to = B' R, a column for each column of R, whose first `len` rows count, as of the columns of B. All
+/// columns lie some vectors apart; `to` has so many rows.
 #[inline(always)]
 pub(super) fn project<T: Real, L: Lanes<T>>(
     l: L,
     (b, b_step): (&[L::Vector], usize),
     (r, r_step): (&[L::Vector], usize),
     len: usize,
-    to: &mut [L::Vector],
-    cols: usize,
+    (to, to_step, rows): (&mut [L::Vector], usize, usize),
 ) {
-    for (to, r) in to.chunks_exact_mut(cols).zip(r.chunks(r_step)) {
-        for (to, b) in to.iter_mut().zip(b.chunks(b_step)) {
+    for (to, r) in to.chunks_mut(to_step).zip(r.chunks(r_step)) {
+        for (to, b) in to[..rows].iter_mut().zip(b.chunks(b_step)) {
             *to = dot(l, &b[..len], &r[..len]);
         }
     }
