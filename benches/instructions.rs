@@ -29,6 +29,8 @@ enum Op {
     Svd,
     Svdvals,
     Pinv,
+    /// One right-hand side.
+    Lstsq,
 }
 
 /// Name, operation, rows, columns, matrices.
@@ -47,6 +49,9 @@ const F32: &[Case] = &[
     ("svdvals f32 16x16", Op::Svdvals, 16, 16, 64),
     ("pinv f32 6x7", Op::Pinv, 6, 7, 256),
     ("pinv f32 16x16", Op::Pinv, 16, 16, 64),
+    ("lstsq f32 6x7", Op::Lstsq, 6, 7, 256),
+    ("lstsq f32 16x16", Op::Lstsq, 16, 16, 64),
+    ("lstsq f32 64x16", Op::Lstsq, 64, 16, 32),
     ("svd f32 8x8, one matrix", Op::Svd, 8, 8, 1),
 ];
 const F64: &[Case] = &[
@@ -77,6 +82,12 @@ fn solve<T: Real>(op: Op, a: &Batch<T>) -> bool {
         Op::Svd => svd(Vectors::Thin),
         Op::Svdvals => svd(Vectors::None),
         Op::Pinv => engine.pinv(a, &options).map(|pinv| pinv.report),
+        Op::Lstsq => {
+            // The first column of each, for want of another.
+            let b = a.view().submatrix(0..a.rows(), 0..1);
+            b.and_then(|b| engine.lstsq(a, b, &options))
+                .map(|lstsq| lstsq.report)
+        }
     };
     let full = a.rows().min(a.cols());
     report.is_ok_and(|report| {
