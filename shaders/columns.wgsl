@@ -270,7 +270,7 @@ fn columns(at: Invocation) {
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
     if (present) {
-        let answer = select(value, weight(sigma, counts, lambda_of(within, power)), COMPOSES);
+        let answer = select(value, weight(sigma, counts, damping_of(within, power)), COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
         if (overflowed(value) || (counts && vanished(value))) {
             atomicOr(&lost[team], OVERFLOWED);

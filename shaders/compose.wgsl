@@ -16,6 +16,7 @@ struct Params {
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
     lift: i32,         // the result of a matrix that was scaled by 2^p is scaled by 2^(lift p)
+    cutoffs: u32,      // 1 where every matrix has its own damping, else 0
     solves: u32,       // 1 where columns of the result belong to right-hand sides, else 0
 }
 
@@ -28,7 +29,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 // cols a matrix: a right-hand side was multiplied by 2^power; NOT_FINITE where it is not finite.
 @group(0) @binding(6) var<storage, read> powers: array<i32>;
-// NaN first; only where there is a lift.
+// NaN; then, for all matrices or for each, the cutoffs and mantissa and exponent of the damping: only where
+// there is a lift.
 @group(0) @binding(7) var<storage, read> cutoffs: array<T>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -37,8 +39,10 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     var power = 0;
     var finite = true;
     if (P.lift != 0) {
-        power = P.lift * bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER]));
+        let scale = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER]));
         finite = atomicLoad(&state[matrix * STATE_WORDS + STATUS]) != NON_FINITE;
+        // As much as weights are too large.
+        power = P.lift * scale - 2 * damping_of(matrix, scale).beyond;
     }
     var flags = 0u;
     for (var e = group.x * WORKGROUP + lid; e < P.rows * P.cols; e += P.groups * WORKGROUP) {
@@ -66,9 +70,10 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             if (P.solves != 0u) {
                 let own = powers[matrix * P.cols + e / P.rows];
                 sound = finite && own != NOT_FINITE;
-                // Beyond these, every number over- or underflows.
-                lift = clamp(power - own, 2 * LEAST, 2 * MOST);
+                lift -= own;
             }
+            // Beyond these, every number over- or underflows.
+            lift = clamp(lift, 2 * LEAST, 2 * MOST);
             let lifted = unscaled(select(ZERO, size, size >= SMALLEST_NORMAL), lift);
             var found = select(0u, PRESENT, size > ZERO);
             found |= select(0u, OVERFLOWED, overflowed(lifted));

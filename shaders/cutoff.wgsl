@@ -16,7 +16,15 @@ fn threshold_of(matrix: u32, power: i32, highest: T) -> T {
     return max(cutoffs[cut] * highest, absolute(cut + 1u, power));
 }
 
-// The damping of a scaled matrix.
-fn lambda_of(matrix: u32, power: i32) -> T {
-    return absolute(4u + CUTOFFS * P.cutoffs * matrix, power);
+// The damping of a scaled matrix, times 2^-beyond, such that weights with a lambda of any size neither
+// overflow nor vanish.
+struct Damping {
+    lambda: T,
+    beyond: i32,
+}
+
+fn damping_of(matrix: u32, power: i32) -> Damping {
+    let at = 4u + CUTOFFS * P.cutoffs * matrix;
+    let beyond = select(0, max(i32(cutoffs[at + 1u]) + power, 0), cutoffs[at] > ZERO);
+    return Damping(absolute(at, power - beyond), beyond);
 }

@@ -41,7 +41,7 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let threshold = threshold_of(matrix, power, highest);
         let counts = own > max(threshold, ZERO);
         let value = unscaled(own, -power);
-        let inverse = weight(own, counts, lambda_of(matrix, power));
+        let inverse = weight(own, counts, damping_of(matrix, power));
         let answer = select(value, inverse, P.composes != 0u);
         sigma[matrix * P.cols + place] = select(cutoffs[0], answer, finite);
         pivots[first + c] = place;

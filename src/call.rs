@@ -1,7 +1,7 @@
 //! One call, as both engines see it.
 
 use crate::error::Error;
-use crate::filter::Filter;
+use crate::filter::{Filter, scaled};
 use crate::options::Options;
 use crate::planner::{Convergence, Job, Problem, Sizes};
 use crate::scalar::Real;
@@ -45,6 +45,16 @@ impl<'a> Task<'a> {
 }
 
 impl Task<'_> {
+    /// By which power of two the composition of matrix `index`, scaled by 2^power, must be multiplied.
+    #[inline(always)]
+    pub fn lift(&self, index: usize, power: i32) -> i32 {
+        let lift = -self.filter.degree() * power;
+        match &self.options.damping {
+            None => lift,
+            Some(damping) => lift - 2 * scaled(damping.get(index), power).1,
+        }
+    }
+
     pub fn progress(&self, done: usize, count: usize) {
         if let Some(progress) = &self.options.progress {
             progress(done, count);

@@ -992,6 +992,7 @@ mod tests {
         sent(Engine::gpu_async(&GpuOptions::default()));
         sent(engine.svd_async(&a, Vectors::Thin, &options));
         sent(engine.pinv_async(&a, &options));
+        sent(engine.lstsq_async(&a, &a, &options));
         fn shared<T: Send + Sync>() {}
         shared::<Engine>();
     }

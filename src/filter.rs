@@ -27,15 +27,15 @@ impl Filter {
         }
     }
 
-    /// The weights of singular values, a lane each, that count above a threshold of at least zero;
-    /// `lambda` is scaled as they are.
+    /// The weights of singular values, a lane each, that count above a threshold of at least zero; with
+    /// lambda, [`scaled`] to lambda 2^-e, and 2^-e the damped ones come out times 2^2e.
     #[inline(always)]
     pub fn weights_of<T: Real, L: Lanes<T>>(
         self,
         l: L,
         sigma: L::Vector,
         threshold: L::Vector,
-        lambda: L::Vector,
+        [lambda, shrink]: [L::Vector; 2],
     ) -> L::Vector {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
         let counts = l.less(threshold, sigma);
@@ -44,19 +44,27 @@ impl Filter {
             Filter::Inverse => l.div(one, sigma),
             Filter::Damped => {
                 // No square leaves the range: of the two numbers, only their ratio is squared.
-                let small = l.less(sigma, lambda);
-                let (large, least) = (
-                    l.select(small, lambda, sigma),
-                    l.select(small, sigma, lambda),
-                );
-                let ratio = l.div(least, large);
-                let share = l.select(small, ratio, one);
+                let shrunk = l.mul(sigma, shrink);
+                let small = l.less(shrunk, lambda);
+                let large = l.select(small, lambda, shrunk);
+                let ratio = l.div(l.select(small, shrunk, lambda), large);
                 let sum = l.mul_add(ratio, ratio, one);
-                l.div(l.div(share, sum), large)
+                l.div(l.div(l.div(sigma, large), sum), large)
             }
         };
         l.select(counts, weight, zero)
     }
+}
+
+/// lambda 2^(power - e) and e, for a matrix that was scaled by 2^power: e is such that weights with a lambda
+/// of any size neither overflow nor vanish, and zero up to 2.
+pub(crate) fn scaled(lambda: f64, power: i32) -> (f64, i32) {
+    use crate::scalar::sealed::Float;
+    if lambda == 0.0 {
+        return (0.0, 0);
+    }
+    let beyond = (lambda.exponent() + power).max(0);
+    (lambda.ldexp(power - beyond), beyond)
 }
 
 /// The value above which a singular value of matrix `index`, scaled by 2^power, counts, given the

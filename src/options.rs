@@ -235,8 +235,7 @@ impl Options {
     /// of the matrix entries; for the whole batch or one for each matrix.
     ///
     /// The [cutoff](Self::cutoff) holds as without: so the limit for lambda to 0 is the undamped result,
-    /// and 0 gives its bits. Solutions of a lambda beyond 2^40 (f32) or 2^400 (f64) times a matrix's
-    /// largest entry may come out as zero.
+    /// and 0 gives its bits.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options};

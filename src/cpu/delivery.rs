@@ -33,6 +33,8 @@ pub(super) enum Rows<'w, V> {
 
 /// What the kernels computed, singular values in order.
 pub(super) struct Raw<'w, V> {
+    /// The first matrix' index in the call.
+    pub first: usize,
     pub heads: &'w [Head],
     /// Of right-hand sides, those of one matrix after those of another.
     pub rhs_heads: &'w [Head],
@@ -259,7 +261,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             let heads = &raw.rhs_heads[lane * rhs..][..rhs];
             sound = heads.iter().all(|head| head.finite);
-            let power = call.task.filter.degree() * power;
+            let power = -call.task.lift(raw.first + lane, power);
             let entries: &[T] = bytemuck::cast_slice(raw.composed);
             let solution = Solution {
                 entries: &entries[lane..],
@@ -277,7 +279,8 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 Side::U => raw.u_rows,
                 Side::V => raw.v_rows,
             };
-            let power = -call.task.filter.degree() * power;
+            let power = call.task.lift(raw.first + lane, power);
+            let moderate = power.abs() <= MODERATE;
             let factor = T::ONE.ldexp(if moderate { power } else { 0 });
             let scale = |entry: T| {
                 let scaled = match moderate {

@@ -22,11 +22,10 @@ use crate::cpu::memory::Memory;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
-use crate::filter::threshold;
+use crate::filter::{scaled, threshold};
 use crate::host::outputs::Outputs;
 use crate::planner::{Carried, Problem, Side};
 use crate::scalar::Real;
-use crate::scalar::sealed::Float;
 use crate::view::View;
 
 /// The memory of one thread: a few groups of matrices.
@@ -172,7 +171,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         if let (Some(view), Some((_, right))) = (&call.rhs, problem.composed) {
             self.rhs_heads.clear();
             self.rhs_heads.resize(count * view.cols(), head);
-            parts.take_rhs(l, m, view, first, right, &mut self.rhs_heads);
+            parts.take_rhs(l, m, view, first, (right, &self.order), &mut self.rhs_heads);
         }
         let carried = problem.carried();
         let height = n + carried.rows(n);
@@ -184,7 +183,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             None => parts.form_u(l, m, n, height),
             Some(rhs) => parts.project(l, problem, height, rhs),
         }
-        let [threshold, lambda] = parts.threshold(l, call, first, &self.heads);
+        let (threshold, damping) = parts.threshold(l, call, first, &self.heads);
         sort(l, parts.sigma, parts.u, u_len(problem), parts.v);
         let mut u_restored = match problem.rhs {
             None => restore(l, parts.u, m, parts.from),
@@ -193,7 +192,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let v_restored = restore(l, parts.v, n, parts.pivots);
         if let Some(sides) = problem.composed {
             for (weight, &sigma) in parts.weights.iter_mut().zip(parts.sigma.iter()) {
-                *weight = call.task.filter.weights_of(l, sigma, threshold, lambda);
+                *weight = call.task.filter.weights_of(l, sigma, threshold, damping);
             }
             parts.compose(l, problem, sides);
             if problem.rhs.is_some() && sides.0 == Side::U {
@@ -209,6 +208,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             false => Rows::Elsewhere { by_lane, vectors },
         };
         let raw = Raw {
+            first,
             heads: &self.heads,
             rhs_heads: &self.rhs_heads,
             done,
@@ -254,14 +254,20 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         m: usize,
         view: &View<'_, T>,
         first: usize,
-        side: Side,
+        (side, order): (Side, &[u32]),
         heads: &mut [Head],
     ) {
-        let rows = match side {
-            Side::U => &*self.from,
-            Side::V => &*self.pivots,
+        let from = match side {
+            Side::U => rhs::From {
+                vectors: self.from,
+                order,
+            },
+            Side::V => rhs::From {
+                vectors: self.pivots,
+                order: &[],
+            },
         };
-        rhs::take(l, view, first, rows, self.rhs, heads);
+        rhs::take(l, view, first, from, self.rhs, heads);
         if side == Side::U {
             factor::apply_transposed(l, self.a, m, self.tau, self.rhs);
         }
@@ -378,9 +384,9 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         call: &Call<'_, T>,
         first: usize,
         heads: &[Head],
-    ) -> [V; 2] {
+    ) -> (V, [V; 2]) {
         let mut largest = l.splat(T::ZERO);
-        let (mut thresholds, mut lambdas) = (largest, largest);
+        let (mut thresholds, mut lambdas, mut shrink) = (largest, largest, l.splat(T::ONE));
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
@@ -390,11 +396,12 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             let threshold = threshold(cutoff, first + lane, &call.task.problem, power, largest);
             numbers_mut(&mut thresholds)[lane] = T::not_above(threshold);
             if let Some(damping) = &call.task.options.damping {
-                let lambda = damping.get(first + lane).ldexp(power);
+                let (lambda, beyond) = scaled(damping.get(first + lane), power);
                 numbers_mut(&mut lambdas)[lane] = T::of(lambda);
+                numbers_mut(&mut shrink)[lane] = T::ONE.ldexp(-beyond);
             }
         }
-        [thresholds, lambdas]
+        (thresholds, [lambdas, shrink])
     }
 
     /// composed = left diag(weights) right', or that times B, where B' right is known; of U, on the left,

@@ -7,8 +7,15 @@ use crate::cpu::sums::dot;
 use crate::scalar::Real;
 use crate::view::View;
 
-/// Copies the right-hand sides of matrices from `first` on into lanes, row i of lane l from row
-/// `rows[i]` of its matrix, and decides the scale of each: powers of two that bring the largest entry of
+/// Where the rows of lanes come from: row i of lane l from row `order[l * len + i]` of its matrix, if there
+/// is such a list, as of long columns, else from where lane l of `vectors[i]` says.
+#[derive(Clone, Copy)]
+pub(super) struct From<'w, V> {
+    pub vectors: &'w [V],
+    pub order: &'w [u32],
+}
+
+/// Copies the right-hand sides of matrices from `first` on into lanes, and decides the scale of each: powers of two that bring the largest entry of
 /// each column to 1, so that no column's size harms another. What is not finite becomes zeros. `heads`
 /// has as many for each matrix as it has columns.
 #[inline(always)]
@@ -16,11 +23,11 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     l: L,
     view: &View<'_, T>,
     first: usize,
-    rows: &[L::Vector],
+    from: From<'_, L::Vector>,
     to: &mut [L::Vector],
     heads: &mut [Head],
 ) {
-    let (len, cols) = (rows.len(), view.cols());
+    let (len, cols) = (from.vectors.len(), view.cols());
     to.fill(l.splat(T::ZERO));
     let entries: &mut [T] = bytemuck::cast_slice_mut(to);
     for (lane, heads) in heads.chunks_exact_mut(cols).enumerate() {
@@ -43,8 +50,13 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
                 continue;
             }
             let [half, rest] = head.factors::<T>();
-            for (to, row) in to[lane..].iter_mut().step_by(L::LANES).zip(rows) {
-                let row = numbers::<T, _>(row)[lane].index();
+            let to = to[lane..].iter_mut().step_by(L::LANES);
+            for ((i, row), to) in from.vectors.iter().enumerate().zip(to) {
+                // A number in T does not reach beyond 2^24 in f32.
+                let row = match from.order {
+                    [] => numbers::<T, _>(row)[lane].index(),
+                    order => order[lane * len + i],
+                };
                 *to = column.at(row as usize) * half * rest;
             }
         }

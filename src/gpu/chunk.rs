@@ -82,7 +82,7 @@ impl Chunk {
         if let Some(group) = &self.project {
             rhs::project(stream, task, recipe, group, rhs_steps, count).await?;
         }
-        let composition = Composition::of(&task.problem, -task.filter.degree());
+        let composition = Composition::of(task);
         if let (Some(composition), Some(group)) = (composition, &self.compose) {
             composition
                 .run(stream, group, count, recipe.composed_per_submit)

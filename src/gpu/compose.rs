@@ -2,13 +2,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::rhs::Projection;
 use crate::gpu::shader::{Bindings, Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
+use crate::planner::Side;
 use crate::planner::gpu::block;
-use crate::planner::{Problem, Side};
 use crate::scalar::Dtype;
 
 /// As `Params` in shaders/compose.wgsl.
@@ -25,6 +26,7 @@ struct Params {
     block: u32,
     groups: u32,
     lift: i32,
+    cutoffs: u32,
     solves: u32,
 }
 
@@ -51,13 +53,16 @@ pub(super) struct Composition {
     /// Of a matrix that was scaled by 2^p, the result is scaled by 2^(lift p) and judged, in its
     /// state; none where it is zero.
     pub lift: i32,
+    /// Whether every matrix has its own damping.
+    pub each: bool,
     /// Whether columns of the result belong to right-hand sides, which were scaled too.
     pub solves: bool,
 }
 
 impl Composition {
     /// What a problem asks for, if it does.
-    pub fn of(problem: &Problem, lift: i32) -> Option<Self> {
+    pub fn of(task: &Task<'_>) -> Option<Self> {
+        let problem = &task.problem;
         let (left, right) = problem.composed?;
         let n = problem.cols;
         let steps = |side| Steps {
@@ -87,7 +92,8 @@ impl Composition {
             left: steps(left),
             right,
             weighted: true,
-            lift,
+            lift: -task.filter.degree(),
+            each: task.options.has_each(),
             solves: problem.rhs.is_some(),
         })
     }
@@ -124,6 +130,7 @@ impl Composition {
                 block: block(self.inner),
                 groups,
                 lift: self.lift,
+                cutoffs: u32::from(self.each),
                 solves: u32::from(self.solves),
             };
             let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);

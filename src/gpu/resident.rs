@@ -154,8 +154,8 @@ impl Gpu {
         self.device.finish(blocking).await
     }
 
-    /// Carries out a task on matrices that lie on the device. Waits only where the device's time is asked for, and where sweeps ask
-    /// whether there is anything left to do: in global memory, and very many.
+    /// Carries out a task on matrices that lie on the device. Waits only where the device's time is asked
+    /// for, and where sweeps ask whether there is anything left to do: in global memory, and very many.
     pub async fn solve_resident<T: Real>(
         &self,
         task: &Task<'_>,
@@ -303,6 +303,7 @@ impl Gpu {
             right: steps([right_steps[0], right_steps[2], right_steps[1]]),
             weighted: false,
             lift: 0,
+            each: false,
             solves: false,
         };
         let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;

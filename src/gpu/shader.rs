@@ -168,6 +168,7 @@ impl Kernel {
             ],
             Kernel::Compose => &[
                 include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/cutoff.wgsl"),
                 include_str!("../../shaders/compose.wgsl"),
             ],
         }

@@ -112,8 +112,8 @@ impl Problem {
         }
     }
 
-    /// Columns of U that must be formed: the caller's, or those that a composition needs. The CPU applies
-    /// compositions without forming U.
+    /// Columns of U that must be formed: the caller's, or those that a composition needs. The CPU forms none
+    /// for right-hand sides.
     pub fn formed_u_cols(&self) -> usize {
         match self.composed {
             Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
@@ -377,7 +377,7 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
         product(3 * n, n),
         match problem.rhs {
             None => product(m, problem.formed_u_cols() as u64),
-            Some(rhs) => product(m + n, rhs as u64),
+            Some(rhs) => product(m + n, rhs as u64).saturating_add(product(n, n)),
         },
         problem.sizes().composed as u64,
     ];
@@ -388,15 +388,17 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
 }
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
-/// rotations, if they are accumulated, U.
+/// rotations, if they are accumulated, U, right-hand sides.
 fn work(problem: &Problem) -> u64 {
     let (m, n) = (problem.rows as u64, problem.cols as u64);
+    let [length, rhs] = problem.rhs_size().unwrap_or_default().map(|n| n as u64);
+    let sides = length.saturating_mul(rhs).saturating_mul(6 * n);
     let u = problem.formed_u_cols() as u64;
     let mn = m.saturating_mul(n);
     let vectors = mn.saturating_mul(4).saturating_mul(n.saturating_add(u));
     let cube = n.saturating_mul(n).saturating_mul(n);
     let sweeps = cube.saturating_mul(if problem.accumulates() { 100 } else { 60 });
-    vectors.saturating_add(sweeps)
+    vectors.saturating_add(sweeps).saturating_add(sides)
 }
 
 /// Floating-point operations that the kernels carry out for matrices with so many sweeps and
@@ -421,7 +423,11 @@ pub(crate) fn executed(problem: &Problem, backend: Backend, outcomes: &[Outcome]
     };
     let form_u = 2.0 * (2.0 * m - n) * n * reflected + 2.0 * products;
     let normalise = 3.0 * n * n;
-    let compose = 2.0 * problem.sizes().composed as f64 * n;
+    let compose = match (problem.rhs, backend) {
+        // U is applied without Q.
+        (Some(rhs), Backend::Cpu) => 2.0 * n * n * rhs as f64,
+        _ => 2.0 * problem.sizes().composed as f64 * n,
+    };
     // Three dot products a pair; a rotation of columns of R' and of what is carried along.
     let sweep = 0.5 * n * (n - 1.0) * 6.0 * n;
     let rotation = 8.0 * (n + carried);

@@ -87,6 +87,12 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         let pinv = block_on(pinv).map_err(wrong)?;
         let svd = interop::record_svd(&mine, &mut encoder, &batch, Vectors::Thin, &options);
         let svd = block_on(svd).map_err(wrong)?;
+        let lambdas: Vec<f64> = (0..COUNT).map(|b| 0.1 * b as f64).collect();
+        let damped = Options::default().damping(lambdas);
+        let sides = normal::<T>(COUNT, m, 2, 6);
+        let up = mine.upload(&sides).map_err(wrong)?;
+        let lstsq = interop::record_lstsq(&mine, &mut encoder, &batch, &up, &damped);
+        let lstsq = block_on(lstsq).map_err(wrong)?;
         let (inverse, steps) = interop::buffer(&pinv.inverse).ok_or("no buffer")?;
         ensure(steps == [m * n, 1, n], || format!("{steps:?}"))?;
         ensure(inverse.size() as usize >= bytes.len(), || what("the size"))?;
@@ -102,6 +108,13 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         ensure(u == values.u && v == values.v, || what("vectors"))?;
         let sigma = svd.sigma.download().map_err(wrong)?;
         ensure(sigma == values.sigma, || what("singular values"))?;
+        let solved = engine.lstsq(&a, &sides, &damped).map_err(wrong)?;
+        let report = lstsq.report.get().map_err(wrong)?;
+        ensure(report.outcomes == solved.report.outcomes, || {
+            what("the report of lstsq")
+        })?;
+        let solution = lstsq.solution.download().map_err(wrong)?;
+        ensure(solution == solved.solution, || what("solutions"))?;
 
         // What does not fit.
         let refused = [

@@ -60,18 +60,21 @@ fn norm(x: &[f64]) -> f64 {
     }
 }
 
-/// Holds solutions to the promised bound; in f64, where no reference is sharp enough, to what makes a
-/// solution: the normal equations, and no part in the null space.
+/// Holds solutions to what makes them: the normal equations, and the promised bound, or in f64 beyond what a
+/// reference is sharp enough for, no part in the null space.
 fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T>, String> {
     let (m, n) = (a.rows(), a.cols());
     let lstsq = solve(engine, a, b, &Options::default())?;
     let tol = tol::<T>(m, n);
     let ranks = engine.pinv(a, &Options::default()).map_err(wrong)?.report;
-    // What the cutoff may take away of A.
-    let cut = 2.0 * T::DTYPE.unit_roundoff() * (m.max(n) * m.min(n)) as f64;
     let sides = verify::least_squares(a, &lstsq.solution, b).map_err(wrong)?;
     for (index, [_, normal]) in sides.into_iter().enumerate() {
         let what = format!("normal equations of {m}x{n}, matrix {index}");
+        // What the cutoff may take away of A.
+        let cut = match lstsq.report.outcomes[index].rank as usize == m.min(n) {
+            true => 0.0,
+            false => 2.0 * T::DTYPE.unit_roundoff() * m.max(n) as f64,
+        };
         at_most(&what, normal, tol + cut)?;
     }
     for index in 0..a.count() {
@@ -92,7 +95,7 @@ fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T
             let [x, ends, left] = reference(&entries, &b, n, rank, 0.0)?;
             let (condition, smallest) = (ends[0] / ends[1], ends[1]);
             let size = condition * norm(&x) + (condition * norm(&left) + norm(&b)) / smallest;
-            if T::DTYPE == Dtype::F32 {
+            if T::DTYPE == Dtype::F32 || condition < 1e3 {
                 let error: Vec<f64> = x.iter().zip(&found).map(|(x, y)| x - y).collect();
                 at_most(&format!("error {what}"), norm(&error), 8.0 * tol * size)?;
                 continue;
@@ -337,17 +340,14 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
             }
             let entries = in_f64(a.matrix(index));
             let rank = found.report.outcomes[index].rank as usize;
-            let unit = T::DTYPE.unit_roundoff();
+            let mut bounds = Vec::new();
             for (column, x) in own.chunks_exact(n).enumerate() {
                 let b = in_f64(&b.matrix(index)[column * m..][..m]);
                 let [exact, ends, _] = reference(&entries, &b, n, rank, lambda)?;
-                // The longer system's condition number and singular values.
-                let [largest, smallest] = [ends[0], ends[1]].map(|s| s.hypot(lambda));
-                let condition = largest / smallest;
-                let size = condition * norm(&exact) + condition * norm(&b) / smallest;
-                let bound = 8.0 * tol::<T>(m + n, n) * size;
-                // The reference is not sharper than this.
-                let bound = bound.max(1e3 * unit * norm(&exact));
+                // (A'A + lambda^2 I)^-1 of what A'b and A'A x may be off by.
+                let size = ends[0] * (norm(&b) + ends[0] * norm(&exact));
+                let bound = 8.0 * tol::<T>(m, n) * size / (ends[1].powi(2) + lambda.powi(2));
+                bounds.push(bound);
                 let error = |x: &[f64]| {
                     let error: Vec<f64> = x.iter().zip(&exact).map(|(x, y)| x - y).collect();
                     norm(&error)
@@ -374,14 +374,13 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
             });
             let (longer, below) = (longer.map_err(wrong)?, below.map_err(wrong)?);
             let other = solve(engine, &longer, &below, &Options::default())?;
-            let pairs = own.iter().zip(other.solution.matrix(0));
-            let error: Vec<f64> = pairs.map(|(x, y)| x.f64() - y.f64()).collect();
-            let size = norm(&in_f64(own)).max(1e-3);
-            at_most(
-                &format!("longer system, {what}"),
-                norm(&error),
-                1e5 * unit * size,
-            )?;
+            let columns = own
+                .chunks_exact(n)
+                .zip(other.solution.matrix(0).chunks_exact(n));
+            for ((x, y), bound) in columns.zip(&bounds) {
+                let error: Vec<f64> = x.iter().zip(y).map(|(x, y)| x.f64() - y.f64()).collect();
+                at_most(&format!("longer system, {what}"), norm(&error), 2.0 * bound)?;
+            }
         }
     }
     // Far from the matrix's scale: nothing overflows on the way, and no cutoff is no cutoff.
@@ -399,14 +398,31 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
         let error = (x.solution.matrix(0)[0].f64() / exact.f64() - 1.0).abs();
         at_most("3 and 4 make 5", error, 8.0 * T::DTYPE.unit_roundoff())?;
     }
-    // A damping that leaves next to nothing.
-    let a = Batch::from_row_major(1, 1, 1, &[T::ONE]).map_err(wrong)?;
-    let x = solve(engine, &a, &a, &Options::default().damping(1e12))?;
-    at_most(
-        "a damped solution",
-        (x.solution.matrix(0)[0].f64() * 1e24 - 1.0).abs(),
-        1e-5,
-    )?;
+    // A damping far beyond the matrix leaves next to nothing: sigma / lambda^2, if that is a number.
+    let (far, gone) = if T::DTYPE == Dtype::F32 {
+        (50, 100)
+    } else {
+        (500, 1000)
+    };
+    let a = Batch::from_fn(1, 2, 2, |_, i, j| {
+        T::ONE.ldexp(if i == j { -10 * i as i32 } else { -900 })
+    });
+    let b = Batch::from_fn(1, 2, 2, |_, i, j| if i == j { T::ONE } else { T::ZERO });
+    let (a, b) = (a.map_err(wrong)?, b.map_err(wrong)?);
+    let options = Options::default().damping(2f64.powi(far));
+    let x = solve(engine, &a, &b, &options)?;
+    let inverse = engine.pinv(&a, &options).map_err(wrong)?;
+    for x in [x.solution.matrix(0), inverse.inverse.matrix(0)] {
+        for (entry, power) in [(0, -2 * far), (3, -2 * far - 10)] {
+            let ratio = x[entry].f64() / T::ONE.ldexp(power).f64();
+            at_most("beyond the matrix", (ratio - 1.0).abs(), 1e-5)?;
+        }
+    }
+    let options = Options::default().damping(2f64.powi(gone));
+    let lost = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+    ensure(lost.report.count(Status::NotRepresentable) == 1, || {
+        format!("{:?}", lost.report.outcomes)
+    })?;
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         let refused = engine.lstsq(&a, &a, &Options::default().damping(bad));
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("damping"));
@@ -429,6 +445,11 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         (40, 40, 3),
     ] {
         let (mut a, b) = (normal::<T>(count, m, n, 2), normal::<T>(count, m, 2, 3));
+        // Every matrix with its own.
+        let each = |f: fn(f64) -> f64| (0..count).map(|b| f(b as f64)).collect::<Vec<_>>();
+        let options = Options::default()
+            .damping(each(|b| 0.01 * b))
+            .cutoff(Cutoff::relative(each(|b| 0.3 * (b % 3.0))));
         a.as_mut_slice()[m * n] = T::NAN;
         let expected = engine.lstsq(&a, &b, &options).map_err(wrong)?;
         let same = |x: &Batch<T>, what: &str| {
@@ -457,7 +478,7 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         same(&to.map_err(wrong)?, "lstsq_into")?;
         let (up_a, up_b) = (
             engine.upload(a_by_row).map_err(wrong)?,
-            engine.upload(&b).map_err(wrong)?,
+            engine.upload(b_by_row).map_err(wrong)?,
         );
         let there = engine
             .lstsq_resident(&up_a, &up_b, &options)
@@ -489,4 +510,22 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     ensure(matches!(refused, Err(Error::Argument(_))), || {
         format!("{refused:?}")
     })
+}
+
+/// More rows than a number in f32 counts.
+pub fn tall(engine: &Engine) -> Outcome {
+    let m = (1 << 24) + 4;
+    // The default is beyond 1 here.
+    let options = Options::default().cutoff(Cutoff::relative(0.0));
+    // The last rows decide.
+    let entry = |i: usize, last: [f32; 4]| match i.checked_sub(1 << 24) {
+        Some(i) => last[i],
+        None => 0.5,
+    };
+    let a = Batch::from_fn(1, m, 1, |_, i, _| entry(i, [1e6, 2e6, 4e6, 8e6]));
+    let b = Batch::from_fn(1, m, 1, |_, i, _| entry(i, [1000.0, 100.0, 10.0, 1.0]));
+    let x = solve(engine, &a.map_err(wrong)?, &b.map_err(wrong)?, &options)?;
+    let (sides, norm) = (1.248e9 + 0.25 * 2f64.powi(24), 85e12 + 0.25 * 2f64.powi(24));
+    let error = f64::from(x.solution.matrix(0)[0]) / (sides / norm) - 1.0;
+    at_most("error of a tall system", error.abs(), 1e-5)
 }

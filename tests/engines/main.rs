@@ -1101,6 +1101,9 @@ impl Suite {
         self.add::<T>("enormous-empty", enormous_empty::<T>);
         self.add::<T>("laws", laws::<T>);
         self.add::<T>("lstsq", lstsq::random::<T>);
+        if self.which == Which::Cpu && T::DTYPE == Dtype::F32 {
+            self.add::<T>("lstsq-tall", lstsq::tall);
+        }
         self.add::<T>("lstsq-hard", lstsq::hard_matrices::<T>);
         self.add::<T>("lstsq-isolation", lstsq::isolation::<T>);
         self.add::<T>("lstsq-scales", lstsq::scales::<T>);
