@@ -381,7 +381,8 @@ impl Engine {
     /// [cutoff](Options::cutoff) (Golub and Van Loan, 5.5; LAPACK xGELSS), without forming the
     /// pseudoinverse; ridge solutions with [damping](Options::damping). Every column of B is scaled by
     /// itself. The report has the ranks; [`verify::least_squares`](crate::verify::least_squares)
-    /// measures the residuals.
+    /// measures the residuals. A solution has the same bits whatever the batch, and whatever the other
+    /// right-hand sides as long as there are no more than min(m, n).
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`], with tol as for
     /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest

@@ -59,6 +59,7 @@ mod gpu;
 mod host;
 #[cfg(feature = "gpu")]
 pub mod interop;
+mod measures;
 mod options;
 mod peak;
 mod planner;

@@ -564,3 +564,36 @@ fn lstsq_takes_vectors_and_matrices_of_right_hand_sides() {
     put(&b, &[2, 3], &[0.0f64; 6]);
     refused(&[&args[..], &["--damping=-1"]].concat(), 2, "damping");
 }
+
+#[test]
+fn measures_writes_ranks_conditions_and_norms() {
+    let scratch = Scratch::new();
+    let (a, out) = (scratch.text("a.npy"), scratch.text("measures"));
+    let entries = [3.0f64, 0.0, 0.0, -4.0, 1.0, 1.0, 1.0, 1.0];
+    write(a.as_ref(), &[2, 2, 2], Order::C, &entries);
+    let output = run(&["measures", &a, "-o", &out, "--backend", "cpu"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        stdout(&output).contains("ranks             1 (1), 2 (1)"),
+        "{output:?}"
+    );
+    let measure = |name: &str| {
+        let (shape, values) = read::<f64>(scratch.path("measures").join(name));
+        assert_eq!(shape, [2]);
+        values
+    };
+    for (name, expected) in [
+        ("spectral.npy", [4.0, 2.0]),
+        ("nuclear.npy", [7.0, 2.0]),
+        ("frobenius.npy", [5.0, 2.0]),
+        ("kept_condition.npy", [4.0 / 3.0, 1.0]),
+    ] {
+        for (value, expected) in measure(name).iter().zip(expected) {
+            assert!((value - expected).abs() < 1e-14, "{name}: {value}");
+        }
+    }
+    assert!(measure("condition.npy")[1] > 1e15);
+    let (_, ranks) = read::<u32>(scratch.path("measures").join("rank.npy"));
+    assert_eq!(ranks, [2, 1]);
+    refused(&["measures", &a, "-o", &out, "--rcond=-1"], 2, "cutoff");
+}

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Lstsq(LstsqArgs),
     /// Singular value decompositions of a stack of matrices.
     Svd(SvdArgs),
+    /// Ranks, condition numbers and norms of a stack of matrices.
+    Measures(MeasuresArgs),
     /// What this machine could compute on.
     Devices,
     /// How fast it is here, beside other libraries and the machine's limits.
@@ -91,18 +93,38 @@ pub(crate) struct LstsqArgs {
     pub filter: FilterArgs,
 }
 
+#[derive(ClapArgs)]
+pub(crate) struct MeasuresArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for rank.npy, condition.npy, kept_condition.npy (of what counts), spectral.npy,
+    /// nuclear.npy and frobenius.npy; made if need be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+}
+
 /// What becomes of singular values.
 #[derive(ClapArgs)]
 pub(crate) struct FilterArgs {
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries.
+    #[arg(long, value_name = "L")]
+    pub damping: Option<f64>,
+}
+
+/// Which singular values count.
+#[derive(ClapArgs)]
+pub(crate) struct CutoffArgs {
     /// Relative cutoff: singular values above X * sigma_max count [default: eps * max(m, n)].
     #[arg(long, value_name = "X")]
     pub rcond: Option<f64>,
     /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
     #[arg(long, value_name = "X")]
     pub atol: Option<f64>,
-    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries.
-    #[arg(long, value_name = "L")]
-    pub damping: Option<f64>,
 }
 
 #[derive(ClapArgs)]
@@ -172,14 +194,20 @@ impl EngineArgs {
     }
 }
 
-impl FilterArgs {
+impl CutoffArgs {
     pub fn add_to(&self, options: Options) -> Options {
-        let options = options.cutoff(match (self.rcond, self.atol) {
+        options.cutoff(match (self.rcond, self.atol) {
             (None, None) => Cutoff::default(),
             (Some(rcond), None) => Cutoff::relative(rcond),
             (None, Some(atol)) => Cutoff::absolute(atol),
             (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
-        });
+        })
+    }
+}
+
+impl FilterArgs {
+    pub fn add_to(&self, options: Options) -> Options {
+        let options = self.cutoff.add_to(options);
         match self.damping {
             Some(lambda) => options.damping(lambda),
             None => options,

@@ -24,6 +24,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Pinv(pinv) => run::pinv(&args.engine, pinv),
         Command::Lstsq(lstsq) => run::lstsq(&args.engine, lstsq),
         Command::Svd(svd) => run::svd(&args.engine, svd),
+        Command::Measures(measures) => run::measures(&args.engine, measures),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),

@@ -1,4 +1,4 @@
-//! `batched-svd pinv`, `batched-svd lstsq` and `batched-svd svd`
+//! `batched-svd pinv`, `lstsq`, `svd` and `measures`
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use batched_svd::{Engine, Error, Options, Real, Report, Vectors, View, ViewMut, 
 use indicatif::{ProgressBar, ProgressStyle};
 use npyz::{AutoSerialize, Deserialize, Serialize};
 
-use crate::cli::args::{EngineArgs, LstsqArgs, PinvArgs, SvdArgs};
+use crate::cli::args::{EngineArgs, LstsqArgs, MeasuresArgs, PinvArgs, SvdArgs};
 use crate::cli::failure::Failure;
 use crate::cli::npy::{self, AnyStack, Stack};
 use crate::cli::summary::{Residuals, Summary};
 
 /// An entry that is both computed with and filed.
-trait Entry: Real + AutoSerialize + Serialize + Deserialize {}
-impl<T: Real + AutoSerialize + Serialize + Deserialize> Entry for T {}
+trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
+impl<T: Real<Real = T> + AutoSerialize + Serialize + Deserialize> Entry for T {}
 
 /// Matrices of the untimed first call, which compiles what the timed one uses.
 const WARM_UP: usize = 16;
@@ -181,6 +181,49 @@ fn svd_of<T: Entry>(
     npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
     let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
     summary.print(args.json, &svd.input, &svd.output)
+}
+
+pub(crate) fn measures(args: &EngineArgs, measures: &MeasuresArgs) -> Result<(), Failure> {
+    match npy::read(&measures.input)? {
+        AnyStack::F32(stack) => measures_of(&args.engine()?, args, measures, &stack),
+        AnyStack::F64(stack) => measures_of(&args.engine()?, args, measures, &stack),
+    }
+}
+
+fn measures_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    measures: &MeasuresArgs,
+    stack: &Stack<T>,
+) -> Result<(), Failure> {
+    let (count, m, n) = (stack.count, stack.rows, stack.cols);
+    let options = measures.cutoff.add_to(args.options());
+    let a = View::row_major(&stack.data, count, m, n)?;
+    std::fs::create_dir_all(&measures.output).map_err(|e| Failure::file(&measures.output, e))?;
+    let mut solved = None;
+    let (report, seconds) = timed(count, &options, |options, count| {
+        let svd = engine.svd(a.matrices(0..count)?, Vectors::None, options)?;
+        let report = svd.report.clone();
+        solved = Some(svd);
+        Ok(report)
+    })?;
+    let Some(svd) = solved else { return Ok(()) };
+    let file = |name: &str| measures.output.join(name);
+    for (name, values) in [
+        ("condition.npy", svd.conditions()),
+        ("kept_condition.npy", svd.kept_conditions()),
+        ("spectral.npy", svd.spectral_norms()),
+        ("nuclear.npy", svd.nuclear_norms()),
+        ("frobenius.npy", svd.frobenius_norms()),
+    ] {
+        npy::write(&file(name), &stack.leading, &values)?;
+    }
+    let ranks: Vec<u32> = report.outcomes.iter().map(|o| o.rank).collect();
+    npy::write(&file("rank.npy"), &stack.leading, &ranks)?;
+    let [norm] = columns(&report, &single(verify::norms(a, &svd.sigma)?));
+    let residuals = Residuals::Values { norm };
+    let summary = Summary::new("measures", stack, &report, seconds, engine, residuals);
+    summary.print(args.json, &measures.input, &measures.output)
 }
 
 /// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress

@@ -15,9 +15,9 @@ pub(super) struct From<'w, V> {
     pub order: &'w [u32],
 }
 
-/// Copies the right-hand sides of matrices from `first` on into lanes, and decides the scale of each: powers of two that bring the largest entry of
-/// each column to 1, so that no column's size harms another. What is not finite becomes zeros. `heads`
-/// has as many for each matrix as it has columns.
+/// Copies the right-hand sides of matrices from `first` on into lanes, and decides the scale of each: a
+/// power of two that brings the largest entry to 1, so that no side's size harms another. What is not
+/// finite becomes zeros. `heads` has as many for each matrix as there are sides.
 #[inline(always)]
 pub(super) fn take<T: Real, L: Lanes<T>>(
     l: L,
