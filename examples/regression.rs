@@ -19,19 +19,6 @@ const FEATURES: [&str; 10] = [
 ];
 const N: usize = FEATURES.len();
 const RESAMPLES: usize = 10_000;
-/// Tableau's ten.
-const COLOURS: [RGBColor; N] = [
-    RGBColor(31, 119, 180),
-    RGBColor(255, 127, 14),
-    RGBColor(44, 160, 44),
-    RGBColor(214, 39, 40),
-    RGBColor(148, 103, 189),
-    RGBColor(140, 86, 75),
-    RGBColor(227, 119, 194),
-    RGBColor(127, 127, 127),
-    RGBColor(188, 189, 34),
-    RGBColor(23, 190, 207),
-];
 const PLOT: &str = "target/regression.svg";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -186,8 +173,8 @@ fn draw_intervals(
     for (feature, &[low, high]) in intervals.iter().enumerate() {
         let row = SegmentValue::CenterOf((N - 1 - feature) as i32);
         let colour = match low * high > 0.0 {
-            true => COLOURS[0],
-            false => COLOURS[7],
+            true => BLUE.mix(0.7),
+            false => BLACK.mix(0.4),
         };
         let ends = [(low, row.clone()), (high, row.clone())];
         chart.draw_series(LineSeries::new(ends, colour.stroke_width(4)))?;
@@ -221,7 +208,7 @@ fn draw_ridge(
         .x_label_formatter(&|x| format!("{x}"))
         .draw()?;
     for (feature, name) in FEATURES.iter().enumerate() {
-        let colour = COLOURS[feature];
+        let colour = HSLColor(feature as f64 / N as f64, 0.9, 0.4);
         let path = lambdas.iter().enumerate();
         let path = path.map(|(index, &lambda)| (lambda, ridge.matrix(index)[feature]));
         let line = LineSeries::new(path, colour.stroke_width(2));

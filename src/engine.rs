@@ -369,7 +369,7 @@ impl Engine {
         inverse: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        self.pinv_into_inner(a.into(), inverse, options, false)
+        self.compose_into(a.into(), None, inverse, options, false)
             .await
     }
 
@@ -417,7 +417,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        self.lstsq_into_inner(a.into(), b.into(), solution, options, false)
+        self.compose_into(a.into(), Some(b.into()), solution, options, false)
             .await
     }
 
@@ -503,90 +503,57 @@ impl Engine {
         strict(report, options)
     }
 
-    pub(crate) async fn pinv_inner<T: Real>(
+    async fn pinv_inner<T: Real>(
         &self,
         a: View<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<Pinv<T>, Error> {
-        let mut inverse = Batch::zeros(a.count(), a.cols(), a.rows())?;
-        let report = self
-            .compose(a, None, inverse.as_mut_slice(), options, blocking)
-            .await?;
-        let report = strict(report, options)?;
+        let (inverse, report) = self.compose(a, None, options, blocking).await?;
         Ok(Pinv { inverse, report })
     }
 
-    async fn pinv_into_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        mut inverse: ViewMut<'_, T>,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<Report, Error> {
-        fits(
-            "the pseudoinverse",
-            &inverse,
-            [a.count(), a.cols(), a.rows()],
-        )?;
-        let mut place = Place::new(Some(&mut inverse))?;
-        let composed = place.slice();
-        let report = self.compose(a, None, composed, options, blocking).await?;
-        place.finish();
-        strict(report, options)
-    }
-
-    pub(crate) async fn lstsq_inner<T: Real>(
+    async fn lstsq_inner<T: Real>(
         &self,
         a: View<'_, T>,
         b: View<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<Lstsq<T>, Error> {
-        fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
-        let mut solution = Batch::zeros(a.count(), a.cols(), b.cols())?;
-        let report = self
-            .compose(a, Some(b), solution.as_mut_slice(), options, blocking)
-            .await?;
-        let report = strict(report, options)?;
+        let (solution, report) = self.compose(a, Some(b), options, blocking).await?;
         Ok(Lstsq { solution, report })
     }
 
-    async fn lstsq_into_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        b: View<'_, T>,
-        mut solution: ViewMut<'_, T>,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<Report, Error> {
-        fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
-        let shape = [a.count(), a.cols(), b.cols()];
-        fits("the solutions", &solution, shape)?;
-        let mut place = Place::new(Some(&mut solution))?;
-        let composed = place.slice();
-        let report = self
-            .compose(a, Some(b), composed, options, blocking)
-            .await?;
-        place.finish();
-        strict(report, options)
-    }
-
     /// Pseudoinverses, or what they make of right-hand sides.
-    async fn compose<T: Real>(
+    pub(crate) async fn compose<T: Real>(
         &self,
         a: View<'_, T>,
         rhs: Option<View<'_, T>>,
-        composed: &mut [T],
+        options: &Options,
+        blocking: bool,
+    ) -> Result<(Batch<T>, Report), Error> {
+        let [count, rows, cols] = composed_shape(&a, &rhs)?;
+        let mut composed = Batch::zeros(count, rows, cols)?;
+        let place = composed.view_mut();
+        let report = self.compose_into(a, rhs, place, options, blocking).await?;
+        Ok((composed, report))
+    }
+
+    async fn compose_into<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        mut composed: ViewMut<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let job = match &rhs {
-            None => Job::pinv(),
-            // Without any, the ranks are still worth having.
-            Some(rhs) if rhs.cols() == 0 => Job::svd(Vectors::None),
-            Some(rhs) => Job::lstsq(rhs.cols()),
+        let shape = composed_shape(&a, &rhs)?;
+        let name = match rhs {
+            None => "the pseudoinverse",
+            Some(_) => "the solutions",
         };
+        fits(name, &composed, shape)?;
+        let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
         let mut sigma = crate::error::zeros(len)?;
@@ -594,9 +561,12 @@ impl Engine {
             u: &mut [],
             sigma: &mut sigma,
             v: &mut [],
-            composed,
+            composed: place.slice(),
         };
-        self.run(a, rhs, job, options, places, blocking).await
+        let job = Job::inverse(rhs.as_ref().map(View::cols));
+        let report = self.run(a, rhs, job, options, places, blocking).await?;
+        place.finish();
+        strict(report, options)
     }
 
     /// The one road that every call takes.
@@ -849,7 +819,7 @@ impl Engine {
         inverse: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        pollster::block_on(self.pinv_into_inner(a.into(), inverse, options, true))
+        pollster::block_on(self.compose_into(a.into(), None, inverse, options, true))
     }
 
     /// [`lstsq_async`](Self::lstsq_async), waiting.
@@ -889,7 +859,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
+        pollster::block_on(self.compose_into(a.into(), Some(b.into()), solution, options, true))
     }
 }
 
@@ -945,6 +915,21 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
             view.assign(&through);
         }
     }
+}
+
+/// The shape of pseudoinverses, or of solutions.
+fn composed_shape<T: Real>(
+    a: &View<'_, T>,
+    rhs: &Option<View<'_, T>>,
+) -> Result<[usize; 3], Error> {
+    let cols = match rhs {
+        None => a.rows(),
+        Some(b) => {
+            fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
+            b.cols()
+        }
+    };
+    Ok([a.count(), a.cols(), cols])
 }
 
 /// Whether right-hand sides, by their number and rows, belong to matrices.

@@ -132,8 +132,9 @@ pub async fn record_pinv<T: Real>(
     a: &DeviceBatch<T>,
     options: &Options,
 ) -> Result<DevicePinv<T>, Error> {
-    let solved = record(engine, encoder, a, None, Job::pinv(), options).await?;
-    let (inverse, report) = solved.composed(a, a.rows());
+    let job = Job::inverse(None);
+    let solved = record(engine, encoder, a, None, job, options).await?;
+    let (inverse, report) = solved.composed(a, None);
     Ok(DevicePinv { inverse, report })
 }
 
@@ -150,9 +151,9 @@ pub async fn record_lstsq<T: Real>(
 ) -> Result<DeviceLstsq<T>, Error> {
     engine.check_home(b)?;
     fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
-    let job = Job::lstsq(b.cols());
+    let job = Job::inverse(Some(b.cols()));
     let solved = record(engine, encoder, a, Some(b), job, options).await?;
-    let (solution, report) = solved.composed(a, b.cols());
+    let (solution, report) = solved.composed(a, Some(b));
     Ok(DeviceLstsq { solution, report })
 }
 

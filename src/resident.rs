@@ -7,10 +7,9 @@ use crate::batch::Batch;
 #[cfg(feature = "gpu")]
 use crate::call::Task;
 use crate::cpu;
-use crate::engine::Engine;
-use crate::engine::fit_rhs;
 #[cfg(feature = "gpu")]
 use crate::engine::strict;
+use crate::engine::{Engine, fit_rhs};
 use crate::error::Error;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
@@ -366,13 +365,13 @@ impl Solved {
         }
     }
 
-    /// What was composed, n x cols, for matrices of n columns.
+    /// Pseudoinverses, or solutions.
     pub fn composed<T: Real>(
         self,
         a: &DeviceBatch<T>,
-        cols: usize,
+        rhs: Option<&DeviceBatch<T>>,
     ) -> (DeviceBatch<T>, DeviceReport) {
-        let shape = [a.count, a.cols, cols];
+        let shape = [a.count, a.cols, rhs.map_or(a.rows, DeviceBatch::cols)];
         let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
         (batch, self.report)
     }
@@ -541,23 +540,8 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<DevicePinv<T>, Error> {
-        self.check_home(a)?;
-        #[cfg(feature = "gpu")]
-        {
-            let job = Job::pinv();
-            let solved = self.solve_resident(a, None, job, options, blocking, None);
-            if let Some(solved) = solved.await? {
-                let (inverse, report) = solved.composed(a, a.rows);
-                report.strict(options, blocking).await?;
-                return Ok(DevicePinv { inverse, report });
-            }
-        }
-        let lies = a.fetch(blocking).await?;
-        let pinv = self.pinv_inner(a.seen(&lies), options, blocking).await?;
-        Ok(DevicePinv {
-            inverse: self.keep(pinv.inverse, a, blocking).await?,
-            report: DeviceReport(Pending::Here(Arc::new(pinv.report))),
-        })
+        let (inverse, report) = self.compose_resident(a, None, options, blocking).await?;
+        Ok(DevicePinv { inverse, report })
     }
 
     async fn lstsq_resident_inner<T: Real>(
@@ -567,26 +551,44 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<DeviceLstsq<T>, Error> {
+        let composed = self.compose_resident(a, Some(b), options, blocking);
+        let (solution, report) = composed.await?;
+        Ok(DeviceLstsq { solution, report })
+    }
+
+    /// Pseudoinverses, or what they make of right-hand sides.
+    async fn compose_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        rhs: Option<&DeviceBatch<T>>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
         self.check_home(a)?;
-        self.check_home(b)?;
-        fit_rhs([a.count, a.rows], [b.count, b.rows])?;
+        if let Some(b) = rhs {
+            self.check_home(b)?;
+            fit_rhs([a.count, a.rows], [b.count, b.rows])?;
+        }
         #[cfg(feature = "gpu")]
-        if b.cols > 0 {
-            let job = Job::lstsq(b.cols);
-            let solved = self.solve_resident(a, Some(b), job, options, blocking, None);
+        {
+            let job = Job::inverse(rhs.map(DeviceBatch::cols));
+            let solved = self.solve_resident(a, rhs, job, options, blocking, None);
             if let Some(solved) = solved.await? {
-                let (solution, report) = solved.composed(a, b.cols);
+                let (composed, report) = solved.composed(a, rhs);
                 report.strict(options, blocking).await?;
-                return Ok(DeviceLstsq { solution, report });
+                return Ok((composed, report));
             }
         }
-        let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
-        let (left, right) = (a.seen(&left), b.seen(&right));
-        let lstsq = self.lstsq_inner(left, right, options, blocking).await?;
-        Ok(DeviceLstsq {
-            solution: self.keep(lstsq.solution, a, blocking).await?,
-            report: DeviceReport(Pending::Here(Arc::new(lstsq.report))),
-        })
+        let lies = a.fetch(blocking).await?;
+        let sides = match rhs {
+            Some(b) => Some((b, b.fetch(blocking).await?)),
+            None => None,
+        };
+        let b = sides.as_ref().map(|(b, lies)| b.seen(lies));
+        let composed = self.compose(a.seen(&lies), b, options, blocking);
+        let (composed, report) = composed.await?;
+        let report = DeviceReport(Pending::Here(Arc::new(report)));
+        Ok((self.keep(composed, a, blocking).await?, report))
     }
 
     async fn product_inner<T: Real>(

@@ -200,14 +200,10 @@ fn measures_of<T: Entry>(
     let options = measures.cutoff.add_to(args.options());
     let a = View::row_major(&stack.data, count, m, n)?;
     std::fs::create_dir_all(&measures.output).map_err(|e| Failure::file(&measures.output, e))?;
-    let mut solved = None;
-    let (report, seconds) = timed(count, &options, |options, count| {
-        let svd = engine.svd(a.matrices(0..count)?, Vectors::None, options)?;
-        let report = svd.report.clone();
-        solved = Some(svd);
-        Ok(report)
+    let (svd, seconds) = timed(count, &options, |options, count| {
+        engine.svd(a.matrices(0..count)?, Vectors::None, options)
     })?;
-    let Some(svd) = solved else { return Ok(()) };
+    let report = &svd.report;
     let file = |name: &str| measures.output.join(name);
     for (name, values) in [
         ("condition.npy", svd.conditions()),
@@ -220,19 +216,19 @@ fn measures_of<T: Entry>(
     }
     let ranks: Vec<u32> = report.outcomes.iter().map(|o| o.rank).collect();
     npy::write(&file("rank.npy"), &stack.leading, &ranks)?;
-    let [norm] = columns(&report, &single(verify::norms(a, &svd.sigma)?));
+    let [norm] = columns(report, &single(verify::norms(a, &svd.sigma)?));
     let residuals = Residuals::Values { norm };
-    let summary = Summary::new("measures", stack, &report, seconds, engine, residuals);
+    let summary = Summary::new("measures", stack, report, seconds, engine, residuals);
     summary.print(args.json, &measures.input, &measures.output)
 }
 
 /// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
 /// bar if it takes long and somebody watches.
-fn timed(
+fn timed<R>(
     count: usize,
     options: &Options,
-    mut call: impl FnMut(&Options, usize) -> Result<Report, Error>,
-) -> Result<(Report, Duration), Error> {
+    mut call: impl FnMut(&Options, usize) -> Result<R, Error>,
+) -> Result<(R, Duration), Error> {
     call(&options.clone().strict(false), count.min(WARM_UP))?;
     let bar = ProgressBar::new(count as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} matrices, {eta} left") {

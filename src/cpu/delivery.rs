@@ -261,19 +261,15 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             let heads = &raw.rhs_heads[lane * rhs..][..rhs];
             sound = heads.iter().all(|head| head.finite);
-            let power = -call.task.lift(raw.first + lane, power);
+            let lift = call.task.lift(raw.first + lane, power);
             let entries: &[T] = bytemuck::cast_slice(raw.composed);
             let solution = Solution {
                 entries: &entries[lane..],
                 lanes,
                 length: problem.side(left),
             };
-            representable &= solution.write(
-                |i| rows.of(lane, solution.length, i),
-                heads,
-                power,
-                composed,
-            );
+            representable &=
+                solution.write(|i| rows.of(lane, solution.length, i), heads, lift, composed);
         } else if let Some((left, right)) = problem.composed {
             let rows = |side| match side {
                 Side::U => raw.u_rows,
@@ -343,14 +339,14 @@ struct Solution<'w, T> {
 }
 
 impl<T: Real> Solution<'_, T> {
-    /// Writes row i of each column to row `place(i)`, given the scale of each right-hand side and that of
-    /// the matrix, as the filter has it; and tells whether all of it can be represented.
+    /// Writes row i of each column to row `place(i)`, times 2^lift and less the scale of its right-hand
+    /// side; and tells whether all of it can be represented.
     #[inline(always)]
     fn write(
         &self,
         place: impl Fn(usize) -> usize,
         heads: &[Head],
-        power: i32,
+        lift: i32,
         to: &mut [T],
     ) -> bool {
         let columns = self.entries.chunks(self.length * self.lanes);
@@ -361,7 +357,7 @@ impl<T: Real> Solution<'_, T> {
                 continue;
             }
             for (i, &entry) in column.iter().step_by(self.lanes).enumerate() {
-                let scaled = entry.ldexp(-power - head.power) + T::ZERO;
+                let scaled = entry.ldexp(lift - head.power) + T::ZERO;
                 present |= entry != T::ZERO;
                 normal |= scaled.abs() >= T::MIN_POSITIVE_NORMAL;
                 overflowed |= !scaled.finite();

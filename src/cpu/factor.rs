@@ -132,11 +132,7 @@ pub(super) fn apply_transposed<T: Real, L: Lanes<T>>(
     columns: &mut [L::Vector],
 ) {
     for (k, &tau) in tau.iter().enumerate() {
-        let v = &a[k * m + k + 1..(k + 1) * m];
-        for column in columns.chunks_exact_mut(m) {
-            let (top, below) = column[k..].split_at_mut(1);
-            reflect(l, tau, v, &mut top[0], below);
-        }
+        apply_one(l, &a[k * m..][..m], k, tau, columns);
     }
 }
 
@@ -150,10 +146,21 @@ pub(super) fn apply<T: Real, L: Lanes<T>>(
     columns: &mut [L::Vector],
 ) {
     for (k, &tau) in tau.iter().enumerate().rev() {
-        let v = &a[k * m + k + 1..(k + 1) * m];
-        for column in columns.chunks_exact_mut(m) {
-            let (top, below) = column[k..].split_at_mut(1);
-            reflect(l, tau, v, &mut top[0], below);
-        }
+        apply_one(l, &a[k * m..][..m], k, tau, columns);
+    }
+}
+
+/// Applies reflector k, below the diagonal of its column, to columns of its length.
+#[inline(always)]
+fn apply_one<T: Real, L: Lanes<T>>(
+    l: L,
+    own: &[L::Vector],
+    k: usize,
+    tau: L::Vector,
+    columns: &mut [L::Vector],
+) {
+    for column in columns.chunks_exact_mut(own.len()) {
+        let (top, below) = column[k..].split_at_mut(1);
+        reflect(l, tau, &own[k + 1..], &mut top[0], below);
     }
 }

@@ -95,19 +95,19 @@ fn u_len(problem: &Problem) -> usize {
     }
 }
 
-/// Of which so many are J's, where there are right-hand sides.
-fn j_len(problem: &Problem) -> usize {
-    match problem.composed {
-        Some((Side::U, _)) => problem.cols,
-        _ => 0,
-    }
-}
-
 /// And their number.
 fn u_cols(problem: &Problem) -> usize {
     match problem.rhs {
         None => problem.formed_u_cols(),
         Some(_) => problem.cols,
+    }
+}
+
+/// The rows of J among them, where there are right-hand sides.
+fn j_len(problem: &Problem) -> usize {
+    match problem.composed {
+        Some((Side::U, _)) => problem.cols,
+        _ => 0,
     }
 }
 

@@ -28,7 +28,7 @@ use crate::view::View;
 /// The buffers of one chunk.
 pub(super) struct Buffers {
     input: wgpu::Buffer,
-    rhs: wgpu::Buffer,
+    rhs: Option<wgpu::Buffer>,
     cutoffs: wgpu::Buffer,
     u: wgpu::Buffer,
     v: wgpu::Buffer,
@@ -121,9 +121,9 @@ async fn start<T: Real>(
     let problem = &call.task.problem;
     let count = out.outcomes.len();
     let steps = write(stream, &buffers.input, &call.view, first, count, packed).await?;
-    let rhs_steps = match &call.rhs {
-        Some(rhs) => write(stream, &buffers.rhs, rhs, first, count, packed_rhs).await?,
-        None => [0, 0],
+    let rhs_steps = match (&call.rhs, &buffers.rhs) {
+        (Some(rhs), Some(buffer)) => write(stream, buffer, rhs, first, count, packed_rhs).await?,
+        _ => [0, 0],
     };
     let cutoffs = cutoffs::<T>(&call.task, first, count);
     stream.write(&buffers.cutoffs, &cutoffs).await?;
@@ -221,8 +221,9 @@ async fn create<T: Real>(
     let buffers = channel
         .make(gpu, |maker| {
             let input = maker.buffer("input", entries(m * n));
-            let [length, rhs] = problem.rhs_size().unwrap_or_default();
-            let rhs = maker.buffer("right-hand sides", entries(length * rhs));
+            let rhs = problem
+                .rhs_size()
+                .map(|[length, rhs]| maker.buffer("right-hand sides", entries(length * rhs)));
             let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
             let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
             let v_size = if problem.forms_v() { n * n } else { 0 };
@@ -233,7 +234,7 @@ async fn create<T: Real>(
             let scratch = Scratch::new(maker, problem, recipe, chunk);
             let places = Places {
                 input: input.as_entire_buffer_binding(),
-                rhs: Some(rhs.as_entire_buffer_binding()),
+                rhs: rhs.as_ref().map(wgpu::Buffer::as_entire_buffer_binding),
                 cutoffs: cutoffs.as_entire_buffer_binding(),
                 factors: Factors {
                     u: u.as_entire_buffer_binding(),

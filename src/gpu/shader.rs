@@ -549,7 +549,7 @@ mod tests {
                 }
                 // Texts differ by what is asked for, and by orientation.
                 let [values, full] = [Vectors::None, Vectors::Full].map(Job::svd);
-                for job in [values, full, Job::pinv(), Job::lstsq(2)] {
+                for job in [values, full, Job::inverse(None), Job::inverse(Some(2))] {
                     for (rows, cols) in [(5, 3), (3, 5)] {
                         every(rows, cols, job, dtype, &limits, &tuning);
                     }

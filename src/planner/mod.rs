@@ -51,19 +51,17 @@ impl Job {
         }
     }
 
-    /// V diag(f(sigma)) U'.
-    pub fn pinv() -> Self {
-        Job {
-            composed: Some((Side::V, Side::U)),
-            ..Job::svd(Vectors::None)
-        }
-    }
-
-    /// V diag(f(sigma)) U' B, for so many columns of B.
-    pub fn lstsq(columns: usize) -> Self {
-        Job {
-            rhs: Some(columns),
-            ..Job::pinv()
+    /// V diag(f(sigma)) U', or that times so many right-hand sides.
+    pub fn inverse(rhs: Option<usize>) -> Self {
+        let job = Job::svd(Vectors::None);
+        match rhs {
+            // The ranks are still worth having.
+            Some(0) => job,
+            _ => Job {
+                composed: Some((Side::V, Side::U)),
+                rhs,
+                ..job
+            },
         }
     }
 }
@@ -453,7 +451,7 @@ mod tests {
     fn a_wide_matrix_is_planned_as_its_transpose() {
         let job = Job {
             vectors: Vectors::Full,
-            ..Job::pinv()
+            ..Job::inverse(None)
         };
         let wide = Problem::new(3, 7, Dtype::F32, job);
         assert!(wide.transposed);

@@ -46,6 +46,11 @@ pub fn integers<T: Real>(
     Batch::from_col_major(count, rows, cols, entries).unwrap()
 }
 
+/// The entries, row by row.
+pub fn by_rows<T: Real>(a: &Batch<T>) -> Vec<T> {
+    a.view().transpose().to_batch().unwrap().into_vec()
+}
+
 /// One matrix by a formula.
 fn of<T: Real>(rows: usize, cols: usize, f: impl Fn(usize, usize) -> f64) -> Batch<T> {
     Batch::from_fn(1, rows, cols, |_, i, j| T::of(f(i, j))).unwrap()

@@ -18,11 +18,24 @@ fn holds(a: &DMatrix<f64>, u: &DMatrix<f64>, sigma: &[f64], vt: &DMatrix<f64>) -
     residual <= INVARIANT * a.norm() && u_loss <= INVARIANT && v_loss <= INVARIANT
 }
 
-/// U, sigma and V' of a matrix, in any order.
+/// U, sigma and V' of a matrix, largest first.
 pub struct Factors {
     pub u: DMatrix<f64>,
     pub sigma: Vec<f64>,
     pub vt: DMatrix<f64>,
+}
+
+impl Factors {
+    /// Those of a matrix times 2^-power.
+    fn new(u: DMatrix<f64>, sigma: &[f64], vt: DMatrix<f64>, power: f64) -> Self {
+        let mut order: Vec<usize> = (0..sigma.len()).collect();
+        order.sort_by(|&i, &j| sigma[j].total_cmp(&sigma[i]));
+        Factors {
+            u: u.select_columns(&order),
+            sigma: order.iter().map(|&i| scaled(sigma[i], power)).collect(),
+            vt: vt.select_rows(&order),
+        }
+    }
 }
 
 /// The singular values of a column-major m x n matrix, descending.
@@ -30,9 +43,7 @@ pub fn singular_values(entries: &[f64], m: usize, n: usize) -> Result<Vec<f64>, 
     if m.min(n) == 0 {
         return Ok(Vec::new());
     }
-    let mut sigma = factors(entries, m, n)?.sigma;
-    sigma.sort_by(|a, b| b.total_cmp(a));
-    Ok(sigma)
+    Ok(factors(entries, m, n)?.sigma)
 }
 
 /// The thin decomposition of a column-major m x n matrix that is not empty.
@@ -49,16 +60,11 @@ pub fn factors(entries: &[f64], m: usize, n: usize) -> Result<Factors, String> {
     }
     let power = largest.log2().floor();
     let a = DMatrix::from_iterator(m, n, entries.iter().map(|&x| scaled(x, -power)));
-    let unscaled = |mut sigma: Vec<f64>| {
-        sigma.iter_mut().for_each(|s| *s = scaled(*s, power));
-        sigma
-    };
     let svd = a.clone().svd(true, true);
     if let (Some(u), Some(vt)) = (svd.u, svd.v_t) {
         let sigma: Vec<f64> = svd.singular_values.iter().copied().collect();
         if holds(&a, &u, &sigma, &vt) {
-            let sigma = unscaled(sigma);
-            return Ok(Factors { u, sigma, vt });
+            return Ok(Factors::new(u, &sigma, vt, power));
         }
     }
     let f = faer::Mat::from_fn(m, n, |i, j| a[(i, j)]);
@@ -67,8 +73,7 @@ pub fn factors(entries: &[f64], m: usize, n: usize) -> Result<Factors, String> {
     let vt = DMatrix::from_fn(k, n, |i, j| svd.V()[(j, i)]);
     let sigma: Vec<f64> = (0..k).map(|i| svd.S()[i]).collect();
     if holds(&a, &u, &sigma, &vt) {
-        let sigma = unscaled(sigma);
-        return Ok(Factors { u, sigma, vt });
+        return Ok(Factors::new(u, &sigma, vt, power));
     }
     Err(format!(
         "neither nalgebra nor faer factors this {m}x{n} matrix"

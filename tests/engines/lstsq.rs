@@ -6,7 +6,7 @@ use batched_svd::{
 use nalgebra::{DMatrix, DVector};
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol};
-use crate::common::matrices::{hard, integers, normal, scaled};
+use crate::common::matrices::{by_rows, hard, integers, normal, scaled};
 use crate::common::reference::{Factors, factors};
 
 fn wrong(e: Error) -> String {
@@ -26,30 +26,33 @@ fn solve<T: Real>(
     Ok(lstsq)
 }
 
-/// The solution in f64 over the `rank` largest singular values, which may be damped; with the largest and
-/// the smallest of them and what the solution leaves of b.
-fn reference(
-    a: &[f64],
-    b: &[f64],
-    n: usize,
-    rank: usize,
-    lambda: f64,
-) -> Result<[Vec<f64>; 3], String> {
-    let m = b.len();
-    let Factors { u, sigma, vt } = factors(a, m, n)?;
-    let mut order: Vec<usize> = (0..sigma.len()).collect();
-    order.sort_by(|&i, &j| sigma[j].total_cmp(&sigma[i]));
+/// A solution in f64.
+struct Exact {
+    x: Vec<f64>,
+    /// What it leaves of b.
+    left: Vec<f64>,
+    /// The largest and the smallest singular value that count.
+    largest: f64,
+    smallest: f64,
+}
+
+/// The solution over the `rank` largest singular values, which may be damped.
+fn reference(f: &Factors, a: &[f64], b: &[f64], rank: usize, lambda: f64) -> Exact {
+    let (m, n) = (b.len(), f.vt.ncols());
     let b = DVector::from_column_slice(b);
     let mut x = DVector::zeros(n);
-    let kept = &order[..rank];
-    for &c in kept {
-        let weight = 1.0 / (sigma[c] + lambda * (lambda / sigma[c]));
-        x += vt.row(c).transpose() * (weight * u.column(c).dot(&b));
+    let kept = &f.sigma[..rank];
+    for (c, sigma) in kept.iter().enumerate() {
+        let weight = 1.0 / (sigma + lambda * (lambda / sigma));
+        x += f.vt.row(c).transpose() * (weight * f.u.column(c).dot(&b));
     }
     let left = &b - DMatrix::from_column_slice(m, n, a) * &x;
-    let ends = kept.first().zip(kept.last());
-    let ends = ends.map_or(vec![1.0, 1.0], |(&i, &k)| vec![sigma[i], sigma[k]]);
-    Ok([x.as_slice().to_vec(), ends, left.as_slice().to_vec()])
+    Exact {
+        x: x.as_slice().to_vec(),
+        left: left.as_slice().to_vec(),
+        largest: kept.first().copied().unwrap_or(1.0),
+        smallest: kept.last().copied().unwrap_or(1.0),
+    }
 }
 
 fn norm(x: &[f64]) -> f64 {
@@ -88,26 +91,24 @@ fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T
             continue;
         }
         let entries = in_f64(a.matrix(index));
+        let f = factors(&entries, m, n)?;
         let sides = b.matrix(index).chunks_exact(m).map(in_f64);
         let found = lstsq.solution.matrix(index).chunks_exact(n).map(in_f64);
         for (column, (b, found)) in sides.zip(found).enumerate() {
             let what = format!("of {m}x{n}, matrix {index} (rank {rank}), column {column}");
-            let [x, ends, left] = reference(&entries, &b, n, rank, 0.0)?;
-            let (condition, smallest) = (ends[0] / ends[1], ends[1]);
-            let size = condition * norm(&x) + (condition * norm(&left) + norm(&b)) / smallest;
+            let exact = reference(&f, &entries, &b, rank, 0.0);
+            let condition = exact.largest / exact.smallest;
+            let residual = condition * norm(&exact.left) + norm(&b);
+            let size = condition * norm(&exact.x) + residual / exact.smallest;
             if T::DTYPE == Dtype::F32 || condition < 1e3 {
-                let error: Vec<f64> = x.iter().zip(&found).map(|(x, y)| x - y).collect();
+                let both = exact.x.iter().zip(&found);
+                let error: Vec<f64> = both.map(|(x, y)| x - y).collect();
                 at_most(&format!("error {what}"), norm(&error), 8.0 * tol * size)?;
                 continue;
             }
-            let v = factors(&entries, m, n)?;
-            let mut order: Vec<usize> = (0..v.sigma.len()).collect();
-            order.sort_by(|&i, &j| v.sigma[j].total_cmp(&v.sigma[i]));
             let found = DVector::from_column_slice(&found);
-            let mut inside = DVector::zeros(n);
-            for &c in &order[..rank] {
-                inside += v.vt.row(c).transpose() * (v.vt.row(c) * &found)[0];
-            }
+            let kept = f.vt.rows(0, rank);
+            let inside = kept.transpose() * (kept * &found);
             let outside = norm((found - inside).as_slice());
             at_most(&format!("null part {what}"), outside, 8.0 * tol * size)?;
         }
@@ -339,17 +340,19 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
                 })?;
             }
             let entries = in_f64(a.matrix(index));
+            let f = factors(&entries, m, n)?;
             let rank = found.report.outcomes[index].rank as usize;
             let mut bounds = Vec::new();
             for (column, x) in own.chunks_exact(n).enumerate() {
                 let b = in_f64(&b.matrix(index)[column * m..][..m]);
-                let [exact, ends, _] = reference(&entries, &b, n, rank, lambda)?;
+                let exact = reference(&f, &entries, &b, rank, lambda);
                 // (A'A + lambda^2 I)^-1 of what A'b and A'A x may be off by.
-                let size = ends[0] * (norm(&b) + ends[0] * norm(&exact));
-                let bound = 8.0 * tol::<T>(m, n) * size / (ends[1].powi(2) + lambda.powi(2));
+                let size = exact.largest * (norm(&b) + exact.largest * norm(&exact.x));
+                let least = exact.smallest.powi(2) + lambda.powi(2);
+                let bound = 8.0 * tol::<T>(m, n) * size / least;
                 bounds.push(bound);
                 let error = |x: &[f64]| {
-                    let error: Vec<f64> = x.iter().zip(&exact).map(|(x, y)| x - y).collect();
+                    let error: Vec<f64> = x.iter().zip(&exact.x).map(|(x, y)| x - y).collect();
                     norm(&error)
                 };
                 at_most(&format!("error of {what}"), error(&in_f64(x)), bound)?;
@@ -436,7 +439,6 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
 
 /// Every layout, the caller's places, the device's memory; and what does not fit is refused.
 pub fn places<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     for (m, n, count) in [
         (5, 3, 70),
         (3, 7, 70),
@@ -458,12 +460,7 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
                 || format!("{what}, {m}x{n}"),
             )
         };
-        let rows = |x: &Batch<T>| -> Vec<T> {
-            let (m, n) = (x.rows(), x.cols());
-            let at = |e: usize| x.view().get(e / (m * n), e % (m * n) / n, e % n);
-            (0..count * m * n).filter_map(at).collect()
-        };
-        let (a_rows, b_rows) = (rows(&a), rows(&b));
+        let (a_rows, b_rows) = (by_rows(&a), by_rows(&b));
         let a_by_row = View::row_major(&a_rows, count, m, n).map_err(wrong)?;
         let b_by_row = View::row_major(&b_rows, count, m, 2).map_err(wrong)?;
         let mut to = vec![T::ZERO; count * n * 2];
@@ -491,7 +488,30 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         ensure(report.kernel == expected.report.kernel, || {
             "the kernel".into()
         })?;
+        // A window of a larger batch, and one matrix's sides for all.
+        let wider = Batch::from_fn(count, m + 3, 4, |b_index, i, j| {
+            let inside = i.checked_sub(2).zip(j.checked_sub(1));
+            let entry = inside.filter(|&(i, j)| i < m && j < 2);
+            entry.map_or(T::NAN, |(i, j)| b.matrix(b_index)[j * m + i])
+        });
+        let wider = wider.map_err(wrong)?;
+        let window = wider.view().submatrix(2..m + 2, 1..3).map_err(wrong)?;
+        let windowed = engine.lstsq(&a, window, &options).map_err(wrong)?;
+        same(&windowed.solution, "a window")?;
+        let first = &b.matrix(0)[..2 * m];
+        let one = View::new(first, 0, [count, m, 2], [0, 1, m as isize]).map_err(wrong)?;
+        let for_all = engine.lstsq(&a, one, &options).map_err(wrong)?;
+        let repeated = engine.lstsq(&a, &one.to_batch().map_err(wrong)?, &options);
+        let repeated = repeated.map_err(wrong)?.solution;
+        ensure(
+            bits(for_all.solution.as_slice()) == bits(repeated.as_slice()),
+            || format!("one side for all, {m}x{n}"),
+        )?;
+        ensure(repeated.matrix(2) != repeated.matrix(0), || {
+            format!("every matrix of {m}x{n} has one solution")
+        })?;
     }
+    let options = Options::default();
     let a = normal::<T>(3, 4, 2, 1);
     for b in [normal::<T>(3, 5, 1, 1), normal::<T>(2, 4, 1, 1)] {
         let refused = engine.lstsq(&a, &b, &options);

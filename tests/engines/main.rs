@@ -21,7 +21,7 @@ use batched_svd::{
 use common::bounds::{
     Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, tol, unit,
 };
-use common::matrices::{hard, integers, normal, scaled};
+use common::matrices::{by_rows, hard, integers, normal, scaled};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The engines under test, each opened once.
@@ -431,9 +431,7 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
     let expected = engine.svd(&a, Vectors::Full, &options).unwrap();
     let pinv = engine.pinv(&a, &options).unwrap();
     // Row-major, transposed twice, and interleaved matrices (batch stride 1).
-    let rows: Vec<T> = (0..6 * 15)
-        .map(|e| a.view().get(e / 15, e % 15 / 3, e % 3).unwrap())
-        .collect();
+    let rows = by_rows(&a);
     let row_major = View::row_major(&rows, 6, 5, 3).unwrap();
     let interleaved: Vec<T> = (0..6 * 15)
         .map(|e| a.view().get(e % 6, e / 6 % 5, e / 30).unwrap())

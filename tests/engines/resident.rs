@@ -3,7 +3,7 @@
 use batched_svd::{Backend, Batch, Engine, Error, Options, Real, Status, Vectors, View};
 
 use crate::common::bounds::{Outcome, at_most, ensure, unit};
-use crate::common::matrices::normal;
+use crate::common::matrices::{by_rows, normal};
 
 /// What stays on the device has the bits of what does not, in every layout, and chains.
 pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
@@ -26,12 +26,7 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             a.as_mut_slice()[..m].fill(T::ZERO);
             a.as_mut_slice()[m * n] = T::NAN;
         }
-        let rows: Vec<T> = (0..count * m * n)
-            .map(|e| {
-                let (b, i, j) = (e / (m * n), e % (m * n) / n, e % n);
-                a.matrix(b)[j * m + i]
-            })
-            .collect();
+        let rows = by_rows(&a);
         let by_row = View::row_major(&rows, count, m, n).map_err(wrong)?;
         let every_other = Batch::from_fn(2 * count, m, n, |b, i, j| a.matrix(b / 2)[j * m + i]);
         let every_other = every_other.map_err(wrong)?;
