@@ -20,6 +20,8 @@ var<workgroup> shares: array<T, WORKGROUP>;
 // OVERFLOWED, or ASTRAY where lanes are not in line, for each team.
 const ASTRAY: u32 = 2u;
 var<workgroup> lost: array<atomic<u32>, TEAMS>;
+// Singular values that count.
+var<workgroup> kept: array<atomic<u32>, TEAMS>;
 // Rotations of the sweep under way, for each team.
 var<workgroup> turned: array<atomic<u32>, TEAMS>;
 var<workgroup> busy: atomic<u32>;
@@ -60,6 +62,7 @@ fn columns(at: Invocation) {
     tops[slot] = top;
     if (lane == 0u) {
         atomicStore(&lost[team], 0u);
+        atomicStore(&kept[team], 0u);
     }
     workgroupBarrier();
     for (var l = 0u; l < N; l++) {
@@ -257,20 +260,29 @@ fn columns(at: Invocation) {
     place = min(place, N - 1u);
     let within = min(matrix, P.end - 1u);
     let threshold = threshold_of(within, power, highest);
-    var rank = 0u;
-    // Singular values that are not zero.
+    // Singular values that are not zero; squares, of all and from this one's place on.
     var known = 0u;
+    var squares = ZERO;
+    var tail = ZERO;
     for (var l = 0u; l < N; l++) {
         let other = fetch(0u, sigma, base + l);
-        rank += select(0u, 1u, other > max(threshold, ZERO));
         known += select(0u, 1u, other > ZERO);
+        squares = fma(other, other, squares);
+        let behind = other < sigma || (other == sigma && l >= lane);
+        let part = select(ZERO, other, behind);
+        tail = fma(part, part, tail);
     }
     meet();
-    let counts = sigma > max(threshold, ZERO);
+    let above = sigma > max(threshold, ZERO);
+    let counts = above && within_limits(within, place, squares, tail);
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
     if (present) {
-        let answer = select(value, weight(sigma, counts, damping_of(within, power)), COMPOSES);
+        if (counts) {
+            atomicAdd(&kept[team], 1u);
+        }
+        let composed = weight(P.form, sigma, counts, damping_of(within, power));
+        let answer = select(value, composed, COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
         if (overflowed(value) || (counts && vanished(value))) {
             atomicOr(&lost[team], OVERFLOWED);
@@ -287,7 +299,7 @@ fn columns(at: Invocation) {
         state[words + STATUS] = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
-        state[words + RANK] = rank;
+        state[words + RANK] = atomicLoad(&kept[team]);
         state[words + POWER] = bitcast<u32>(power);
         // A call that composes is judged by its composition: nobody sees its singular values.
         state[words + LOST] = select(flags & OVERFLOWED, 0u, COMPOSES);

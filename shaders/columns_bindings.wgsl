@@ -9,13 +9,13 @@ struct Params {
     cutoffs: u32,     // 1 where every matrix has its own cutoffs, else 0
     max_sweeps: u32,
     tolerance: f32,   // cosine below which a pair is orthogonal
+    form: u32,        // the filter of a composition
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
 // M x N a matrix, as 32-bit words.
 @group(0) @binding(1) var<storage, read> input: array<u32>;
-// NaN; then, for all matrices or for each, the relative cutoff, and mantissa and exponent of the absolute
-// one and of the damping.
+// As cutoff.wgsl says.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // M x U_COLS a matrix.
 @group(0) @binding(3) var<storage, read_write> u: array<T>;

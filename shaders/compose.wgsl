@@ -11,7 +11,7 @@ struct Params {
     right_size: u32,
     right_row: u32,
     right_col: u32,
-    weighted: u32,     // 0 where all weights are one
+    weighted: u32,     // 1 where weights belong to it, a scale that is undone, and a state; 0 for a product
     first: u32,        // first matrix of this dispatch
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
@@ -25,12 +25,11 @@ struct Params {
 @group(0) @binding(2) var<storage, read> right: array<T>;
 @group(0) @binding(3) var<storage, read> weights: array<T>;
 @group(0) @binding(4) var<storage, read_write> result: array<T>;
-// STATE_WORDS a matrix; only where there is a lift.
+// STATE_WORDS a matrix; only where it is weighted.
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 // cols a matrix: a right-hand side was multiplied by 2^power; NOT_FINITE where it is not finite.
 @group(0) @binding(6) var<storage, read> powers: array<i32>;
-// NaN; then, for all matrices or for each, the cutoffs and mantissa and exponent of the damping: only where
-// there is a lift.
+// As cutoff.wgsl says; only where it is weighted.
 @group(0) @binding(7) var<storage, read> cutoffs: array<T>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -38,7 +37,7 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let matrix = P.first + group.y;
     var power = 0;
     var finite = true;
-    if (P.lift != 0) {
+    if (P.weighted != 0u) {
         let scale = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER]));
         finite = atomicLoad(&state[matrix * STATE_WORDS + STATUS]) != NON_FINITE;
         // As much as weights are too large.
@@ -62,7 +61,7 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             }
             total += sum;
         }
-        if (P.lift != 0) {
+        if (P.weighted != 0u) {
             // What is not normal before is nothing beside the rest.
             let size = abs(total);
             var sound = finite;
@@ -83,7 +82,7 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         }
         result[matrix * P.rows * P.cols + e] = total;
     }
-    if (P.lift != 0 && finite && flags != 0u) {
+    if (P.weighted != 0u && finite && flags != 0u) {
         atomicOr(&state[matrix * STATE_WORDS + LOST], flags);
     }
 }

@@ -1,7 +1,9 @@
-// Which singular values count, and how they are damped: the caller's numbers in `cutoffs`, P.cutoffs
-// whether each matrix has its own.
+// Which singular values count, and how they are damped: the caller's numbers in `cutoffs`, NaN first, then
+// for all matrices, or where P.cutoffs is 1 for each: the relative cutoff; mantissa and exponent of the absolute
+// one; mantissa and exponent of the damping; how many singular values count at most; the share of the sum of
+// squares that those which do not may have, negative where they need not.
 
-const CUTOFFS: u32 = 5u;
+const CUTOFFS: u32 = 7u;
 
 // mantissa 2^exponent 2^power; zero where that is below the range.
 fn absolute(at: u32, power: i32) -> T {
@@ -14,6 +16,13 @@ fn absolute(at: u32, power: i32) -> T {
 fn threshold_of(matrix: u32, power: i32, highest: T) -> T {
     let cut = 1u + CUTOFFS * P.cutoffs * matrix;
     return max(cutoffs[cut] * highest, absolute(cut + 1u, power));
+}
+
+// Whether the singular value in this place does that is above the threshold; `squares` is the sum of all
+// squares, `tail` that of its own and of those behind.
+fn within_limits(matrix: u32, place: u32, squares: T, tail: T) -> bool {
+    let at = 6u + CUTOFFS * P.cutoffs * matrix;
+    return T(place) < cutoffs[at] && tail > cutoffs[at + 1u] * squares;
 }
 
 // The damping of a scaled matrix, times 2^-beyond, such that weights with a lambda of any size neither

@@ -5,14 +5,13 @@ struct Params {
     cols: u32,
     groups: u32,      // workgroups a matrix
     cutoffs: u32,     // 1 where every matrix has its own cutoffs, else 0
-    composes: u32,    // 1 where the caller gets a composition, else 0
+    form: u32,        // the filter of the composition that the caller gets; 0 where it gets none
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
 // 2 cols a matrix: the singular values are the second half, unsorted.
 @group(0) @binding(1) var<storage, read> values: array<T>;
-// NaN; then, for all matrices or for each, the relative cutoff, and mantissa and exponent of the absolute
-// one and of the damping.
+// As cutoff.wgsl says.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // 2 cols a matrix: the pivots; then the place of each column.
 @group(0) @binding(3) var<storage, read_write> pivots: array<u32>;
@@ -33,32 +32,35 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let own = values[first + c];
         var place = 0u;
         var highest = ZERO;
+        var known = 0u;
+        var squares = ZERO;
+        var tail = ZERO;
         for (var l = 0u; l < P.cols; l++) {
             let other = values[first + l];
-            place += select(0u, 1u, other > own || (other == own && l < c));
+            let ahead = other > own || (other == own && l < c);
+            place += select(0u, 1u, ahead);
             highest = max(highest, other);
+            known += select(0u, 1u, other > ZERO);
+            squares = fma(other, other, squares);
+            let part = select(other, ZERO, ahead);
+            tail = fma(part, part, tail);
         }
         let threshold = threshold_of(matrix, power, highest);
-        let counts = own > max(threshold, ZERO);
+        let counts = own > max(threshold, ZERO) && within_limits(matrix, place, squares, tail);
+        if (counts) {
+            atomicAdd(&state[words + RANK], 1u);
+        }
         let value = unscaled(own, -power);
-        let inverse = weight(own, counts, damping_of(matrix, power));
-        let answer = select(value, inverse, P.composes != 0u);
+        let composed = weight(P.form, own, counts, damping_of(matrix, power));
+        let answer = select(value, composed, P.form != 0u);
         sigma[matrix * P.cols + place] = select(cutoffs[0], answer, finite);
         pivots[first + c] = place;
         // A call that composes is judged by its composition: nobody sees its singular values.
         let lost = overflowed(value) || (counts && vanished(value));
-        if (finite && P.composes == 0u && lost) {
+        if (finite && P.form == 0u && lost) {
             atomicOr(&state[words + LOST], OVERFLOWED);
         }
         if (place == 0u) {
-            var rank = 0u;
-            var known = 0u;
-            for (var l = 0u; l < P.cols; l++) {
-                let other = values[first + l];
-                rank += select(0u, 1u, other > max(threshold, ZERO));
-                known += select(0u, 1u, other > ZERO);
-            }
-            atomicStore(&state[words + RANK], rank);
             atomicStore(&state[words + KNOWN], known);
             if (!finite) {
                 atomicStore(&state[words + STATUS], NON_FINITE);

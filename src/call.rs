@@ -1,9 +1,9 @@
 //! One call, as both engines see it.
 
 use crate::error::Error;
-use crate::filter::{Filter, scaled};
-use crate::options::Options;
-use crate::planner::{Convergence, Job, Problem, Sizes};
+use crate::filter::scaled;
+use crate::options::{Options, PerMatrix};
+use crate::planner::{Convergence, Filter, Job, Problem, Sizes};
 use crate::scalar::Real;
 use crate::view::View;
 
@@ -35,9 +35,9 @@ impl<'a> Task<'a> {
             problem,
             sizes: problem.sizes(),
             convergence: Convergence::new(&problem, options),
-            filter: match options.damping {
-                Some(_) => Filter::Damped,
-                None => Filter::Inverse,
+            filter: match (job.filter, &options.damping) {
+                (Filter::Inverse, Some(_)) => Filter::Damped,
+                (filter, _) => filter,
             },
             options,
         })
@@ -45,11 +45,17 @@ impl<'a> Task<'a> {
 }
 
 impl Task<'_> {
+    /// The damping, where it matters.
+    pub fn damping(&self) -> Option<&PerMatrix> {
+        let damping = self.options.damping.as_ref();
+        damping.filter(|_| self.filter == Filter::Damped)
+    }
+
     /// By which power of two the composition of matrix `index`, scaled by 2^power, must be multiplied.
     #[inline(always)]
     pub fn lift(&self, index: usize, power: i32) -> i32 {
         let lift = -self.filter.degree() * power;
-        match &self.options.damping {
+        match self.damping() {
             None => lift,
             Some(damping) => lift - 2 * scaled(damping.get(index), power).1,
         }

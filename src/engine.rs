@@ -21,7 +21,7 @@ use crate::peak::Peak;
 use crate::planner::choice::Rates;
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::GpuRecipe;
-use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Tuning, executed};
+use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
@@ -369,7 +369,8 @@ impl Engine {
         inverse: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        self.compose_into(a.into(), None, inverse, options, false)
+        let job = Job::inverse(None);
+        self.compose_into(a.into(), None, job, inverse, options, false)
             .await
     }
 
@@ -417,7 +418,9 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        self.compose_into(a.into(), Some(b.into()), solution, options, false)
+        let b = b.into();
+        let job = Job::inverse(Some(b.cols()));
+        self.compose_into(a.into(), Some(b), job, solution, options, false)
             .await
     }
 
@@ -509,7 +512,8 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Pinv<T>, Error> {
-        let (inverse, report) = self.compose(a, None, options, blocking).await?;
+        let job = Job::inverse(None);
+        let (inverse, report) = self.compose(a, None, job, options, blocking).await?;
         Ok(Pinv { inverse, report })
     }
 
@@ -520,22 +524,25 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Lstsq<T>, Error> {
-        let (solution, report) = self.compose(a, Some(b), options, blocking).await?;
+        let job = Job::inverse(Some(b.cols()));
+        let (solution, report) = self.compose(a, Some(b), job, options, blocking).await?;
         Ok(Lstsq { solution, report })
     }
 
-    /// Pseudoinverses, or what they make of right-hand sides.
+    /// Compositions, or what they make of right-hand sides.
     pub(crate) async fn compose<T: Real>(
         &self,
         a: View<'_, T>,
         rhs: Option<View<'_, T>>,
+        job: Job,
         options: &Options,
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
-        let [count, rows, cols] = composed_shape(&a, &rhs)?;
+        let [count, rows, cols] = composed_shape(&a, &rhs, &job)?;
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
-        let report = self.compose_into(a, rhs, place, options, blocking).await?;
+        let report = self.compose_into(a, rhs, job, place, options, blocking);
+        let report = report.await?;
         Ok((composed, report))
     }
 
@@ -543,11 +550,12 @@ impl Engine {
         &self,
         a: View<'_, T>,
         rhs: Option<View<'_, T>>,
+        job: Job,
         mut composed: ViewMut<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let shape = composed_shape(&a, &rhs)?;
+        let shape = composed_shape(&a, &rhs, &job)?;
         let name = match rhs {
             None => "the pseudoinverse",
             Some(_) => "the solutions",
@@ -563,7 +571,6 @@ impl Engine {
             v: &mut [],
             composed: place.slice(),
         };
-        let job = Job::inverse(rhs.as_ref().map(View::cols));
         let report = self.run(a, rhs, job, options, places, blocking).await?;
         place.finish();
         strict(report, options)
@@ -819,7 +826,8 @@ impl Engine {
         inverse: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        pollster::block_on(self.compose_into(a.into(), None, inverse, options, true))
+        let job = Job::inverse(None);
+        pollster::block_on(self.compose_into(a.into(), None, job, inverse, options, true))
     }
 
     /// [`lstsq_async`](Self::lstsq_async), waiting.
@@ -859,7 +867,9 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        pollster::block_on(self.compose_into(a.into(), Some(b.into()), solution, options, true))
+        let b = b.into();
+        let job = Job::inverse(Some(b.cols()));
+        pollster::block_on(self.compose_into(a.into(), Some(b), job, solution, options, true))
     }
 }
 
@@ -917,19 +927,25 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
     }
 }
 
-/// The shape of pseudoinverses, or of solutions.
+/// The shape of compositions, or of what they make of right-hand sides.
 fn composed_shape<T: Real>(
     a: &View<'_, T>,
     rhs: &Option<View<'_, T>>,
+    job: &Job,
 ) -> Result<[usize; 3], Error> {
+    let length = |side| match side {
+        Side::U => a.rows(),
+        Side::V => a.cols(),
+    };
+    let (left, right) = job.composed.unwrap_or((Side::V, Side::U));
     let cols = match rhs {
-        None => a.rows(),
+        None => length(right),
         Some(b) => {
             fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
             b.cols()
         }
     };
-    Ok([a.count(), a.cols(), cols])
+    Ok([a.count(), length(left), cols])
 }
 
 /// Whether right-hand sides, by their number and rows, belong to matrices.

@@ -1,46 +1,69 @@
-//! Functions of the singular values: the f in `L diag(f(sigma)) R'`.
+//! Functions of the singular values: the f in `L diag(f(sigma)) R'`, and which of them count.
 //!
 //! Nearly everything anyone wants of an SVD has this form with L and R out of {U, V}: the
-//! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank, polar factor, projectors.
-//! The weights of the CPU are computed here; the GPU has the same rules in `shaders/filter.wgsl`, where a
+//! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank (U, sigma, V), projectors (U, 1, U).
+//! The CPU's share is here; the GPU has the same rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a
 //! further filter needs its text too.
 
 use crate::cpu::lanes::Lanes;
 use crate::options::Cutoff;
-use crate::planner::Problem;
+use crate::planner::Filter;
 use crate::scalar::Real;
 
-/// A function of the singular values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
-    /// 1/sigma where sigma counts, else 0: the Moore-Penrose pseudoinverse.
-    Inverse,
-    /// sigma / (sigma^2 + lambda^2) where sigma counts, else 0 (Tikhonov; Golub and Van Loan, 6.1.4).
-    Damped,
+/// What decides which singular values count, a matrix a lane.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits<V> {
+    /// Those above it.
+    pub threshold: V,
+    /// At most so many.
+    pub most: V,
+    /// Of the smallest as many do not as have this share of the sum of squares; none where it is negative.
+    pub share: V,
+}
+
+impl<V: Copy> Limits<V> {
+    /// The number of singular values, in order, that count.
+    #[inline(always)]
+    pub fn rank<T: Real, L: Lanes<T, Vector = V>>(&self, l: L, sigma: &[V]) -> V {
+        let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+        let mut rank = zero;
+        for &sigma in sigma {
+            let counts = l.and(l.less(zero, sigma), l.less(self.threshold, sigma));
+            rank = l.add(rank, l.select(counts, one, zero));
+        }
+        rank = l.select(l.less(self.most, rank), self.most, rank);
+        if !l.any(l.less(l.splat(T::of(-0.5)), self.share)) {
+            return rank;
+        }
+        let squares = |sum, &sigma| l.mul_add(sigma, sigma, sum);
+        let limit = l.mul(self.share, sigma.iter().rev().fold(zero, squares));
+        let mut tail = zero;
+        for (c, sigma) in sigma.iter().enumerate().rev() {
+            tail = squares(tail, sigma);
+            let before = l.splat(T::of(c as f64));
+            let keeps = l.or(l.less(limit, tail), l.less(rank, before));
+            rank = l.select(keeps, rank, before);
+        }
+        rank
+    }
 }
 
 impl Filter {
-    /// The degree d in f(s x) = s^d f(x): a matrix scaled by 2^p has its result scaled by 2^(dp).
-    pub fn degree(self) -> i32 {
-        match self {
-            Filter::Inverse | Filter::Damped => -1,
-        }
-    }
-
-    /// The weights of singular values, a lane each, that count above a threshold of at least zero; with
-    /// lambda, [`scaled`] to lambda 2^-e, and 2^-e the damped ones come out times 2^2e.
+    /// The weights of singular values, a lane each, of which some count; with lambda, [`scaled`] to
+    /// lambda 2^-e, and 2^-e the damped ones come out times 2^2e.
     #[inline(always)]
     pub fn weights_of<T: Real, L: Lanes<T>>(
         self,
         l: L,
         sigma: L::Vector,
-        threshold: L::Vector,
+        counts: L::Mask,
         [lambda, shrink]: [L::Vector; 2],
     ) -> L::Vector {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let counts = l.less(threshold, sigma);
         let sigma = l.select(counts, sigma, one);
         let weight = match self {
+            Filter::Keep => one,
+            Filter::Value => sigma,
             Filter::Inverse => l.div(one, sigma),
             Filter::Damped => {
                 // No square leaves the range: of the two numbers, only their ratio is squared.
@@ -68,15 +91,15 @@ pub(crate) fn scaled(lambda: f64, power: i32) -> (f64, i32) {
 }
 
 /// The value above which a singular value of matrix `index`, scaled by 2^power, counts, given the
-/// largest of them.
+/// largest of them and the default relative cutoff.
 pub(crate) fn threshold(
     cutoff: &Cutoff,
     index: usize,
-    problem: &Problem,
+    default: f64,
     power: i32,
     largest: f64,
 ) -> f64 {
-    let (relative, absolute) = cutoff.of(index, problem.default_cutoff());
+    let (relative, absolute) = cutoff.of(index, default);
     use crate::scalar::sealed::Float;
     (relative * largest).max(absolute.ldexp(power))
 }

@@ -49,6 +49,7 @@
 mod automatic;
 mod batch;
 mod call;
+mod compositions;
 mod cpu;
 mod dense;
 mod engine;
@@ -70,6 +71,7 @@ pub mod verify;
 mod view;
 
 pub use batch::Batch;
+pub use compositions::{Basis, Determinant, LowRank, Polar, Projector, Subspace};
 pub use engine::{Adapter, Engine, GpuOptions};
 pub use error::Error;
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};

@@ -58,17 +58,21 @@ impl PerMatrix {
         }
     }
 
-    fn check(&self, name: &str, count: usize) -> Result<(), Error> {
-        let values = match self {
+    fn values(&self) -> &[f64] {
+        match self {
             PerMatrix::All(value) => std::slice::from_ref(value),
-            PerMatrix::Each(values) if values.len() != count => {
-                return Err(Error::argument(format!(
-                    "{} values of the {name} for {count} matrices",
-                    values.len()
-                )));
-            }
             PerMatrix::Each(values) => values,
-        };
+        }
+    }
+
+    fn check(&self, name: &str, count: usize) -> Result<(), Error> {
+        let values = self.values();
+        if matches!(self, PerMatrix::Each(_)) && values.len() != count {
+            return Err(Error::argument(format!(
+                "{} values of the {name} for {count} matrices",
+                values.len()
+            )));
+        }
         match values.iter().find(|v| !(v.is_finite() && **v >= 0.0)) {
             None => Ok(()),
             Some(value) => Err(Error::argument(format!(
@@ -85,18 +89,33 @@ impl PerMatrix {
 /// one to zero. Zero never counts, and what is at or below 2^-84 (f32) or 2^-880 (f64) of the
 /// largest entry of its matrix is computed as zero: no cutoff reaches below that.
 ///
+/// Of those that are above, no more count than a [rank](Self::rank), and the smallest do not as long as all
+/// of them together make no larger [error](Self::error).
+///
 /// ```
 /// use batched_svd::Cutoff;
 ///
 /// let noise = Cutoff::absolute(1e-3);
 /// let both = Cutoff::relative(1e-6).and_absolute(1e-12);
 /// let each = Cutoff::relative(vec![1e-6, 1e-3]); // one for each of two matrices
-/// # let _ = (noise, both, each);
+/// let three = Cutoff::rank(3); // the three largest, if they are above the default
+/// # let _ = (noise, both, each, three);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cutoff {
     relative: Option<PerMatrix>,
     absolute: Option<PerMatrix>,
+    rank: Option<usize>,
+    share: Option<Share>,
+}
+
+/// What the singular values that do not count may amount to together.
+#[derive(Clone, Debug, PartialEq)]
+enum Share {
+    /// The root of the sum of their squares, by that of all.
+    Error(PerMatrix),
+    /// One less the sum of their squares, by that of all.
+    Energy(PerMatrix),
 }
 
 impl Cutoff {
@@ -104,21 +123,56 @@ impl Cutoff {
     pub fn relative(value: impl Into<PerMatrix>) -> Self {
         Cutoff {
             relative: Some(value.into()),
-            absolute: None,
+            ..Cutoff::default()
         }
     }
 
     /// A cutoff in the unit of the matrix entries.
     pub fn absolute(value: impl Into<PerMatrix>) -> Self {
         Cutoff {
-            relative: None,
             absolute: Some(value.into()),
+            ..Cutoff::default()
         }
+    }
+
+    /// The largest `k` singular values, if they are above the default cutoff. Zero leaves none.
+    pub fn rank(k: usize) -> Self {
+        Cutoff::default().and_rank(k)
+    }
+
+    /// As few singular values as leave an error |A - A_k|_F of at most `relative` |A|_F, to rounding: of those
+    /// above the default cutoff.
+    pub fn error(relative: impl Into<PerMatrix>) -> Self {
+        Cutoff::default().and_error(relative)
+    }
+
+    /// As few singular values as have this part, 0 to 1, of the energy, the sum of their squares, to
+    /// rounding: of those above the default cutoff.
+    pub fn energy(part: impl Into<PerMatrix>) -> Self {
+        Cutoff::default().and_energy(part)
     }
 
     /// Adds an absolute cutoff: the larger of the two holds.
     pub fn and_absolute(mut self, value: impl Into<PerMatrix>) -> Self {
         self.absolute = Some(value.into());
+        self
+    }
+
+    /// And no more than the largest `k`.
+    pub fn and_rank(mut self, k: usize) -> Self {
+        self.rank = Some(k);
+        self
+    }
+
+    /// And no more than leave this [`error`](Self::error), in place of an energy.
+    pub fn and_error(mut self, relative: impl Into<PerMatrix>) -> Self {
+        self.share = Some(Share::Error(relative.into()));
+        self
+    }
+
+    /// And no more than have this [`energy`](Self::energy), in place of an error.
+    pub fn and_energy(mut self, part: impl Into<PerMatrix>) -> Self {
+        self.share = Some(Share::Energy(part.into()));
         self
     }
 
@@ -129,14 +183,44 @@ impl Cutoff {
         if let Some(absolute) = &self.absolute {
             absolute.check("absolute cutoff", count)?;
         }
-        Ok(())
+        match &self.share {
+            None => Ok(()),
+            Some(Share::Error(error)) => error.check("relative error", count),
+            Some(Share::Energy(energy)) => {
+                energy.check("energy", count)?;
+                match energy.values().iter().find(|&&part| part > 1.0) {
+                    None => Ok(()),
+                    Some(part) => Err(Error::argument(format!(
+                        "the energy is {part}, but must be a part of one"
+                    ))),
+                }
+            }
+        }
     }
 
     /// Whether matrices have cutoffs of their own.
     #[cfg(feature = "gpu")]
     pub(crate) fn is_each(&self) -> bool {
-        let values = [&self.relative, &self.absolute];
+        let share = self.share.as_ref().map(|share| match share {
+            Share::Error(values) | Share::Energy(values) => values,
+        });
+        let values = [self.relative.as_ref(), self.absolute.as_ref(), share];
         values.into_iter().flatten().any(PerMatrix::is_each)
+    }
+
+    /// The most of n that count.
+    pub(crate) fn most(&self, n: usize) -> usize {
+        self.rank.unwrap_or(n).min(n)
+    }
+
+    /// The share of the sum of squares that those which do not count may have; negative where nothing is
+    /// asked.
+    pub(crate) fn share(&self, index: usize) -> f64 {
+        match &self.share {
+            None => -1.0,
+            Some(Share::Error(error)) => error.get(index).powi(2).min(1.0),
+            Some(Share::Energy(energy)) => 1.0 - energy.get(index),
+        }
     }
 
     /// (relative, absolute) for one matrix, given the default relative cutoff of its shape.

@@ -19,7 +19,8 @@ pub enum Status {
     NonFinite,
     /// A result leaves the range of the type: a singular value or an entry of a pseudoinverse or
     /// solution that overflows (it is returned as infinity), a singular value that counts and rounds to
-    /// zero, or a pseudoinverse, or all solutions of a matrix, that are nothing but subnormal numbers.
+    /// zero, or a pseudoinverse, an approximation, or all solutions of a matrix, that are nothing but
+    /// subnormal numbers.
     NotRepresentable,
 }
 

@@ -585,7 +585,8 @@ impl Engine {
             None => None,
         };
         let b = sides.as_ref().map(|(b, lies)| b.seen(lies));
-        let composed = self.compose(a.seen(&lies), b, options, blocking);
+        let job = Job::inverse(rhs.map(DeviceBatch::cols));
+        let composed = self.compose(a.seen(&lies), b, job, options, blocking);
         let (composed, report) = composed.await?;
         let report = DeviceReport(Pending::Here(Arc::new(report)));
         Ok((self.keep(composed, a, blocking).await?, report))

@@ -237,6 +237,70 @@ pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>,
     Ok(losses.into_iter().map(|[l]| l).collect())
 }
 
+/// |A - B|_F / |A|_F of every matrix, for A and B m x n: what an approximation leaves. Zero where they are the
+/// same.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Cutoff, Engine, Options, verify};
+///
+/// let a = Batch::from_row_major(1, 2, 2, &[4.0f64, 0.0, 0.0, 3.0])?;
+/// let options = Options::default().cutoff(Cutoff::rank(1));
+/// let low = Engine::cpu().low_rank(&a, &options)?;
+/// assert!((verify::distances(&a, &low.approximation)?[0] - 0.6).abs() < 1e-14);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn distances<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    b: impl Into<View<'a, T>>,
+) -> Result<Vec<f64>, Error> {
+    let (a, b) = (a.into(), b.into());
+    let [count, m, n] = shape(&a);
+    expect("B", shape(&b), [count, m, n])?;
+    let residuals = each(count, [m, n], |index| {
+        let power = -exponent(&a, index);
+        let (a, b) = (Dense::of(&a, index, power), Dense::of(&b, index, power));
+        [relative(a.distance(&b), a.norm())]
+    })?;
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
+/// |A - L R|_F / |A|_F of every matrix, for A m x n, L m x l and R l x n: that L R is A, or with A = L = R that
+/// it is a projector.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Determinant, Engine, Options, verify};
+///
+/// let a = Batch::from_fn(10, 3, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
+/// let polar = Engine::cpu().polar(&a, Determinant::Any, &Options::default())?;
+/// let residuals = verify::products(&a, &polar.orthogonal, &polar.stretch)?;
+/// assert!(residuals.iter().all(|r| *r < 1e-6));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn products<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    left: impl Into<View<'a, T>>,
+    right: impl Into<View<'a, T>>,
+) -> Result<Vec<f64>, Error> {
+    let (a, left, right) = (a.into(), left.into(), right.into());
+    let ([count, m, n], inner) = (shape(&a), left.cols());
+    expect("the left factor", shape(&left), [count, m, inner])?;
+    expect("the right factor", shape(&right), [count, inner, n])?;
+    let residuals = each(count, [m.max(inner), n.max(inner)], |index| {
+        // Every factor is brought to 1, so that no product leaves the range.
+        let (p, q) = (-exponent(&left, index), -exponent(&right, index));
+        let product = Dense::of(&left, index, p).times(&Dense::of(&right, index, q));
+        let a = Dense::of(&a, index, p + q);
+        [relative(a.distance(&product), a.norm())]
+    })?;
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
 /// The four Moore-Penrose residuals of every matrix, for A m x n and X n x m:
 /// |A X A - A| / |A|, |X A X - X| / |X|, |(A X)' - A X| / |A X|, |(X A)' - X A| / |X A|, in the
 /// Frobenius norm. Zero where A is zero and X is too.

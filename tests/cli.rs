@@ -597,3 +597,147 @@ fn measures_writes_ranks_conditions_and_norms() {
     assert_eq!(ranks, [2, 1]);
     refused(&["measures", &a, "-o", &out, "--rcond=-1"], 2, "cutoff");
 }
+
+#[test]
+fn low_rank_keeps_what_it_is_told_to() {
+    let scratch = Scratch::new();
+    let (a, out) = (scratch.text("a.npy"), scratch.text("b.npy"));
+    // Rows 4 and 3 along the axes, in the second matrix 8 and 6 the other way.
+    let entries = [
+        4.0f64, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 6.0, 0.0, 8.0, 0.0, 0.0,
+    ];
+    write(a.as_ref(), &[2, 2, 3], Order::C, &entries);
+    let low = |args: &[&str]| {
+        let output = run(&[&["low-rank", &a, "-o", &out, "--backend", "cpu"], args].concat());
+        assert!(output.status.success(), "{output:?}");
+        let (shape, found) = read::<f64>(&out);
+        assert_eq!(shape, [2, 2, 3]);
+        (stdout(&output), found)
+    };
+    let largest = [4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0];
+    for args in [
+        &["--rank", "1"][..],
+        &["--error", "0.61"],
+        &["--energy", "0.63"],
+        &["--rcond", "0.8"],
+    ] {
+        let (text, found) = low(args);
+        assert_eq!(found, largest, "{args:?}");
+        assert!(text.contains("ranks             1 (2)"), "{text}");
+        assert!(text.contains("|A-B| / |A|       6.00e-1 at most"), "{text}");
+    }
+    for args in [
+        &[][..],
+        &["--rank", "7"],
+        &["--error", "0.59"],
+        &["--energy", "0.65"],
+    ] {
+        let (_, found) = low(args);
+        for (found, exact) in found.iter().zip(entries) {
+            assert!((found - exact).abs() < 1e-14, "{args:?}");
+        }
+    }
+    let (json, _) = low(&["--rank", "1", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["op"], "low-rank");
+    assert!((json["max_error"].as_f64().unwrap() - 0.6).abs() < 1e-12);
+    refused(
+        &["low-rank", &a, "-o", &out, "--energy", "1.5"],
+        2,
+        "energy is 1.5",
+    );
+    refused(
+        &["low-rank", &a, "-o", &out, "--error=-1"],
+        2,
+        "error is -1",
+    );
+}
+
+#[test]
+fn subspaces_as_projectors_and_bases() {
+    let scratch = Scratch::new();
+    let a = scratch.text("a.npy");
+    // Of rank two and one.
+    let entries = [
+        1.0f32, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0,
+    ];
+    write(a.as_ref(), &[2, 2, 3], Order::C, &entries);
+    for (space, dimensions, length, most) in [
+        ("column", [2, 1], 2, 2),
+        ("row", [2, 1], 3, 2),
+        ("null", [1, 2], 3, 3),
+        ("left-null", [0, 1], 2, 2),
+    ] {
+        let (file, folder) = (scratch.text("p.npy"), scratch.text(space));
+        let args = [
+            "projector",
+            &a,
+            "-o",
+            &file,
+            "--onto",
+            space,
+            "--backend",
+            "cpu",
+        ];
+        let output = run(&args);
+        assert!(output.status.success(), "{output:?}");
+        assert!(stdout(&output).contains("|PP-P| / |P|"), "{output:?}");
+        let (shape, p) = read::<f32>(&file);
+        assert_eq!(shape, [2, length, length]);
+        let output = run(&[
+            "basis",
+            &a,
+            "-o",
+            &folder,
+            "--of",
+            space,
+            "--backend",
+            "cpu",
+        ]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(stdout(&output).contains("|Q'Q-I|"), "{output:?}");
+        let (_, found) = read::<u64>(scratch.path(space).join("dimensions.npy"));
+        assert_eq!(found, dimensions, "{space}");
+        let (shape, q) = read::<f32>(scratch.path(space).join("vectors.npy"));
+        assert_eq!(shape, [2, length, most]);
+        // Q Q' = P.
+        let (length, most) = (length as usize, most as usize);
+        for (p, q) in p.chunks(length * length).zip(q.chunks(length * most)) {
+            for (e, &p) in p.iter().enumerate() {
+                let [left, right] = [e / length, e % length].map(|i| &q[i * most..][..most]);
+                let sum: f32 = left.iter().zip(right).map(|(x, y)| x * y).sum();
+                assert!((sum - p).abs() < 1e-6, "{space}: {sum} and {p}");
+            }
+        }
+    }
+}
+
+#[test]
+fn polar_finds_rotations() {
+    let scratch = Scratch::new();
+    let (a, out) = (scratch.text("a.npy"), scratch.text("polar"));
+    // A quarter turn of stretches 3 and 2, and a reflection.
+    let entries = [0.0f64, -3.0, 2.0, 0.0, 5.0, 0.0, 0.0, -1.0];
+    write(a.as_ref(), &[2, 2, 2], Order::C, &entries);
+    for (args, q, h) in [
+        (&[][..], [1.0, 0.0, 0.0, -1.0], [5.0, 0.0, 0.0, 1.0]),
+        (&["--rotation"], [1.0, 0.0, 0.0, 1.0], [5.0, 0.0, 0.0, -1.0]),
+    ] {
+        let output = run(&[&["polar", &a, "-o", &out, "--backend", "cpu"], args].concat());
+        assert!(output.status.success(), "{output:?}");
+        assert!(stdout(&output).contains("|A-QH| / |A|"), "{output:?}");
+        for (name, second, first) in [
+            ("q.npy", q, [0.0, -1.0, 1.0, 0.0]),
+            ("h.npy", h, [2.0, 0.0, 0.0, 3.0]),
+        ] {
+            let (shape, found) = read::<f64>(scratch.path("polar").join(name));
+            assert_eq!(shape, [2, 2, 2]);
+            for (found, exact) in found.iter().zip(first.into_iter().chain(second)) {
+                assert!((found - exact).abs() < 1e-14, "{name} {args:?}: {found}");
+            }
+        }
+    }
+    let tall = scratch.text("tall.npy");
+    write(tall.as_ref(), &[2, 1], Order::C, &[1.0f64, 2.0]);
+    refused(&["polar", &tall, "-o", &out, "--rotation"], 2, "2x1");
+}

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Cutoff, Engine, Error, GpuOptions, Options, Vectors};
+use batched_svd::{Cutoff, Engine, Error, GpuOptions, Options, Subspace, Vectors};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::failure::Failure;
 
-/// Singular value decompositions, pseudoinverses and least-squares solutions of many matrices at once.
+/// Singular value decompositions, pseudoinverses, least-squares solutions and their kin, of many matrices at
+/// once.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -27,6 +28,14 @@ pub(crate) enum Command {
     Svd(SvdArgs),
     /// Ranks, condition numbers and norms of a stack of matrices.
     Measures(MeasuresArgs),
+    /// Best approximations of low rank, or of a given error or energy.
+    LowRank(LowRankArgs),
+    /// Orthogonal projectors onto a subspace of every matrix.
+    Projector(ProjectorArgs),
+    /// Orthonormal bases of a subspace of every matrix.
+    Basis(BasisArgs),
+    /// Polar decompositions A = Q H: the nearest orthogonal matrices, or rotations.
+    Polar(PolarArgs),
     /// What this machine could compute on.
     Devices,
     /// How fast it is here, beside other libraries and the machine's limits.
@@ -106,6 +115,82 @@ pub(crate) struct MeasuresArgs {
     pub cutoff: CutoffArgs,
 }
 
+#[derive(ClapArgs)]
+pub(crate) struct LowRankArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// Where the approximations go, of the same shape.
+    #[arg(short, long, value_name = "OUT.npy")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ProjectorArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// Where the projectors go, of shape (..., m, m) for column spaces and left null spaces, else
+    /// (..., n, n).
+    #[arg(short, long, value_name = "OUT.npy")]
+    pub output: PathBuf,
+    /// The subspace: ran(A), ran(A'), null(A) or null(A').
+    #[arg(long, value_enum, default_value_t = SubspaceArg::Column)]
+    pub onto: SubspaceArg,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct BasisArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for vectors.npy (as columns, zeros after the last) and dimensions.npy; made if need
+    /// be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The subspace: ran(A), ran(A'), null(A) or null(A').
+    #[arg(long, value_enum, default_value_t = SubspaceArg::Null)]
+    pub of: SubspaceArg,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct PolarArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for q.npy (..., m, n) and h.npy (..., n, n); made if need be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Make every Q a rotation, of determinant 1 (square matrices).
+    #[arg(long)]
+    pub rotation: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SubspaceArg {
+    Column,
+    Row,
+    Null,
+    LeftNull,
+}
+
+impl From<SubspaceArg> for Subspace {
+    fn from(arg: SubspaceArg) -> Self {
+        match arg {
+            SubspaceArg::Column => Subspace::ColumnSpace,
+            SubspaceArg::Row => Subspace::RowSpace,
+            SubspaceArg::Null => Subspace::NullSpace,
+            SubspaceArg::LeftNull => Subspace::LeftNullSpace,
+        }
+    }
+}
+
 /// What becomes of singular values.
 #[derive(ClapArgs)]
 pub(crate) struct FilterArgs {
@@ -125,6 +210,15 @@ pub(crate) struct CutoffArgs {
     /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
     #[arg(long, value_name = "X")]
     pub atol: Option<f64>,
+    /// No more than the K largest count.
+    #[arg(long, value_name = "K")]
+    pub rank: Option<usize>,
+    /// No more count than leave an error of E |A| in the Frobenius norm.
+    #[arg(long, value_name = "E", conflicts_with = "energy")]
+    pub error: Option<f64>,
+    /// No more count than have this part of the energy, the sum of all squares.
+    #[arg(long, value_name = "PART")]
+    pub energy: Option<f64>,
 }
 
 #[derive(ClapArgs)]
@@ -196,12 +290,22 @@ impl EngineArgs {
 
 impl CutoffArgs {
     pub fn add_to(&self, options: Options) -> Options {
-        options.cutoff(match (self.rcond, self.atol) {
+        let mut cutoff = match (self.rcond, self.atol) {
             (None, None) => Cutoff::default(),
             (Some(rcond), None) => Cutoff::relative(rcond),
             (None, Some(atol)) => Cutoff::absolute(atol),
             (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
-        })
+        };
+        if let Some(rank) = self.rank {
+            cutoff = cutoff.and_rank(rank);
+        }
+        if let Some(error) = self.error {
+            cutoff = cutoff.and_error(error);
+        }
+        if let Some(energy) = self.energy {
+            cutoff = cutoff.and_energy(energy);
+        }
+        options.cutoff(cutoff)
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 #[cfg(feature = "bench")]
 mod bench;
+mod compositions;
 mod devices;
 mod failure;
 mod npy;
@@ -25,6 +26,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Lstsq(lstsq) => run::lstsq(&args.engine, lstsq),
         Command::Svd(svd) => run::svd(&args.engine, svd),
         Command::Measures(measures) => run::measures(&args.engine, measures),
+        Command::LowRank(low_rank) => compositions::low_rank(&args.engine, low_rank),
+        Command::Projector(projector) => compositions::projector(&args.engine, projector),
+        Command::Basis(basis) => compositions::basis(&args.engine, basis),
+        Command::Polar(polar) => compositions::polar(&args.engine, polar),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),

@@ -13,7 +13,7 @@ use crate::cli::npy::{self, AnyStack, Stack};
 use crate::cli::summary::{Residuals, Summary};
 
 /// An entry that is both computed with and filed.
-trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
+pub(super) trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
 impl<T: Real<Real = T> + AutoSerialize + Serialize + Deserialize> Entry for T {}
 
 /// Matrices of the untimed first call, which compiles what the timed one uses.
@@ -224,7 +224,7 @@ fn measures_of<T: Entry>(
 
 /// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
 /// bar if it takes long and somebody watches.
-fn timed<R>(
+pub(super) fn timed<R>(
     count: usize,
     options: &Options,
     mut call: impl FnMut(&Options, usize) -> Result<R, Error>,
@@ -264,16 +264,16 @@ fn entries(shape: &[usize]) -> usize {
 }
 
 /// The shape of a result: the input's leading dimensions and its own.
-fn shape<T>(stack: &Stack<T>, own: &[usize]) -> Vec<u64> {
+pub(super) fn shape<T>(stack: &Stack<T>, own: &[usize]) -> Vec<u64> {
     let own = own.iter().map(|&n| n as u64);
     stack.leading.iter().copied().chain(own).collect()
 }
 
-fn single(values: Vec<f64>) -> Vec<[f64; 1]> {
+pub(super) fn single(values: Vec<f64>) -> Vec<[f64; 1]> {
     values.into_iter().map(|value| [value]).collect()
 }
 
 /// The worst of each kind of residual over all matrices that have a result.
-fn columns<const N: usize>(report: &Report, residuals: &[[f64; N]]) -> [f64; N] {
+pub(super) fn columns<const N: usize>(report: &Report, residuals: &[[f64; N]]) -> [f64; N] {
     std::array::from_fn(|kind| verify::worst(report, residuals.iter().map(|r| &r[kind..=kind])))
 }

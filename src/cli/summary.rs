@@ -27,14 +27,23 @@ pub(crate) enum Residuals {
     Values {
         norm: f64,
     },
+    /// What an approximation leaves, on purpose.
+    Error(f64),
+    Projector(f64),
+    Basis(f64),
+    Polar {
+        reconstruction: f64,
+        orthogonality: f64,
+    },
 }
 
 impl Residuals {
     /// The worst relative residual, of what should have none.
     fn worst(&self) -> Option<f64> {
         match self {
-            Residuals::None => None,
+            Residuals::None | Residuals::Error(_) => None,
             Residuals::LeastSquares { normal, .. } => *normal,
+            Residuals::Projector(residual) | Residuals::Basis(residual) => Some(*residual),
             // A NaN must not hide behind a comparison.
             Residuals::MoorePenrose(four) => {
                 Some(four.iter().fold(
@@ -44,7 +53,9 @@ impl Residuals {
                     },
                 ))
             }
-            Residuals::Factors { reconstruction, .. } => Some(*reconstruction),
+            Residuals::Factors { reconstruction, .. } | Residuals::Polar { reconstruction, .. } => {
+                Some(*reconstruction)
+            }
             Residuals::Values { norm } => Some(*norm),
         }
     }
@@ -132,11 +143,15 @@ impl<'a> Summary<'a> {
         });
         match self.residuals {
             Residuals::MoorePenrose(four) => object["moore_penrose"] = json!(four),
-            Residuals::Factors { orthogonality, .. } => {
+            Residuals::Factors { orthogonality, .. } | Residuals::Polar { orthogonality, .. } => {
                 object["max_orthogonality"] = json!(orthogonality);
             }
             Residuals::LeastSquares { left, .. } => object["max_left"] = json!(left),
-            Residuals::Values { .. } | Residuals::None => {}
+            Residuals::Error(error) => object["max_error"] = json!(error),
+            Residuals::Values { .. }
+            | Residuals::Projector(_)
+            | Residuals::Basis(_)
+            | Residuals::None => {}
         }
         object
     }
@@ -256,6 +271,16 @@ impl<'a> Summary<'a> {
                 ("|U'U-I|, |V'V-I|", show(orthogonality)),
             ],
             Residuals::Values { norm } => vec![("||A|-|s|| / |A|", show(norm))],
+            Residuals::Error(error) => vec![("|A-B| / |A|", show(error))],
+            Residuals::Projector(residual) => vec![("|PP-P| / |P|", show(residual))],
+            Residuals::Basis(loss) => vec![("|Q'Q-I|", show(loss))],
+            Residuals::Polar {
+                reconstruction,
+                orthogonality,
+            } => vec![
+                ("|A-QH| / |A|", show(reconstruction)),
+                ("|Q'Q-I|", show(orthogonality)),
+            ],
         }
     }
 }

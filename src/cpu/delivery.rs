@@ -42,8 +42,8 @@ pub(super) struct Raw<'w, V> {
     pub u_rows: Rows<'w, V>,
     pub v_rows: Rows<'w, V>,
     pub sigma: &'w mut [V],
-    /// Value above which a singular value counts, a lane each.
-    pub threshold: V,
+    /// The number of singular values that count, a lane each.
+    pub rank: V,
     pub u: &'w mut [V],
     pub v: &'w mut [V],
     pub composed: &'w [V],
@@ -191,12 +191,9 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         write::<T, L>(raw.v, n, raw.v_rows, out.v, sizes.v, count);
     }
 
-    let (mut rank, mut known) = (zero, zero);
+    let mut known = zero;
     for &sigma in raw.sigma.iter() {
-        let positive = l.less(zero, sigma);
-        let counts = l.and(positive, l.less(raw.threshold, sigma));
-        rank = l.add(rank, l.select(counts, one, zero));
-        known = l.add(known, l.select(positive, one, zero));
+        known = l.add(known, l.select(l.less(zero, sigma), one, zero));
     }
     let mut largest = zero;
     for &entry in raw.composed {
@@ -230,7 +227,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             continue;
         }
         let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
-        let (rank, known) = (of(&rank).index(), of(&known).index() as usize);
+        let (rank, known) = (of(&raw.rank).index(), of(&known).index() as usize);
         let mut representable = true;
         let moderate = power.abs() <= MODERATE;
         // A call that composes is judged by its composition: nobody sees its singular values.

@@ -11,7 +11,7 @@
 //! A lane's numbers never depend on its neighbours: what a neighbour needs and it does not is done
 //! to it as a rotation by nothing.
 
-use crate::call::Call;
+use crate::call::{Call, Task};
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::head::Head;
@@ -22,7 +22,7 @@ use crate::cpu::memory::Memory;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
-use crate::filter::{scaled, threshold};
+use crate::filter::{Limits, scaled, threshold};
 use crate::host::outputs::Outputs;
 use crate::planner::{Carried, Problem, Side};
 use crate::scalar::Real;
@@ -183,16 +183,19 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             None => parts.form_u(l, m, n, height),
             Some(rhs) => parts.project(l, problem, height, rhs),
         }
-        let (threshold, damping) = parts.threshold(l, call, first, &self.heads);
+        let (limits, damping) = parts.limits(l, call, first, &self.heads);
         sort(l, parts.sigma, parts.u, u_len(problem), parts.v);
+        let rank = limits.rank(l, parts.sigma);
         let mut u_restored = match problem.rhs {
             None => restore(l, parts.u, m, parts.from),
             Some(_) => false,
         };
         let v_restored = restore(l, parts.v, n, parts.pivots);
         if let Some(sides) = problem.composed {
-            for (weight, &sigma) in parts.weights.iter_mut().zip(parts.sigma.iter()) {
-                *weight = call.task.filter.weights_of(l, sigma, threshold, damping);
+            let weights = parts.weights.iter_mut().zip(parts.sigma.iter());
+            for (c, (weight, &sigma)) in weights.enumerate() {
+                let counts = l.less(l.splat(T::of(c as f64)), rank);
+                *weight = call.task.filter.weights_of(l, sigma, counts, damping);
             }
             parts.compose(l, problem, sides);
             if problem.rhs.is_some() && sides.0 == Side::U {
@@ -215,7 +218,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             u_rows: rows(u_restored, &self.order, parts.from),
             v_rows: rows(v_restored, &self.columns_of, parts.pivots),
             sigma: parts.sigma,
-            threshold,
+            rank,
             u: parts.u,
             v: parts.v,
             composed: parts.composed,
@@ -376,32 +379,41 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         }
     }
 
-    /// The values above which singular values count, and the damping.
+    /// Which singular values count, and the damping.
     #[inline(always)]
-    fn threshold<T: Real, L: Lanes<T, Vector = V>>(
+    fn limits<T: Real, L: Lanes<T, Vector = V>>(
         &self,
         l: L,
         call: &Call<'_, T>,
         first: usize,
         heads: &[Head],
-    ) -> (V, [V; 2]) {
+    ) -> (Limits<V>, [V; 2]) {
+        let Task {
+            problem, options, ..
+        } = &call.task;
         let mut largest = l.splat(T::ZERO);
-        let (mut thresholds, mut lambdas, mut shrink) = (largest, largest, l.splat(T::ONE));
+        let mut limits = Limits {
+            threshold: largest,
+            most: l.splat(T::of(options.cutoff.most(problem.cols) as f64)),
+            share: largest,
+        };
+        let (mut lambdas, mut shrink) = (largest, l.splat(T::ONE));
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
         for (lane, head) in heads.iter().enumerate() {
             let (power, largest) = (head.power, numbers::<T, _>(&largest)[lane].f64());
-            let cutoff = &call.task.options.cutoff;
-            let threshold = threshold(cutoff, first + lane, &call.task.problem, power, largest);
-            numbers_mut(&mut thresholds)[lane] = T::not_above(threshold);
-            if let Some(damping) = &call.task.options.damping {
-                let (lambda, beyond) = scaled(damping.get(first + lane), power);
+            let (cutoff, index) = (&options.cutoff, first + lane);
+            let threshold = threshold(cutoff, index, problem.default_cutoff(), power, largest);
+            numbers_mut(&mut limits.threshold)[lane] = T::not_above(threshold);
+            numbers_mut(&mut limits.share)[lane] = T::not_above(cutoff.share(index));
+            if let Some(damping) = call.task.damping() {
+                let (lambda, beyond) = scaled(damping.get(index), power);
                 numbers_mut(&mut lambdas)[lane] = T::of(lambda);
                 numbers_mut(&mut shrink)[lane] = T::ONE.ldexp(-beyond);
             }
         }
-        (thresholds, [lambdas, shrink])
+        (limits, [lambdas, shrink])
     }
 
     /// composed = left diag(weights) right', or that times B, where B' right is known; of U, on the left,
@@ -421,9 +433,12 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             (Side::V, _) => (&*self.v, problem.cols, problem.cols),
         };
         let (left, rows, left_step) = side(left_side);
-        let (right, _, right_step) = match problem.rhs {
-            None => side(right_side),
-            Some(rhs) => (&self.u[above..], rhs, step),
+        let (right, right_step) = match problem.rhs {
+            None => {
+                let (right, _, step) = side(right_side);
+                (right, step)
+            }
+            Some(_) => (&self.u[above..], step),
         };
         let zero = l.splat(T::ZERO);
         // Sums over at most n terms, in blocks that keep the order of magnitude of their errors

@@ -22,6 +22,7 @@ struct Params {
     cutoffs: u32,
     max_sweeps: u32,
     tolerance: f32,
+    form: u32,
 }
 
 pub(super) fn bind(gpu: &Gpu, maker: &Maker<'_>, places: &Places<'_>) -> wgpu::BindGroup {
@@ -60,6 +61,7 @@ pub(super) async fn solve(
             cutoffs: u32::from(task.options.has_each()),
             max_sweeps: task.convergence.max_sweeps,
             tolerance: task.convergence.tolerance_f32(),
+            form: task.filter.word(),
         };
         let dispatch = Dispatch::new(&pipeline, params, [(end - begin).div_ceil(teams) as u32, 1]);
         stream.submit(group, &[dispatch]).await?;

@@ -48,10 +48,9 @@ pub(super) struct Composition {
     pub inner: usize,
     pub left: Steps,
     pub right: Steps,
-    /// Whether there are weights; otherwise they are one.
+    /// Whether there are weights, and the result is judged, in its matrix' state; else they are one.
     pub weighted: bool,
-    /// Of a matrix that was scaled by 2^p, the result is scaled by 2^(lift p) and judged, in its
-    /// state; none where it is zero.
+    /// Of a matrix that was scaled by 2^p, the weighted result is scaled by 2^(lift p).
     pub lift: i32,
     /// Whether every matrix has its own damping.
     pub each: bool,

@@ -291,11 +291,12 @@ pub(super) fn pack<T: Real>(
 }
 
 /// Numbers that say what a matrix' cutoffs are.
-pub(super) const CUTOFFS: usize = 5;
+pub(super) const CUTOFFS: usize = 7;
 
-/// NaN, and the cutoffs and the damping of all matrices, or of each: see shaders/columns_bindings.wgsl.
+/// NaN, and the cutoffs and the damping of all matrices, or of each: as shaders/cutoff.wgsl.
 pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> Vec<T> {
-    let (cutoff, damping) = (&task.options.cutoff, &task.options.damping);
+    let (cutoff, damping) = (&task.options.cutoff, task.damping());
+    let most = cutoff.most(task.problem.cols) as f64;
     let count = if task.options.has_each() { count } else { 1 };
     let parts = |number: f64| match number {
         0.0 => (0.0, 0),
@@ -310,9 +311,10 @@ pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> V
         let (mantissa, exponent) = parts(absolute);
         // Rounded down: what is above the cutoff by less than a rounding still counts.
         numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
-        let lambda = damping.as_ref().map_or(0.0, |damping| damping.get(index));
+        let lambda = damping.map_or(0.0, |damping| damping.get(index));
         let (mantissa, exponent) = parts(lambda);
-        numbers.extend([mantissa, exponent.into()].map(T::of));
+        numbers.extend([mantissa, exponent.into(), most].map(T::of));
+        numbers.push(T::not_above(cutoff.share(index)));
     }
     numbers
 }

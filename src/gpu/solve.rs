@@ -52,7 +52,7 @@ struct OrderParams {
     cols: u32,
     groups: u32,
     cutoffs: u32,
-    composes: u32,
+    form: u32,
 }
 
 /// As `Params` in shaders/deliver.wgsl.
@@ -396,7 +396,7 @@ impl Solver<'_, '_> {
             cols: problem.cols as u32,
             groups,
             cutoffs: u32::from(self.task.options.has_each()),
-            composes: u32::from(problem.composed.is_some()),
+            form: problem.composed.map_or(0, |_| self.task.filter.word()),
         };
         let dispatch = Dispatch::new(&pipeline, params, [groups, self.count]);
         self.stream.submit(&self.groups.order, &[dispatch]).await

@@ -31,12 +31,47 @@ impl Side {
     }
 }
 
+/// A function f of the singular values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Filter {
+    /// 1/sigma where sigma counts, else 0: the Moore-Penrose pseudoinverse.
+    Inverse,
+    /// sigma / (sigma^2 + lambda^2) where sigma counts, else 0 (Tikhonov; Golub and Van Loan, 6.1.4).
+    Damped,
+    /// 1 where sigma counts, else 0: a projector.
+    Keep,
+    /// sigma where it counts, else 0: a truncated matrix.
+    Value,
+}
+
+impl Filter {
+    /// The degree d in f(s x) = s^d f(x): a matrix scaled by 2^p has its result scaled by 2^(dp).
+    pub fn degree(self) -> i32 {
+        match self {
+            Filter::Inverse | Filter::Damped => -1,
+            Filter::Keep => 0,
+            Filter::Value => 1,
+        }
+    }
+
+    /// As shaders/filter.wgsl, where zero is none.
+    #[cfg(feature = "gpu")]
+    pub fn word(self) -> u32 {
+        match self {
+            Filter::Inverse | Filter::Damped => 1,
+            Filter::Keep => 2,
+            Filter::Value => 3,
+        }
+    }
+}
+
 /// What a call computes, as the caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Job {
     pub vectors: Vectors,
     /// left diag(f(sigma)) right', if it is to be formed.
     pub composed: Option<(Side, Side)>,
+    pub filter: Filter,
     /// So many right-hand sides a matrix, to which the composition is applied without being formed.
     pub rhs: Option<usize>,
 }
@@ -47,21 +82,25 @@ impl Job {
         Job {
             vectors,
             composed: None,
+            filter: Filter::Keep,
             rhs: None,
         }
     }
 
-    /// V diag(f(sigma)) U', or that times so many right-hand sides.
+    /// left diag(f(sigma)) right'.
+    pub fn composition(left: Side, filter: Filter, right: Side) -> Self {
+        Job {
+            composed: Some((left, right)),
+            filter,
+            ..Job::svd(Vectors::None)
+        }
+    }
+
+    /// The pseudoinverse, or what it makes of so many right-hand sides.
     pub fn inverse(rhs: Option<usize>) -> Self {
-        let job = Job::svd(Vectors::None);
-        match rhs {
-            // The ranks are still worth having.
-            Some(0) => job,
-            _ => Job {
-                composed: Some((Side::V, Side::U)),
-                rhs,
-                ..job
-            },
+        Job {
+            rhs,
+            ..Job::composition(Side::V, Filter::Inverse, Side::U)
         }
     }
 }
@@ -84,20 +123,22 @@ pub(crate) struct Problem {
 impl Problem {
     pub fn new(rows: usize, cols: usize, dtype: Dtype, job: Job) -> Self {
         let transposed = rows < cols;
+        // Without a right-hand side the ranks are still worth having.
+        let composed = job.composed.filter(|_| job.rhs != Some(0));
         Problem {
             rows: rows.max(cols),
             cols: rows.min(cols),
             dtype,
             transposed,
             vectors: job.vectors,
-            composed: job.composed.map(|(l, r)| {
+            composed: composed.map(|(l, r)| {
                 if transposed {
                     (l.flip(), r.flip())
                 } else {
                     (l, r)
                 }
             }),
-            rhs: job.rhs,
+            rhs: job.rhs.filter(|&rhs| rhs > 0),
         }
     }
 

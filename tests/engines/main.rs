@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compositions;
 mod interop;
 mod lstsq;
 mod resident;
@@ -1107,6 +1108,10 @@ impl Suite {
         self.add::<T>("lstsq-scales", lstsq::scales::<T>);
         self.add::<T>("lstsq-damped", lstsq::damped::<T>);
         self.add::<T>("lstsq-places", lstsq::places::<T>);
+        self.add::<T>("low-rank", compositions::low_rank::<T>);
+        self.add::<T>("truncation", compositions::truncation::<T>);
+        self.add::<T>("subspaces", compositions::subspaces::<T>);
+        self.add::<T>("polar", compositions::polar::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));

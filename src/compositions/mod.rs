@@ -1,0 +1,37 @@
+//! What is made of singular values and vectors, beyond the pseudoinverse: a file an operation, with its result
+//! and its calls. Whatever has the form left diag(f(sigma)) right' is composed where the engine computes;
+//! the rest is made of vectors on the host.
+
+mod low_rank;
+mod polar;
+mod subspace;
+
+pub use low_rank::LowRank;
+pub use polar::{Determinant, Polar};
+pub use subspace::{Basis, Projector, Subspace};
+
+use crate::batch::Batch;
+use crate::host::parallel;
+use crate::scalar::Real;
+
+/// Entries that one task works on at least.
+const TASK: usize = 1 << 14;
+
+/// Calls `f` on the index and the entries of every matrix that has any.
+fn for_each<T: Real>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+    let size = batch.rows() * batch.cols();
+    if size == 0 {
+        return;
+    }
+    let some = TASK.div_ceil(size);
+    let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
+    parallel::for_each(
+        tasks.collect(),
+        || (),
+        |(), (task, entries): (usize, &mut [T])| {
+            for (index, matrix) in entries.chunks_exact_mut(size).enumerate() {
+                f(task * some + index, matrix);
+            }
+        },
+    );
+}

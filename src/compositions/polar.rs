@@ -1,0 +1,189 @@
+//! Polar decompositions, and the rotations nearest to matrices.
+
+use crate::batch::Batch;
+use crate::compositions::for_each;
+use crate::cpu::product::product;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::options::{Options, Vectors};
+use crate::report::{Report, Status};
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// Whether an orthogonal factor may be a reflection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Determinant {
+    /// It may: the nearest matrix with orthonormal columns, or rows.
+    #[default]
+    Any,
+    /// It must be a rotation, of determinant 1: of square matrices alone. The direction of the smallest
+    /// singular value is turned round where need be (Kabsch 1976).
+    Positive,
+}
+
+/// Polar decompositions A = Q H of a batch of m x n matrices.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Polar<T: Scalar> {
+    /// Q: m x n, with orthonormal columns, or where m < n orthonormal rows.
+    pub orthogonal: Batch<T>,
+    /// H: n x n, symmetric, and positive semidefinite but where a reflection was turned into a rotation.
+    pub stretch: Batch<T>,
+    /// How every matrix fared.
+    pub report: Report,
+}
+
+impl Engine {
+    /// Polar decompositions A = Q H of m x n matrices: Q = U V' (m x n) is the matrix with orthonormal columns,
+    /// or rows, that is nearest to A, and H = V diag(sigma) V' (n x n). Any rank: where singular values are
+    /// zero, Q is one of several that are equally near. On request Q is the nearest rotation: that of two
+    /// clouds of points is the Q of the sum of their products, p q' of each pair (Kabsch, Procrustes).
+    ///
+    /// **Guarantee**, where the bounds of [`svd`](Self::svd_async) hold, with k = min(m, n):
+    /// |A - Q H|_F <= (k + 4) tol |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' where m < n).
+    ///
+    /// **Source**: Golub and Van Loan, 6.4.1 and 9.4.3; Kabsch 1976.
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async), and [`Error::Argument`] for rotations of matrices that are not square.
+    pub async fn polar_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        determinant: Determinant,
+        options: &Options,
+    ) -> Result<Polar<T>, Error> {
+        self.polar_inner(a.into(), determinant, options, false)
+            .await
+    }
+
+    /// [`polar_async`](Self::polar_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Determinant, Engine, Options};
+    ///
+    /// // A quarter turn and a stretch.
+    /// let a = Batch::from_row_major(1, 2, 2, &[0.0f64, -3.0, 2.0, 0.0])?;
+    /// let polar = Engine::cpu().polar(&a, Determinant::Positive, &Options::default())?;
+    /// let [q, h] = [&polar.orthogonal, &polar.stretch].map(|x| x.matrix(0));
+    /// let near = |x: &[f64], y: [f64; 4]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
+    /// assert!(near(q, [0.0, 1.0, -1.0, 0.0]) && near(h, [2.0, 0.0, 0.0, 3.0])); // by columns
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`polar_async`](Self::polar_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn polar<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        determinant: Determinant,
+        options: &Options,
+    ) -> Result<Polar<T>, Error> {
+        pollster::block_on(self.polar_inner(a.into(), determinant, options, true))
+    }
+
+    async fn polar_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        determinant: Determinant,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Polar<T>, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        if determinant == Determinant::Positive && m != n {
+            return Err(Error::argument(format!(
+                "rotations of {m}x{n} matrices, but only square ones have a determinant"
+            )));
+        }
+        let mut orthogonal = Batch::zeros(count, m, n)?;
+        let mut stretch = Batch::zeros(count, n, n)?;
+        let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
+        if let (Some(u), Some(v)) = (&svd.u, &svd.v) {
+            product(u.view(), v.view().transpose(), &mut orthogonal);
+            let turned = match determinant {
+                Determinant::Any => vec![false; count],
+                Determinant::Positive => turn(&mut orthogonal, u, v, &svd.report),
+            };
+            let mut stretched = v.clone();
+            for_each(&mut stretched, |index, columns| {
+                let sigma = svd.sigma.matrix(index);
+                for (c, (column, &sigma)) in columns.chunks_exact_mut(n).zip(sigma).enumerate() {
+                    let factor = match turned[index] && c + 1 == n {
+                        true => -sigma,
+                        false => sigma,
+                    };
+                    column.iter_mut().for_each(|entry| *entry *= factor);
+                }
+            });
+            product(stretched.view(), v.view().transpose(), &mut stretch);
+            // Rounding leaves no difference between the halves.
+            for_each(&mut stretch, |_, h| {
+                for j in 0..n {
+                    for i in 0..j {
+                        h[j * n + i] = h[i * n + j];
+                    }
+                }
+            });
+        }
+        Ok(Polar {
+            orthogonal,
+            stretch,
+            report: svd.report,
+        })
+    }
+}
+
+/// Makes rotations of reflections, as if the last column of U had the other sign, and tells which they were.
+fn turn<T: Real>(
+    orthogonal: &mut Batch<T>,
+    u: &Batch<T>,
+    v: &Batch<T>,
+    report: &Report,
+) -> Vec<bool> {
+    let n = orthogonal.rows();
+    let outcomes = report.outcomes.iter().enumerate();
+    let turned: Vec<bool> = outcomes
+        .map(|(index, outcome)| {
+            outcome.status != Status::NonFinite && reflects(orthogonal.matrix(index), n)
+        })
+        .collect();
+    for_each(orthogonal, |index, q| {
+        if !turned[index] {
+            return;
+        }
+        let [left, right] = [u, v].map(|factor| &factor.matrix(index)[n * (n - 1)..]);
+        for (column, &right) in q.chunks_exact_mut(n).zip(right) {
+            for (entry, &left) in column.iter_mut().zip(left) {
+                *entry -= (left + left) * right;
+            }
+        }
+    });
+    turned
+}
+
+/// Whether an orthogonal matrix has a negative determinant: by elimination in f64, which an orthogonal matrix
+/// stands well (Golub and Van Loan, 3.4).
+fn reflects<T: Real>(q: &[T], n: usize) -> bool {
+    let mut a: Vec<f64> = q.iter().map(|entry| entry.f64()).collect();
+    let mut negative = false;
+    for k in 0..n {
+        let size = |i: usize| a[k * n + i].abs();
+        let pivot = (k..n).fold(k, |best, i| if size(i) > size(best) { i } else { best });
+        if pivot != k {
+            negative = !negative;
+            for column in a.chunks_exact_mut(n) {
+                column.swap(k, pivot);
+            }
+        }
+        negative ^= a[k * n + k] < 0.0;
+        let (head, rest) = a.split_at_mut((k + 1) * n);
+        let (top, below) = head[k * n + k..].split_at(1);
+        for column in rest.chunks_exact_mut(n) {
+            let factor = column[k] / top[0];
+            for (entry, &b) in column[k + 1..].iter_mut().zip(below) {
+                *entry -= factor * b;
+            }
+        }
+    }
+    negative
+}

@@ -1,0 +1,218 @@
+//! The four subspaces of a matrix: bases of them, and projectors onto them.
+
+use crate::batch::Batch;
+use crate::compositions::for_each;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::options::{Options, Vectors};
+use crate::planner::{Filter, Job, Side};
+use crate::report::{Outcome, Report, Status};
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). What r is, the
+/// [cutoff](Options::cutoff) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subspace {
+    /// The range, ran(A): r of m dimensions.
+    ColumnSpace,
+    /// ran(A'): r of n dimensions, the complement of the null space.
+    RowSpace,
+    /// What A maps to zero, null(A): n - r of n dimensions.
+    NullSpace,
+    /// null(A'): m - r of m dimensions, the complement of the column space.
+    LeftNullSpace,
+}
+
+impl Subspace {
+    /// The factor whose columns span it, and whether they are those that do not count.
+    fn of(self) -> (Side, bool) {
+        match self {
+            Subspace::ColumnSpace => (Side::U, false),
+            Subspace::RowSpace => (Side::V, false),
+            Subspace::NullSpace => (Side::V, true),
+            Subspace::LeftNullSpace => (Side::U, true),
+        }
+    }
+}
+
+/// Orthogonal projectors onto a subspace of every matrix of a batch.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Projector<T: Scalar> {
+    /// The projectors: m x m for column spaces and left null spaces, else n x n. Exactly symmetric.
+    pub projector: Batch<T>,
+    /// How every matrix fared, with its rank under the cutoff.
+    pub report: Report,
+}
+
+/// Orthonormal bases of a subspace of every matrix of a batch.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Basis<T: Scalar> {
+    /// The bases, as columns: m x k for column spaces, n x k for row spaces, n x n for null spaces, m x m for
+    /// left null spaces, k = min(m, n). A basis of fewer vectors is followed by zeros.
+    pub vectors: Batch<T>,
+    /// The vectors of each: the dimension of the subspace; zero where the matrix is not finite, and the
+    /// vectors NaN.
+    pub dimensions: Vec<usize>,
+    /// How every matrix fared, with its rank under the cutoff.
+    pub report: Report,
+}
+
+impl Engine {
+    /// Orthogonal projectors P = P' = P^2 onto one of the subspaces of m x n matrices: U_r U_r' (m x m) onto
+    /// column spaces, V_r V_r' (n x n) onto row spaces, and I less these onto their complements.
+    ///
+    /// **Guarantee**: with the bounds of [`svd`](Self::svd_async), |P^2 - P|_F <= (r + 4) tol. How far P is
+    /// from the projector of the exact matrix depends on the gap between what counts and what does not:
+    /// by an angle of about tol |A| / gap (Wedin; Golub and Van Loan, 8.6.1).
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async).
+    pub async fn projector_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        onto: Subspace,
+        options: &Options,
+    ) -> Result<Projector<T>, Error> {
+        self.projector_inner(a.into(), onto, options, false).await
+    }
+
+    /// [`projector_async`](Self::projector_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Subspace};
+    ///
+    /// // A robot arm's seven joints move its hand in six directions: what is left moves nothing.
+    /// let jacobian = Batch::from_fn(1, 6, 7, |_, i, j| ((3 * i + 5 * j) as f64).sin() + i as f64 * 0.1)?;
+    /// let still = Engine::cpu().projector(&jacobian, Subspace::NullSpace, &Options::default())?;
+    /// assert_eq!((still.projector.rows(), still.projector.cols()), (7, 7));
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`projector_async`](Self::projector_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn projector<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        onto: Subspace,
+        options: &Options,
+    ) -> Result<Projector<T>, Error> {
+        pollster::block_on(self.projector_inner(a.into(), onto, options, true))
+    }
+
+    async fn projector_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        onto: Subspace,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Projector<T>, Error> {
+        let (side, complement) = onto.of();
+        let job = Job::composition(side, Filter::Keep, side);
+        let (mut projector, report) = self.compose(a, None, job, options, blocking).await?;
+        if complement {
+            let size = projector.rows();
+            for_each(&mut projector, |_, p| {
+                // No negative zeros.
+                p.iter_mut().for_each(|entry| *entry = T::ZERO - *entry);
+                p.iter_mut()
+                    .step_by(size + 1)
+                    .for_each(|entry| *entry += T::ONE);
+            });
+        }
+        Ok(Projector { projector, report })
+    }
+
+    /// Orthonormal bases of one of the subspaces of m x n matrices: columns of U or V. Of matrices of unequal
+    /// rank they come padded with zeros; see [`Basis`] for shapes.
+    ///
+    /// **Guarantee**: orthonormal as the vectors of [`svd`](Self::svd_async), which they are. The basis of a
+    /// subspace is not unique: [projectors](Self::projector_async) are.
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async).
+    pub async fn basis_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        of: Subspace,
+        options: &Options,
+    ) -> Result<Basis<T>, Error> {
+        self.basis_inner(a.into(), of, options, false).await
+    }
+
+    /// [`basis_async`](Self::basis_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Subspace};
+    ///
+    /// let a = Batch::from_row_major(1, 1, 3, &[0.0f32, 5.0, 0.0])?;
+    /// let null = Engine::cpu().basis(&a, Subspace::NullSpace, &Options::default())?;
+    /// assert_eq!(null.dimensions, [2]);
+    /// let [first, second] = [0, 1].map(|j| null.vectors.matrix(0)[3 * j + 1]);
+    /// assert_eq!((first, second), (0.0, 0.0)); // A maps them to nothing
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`basis_async`](Self::basis_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn basis<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        of: Subspace,
+        options: &Options,
+    ) -> Result<Basis<T>, Error> {
+        pollster::block_on(self.basis_inner(a.into(), of, options, true))
+    }
+
+    async fn basis_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        of: Subspace,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Basis<T>, Error> {
+        let (side, complement) = of.of();
+        let (length, k) = match side {
+            Side::U => (a.rows(), a.rows().min(a.cols())),
+            Side::V => (a.cols(), a.rows().min(a.cols())),
+        };
+        // A thin factor that is square is complete.
+        let vectors = match complement && length > k {
+            true => Vectors::Full,
+            false => Vectors::Thin,
+        };
+        let svd = self.svd_inner(a, vectors, options, blocking).await?;
+        let factor = match side {
+            Side::U => svd.u,
+            Side::V => svd.v,
+        };
+        // Always there: it was asked for.
+        let mut basis = factor.map_or_else(|| Batch::zeros(a.count(), length, 0), Ok)?;
+        let outcomes = &svd.report.outcomes;
+        let dimension = |outcome: &Outcome| match (outcome.status, complement) {
+            (Status::NonFinite, _) => 0,
+            (_, true) => length - outcome.rank as usize,
+            (_, false) => outcome.rank as usize,
+        };
+        for_each(&mut basis, |index, entries| {
+            let outcome = &outcomes[index];
+            if outcome.status == Status::NonFinite {
+                return;
+            }
+            let taken = length * dimension(outcome);
+            if complement {
+                entries.copy_within(length * outcome.rank as usize.., 0);
+            }
+            entries[taken..].fill(T::ZERO);
+        });
+        Ok(Basis {
+            vectors: basis,
+            dimensions: outcomes.iter().map(dimension).collect(),
+            report: svd.report,
+        })
+    }
+}
