@@ -71,7 +71,9 @@ pub mod verify;
 mod view;
 
 pub use batch::Batch;
-pub use compositions::{Basis, Determinant, LowRank, Polar, Projector, Subspace};
+pub use compositions::{
+    Basis, Components, Determinant, LowRank, Polar, Projector, Subspace, Whitening,
+};
 pub use engine::{Adapter, Engine, GpuOptions};
 pub use error::Error;
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};

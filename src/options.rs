@@ -158,6 +158,18 @@ impl Cutoff {
         self
     }
 
+    /// The default, and above a floor of every matrix; or what the caller asks for.
+    pub(crate) fn or_above(&self, default: f64, floors: Vec<f64>) -> Self {
+        match (&self.relative, &self.absolute) {
+            (None, None) => Cutoff {
+                relative: Some(PerMatrix::All(default)),
+                absolute: Some(PerMatrix::Each(floors)),
+                ..self.clone()
+            },
+            _ => self.clone(),
+        }
+    }
+
     /// And no more than the largest `k`.
     pub fn and_rank(mut self, k: usize) -> Self {
         self.rank = Some(k);

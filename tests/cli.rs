@@ -741,3 +741,45 @@ fn polar_finds_rotations() {
     write(tall.as_ref(), &[2, 1], Order::C, &[1.0f64, 2.0]);
     refused(&["polar", &tall, "-o", &out, "--rotation"], 2, "2x1");
 }
+
+#[test]
+fn pca_and_whiten_centre_their_data() {
+    let scratch = Scratch::new();
+    let (a, out) = (scratch.text("a.npy"), scratch.text("pca"));
+    // Four samples on a cross around (5, 7), longer across.
+    let entries = [7.0f64, 7.0, 3.0, 7.0, 5.0, 8.0, 5.0, 6.0];
+    write(a.as_ref(), &[4, 2], Order::C, &entries);
+    let output = run(&["pca", &a, "-o", &out, "--backend", "cpu"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(stdout(&output).contains("|Q'Q-I|"), "{output:?}");
+    let deviations = [(8.0f64 / 3.0).sqrt(), (2.0f64 / 3.0).sqrt()];
+    for (name, shape, expected) in [
+        ("mean.npy", &[2][..], &[5.0, 7.0][..]),
+        ("components.npy", &[2, 2], &[1.0, 0.0, 0.0, 1.0]),
+        (
+            "scores.npy",
+            &[4, 2],
+            &[2.0, 0.0, -2.0, 0.0, 0.0, 1.0, 0.0, -1.0],
+        ),
+        ("deviations.npy", &[2], &deviations),
+    ] {
+        let (found_shape, found) = read::<f64>(scratch.path("pca").join(name));
+        assert_eq!(found_shape, shape, "{name}");
+        for (found, exact) in found.iter().zip(expected) {
+            assert!((found - exact).abs() < 1e-14, "{name}: {found}");
+        }
+    }
+    let out = scratch.text("white");
+    let output = run(&["whiten", &a, "-o", &out, "--backend", "cpu"]);
+    assert!(output.status.success(), "{output:?}");
+    let (shape, w) = read::<f64>(scratch.path("white").join("transform.npy"));
+    assert_eq!(shape, [2, 2]);
+    for (found, exact) in w
+        .iter()
+        .zip([1.0 / deviations[0], 0.0, 0.0, 1.0 / deviations[1]])
+    {
+        assert!((found - exact).abs() < 1e-14, "{w:?}");
+    }
+    let (_, mean) = read::<f64>(scratch.path("white").join("mean.npy"));
+    assert_eq!(mean, [5.0, 7.0]);
+}

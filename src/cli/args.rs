@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Basis(BasisArgs),
     /// Polar decompositions A = Q H: the nearest orthogonal matrices, or rotations.
     Polar(PolarArgs),
+    /// Principal components of a stack of data: a sample a row, a feature a column.
+    Pca(PcaArgs),
+    /// Symmetric whitening of a stack of data: a sample a row, a feature a column.
+    Whiten(WhitenArgs),
     /// What this machine could compute on.
     Devices,
     /// How fast it is here, beside other libraries and the machine's limits.
@@ -170,6 +174,32 @@ pub(crate) struct PolarArgs {
     /// Make every Q a rotation, of determinant 1 (square matrices).
     #[arg(long)]
     pub rotation: bool,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct PcaArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64: m samples of n features.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k) and
+    /// deviations.npy (..., k), k = min(m, n); made if need be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct WhitenArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64: m samples of n features.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for mean.npy (..., n) and transform.npy (..., n, n): (A - mean) W is white; made if need
+    /// be.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,10 @@
-//! `batched-svd low-rank`, `projector`, `basis` and `polar`
+//! `batched-svd low-rank`, `projector`, `basis`, `polar`, `pca` and `whiten`
 
 use batched_svd::{Batch, Determinant, Engine, Error, Real, Report, View, verify};
 
-use crate::cli::args::{BasisArgs, EngineArgs, LowRankArgs, PolarArgs, ProjectorArgs};
+use crate::cli::args::{
+    BasisArgs, EngineArgs, LowRankArgs, PcaArgs, PolarArgs, ProjectorArgs, WhitenArgs,
+};
 use crate::cli::failure::Failure;
 use crate::cli::npy::{self, AnyStack, Stack};
 use crate::cli::run::{Entry, columns, shape, single, timed};
@@ -151,6 +153,90 @@ fn polar_of<T: Entry>(
     };
     let summary = Summary::new("polar", stack, &found.report, seconds, engine, residuals);
     summary.print(args.json, &polar.input, &polar.output)
+}
+
+pub(crate) fn pca(args: &EngineArgs, pca: &PcaArgs) -> Result<(), Failure> {
+    match npy::read(&pca.input)? {
+        AnyStack::F32(stack) => pca_of(&args.engine()?, args, pca, &stack),
+        AnyStack::F64(stack) => pca_of(&args.engine()?, args, pca, &stack),
+    }
+}
+
+fn pca_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    pca: &PcaArgs,
+    stack: &Stack<T>,
+) -> Result<(), Failure> {
+    let (a, options) = (view(stack)?, pca.cutoff.add_to(args.options()));
+    let (found, seconds) = timed(stack.count, &options, |options, count| {
+        engine.principal_components(a.matrices(0..count)?, options)
+    })?;
+    std::fs::create_dir_all(&pca.output).map_err(|e| Failure::file(&pca.output, e))?;
+    let file = |name: &str| pca.output.join(name);
+    for (name, batch) in [
+        ("mean.npy", &found.mean),
+        ("deviations.npy", &found.deviations),
+    ] {
+        npy::write(
+            &file(name),
+            &shape(stack, &[batch.rows()]),
+            batch.as_slice(),
+        )?;
+    }
+    for (name, batch) in [
+        ("components.npy", &found.components),
+        ("scores.npy", &found.scores),
+    ] {
+        let own = [batch.rows(), batch.cols()];
+        npy::write(&file(name), &shape(stack, &own), &by_rows(batch)?)?;
+    }
+    let loss = verify::orthogonality(&found.components)?;
+    let residuals = Residuals::Basis(worst(&found.report, loss));
+    let summary = Summary::new("pca", stack, &found.report, seconds, engine, residuals);
+    summary.print(args.json, &pca.input, &pca.output)
+}
+
+pub(crate) fn whiten(args: &EngineArgs, whiten: &WhitenArgs) -> Result<(), Failure> {
+    match npy::read(&whiten.input)? {
+        AnyStack::F32(stack) => whiten_of(&args.engine()?, args, whiten, &stack),
+        AnyStack::F64(stack) => whiten_of(&args.engine()?, args, whiten, &stack),
+    }
+}
+
+fn whiten_of<T: Entry>(
+    engine: &Engine,
+    args: &EngineArgs,
+    whiten: &WhitenArgs,
+    stack: &Stack<T>,
+) -> Result<(), Failure> {
+    let (a, options) = (view(stack)?, whiten.filter.add_to(args.options()));
+    let (found, seconds) = timed(stack.count, &options, |options, count| {
+        engine.whitening(a.matrices(0..count)?, options)
+    })?;
+    std::fs::create_dir_all(&whiten.output).map_err(|e| Failure::file(&whiten.output, e))?;
+    let (mean, transform) = (&found.mean, &found.transform);
+    let file = |name: &str| whiten.output.join(name);
+    npy::write(
+        &file("mean.npy"),
+        &shape(stack, &[stack.cols]),
+        mean.as_slice(),
+    )?;
+    let own = [stack.cols, stack.cols];
+    npy::write(
+        &file("transform.npy"),
+        &shape(stack, &own),
+        &by_rows(transform)?,
+    )?;
+    let summary = Summary::new(
+        "whiten",
+        stack,
+        &found.report,
+        seconds,
+        engine,
+        Residuals::None,
+    );
+    summary.print(args.json, &whiten.input, &whiten.output)
 }
 
 fn view<T: Entry>(stack: &Stack<T>) -> Result<View<'_, T>, Error> {

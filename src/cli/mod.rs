@@ -30,6 +30,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Projector(projector) => compositions::projector(&args.engine, projector),
         Command::Basis(basis) => compositions::basis(&args.engine, basis),
         Command::Polar(polar) => compositions::polar(&args.engine, polar),
+        Command::Pca(pca) => compositions::pca(&args.engine, pca),
+        Command::Whiten(whiten) => compositions::whiten(&args.engine, whiten),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),

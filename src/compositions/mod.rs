@@ -2,10 +2,12 @@
 //! and its calls. Whatever has the form left diag(f(sigma)) right' is composed where the engine computes;
 //! the rest is made of vectors on the host.
 
+mod components;
 mod low_rank;
 mod polar;
 mod subspace;
 
+pub use components::{Components, Whitening};
 pub use low_rank::LowRank;
 pub use polar::{Determinant, Polar};
 pub use subspace::{Basis, Projector, Subspace};
@@ -34,4 +36,16 @@ fn for_each<T: Real>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + 
             }
         },
     );
+}
+
+/// Gives square matrices that are symmetric but for rounding one half for both.
+fn mirror<T: Real>(batch: &mut Batch<T>) {
+    let n = batch.rows();
+    for_each(batch, |_, matrix| {
+        for j in 0..n {
+            for i in 0..j {
+                matrix[j * n + i] = matrix[i * n + j];
+            }
+        }
+    });
 }

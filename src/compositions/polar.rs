@@ -1,7 +1,7 @@
 //! Polar decompositions, and the rotations nearest to matrices.
 
 use crate::batch::Batch;
-use crate::compositions::for_each;
+use crate::compositions::{for_each, mirror};
 use crate::cpu::product::product;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -116,14 +116,7 @@ impl Engine {
                 }
             });
             product(stretched.view(), v.view().transpose(), &mut stretch);
-            // Rounding leaves no difference between the halves.
-            for_each(&mut stretch, |_, h| {
-                for j in 0..n {
-                    for i in 0..j {
-                        h[j * n + i] = h[i * n + j];
-                    }
-                }
-            });
+            mirror(&mut stretch);
         }
         Ok(Polar {
             orthogonal,

@@ -418,3 +418,161 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
     }
     Ok(())
 }
+
+/// Principal components and whitening of data with large means, of all shapes.
+pub fn components<T: Real>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    for (m, n, count) in [
+        (0, 3, 2),
+        (3, 0, 2),
+        (1, 4, 2),
+        (2, 2, 40),
+        (50, 3, 20),
+        (5, 9, 10),
+        (300, 6, 3),
+        (60, 40, 2),
+        (40, 66, 1),
+    ] {
+        let random = normal::<T>(count, m, n, (m + 7 * n) as u64);
+        // Features of different scale, far from zero, and one that does not vary.
+        let a = Batch::from_fn(count, m, n, |b, i, j| {
+            let varies = if j == 2 { 0.0 } else { 1.0 / (j + 1) as f64 };
+            let x = random.matrix(b)[j * m + i].f64();
+            T::of(100.0 * (j as f64 - 1.5) + x * varies)
+        });
+        let a = a.map_err(wrong)?;
+        let found = engine.principal_components(&a, &options).map_err(wrong)?;
+        let white = engine.whitening(&a, &options).map_err(wrong)?;
+        ensure(white.mean == found.mean, || "two means".into())?;
+        let (k, tol) = (m.min(n), tol::<T>(m, n));
+        let freedom = m.saturating_sub(1).max(1) as f64;
+        let shapes = [
+            &found.components,
+            &found.scores,
+            &found.deviations,
+            &found.mean,
+        ]
+        .map(|x| (x.rows(), x.cols()));
+        ensure(shapes == [(n, k), (m, k), (k, 1), (n, 1)], || {
+            format!("{shapes:?}")
+        })?;
+        for index in 0..count {
+            let what = format!("{m}x{n}, matrix {index}");
+            for report in [&found.report, &white.report] {
+                let status = report.outcomes[index].status;
+                ensure(status == Status::Converged, || format!("{what}: {status}"))?;
+            }
+            let data = dense(&a, index);
+            // Corrected, as sums are rounded.
+            let over = m.max(1) as f64;
+            let corrected = |x: f64, c: &[f64]| x + c.iter().map(|y| y - x).sum::<f64>() / over;
+            let columns = (0..n).map(|j| &data.as_slice()[j * m..][..m]);
+            let mean: Vec<f64> = columns
+                .map(|c| corrected(c.iter().sum::<f64>() / over, c))
+                .collect();
+            for (j, (found, exact)) in found.mean.matrix(index).iter().zip(&mean).enumerate() {
+                let slack = (unit::<T>() + 4.0 * unit::<f64>()) * exact.abs();
+                at_most(
+                    &format!("mean {j} of {what}"),
+                    (found.f64() - exact).abs(),
+                    slack,
+                )?;
+            }
+            let centred = DMatrix::from_fn(m, n, |i, j| data[(i, j)] - mean[j]);
+            // What centring rounds, in f64 in both types, here and there.
+            let squares = mean.iter().map(|x| x * x).sum::<f64>();
+            let rounding = 8.0 * unit::<f64>() * (squares * over).sqrt();
+            let size = centred.norm();
+            let [v, scores] = [&found.components, &found.scores].map(|x| dense(x, index));
+            let residual = (&centred - &scores * v.transpose()).norm();
+            at_most(&what, residual, 2.0 * tol * size + rounding)?;
+            let loss = v.transpose() * &v - DMatrix::identity(k, k);
+            at_most(
+                &format!("components of {what}"),
+                loss.norm(),
+                k as f64 * tol,
+            )?;
+            // Uncorrelated, of these deviations.
+            let deviations = in_f64(found.deviations.matrix(index));
+            let sigma = singular_values(centred.as_slice(), m, n)?;
+            for (c, (deviation, sigma)) in deviations.iter().zip(&sigma).enumerate() {
+                let error = (deviation * freedom.sqrt() - sigma).abs();
+                at_most(
+                    &format!("deviation {c} of {what}"),
+                    error,
+                    2.0 * tol * size + rounding,
+                )?;
+            }
+            let mut gram = scores.transpose() * &scores / freedom;
+            for (c, deviation) in deviations.iter().enumerate() {
+                gram[(c, c)] -= deviation.powi(2);
+            }
+            let slack = 4.0 * k as f64 * tol * (size + rounding).powi(2) / freedom;
+            at_most(&format!("covariance of {what}"), gram.norm(), slack)?;
+            let w = dense(&white.transform, index);
+            ensure(w == w.transpose(), || format!("{what}: not symmetric"))?;
+            let rank = white.report.outcomes[index].rank as usize;
+            ensure(rank == found.report.outcomes[index].rank as usize, || {
+                format!(
+                    "{what}: ranks {rank} and {:?}",
+                    found.report.outcomes[index]
+                )
+            })?;
+            let most = k
+                .min(m.saturating_sub(1))
+                .min(if n > 2 { n - 1 } else { n });
+            ensure(rank == most, || format!("{what}: rank {rank}, not {most}"))?;
+            if rank == 0 {
+                ensure(w.iter().all(|w| *w == 0.0), || what.clone())?;
+                continue;
+            }
+            let condition = sigma[0] / sigma[rank - 1];
+            let f = factors(centred.as_slice(), m, n)?;
+            let kept = f.vt.rows(0, rank);
+            let whitened = &centred * w;
+            let covariance = whitened.transpose() * &whitened / freedom;
+            let error = (covariance - kept.transpose() * kept).norm();
+            let slack =
+                8.0 * (rank as f64).sqrt() * tol * condition + 4.0 * rounding / sigma[rank - 1];
+            at_most(&format!("whitened {what}"), error, slack)?;
+        }
+    }
+    // Sums of these overflow; and a NaN stays where it is.
+    let huge = T::ONE.ldexp(if unit::<T>() > 1e-10 { 126 } else { 1022 });
+    let mut a = Batch::from_fn(3, 9, 2, |b, i, j| {
+        let one = if (b + i + j) % 2 == 0 {
+            T::ONE
+        } else {
+            -T::ONE
+        };
+        if j == 0 { huge } else { one }
+    })
+    .map_err(wrong)?;
+    a.as_mut_slice()[20] = T::NAN;
+    let found = engine.principal_components(&a, &options).map_err(wrong)?;
+    let white = engine.whitening(&a, &options).map_err(wrong)?;
+    for index in [0, 2] {
+        let mean = found.mean.matrix(index)[0];
+        ensure(mean == huge, || format!("a mean of {mean}"))?;
+        let deviation = found.deviations.matrix(index)[0].f64();
+        let exact = (10.0f64 / 9.0).sqrt();
+        at_most(
+            "deviation of signs",
+            (deviation - exact).abs(),
+            16.0 * unit::<T>(),
+        )?;
+    }
+    for batch in [
+        &found.components,
+        &found.scores,
+        &found.deviations,
+        &white.transform,
+    ] {
+        let nan = batch.matrix(1).iter().all(|x| x.f64().is_nan());
+        let finite = [0, 2]
+            .iter()
+            .all(|&b| batch.matrix(b).iter().all(|x| x.f64().is_finite()));
+        ensure(nan && finite, || format!("beside a NaN: {batch:?}"))?;
+    }
+    Ok(())
+}

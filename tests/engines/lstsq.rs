@@ -1,7 +1,8 @@
 //! Least squares, damped and not.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Status, View, ViewMut, verify,
+    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, View, ViewMut,
+    verify,
 };
 use nalgebra::{DMatrix, DVector};
 
@@ -488,6 +489,19 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         ensure(report.kernel == expected.report.kernel, || {
             "the kernel".into()
         })?;
+        // Without a right-hand side: the ranks.
+        let none = engine.upload(&Batch::zeros(count, m, 0).map_err(wrong)?);
+        let none = none.map_err(wrong)?;
+        let ranks = engine
+            .lstsq_resident(&up_a, &none, &options)
+            .map_err(wrong)?;
+        let solution = ranks.solution.download().map_err(wrong)?;
+        let report = ranks.report.get().map_err(wrong)?;
+        let each = |report: &Report| report.outcomes.iter().map(|o| o.rank).collect::<Vec<_>>();
+        ensure(
+            [solution.rows(), solution.cols()] == [n, 0] && each(&report) == each(&expected.report),
+            || format!("no right-hand side, {m}x{n}"),
+        )?;
         // A window of a larger batch, and one matrix's sides for all.
         let wider = Batch::from_fn(count, m + 3, 4, |b_index, i, j| {
             let inside = i.checked_sub(2).zip(j.checked_sub(1));

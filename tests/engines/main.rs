@@ -1112,6 +1112,7 @@ impl Suite {
         self.add::<T>("truncation", compositions::truncation::<T>);
         self.add::<T>("subspaces", compositions::subspaces::<T>);
         self.add::<T>("polar", compositions::polar::<T>);
+        self.add::<T>("components", compositions::components::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));

@@ -1,0 +1,260 @@
+//! Principal components and whitening: decompositions of centred data.
+
+use crate::batch::Batch;
+use crate::compositions::{for_each, mirror};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::options::{Options, Vectors};
+use crate::planner::{Filter, Job, Side};
+use crate::report::Report;
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// Principal components of a batch of m x n matrices of data: m samples of n features each, k = min(m, n).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Components<T: Scalar> {
+    /// The means of the features: n x 1.
+    pub mean: Batch<T>,
+    /// The directions, as orthonormal columns, that of the largest variance first: n x k. The entry of
+    /// largest magnitude in each is positive.
+    pub components: Batch<T>,
+    /// What the samples, less the means, are along each: m x k.
+    pub scores: Batch<T>,
+    /// Their standard deviations, in descending order, with m - 1 in the denominator (one at least): k x 1.
+    pub deviations: Batch<T>,
+    /// How every matrix fared, with the rank of the centred data under the cutoff.
+    pub report: Report,
+}
+
+/// What whitens a batch of m x n matrices of data: m samples of n features each.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Whitening<T: Scalar> {
+    /// The means of the features: n x 1.
+    pub mean: Batch<T>,
+    /// The symmetric matrix W: n x n. Samples (as rows) less the means, times W, are white.
+    pub transform: Batch<T>,
+    /// How every matrix fared, with the rank of the centred data under the cutoff.
+    pub report: Report,
+}
+
+impl Engine {
+    /// Principal components of m x n matrices of data, a sample a row, a feature a column: with the means
+    /// (n x 1) taken off, A - mean = scores components', of which the components (n x k) are orthonormal and
+    /// the scores (m x k) are uncorrelated, with the deviations (k x 1). Any m and n.
+    ///
+    /// **Guarantee**: the bounds of [`svd`](Self::svd_async), of the centred data in the type of A; means are
+    /// summed in f64. By default a component counts, for the rank, that is also above eps sqrt(m) |mean|:
+    /// below lies what the rounding of the data may have made.
+    ///
+    /// **Source**: A - mean = U diag(sigma) V'; components V, scores U diag(sigma), deviations
+    /// sigma / sqrt(m - 1) (Jolliffe, Principal Component Analysis, 3.5).
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async).
+    pub async fn principal_components_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Components<T>, Error> {
+        self.components_inner(a.into(), options, false).await
+    }
+
+    /// [`principal_components_async`](Self::principal_components_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options};
+    ///
+    /// // Five samples on a line, of slope 3 / 4.
+    /// let a = Batch::from_fn(1, 5, 2, |_, i, j| 1.0 + i as f64 * [4.0, 3.0][j])?;
+    /// let found = Engine::cpu().principal_components(&a, &Options::default())?;
+    /// assert_eq!(found.mean.matrix(0), [9.0, 7.0]);
+    /// assert!((found.components.matrix(0)[0] - 0.8).abs() < 1e-14);
+    /// assert!((found.deviations.matrix(0)[0] - 5.0 * 2.5f64.sqrt()).abs() < 1e-13);
+    /// assert_eq!(found.report.outcomes[0].rank, 1);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`principal_components_async`](Self::principal_components_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn principal_components<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Components<T>, Error> {
+        pollster::block_on(self.components_inner(a.into(), options, true))
+    }
+
+    async fn components_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Components<T>, Error> {
+        let m = a.rows();
+        let Centred {
+            mean,
+            data,
+            options,
+        } = Centred::new(a, 1.0, options)?;
+        let svd = self.svd_inner(data.view(), Vectors::Thin, &options, blocking);
+        let svd = svd.await?;
+        // Always there: they were asked for.
+        let (Some(mut scores), Some(components)) = (svd.u, svd.v) else {
+            return Err(Error::argument("no vectors"));
+        };
+        for_each(&mut scores, |index, columns| {
+            let sigma = svd.sigma.matrix(index);
+            for (column, &sigma) in columns.chunks_exact_mut(m).zip(sigma) {
+                column.iter_mut().for_each(|entry| *entry *= sigma);
+            }
+        });
+        let mut deviations = svd.sigma;
+        let freedom = freedom(m).sqrt();
+        for_each(&mut deviations, |_, sigma| {
+            let over = |sigma: &mut T| *sigma = T::of(sigma.f64() / freedom);
+            sigma.iter_mut().for_each(over);
+        });
+        Ok(Components {
+            mean,
+            components,
+            scores,
+            deviations,
+            report: svd.report,
+        })
+    }
+
+    /// Symmetric whitening of m x n matrices of data, a sample a row, a feature a column: W (n x n) such that the
+    /// rows of (A - mean) W are uncorrelated and of variance one, and no other such W changes the data less
+    /// (ZCA, Mahalanobis). Where the data does not vary, W does nothing: it has the rank of the centred data under
+    /// the [cutoff](Options::cutoff), and the covariance of the result is a projector.
+    ///
+    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), f the reciprocal, [damped](Options::damping) on
+    /// request. (The white scores along the principal components are
+    /// [`scores`](Components::scores) over [`deviations`](Components::deviations).)
+    ///
+    /// **Guarantee**: W is exactly symmetric; the covariance is off by at most 8 sqrt(rank) tol c (Frobenius), c the
+    /// condition number of the part that is kept.
+    ///
+    /// **Source**: Kessy, Lewin and Strimmer 2018.
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async).
+    pub async fn whitening_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Whitening<T>, Error> {
+        self.whitening_inner(a.into(), options, false).await
+    }
+
+    /// [`whitening_async`](Self::whitening_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options};
+    ///
+    /// // Two samples that differ in one of two features.
+    /// let a = Batch::from_row_major(1, 2, 2, &[2.0f64, 0.0, -2.0, 0.0])?;
+    /// let white = Engine::cpu().whitening(&a, &Options::default())?;
+    /// let deviation = 8f64.sqrt();
+    /// assert!((white.transform.matrix(0)[0] - 1.0 / deviation).abs() < 1e-14);
+    /// assert_eq!(white.transform.matrix(0)[3], 0.0); // that one does not vary
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`whitening_async`](Self::whitening_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn whitening<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<Whitening<T>, Error> {
+        pollster::block_on(self.whitening_inner(a.into(), options, true))
+    }
+
+    async fn whitening_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Whitening<T>, Error> {
+        let Centred {
+            mean,
+            data,
+            options,
+        } = Centred::new(a, freedom(a.rows()).sqrt(), options)?;
+        let job = Job::composition(Side::V, Filter::Inverse, Side::V);
+        let composed = self.compose(data.view(), None, job, &options, blocking);
+        let (mut transform, report) = composed.await?;
+        mirror(&mut transform);
+        Ok(Whitening {
+            mean,
+            transform,
+            report,
+        })
+    }
+}
+
+/// The denominator of variances.
+fn freedom(samples: usize) -> f64 {
+    samples.saturating_sub(1).max(1) as f64
+}
+
+/// Data without its means.
+struct Centred<T: Scalar> {
+    /// n x 1.
+    mean: Batch<T>,
+    /// What is left, divided.
+    data: Batch<T>,
+    /// The caller's, by which what may be nothing but the rounding of the data and of the means does not count.
+    options: Options,
+}
+
+impl<T: Real> Centred<T> {
+    fn new(a: View<'_, T>, divisor: f64, options: &Options) -> Result<Self, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let mut means = Batch::<f64>::zeros(count, n, 1)?;
+        let (mut mean, mut data) = (Batch::zeros(count, n, 1)?, Batch::zeros(count, m, n)?);
+        let size = m.max(1) as f64;
+        for_each(&mut means, |b, means| {
+            for (j, mean) in means.iter_mut().enumerate() {
+                // Divided first, so that no sum overflows; then corrected by what that rounds.
+                *mean = a.column(b, j).map(|x| x.f64() / size).sum();
+                let rest = a.column(b, j).map(|x| (x.f64() - *mean) / size);
+                *mean += rest.sum::<f64>();
+            }
+        });
+        for_each(&mut mean, |b, mean| {
+            for (to, &mean) in mean.iter_mut().zip(means.matrix(b)) {
+                *to = T::of(mean);
+            }
+        });
+        for_each(&mut data, |b, entries| {
+            let columns = entries.chunks_exact_mut(m).zip(means.matrix(b));
+            for (j, (to, mean)) in columns.enumerate() {
+                for (to, x) in to.iter_mut().zip(a.column(b, j)) {
+                    *to = T::of((x.f64() - mean) / divisor);
+                }
+            }
+        });
+        // Entries and means are of a relative error of at most u each.
+        let eps = 2.0 * T::DTYPE.unit_roundoff();
+        let floor = |b: usize| {
+            let scaled = means.matrix(b).iter().map(|mean| (eps * mean).powi(2));
+            let floor = (size * scaled.sum::<f64>()).sqrt() / divisor;
+            if floor.is_finite() { floor } else { 0.0 }
+        };
+        let default = eps * m.max(n) as f64;
+        let cutoff = options
+            .cutoff
+            .or_above(default, (0..count).map(floor).collect());
+        Ok(Centred {
+            mean,
+            data,
+            options: options.clone().cutoff(cutoff),
+        })
+    }
+}
