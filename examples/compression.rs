@@ -81,6 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("an error of 5 % takes rank {mean:.1} on average, {name}");
     }
 
+    std::fs::create_dir_all("target")?;
     mosaic(&pictures).save(PICTURE)?;
     println!(
         "\nwritten: {PICTURE}: above the original and ranks 5, 20, 60; below blocks of ranks 1, 2, 3"

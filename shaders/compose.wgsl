@@ -18,6 +18,8 @@ struct Params {
     lift: i32,         // the result of a matrix that was scaled by 2^p is scaled by 2^(lift p)
     cutoffs: u32,      // 1 where every matrix has its own damping, else 0
     solves: u32,       // 1 where columns of the result belong to right-hand sides, else 0
+    begin: u32,        // the first entry of this dispatch
+    end: u32,          // one past the last
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -44,7 +46,7 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         power = P.lift * scale - 2 * damping_of(matrix, scale).beyond;
     }
     var flags = 0u;
-    for (var e = group.x * WORKGROUP + lid; e < P.rows * P.cols; e += P.groups * WORKGROUP) {
+    for (var e = P.begin + group.x * WORKGROUP + lid; e < P.end; e += P.groups * WORKGROUP) {
         let row = matrix * P.left_size + (e % P.rows) * P.left_row;
         let col = matrix * P.right_size + (e / P.rows) * P.right_row;
         var total = ZERO;

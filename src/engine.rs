@@ -345,7 +345,7 @@ impl Engine {
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
     /// conditions hold to 8 tol times the condition number of the part that is kept (tol as for
-    /// [`svd_async`](Self::svd_async)), and A X A = A up to the cutoff besides.
+    /// [`svd_async`](Self::svd_async)), and A X A = A, less what does not count, besides.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async).
@@ -556,11 +556,7 @@ impl Engine {
         blocking: bool,
     ) -> Result<Report, Error> {
         let shape = composed_shape(&a, &rhs, &job)?;
-        let name = match rhs {
-            None => "the pseudoinverse",
-            Some(_) => "the solutions",
-        };
-        fits(name, &composed, shape)?;
+        fits("the result", &composed, shape)?;
         let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;

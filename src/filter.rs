@@ -2,8 +2,8 @@
 //!
 //! Nearly everything anyone wants of an SVD has this form with L and R out of {U, V}: the
 //! pseudoinverse (V, 1/sigma, U), damped and truncated ones, low rank (U, sigma, V), projectors (U, 1, U).
-//! The CPU's share is here; the GPU has the same rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a
-//! further filter needs its text too.
+//! Their names and degrees are the planner's ([`Filter`]); the CPU's arithmetic is here, and the GPU has the same
+//! rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a further filter needs its text too.
 
 use crate::cpu::lanes::Lanes;
 use crate::options::Cutoff;
@@ -35,11 +35,15 @@ impl<V: Copy> Limits<V> {
         if !l.any(l.less(l.splat(T::of(-0.5)), self.share)) {
             return rank;
         }
-        let squares = |sum, &sigma| l.mul_add(sigma, sigma, sum);
-        let limit = l.mul(self.share, sigma.iter().rev().fold(zero, squares));
+        // The smallest first: such sums of falling numbers hardly round.
+        let mut squares = zero;
+        for &sigma in sigma.iter().rev() {
+            squares = l.mul_add(sigma, sigma, squares);
+        }
+        let limit = l.mul(self.share, squares);
         let mut tail = zero;
-        for (c, sigma) in sigma.iter().enumerate().rev() {
-            tail = squares(tail, sigma);
+        for (c, &sigma) in sigma.iter().enumerate().rev() {
+            tail = l.mul_add(sigma, sigma, tail);
             let before = l.splat(T::of(c as f64));
             let keeps = l.or(l.less(limit, tail), l.less(rank, before));
             rank = l.select(keeps, rank, before);

@@ -140,14 +140,15 @@ impl Cutoff {
         Cutoff::default().and_rank(k)
     }
 
-    /// As few singular values as leave an error |A - A_k|_F of at most `relative` |A|_F, to rounding: of those
-    /// above the default cutoff.
+    /// As few singular values as leave an error |A - A_k|_F of at most `relative` |A|_F: of those above the
+    /// default cutoff. Their squares are summed in the type of A, so that the border is off by up to
+    /// min(m, n) u.
     pub fn error(relative: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_error(relative)
     }
 
-    /// As few singular values as have this part, 0 to 1, of the energy, the sum of their squares, to
-    /// rounding: of those above the default cutoff.
+    /// As few singular values as have this part, 0 to 1, of the energy, the sum of their squares: of those
+    /// above the default cutoff; with a border as that of an [`error`](Self::error).
     pub fn energy(part: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_energy(part)
     }
@@ -320,7 +321,7 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// Which singular values count, for ranks and pseudoinverses.
+    /// Which singular values count: for ranks and for all that is composed of them.
     pub fn cutoff(mut self, cutoff: Cutoff) -> Self {
         self.cutoff = cutoff;
         self

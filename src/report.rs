@@ -17,7 +17,7 @@ pub enum Status {
     /// The matrix holds a NaN or an infinity: its results are NaN. Or one of its right-hand sides does:
     /// that side's solution is NaN.
     NonFinite,
-    /// A result leaves the range of the type: a singular value or an entry of a pseudoinverse or
+    /// A result leaves the range of the type: a singular value or an entry of a pseudoinverse, approximation or
     /// solution that overflows (it is returned as infinity), a singular value that counts and rounds to
     /// zero, or a pseudoinverse, an approximation, or all solutions of a matrix, that are nothing but
     /// subnormal numbers.
@@ -57,7 +57,7 @@ pub struct Outcome {
     pub sweeps: u32,
     /// The pairs of columns that were rotated, over all sweeps; above 2^24 rounded, in f32 on the CPU.
     pub rotations: u32,
-    /// The number of singular values above the cutoff.
+    /// The number of singular values that count under the cutoff.
     pub rank: u32,
 }
 

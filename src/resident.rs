@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::batch::Batch;
 #[cfg(feature = "gpu")]
 use crate::call::Task;
-use crate::cpu;
 #[cfg(feature = "gpu")]
 use crate::engine::strict;
 use crate::engine::{Engine, fit_rhs};
@@ -15,11 +14,13 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 #[cfg(feature = "gpu")]
 use crate::gpu::resident::{Given, Results};
+use crate::host;
 use crate::options::{Options, Vectors};
+use crate::planner::Job;
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::{NO_F64, Path};
 #[cfg(feature = "gpu")]
-use crate::planner::{Job, Problem, executed};
+use crate::planner::{Problem, executed};
 #[cfg(feature = "gpu")]
 use crate::report::Backend;
 use crate::report::Report;
@@ -631,7 +632,7 @@ impl Engine {
         }
         let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
         let mut product = Batch::zeros(count, a.rows, b.cols)?;
-        cpu::product::product(a.seen(&left), b.seen(&right), &mut product);
+        host::product::product(a.seen(&left), b.seen(&right), &mut product);
         let beside = if matches!(a.memory, Memory::Host(_)) {
             b
         } else {

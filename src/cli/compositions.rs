@@ -97,16 +97,13 @@ fn basis_of<T: Entry>(
     npy::write(&file("vectors.npy"), &shape(stack, &own), &by_rows(q)?)?;
     let dimensions: Vec<u64> = found.dimensions.iter().map(|&d| d as u64).collect();
     npy::write(&file("dimensions.npy"), &stack.leading, &dimensions)?;
-    // Of the vectors that are there.
-    let losses = found
-        .dimensions
-        .iter()
-        .enumerate()
-        .map(|(index, &dimension)| {
-            let one = q.view().matrices(index..index + 1)?;
-            verify::orthogonality(one.submatrix(0..q.rows(), 0..dimension)?)
-        });
-    let losses = losses.collect::<Result<Vec<_>, Error>>()?.concat();
+    // Of the vectors that are there: of matrices with equally many at a time.
+    let mut losses = Vec::with_capacity(stack.count);
+    for run in found.dimensions.chunk_by(|one, next| one == next) {
+        let some = q.view().matrices(losses.len()..losses.len() + run.len())?;
+        let there = some.submatrix(0..q.rows(), 0..run[0])?;
+        losses.extend(verify::orthogonality(there)?);
+    }
     let residuals = Residuals::Basis(worst(&found.report, losses));
     let summary = Summary::new("basis", stack, &found.report, seconds, engine, residuals);
     summary.print(args.json, &basis.input, &basis.output)
@@ -130,10 +127,10 @@ fn polar_of<T: Entry>(
         true => Determinant::Positive,
         false => Determinant::Any,
     };
+    std::fs::create_dir_all(&polar.output).map_err(|e| Failure::file(&polar.output, e))?;
     let (found, seconds) = timed(stack.count, &options, |options, count| {
         engine.polar(a.matrices(0..count)?, determinant, options)
     })?;
-    std::fs::create_dir_all(&polar.output).map_err(|e| Failure::file(&polar.output, e))?;
     let (q, h) = (&found.orthogonal, &found.stretch);
     for (name, batch) in [("q.npy", q), ("h.npy", h)] {
         let own = [batch.rows(), batch.cols()];
@@ -169,10 +166,10 @@ fn pca_of<T: Entry>(
     stack: &Stack<T>,
 ) -> Result<(), Failure> {
     let (a, options) = (view(stack)?, pca.cutoff.add_to(args.options()));
+    std::fs::create_dir_all(&pca.output).map_err(|e| Failure::file(&pca.output, e))?;
     let (found, seconds) = timed(stack.count, &options, |options, count| {
         engine.principal_components(a.matrices(0..count)?, options)
     })?;
-    std::fs::create_dir_all(&pca.output).map_err(|e| Failure::file(&pca.output, e))?;
     let file = |name: &str| pca.output.join(name);
     for (name, batch) in [
         ("mean.npy", &found.mean),
@@ -211,10 +208,10 @@ fn whiten_of<T: Entry>(
     stack: &Stack<T>,
 ) -> Result<(), Failure> {
     let (a, options) = (view(stack)?, whiten.filter.add_to(args.options()));
+    std::fs::create_dir_all(&whiten.output).map_err(|e| Failure::file(&whiten.output, e))?;
     let (found, seconds) = timed(stack.count, &options, |options, count| {
         engine.whitening(a.matrices(0..count)?, options)
     })?;
-    std::fs::create_dir_all(&whiten.output).map_err(|e| Failure::file(&whiten.output, e))?;
     let (mean, transform) = (&found.mean, &found.transform);
     let file = |name: &str| whiten.output.join(name);
     npy::write(

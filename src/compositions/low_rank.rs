@@ -24,9 +24,10 @@ impl Engine {
     /// sigma_i u_i v_i' over the r largest. How many they are is the [cutoff's](Options::cutoff) to say:
     /// [`Cutoff::rank`](crate::Cutoff::rank), [`energy`](crate::Cutoff::energy) and
     /// [`error`](crate::Cutoff::error), or by their size. As factors, A_r is the first r columns of a thin
-    /// [`svd`](Self::svd_async) with the same options, whose report has the same ranks.
+    /// [`svd`](Self::svd_async) with the same options, whose report has the same ranks if the
+    /// same engine did it.
     ///
-    /// **Guarantee**, where singular values have the bounds of [`svd`](Self::svd_async): no matrix of rank r is
+    /// **Guarantee**, where singular values have the bounds of [`svd`](Self::svd_async): no matrix of rank r or less is
     /// nearer to A by more than 4 tol |A|_F, in the Frobenius and in the spectral norm; the distances are the
     /// norm and the largest of the singular values that do not count.
     ///

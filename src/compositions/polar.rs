@@ -2,9 +2,10 @@
 
 use crate::batch::Batch;
 use crate::compositions::{for_each, mirror};
-use crate::cpu::product::product;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::host::parallel;
+use crate::host::product::product;
 use crate::options::{Options, Vectors};
 use crate::report::{Report, Status};
 use crate::scalar::{Real, Scalar};
@@ -36,11 +37,14 @@ pub struct Polar<T: Scalar> {
 impl Engine {
     /// Polar decompositions A = Q H of m x n matrices: Q = U V' (m x n) is the matrix with orthonormal columns,
     /// or rows, that is nearest to A, and H = V diag(sigma) V' (n x n). Any rank: where singular values are
-    /// zero, Q is one of several that are equally near. On request Q is the nearest rotation: that of two
-    /// clouds of points is the Q of the sum of their products, p q' of each pair (Kabsch, Procrustes).
+    /// zero, Q is one of several that are equally near. On request Q is the nearest rotation: that which turns
+    /// a cloud of points p, less their mean, onto another, q, is the Q of the sum of all q p' (Kabsch,
+    /// Procrustes).
     ///
     /// **Guarantee**, where the bounds of [`svd`](Self::svd_async) hold, with k = min(m, n):
-    /// |A - Q H|_F <= (k + 4) tol |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' where m < n).
+    /// |A - Q H|_F <= (k + 4) tol |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' where m < n). Matrices are judged by
+    /// their singular values: where one overflows ([`Status::NotRepresentable`]), so does H, or it is NaN, but
+    /// Q is as good as ever.
     ///
     /// **Source**: Golub and Van Loan, 6.4.1 and 9.4.3; Kabsch 1976.
     ///
@@ -134,12 +138,18 @@ fn turn<T: Real>(
     report: &Report,
 ) -> Vec<bool> {
     let n = orthogonal.rows();
-    let outcomes = report.outcomes.iter().enumerate();
-    let turned: Vec<bool> = outcomes
-        .map(|(index, outcome)| {
-            outcome.status != Status::NonFinite && reflects(orthogonal.matrix(index), n)
-        })
-        .collect();
+    let mut turned = vec![false; report.outcomes.len()];
+    let tasks = turned.chunks_mut(1 << 10).enumerate();
+    parallel::for_each(
+        tasks.collect(),
+        Vec::new,
+        |work, (task, some): (usize, &mut [bool])| {
+            for (index, turned) in (task << 10..).zip(some) {
+                let finite = report.outcomes[index].status != Status::NonFinite;
+                *turned = finite && reflects(orthogonal.matrix(index), n, work);
+            }
+        },
+    );
     for_each(orthogonal, |index, q| {
         if !turned[index] {
             return;
@@ -156,8 +166,9 @@ fn turn<T: Real>(
 
 /// Whether an orthogonal matrix has a negative determinant: by elimination in f64, which an orthogonal matrix
 /// stands well (Golub and Van Loan, 3.4).
-fn reflects<T: Real>(q: &[T], n: usize) -> bool {
-    let mut a: Vec<f64> = q.iter().map(|entry| entry.f64()).collect();
+fn reflects<T: Real>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
+    a.clear();
+    a.extend(q.iter().map(|entry| entry.f64()));
     let mut negative = false;
     for k in 0..n {
         let size = |i: usize| a[k * n + i].abs();

@@ -130,7 +130,8 @@ impl Engine {
     /// rank they come padded with zeros; see [`Basis`] for shapes.
     ///
     /// **Guarantee**: orthonormal as the vectors of [`svd`](Self::svd_async), which they are. The basis of a
-    /// subspace is not unique: [projectors](Self::projector_async) are.
+    /// subspace is not unique: [projectors](Self::projector_async) are. Matrices are judged by their singular
+    /// values: where one overflows ([`Status::NotRepresentable`]) the basis is as good as ever.
     ///
     /// # Errors
     /// As [`svd`](Self::svd_async).

@@ -14,7 +14,6 @@ pub(crate) mod lanes;
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
-pub(crate) mod product;
 mod rhs;
 mod sums;
 

@@ -28,6 +28,8 @@ struct Params {
     lift: i32,
     cutoffs: u32,
     solves: u32,
+    begin: u32,
+    end: u32,
 }
 
 /// Entries from a matrix of a factor to the next, from a row, from a column.
@@ -113,11 +115,19 @@ impl Composition {
             sizes: Sizes::Any,
         };
         let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
-        let most = gpu.limits.workgroups;
-        let groups = ((self.rows * self.cols) as u32).div_ceil(COMPOSE_WORKGROUP);
-        let groups = groups.min(most);
-        for first in (0..count).step_by(per_submit) {
+        // Of one matrix that is too much for a submit, some entries at a time.
+        let entries = self.rows * self.cols;
+        let bounded = gpu.tuning.submit_flops / (2 * self.inner as u64).max(1);
+        let most = bounded.clamp(COMPOSE_WORKGROUP.into(), 1 << 30) as usize;
+        let some = if per_submit > 1 { entries } else { most };
+        for (first, begin) in (0..count)
+            .step_by(per_submit)
+            .flat_map(|first| (0..entries).step_by(some).map(move |begin| (first, begin)))
+        {
             let matrices = per_submit.min(count - first);
+            let end = entries.min(begin + some);
+            let groups = ((end - begin) as u32).div_ceil(COMPOSE_WORKGROUP);
+            let groups = groups.min(gpu.limits.workgroups);
             let params = Params {
                 rows: self.rows as u32,
                 cols: self.cols as u32,
@@ -131,6 +141,8 @@ impl Composition {
                 lift: self.lift,
                 cutoffs: u32::from(self.each),
                 solves: u32::from(self.solves),
+                begin: begin as u32,
+                end: end as u32,
             };
             let dispatch = Dispatch::new(&pipeline, params, [groups, matrices as u32]);
             stream.submit(group, &[dispatch]).await?;

@@ -471,7 +471,7 @@ mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
     use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
-    use crate::planner::{Convergence, Job, Tuning};
+    use crate::planner::{Convergence, Filter, Job, Side, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -549,7 +549,10 @@ mod tests {
                 }
                 // Texts differ by what is asked for, and by orientation.
                 let [values, full] = [Vectors::None, Vectors::Full].map(Job::svd);
-                for job in [values, full, Job::inverse(None), Job::inverse(Some(2))] {
+                let projector = |side| Job::composition(side, Filter::Keep, side);
+                let [left, right] = [Side::U, Side::V].map(projector);
+                let (pinv, lstsq) = (Job::inverse(None), Job::inverse(Some(2)));
+                for job in [values, full, pinv, lstsq, left, right] {
                     for (rows, cols) in [(5, 3), (3, 5)] {
                         every(rows, cols, job, dtype, &limits, &tuning);
                     }

@@ -10,7 +10,7 @@ use crate::gpu::clock::Clock;
 use crate::options::Options;
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
-pub(super) const PARAMS_SIZE: usize = 64;
+pub(super) const PARAMS_SIZE: usize = 80;
 /// Dispatches in one submit: as many as there are slots for their parameters.
 pub(super) const SLOTS: usize = 256;
 /// Dispatches of one recorded call.

@@ -374,7 +374,7 @@ pub(crate) fn columns_places(m: usize, n: usize, shuffles: bool) -> usize {
 }
 
 /// Bytes of workgroup memory of the columns kernel: the places, a number and two words an invocation, the order
-/// of the rows, two words a team, and a flag or two.
+/// of the rows, three words a team, and a flag or two.
 pub(crate) fn columns_bytes(
     m: usize,
     n: usize,
@@ -384,7 +384,7 @@ pub(crate) fn columns_bytes(
 ) -> usize {
     let teams = workgroup / n.next_power_of_two();
     let places = workgroup * ((columns_places(m, n, shuffles) + 1) * size + 8);
-    places + teams * (m * (size + 4) + 8) + 32
+    places + teams * (m * (size + 4) + 12) + 32
 }
 
 /// Bytes of workgroup memory of the resident kernels: A or R' with its leading dimension, the

@@ -427,17 +427,19 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
 }
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
-/// rotations, if they are accumulated, U, right-hand sides.
+/// rotations, if they are accumulated, U, right-hand sides, what is composed.
 fn work(problem: &Problem) -> u64 {
     let (m, n) = (problem.rows as u64, problem.cols as u64);
     let [length, rhs] = problem.rhs_size().unwrap_or_default().map(|n| n as u64);
     let sides = length.saturating_mul(rhs).saturating_mul(6 * n);
+    let composed = (problem.sizes().composed as u64).saturating_mul(2 * n);
     let u = problem.formed_u_cols() as u64;
     let mn = m.saturating_mul(n);
     let vectors = mn.saturating_mul(4).saturating_mul(n.saturating_add(u));
     let cube = n.saturating_mul(n).saturating_mul(n);
     let sweeps = cube.saturating_mul(if problem.accumulates() { 100 } else { 60 });
-    vectors.saturating_add(sweeps).saturating_add(sides)
+    let others = sides.saturating_add(composed);
+    vectors.saturating_add(sweeps).saturating_add(others)
 }
 
 /// Floating-point operations that the kernels carry out for matrices with so many sweeps and

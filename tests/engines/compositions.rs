@@ -103,6 +103,27 @@ pub fn low_rank<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+/// Approximations of nothing but subnormal numbers are reported, those just above are not.
+pub fn tiny<T: Real>(engine: &Engine) -> Outcome {
+    let (gone, left) = if unit::<T>() > 1e-10 {
+        (-140, -115)
+    } else {
+        (-1050, -1010)
+    };
+    for (m, n) in [(4, 3), (40, 40)] {
+        let a = normal::<T>(3, m, n, 3);
+        for (power, status) in [(gone, Status::NotRepresentable), (left, Status::Converged)] {
+            let found = engine
+                .low_rank(&scaled(&a, power), &Options::default())
+                .map_err(wrong)?;
+            ensure(found.report.count(status) == 3, || {
+                format!("{m}x{n} by 2^{power}: {:?}", found.report.outcomes)
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// How many singular values count: by number, by error, by energy, with ties, for all and for each, whatever
 /// the scale; and in everything that has a rank.
 pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
@@ -199,6 +220,33 @@ pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
         let found = ranks(&ones, Cutoff::energy(0.61))?;
         let enough = (0.61 * k as f64).ceil() as u32;
         ensure(found == [enough; 3], || format!("equal values: {found:?}"))?;
+    }
+    // Damping is of inverses alone; and on the device the same count.
+    for (m, n) in [(5, 3), (40, 40)] {
+        let a = normal::<T>(7, m, n, 3);
+        let each: Vec<f64> = (0..7).map(|b| 0.1 * f64::from(b)).collect();
+        let options = Options::default().cutoff(Cutoff::error(each.clone()));
+        let damped = options.clone().damping(each);
+        let low = |options| engine.low_rank(&a, options).map_err(wrong);
+        let project = |options| {
+            let projector = engine.projector(&a, Subspace::RowSpace, options);
+            Ok::<_, String>(projector.map_err(wrong)?.projector)
+        };
+        ensure(low(&options)? == low(&damped)?, || {
+            format!("damped {m}x{n}")
+        })?;
+        ensure(project(&options)? == project(&damped)?, || {
+            format!("damped projector of {m}x{n}")
+        })?;
+        let up = engine.upload(&a).map_err(wrong)?;
+        let there = engine.pinv_resident(&up, &damped).map_err(wrong)?;
+        let here = engine.pinv(&a, &damped).map_err(wrong)?;
+        let inverse = there.inverse.download().map_err(wrong)?;
+        let report = there.report.get().map_err(wrong)?;
+        ensure(
+            inverse == here.inverse && report.outcomes == here.report.outcomes,
+            || format!("{m}x{n} on the device"),
+        )?;
     }
     let a = normal::<T>(2, 2, 2, 1);
     for (bad, name) in [

@@ -1109,6 +1109,7 @@ impl Suite {
         self.add::<T>("lstsq-damped", lstsq::damped::<T>);
         self.add::<T>("lstsq-places", lstsq::places::<T>);
         self.add::<T>("low-rank", compositions::low_rank::<T>);
+        self.add::<T>("low-rank-tiny", compositions::tiny::<T>);
         self.add::<T>("truncation", compositions::truncation::<T>);
         self.add::<T>("subspaces", compositions::subspaces::<T>);
         self.add::<T>("polar", compositions::polar::<T>);
