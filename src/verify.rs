@@ -267,8 +267,7 @@ pub fn distances<'a, T: Real>(
     Ok(residuals.into_iter().map(|[r]| r).collect())
 }
 
-/// |A - L R|_F / |A|_F of every matrix, for A m x n, L m x l and R l x n: that L R is A, or with A = L = R that
-/// it is a projector.
+/// |A - L R|_F / |A|_F of every matrix, for A m x n, L m x l and R l x n: that L R is A.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
@@ -297,6 +296,31 @@ pub fn products<'a, T: Real>(
         let product = Dense::of(&left, index, p).times(&Dense::of(&right, index, q));
         let a = Dense::of(&a, index, p + q);
         [relative(a.distance(&product), a.norm())]
+    })?;
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
+/// |P P - P|_F of every n x n matrix: zero for projectors. Not relative: the norm of a projector is zero, or
+/// one and more, and what is left of zero is rounding.
+///
+/// # Errors
+/// [`Error::Argument`] if the matrices are not square.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, Subspace, verify};
+///
+/// let a = Batch::from_fn(10, 3, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
+/// let null = Engine::cpu().projector(&a, Subspace::NullSpace, &Options::default())?;
+/// assert!(verify::idempotence(&null.projector)?.iter().all(|r| *r < 1e-5));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn idempotence<'a, T: Real>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
+    let p = p.into();
+    let [count, n, _] = shape(&p);
+    expect("the projector", shape(&p), [count, n, n])?;
+    let residuals = each(count, [n, n], |index| {
+        let p = Dense::of(&p, index, 0);
+        [p.times(&p).distance(&p)]
     })?;
     Ok(residuals.into_iter().map(|[r]| r).collect())
 }

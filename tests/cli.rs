@@ -681,7 +681,7 @@ fn subspaces_as_projectors_and_bases() {
         ];
         let output = run(&args);
         assert!(output.status.success(), "{output:?}");
-        assert!(stdout(&output).contains("|PP-P| / |P|"), "{output:?}");
+        assert!(stdout(&output).contains("|PP-P|"), "{output:?}");
         let (shape, p) = read::<f32>(&file);
         assert_eq!(shape, [2, length, length]);
         let output = run(&[
@@ -710,6 +710,28 @@ fn subspaces_as_projectors_and_bases() {
             }
         }
     }
+}
+
+#[test]
+fn a_projector_onto_nothing_is_as_good_as_any() {
+    let scratch = Scratch::new();
+    let (a, out) = (scratch.text("a.npy"), scratch.text("p.npy"));
+    write(a.as_ref(), &[2, 2], Order::C, &[3.0f32, 1.0, 2.0, 5.0]);
+    let args = [
+        "projector",
+        &a,
+        "-o",
+        &out,
+        "--onto",
+        "null",
+        "--backend",
+        "cpu",
+        "--json",
+    ];
+    let output = run(&args);
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(json["max_residual"].as_f64().unwrap() < 1e-6, "{json}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn projector_of<T: Entry>(
     let p = &found.projector;
     let own = [p.rows(), p.cols()];
     npy::write(&projector.output, &shape(stack, &own), &by_rows(p)?)?;
-    let residuals = Residuals::Projector(worst(&found.report, verify::products(p, p, p)?));
+    let residuals = Residuals::Projector(worst(&found.report, verify::idempotence(p)?));
     let summary = Summary::new(
         "projector",
         stack,

@@ -272,7 +272,7 @@ impl<'a> Summary<'a> {
             ],
             Residuals::Values { norm } => vec![("||A|-|s|| / |A|", show(norm))],
             Residuals::Error(error) => vec![("|A-B| / |A|", show(error))],
-            Residuals::Projector(residual) => vec![("|PP-P| / |P|", show(residual))],
+            Residuals::Projector(residual) => vec![("|PP-P|", show(residual))],
             Residuals::Basis(loss) => vec![("|Q'Q-I|", show(loss))],
             Residuals::Polar {
                 reconstruction,
