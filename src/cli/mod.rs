@@ -22,16 +22,16 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("batched-svd: {error}");
     }
     let result = match &args.command {
-        Command::Pinv(pinv) => run::pinv(&args.engine, pinv),
+        Command::Pinv(pinv) => run::on_stack(&args.engine, pinv),
         Command::Lstsq(lstsq) => run::lstsq(&args.engine, lstsq),
-        Command::Svd(svd) => run::svd(&args.engine, svd),
-        Command::Measures(measures) => run::measures(&args.engine, measures),
-        Command::LowRank(low_rank) => compositions::low_rank(&args.engine, low_rank),
-        Command::Projector(projector) => compositions::projector(&args.engine, projector),
-        Command::Basis(basis) => compositions::basis(&args.engine, basis),
-        Command::Polar(polar) => compositions::polar(&args.engine, polar),
-        Command::Pca(pca) => compositions::pca(&args.engine, pca),
-        Command::Whiten(whiten) => compositions::whiten(&args.engine, whiten),
+        Command::Svd(svd) => run::on_stack(&args.engine, svd),
+        Command::Measures(measures) => run::on_stack(&args.engine, measures),
+        Command::LowRank(low_rank) => run::on_stack(&args.engine, low_rank),
+        Command::Projector(projector) => run::on_stack(&args.engine, projector),
+        Command::Basis(basis) => run::on_stack(&args.engine, basis),
+        Command::Polar(polar) => run::on_stack(&args.engine, polar),
+        Command::Pca(pca) => run::on_stack(&args.engine, pca),
+        Command::Whiten(whiten) => run::on_stack(&args.engine, whiten),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),

@@ -1,5 +1,6 @@
 //! `batched-svd pinv`, `lstsq`, `svd` and `measures`
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,44 +14,71 @@ use crate::cli::npy::{self, AnyStack, Stack};
 use crate::cli::summary::{Residuals, Summary};
 
 /// An entry that is both computed with and filed.
-pub(super) trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
+pub(crate) trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
 impl<T: Real<Real = T> + AutoSerialize + Serialize + Deserialize> Entry for T {}
+
+/// A command that takes one file of matrices, of either type.
+pub(crate) trait OnStack {
+    fn input(&self) -> &Path;
+
+    /// What can be seen to fail before anything is read.
+    fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn run<T: Entry>(
+        &self,
+        engine: &Engine,
+        args: &EngineArgs,
+        stack: &Stack<T>,
+    ) -> Result<(), Failure>;
+}
+
+pub(crate) fn on_stack(args: &EngineArgs, command: &impl OnStack) -> Result<(), Failure> {
+    command.check()?;
+    match npy::read(command.input())? {
+        AnyStack::F32(stack) => command.run(&args.engine()?, args, &stack),
+        AnyStack::F64(stack) => command.run(&args.engine()?, args, &stack),
+    }
+}
 
 /// Matrices of the untimed first call, which compiles what the timed one uses.
 const WARM_UP: usize = 16;
 
-pub(crate) fn pinv(args: &EngineArgs, pinv: &PinvArgs) -> Result<(), Failure> {
-    npy::check_folder(&pinv.output)?;
-    match npy::read(&pinv.input)? {
-        AnyStack::F32(stack) => pinv_of(&args.engine()?, args, pinv, &stack),
-        AnyStack::F64(stack) => pinv_of(&args.engine()?, args, pinv, &stack),
+impl OnStack for PinvArgs {
+    fn input(&self) -> &Path {
+        &self.input
     }
-}
 
-fn pinv_of<T: Entry>(
-    engine: &Engine,
-    args: &EngineArgs,
-    pinv: &PinvArgs,
-    stack: &Stack<T>,
-) -> Result<(), Failure> {
-    let (count, m, n) = (stack.count, stack.rows, stack.cols);
-    let options = pinv.filter.add_to(args.options());
-    let a = View::row_major(&stack.data, count, m, n)?;
-    let mut inverse = zeros::<T>(&[count, n, m])?;
-    let (report, seconds) = timed(count, &options, |options, count| {
-        let a = a.matrices(0..count)?;
-        let place = ViewMut::row_major(&mut inverse[..entries(&[count, n, m])], count, n, m)?;
-        engine.pinv_into(a, place, options)
-    })?;
-    npy::write(&pinv.output, &shape(stack, &[n, m]), &inverse)?;
-    let x = View::row_major(&inverse, count, n, m)?;
-    let residuals = match pinv.filter.damping {
-        // Those of a pseudoinverse are not for it.
-        Some(_) => Residuals::None,
-        None => Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?)),
-    };
-    let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
-    summary.print(args.json, &pinv.input, &pinv.output)
+    fn check(&self) -> Result<(), Failure> {
+        npy::check_folder(&self.output)
+    }
+
+    fn run<T: Entry>(
+        &self,
+        engine: &Engine,
+        args: &EngineArgs,
+        stack: &Stack<T>,
+    ) -> Result<(), Failure> {
+        let (count, m, n) = (stack.count, stack.rows, stack.cols);
+        let options = self.filter.add_to(args.options());
+        let a = View::row_major(&stack.data, count, m, n)?;
+        let mut inverse = zeros::<T>(&[count, n, m])?;
+        let (report, seconds) = timed(count, &options, |options, count| {
+            let a = a.matrices(0..count)?;
+            let place = ViewMut::row_major(&mut inverse[..entries(&[count, n, m])], count, n, m)?;
+            engine.pinv_into(a, place, options)
+        })?;
+        npy::write(&self.output, &shape(stack, &[n, m]), &inverse)?;
+        let x = View::row_major(&inverse, count, n, m)?;
+        let residuals = match self.filter.damping {
+            // Those of a pseudoinverse are not for it.
+            Some(_) => Residuals::None,
+            None => Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?)),
+        };
+        let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
+        summary.print(args.json, &self.input, &self.output)
+    }
 }
 
 pub(crate) fn lstsq(args: &EngineArgs, lstsq: &LstsqArgs) -> Result<(), Failure> {
@@ -107,119 +135,117 @@ fn lstsq_of<T: Entry>(
     summary.print(args.json, &lstsq.input, &lstsq.output)
 }
 
-pub(crate) fn svd(args: &EngineArgs, svd: &SvdArgs) -> Result<(), Failure> {
-    match npy::read(&svd.input)? {
-        AnyStack::F32(stack) => svd_of(&args.engine()?, args, svd, &stack),
-        AnyStack::F64(stack) => svd_of(&args.engine()?, args, svd, &stack),
+impl OnStack for SvdArgs {
+    fn input(&self) -> &Path {
+        &self.input
+    }
+
+    fn run<T: Entry>(
+        &self,
+        engine: &Engine,
+        args: &EngineArgs,
+        stack: &Stack<T>,
+    ) -> Result<(), Failure> {
+        let (count, m, n) = (stack.count, stack.rows, stack.cols);
+        let k = m.min(n);
+        let vectors = Vectors::from(self.vectors);
+        let (u_cols, v_cols) = match vectors {
+            Vectors::Full => (m, n),
+            _ => (k, k),
+        };
+        let wanted = vectors != Vectors::None;
+        let a = View::row_major(&stack.data, count, m, n)?;
+        let mut u = zeros::<T>(&[count, m, if wanted { u_cols } else { 0 }])?;
+        let mut s = zeros::<T>(&[count, k])?;
+        let mut vt = zeros::<T>(&[count, if wanted { v_cols } else { 0 }, n])?;
+        std::fs::create_dir_all(&self.output).map_err(|e| Failure::file(&self.output, e))?;
+        let (report, seconds) = timed(count, &args.options(), |options, count| {
+            let a = a.matrices(0..count)?;
+            let sigma = ViewMut::col_major(&mut s[..entries(&[count, k])], count, k, 1)?;
+            let (mut u_place, mut v_place) = (None, None);
+            if wanted {
+                let (u, vt) = (
+                    &mut u[..entries(&[count, m, u_cols])],
+                    &mut vt[..entries(&[count, v_cols, n])],
+                );
+                u_place = Some(ViewMut::row_major(u, count, m, u_cols)?);
+                v_place = Some(ViewMut::row_major(vt, count, v_cols, n)?.transpose());
+            }
+            engine.svd_into(a, u_place, sigma, v_place, options)
+        })?;
+        let file = |name: &str| self.output.join(name);
+        npy::write(&file("s.npy"), &shape(stack, &[k]), &s)?;
+        let sigma = View::col_major(&s, count, k, 1)?;
+        let residuals = if wanted {
+            npy::write(&file("u.npy"), &shape(stack, &[m, u_cols]), &u)?;
+            npy::write(&file("vt.npy"), &shape(stack, &[v_cols, n]), &vt)?;
+            let u = View::row_major(&u, count, m, u_cols)?;
+            let v = View::row_major(&vt, count, v_cols, n)?.transpose();
+            let reconstruction = verify::reconstruction(a, u, sigma, v)?;
+            let orthogonality: Vec<_> = verify::orthogonality(u)?
+                .into_iter()
+                .zip(verify::orthogonality(v)?)
+                .map(|(u, v)| [if v > u || v.is_nan() { v } else { u }])
+                .collect();
+            let [reconstruction] = columns(&report, &single(reconstruction));
+            let [orthogonality] = columns(&report, &orthogonality);
+            Residuals::Factors {
+                reconstruction,
+                orthogonality,
+            }
+        } else {
+            // Vectors of an earlier run would not belong to these values.
+            for name in ["u.npy", "vt.npy"] {
+                let _ = std::fs::remove_file(file(name));
+            }
+            let [norm] = columns(&report, &single(verify::norms(a, sigma)?));
+            Residuals::Values { norm }
+        };
+        let status: Vec<u8> = report.outcomes.iter().map(|o| o.status.code()).collect();
+        let sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
+        npy::write(&file("status.npy"), &stack.leading, &status)?;
+        npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
+        let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
+        summary.print(args.json, &self.input, &self.output)
     }
 }
 
-fn svd_of<T: Entry>(
-    engine: &Engine,
-    args: &EngineArgs,
-    svd: &SvdArgs,
-    stack: &Stack<T>,
-) -> Result<(), Failure> {
-    let (count, m, n) = (stack.count, stack.rows, stack.cols);
-    let k = m.min(n);
-    let vectors = Vectors::from(svd.vectors);
-    let (u_cols, v_cols) = match vectors {
-        Vectors::Full => (m, n),
-        _ => (k, k),
-    };
-    let wanted = vectors != Vectors::None;
-    let a = View::row_major(&stack.data, count, m, n)?;
-    let mut u = zeros::<T>(&[count, m, if wanted { u_cols } else { 0 }])?;
-    let mut s = zeros::<T>(&[count, k])?;
-    let mut vt = zeros::<T>(&[count, if wanted { v_cols } else { 0 }, n])?;
-    std::fs::create_dir_all(&svd.output).map_err(|e| Failure::file(&svd.output, e))?;
-    let (report, seconds) = timed(count, &args.options(), |options, count| {
-        let a = a.matrices(0..count)?;
-        let sigma = ViewMut::col_major(&mut s[..entries(&[count, k])], count, k, 1)?;
-        let (mut u_place, mut v_place) = (None, None);
-        if wanted {
-            let (u, vt) = (
-                &mut u[..entries(&[count, m, u_cols])],
-                &mut vt[..entries(&[count, v_cols, n])],
-            );
-            u_place = Some(ViewMut::row_major(u, count, m, u_cols)?);
-            v_place = Some(ViewMut::row_major(vt, count, v_cols, n)?.transpose());
-        }
-        engine.svd_into(a, u_place, sigma, v_place, options)
-    })?;
-    let file = |name: &str| svd.output.join(name);
-    npy::write(&file("s.npy"), &shape(stack, &[k]), &s)?;
-    let sigma = View::col_major(&s, count, k, 1)?;
-    let residuals = if wanted {
-        npy::write(&file("u.npy"), &shape(stack, &[m, u_cols]), &u)?;
-        npy::write(&file("vt.npy"), &shape(stack, &[v_cols, n]), &vt)?;
-        let u = View::row_major(&u, count, m, u_cols)?;
-        let v = View::row_major(&vt, count, v_cols, n)?.transpose();
-        let reconstruction = verify::reconstruction(a, u, sigma, v)?;
-        let orthogonality: Vec<_> = verify::orthogonality(u)?
-            .into_iter()
-            .zip(verify::orthogonality(v)?)
-            .map(|(u, v)| [if v > u || v.is_nan() { v } else { u }])
-            .collect();
-        let [reconstruction] = columns(&report, &single(reconstruction));
-        let [orthogonality] = columns(&report, &orthogonality);
-        Residuals::Factors {
-            reconstruction,
-            orthogonality,
-        }
-    } else {
-        // Vectors of an earlier run would not belong to these values.
-        for name in ["u.npy", "vt.npy"] {
-            let _ = std::fs::remove_file(file(name));
-        }
-        let [norm] = columns(&report, &single(verify::norms(a, sigma)?));
-        Residuals::Values { norm }
-    };
-    let status: Vec<u8> = report.outcomes.iter().map(|o| o.status.code()).collect();
-    let sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
-    npy::write(&file("status.npy"), &stack.leading, &status)?;
-    npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
-    let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
-    summary.print(args.json, &svd.input, &svd.output)
-}
-
-pub(crate) fn measures(args: &EngineArgs, measures: &MeasuresArgs) -> Result<(), Failure> {
-    match npy::read(&measures.input)? {
-        AnyStack::F32(stack) => measures_of(&args.engine()?, args, measures, &stack),
-        AnyStack::F64(stack) => measures_of(&args.engine()?, args, measures, &stack),
+impl OnStack for MeasuresArgs {
+    fn input(&self) -> &Path {
+        &self.input
     }
-}
 
-fn measures_of<T: Entry>(
-    engine: &Engine,
-    args: &EngineArgs,
-    measures: &MeasuresArgs,
-    stack: &Stack<T>,
-) -> Result<(), Failure> {
-    let (count, m, n) = (stack.count, stack.rows, stack.cols);
-    let options = measures.cutoff.add_to(args.options());
-    let a = View::row_major(&stack.data, count, m, n)?;
-    std::fs::create_dir_all(&measures.output).map_err(|e| Failure::file(&measures.output, e))?;
-    let (svd, seconds) = timed(count, &options, |options, count| {
-        engine.svd(a.matrices(0..count)?, Vectors::None, options)
-    })?;
-    let report = &svd.report;
-    let file = |name: &str| measures.output.join(name);
-    for (name, values) in [
-        ("condition.npy", svd.conditions()),
-        ("kept_condition.npy", svd.kept_conditions()),
-        ("spectral.npy", svd.spectral_norms()),
-        ("nuclear.npy", svd.nuclear_norms()),
-        ("frobenius.npy", svd.frobenius_norms()),
-    ] {
-        npy::write(&file(name), &stack.leading, &values)?;
+    fn run<T: Entry>(
+        &self,
+        engine: &Engine,
+        args: &EngineArgs,
+        stack: &Stack<T>,
+    ) -> Result<(), Failure> {
+        let (count, m, n) = (stack.count, stack.rows, stack.cols);
+        let options = self.cutoff.add_to(args.options());
+        let a = View::row_major(&stack.data, count, m, n)?;
+        std::fs::create_dir_all(&self.output).map_err(|e| Failure::file(&self.output, e))?;
+        let (svd, seconds) = timed(count, &options, |options, count| {
+            engine.svd(a.matrices(0..count)?, Vectors::None, options)
+        })?;
+        let report = &svd.report;
+        let file = |name: &str| self.output.join(name);
+        for (name, values) in [
+            ("condition.npy", svd.conditions()),
+            ("kept_condition.npy", svd.kept_conditions()),
+            ("spectral.npy", svd.spectral_norms()),
+            ("nuclear.npy", svd.nuclear_norms()),
+            ("frobenius.npy", svd.frobenius_norms()),
+        ] {
+            npy::write(&file(name), &stack.leading, &values)?;
+        }
+        let ranks: Vec<u32> = report.outcomes.iter().map(|o| o.rank).collect();
+        npy::write(&file("rank.npy"), &stack.leading, &ranks)?;
+        let [norm] = columns(report, &single(verify::norms(a, &svd.sigma)?));
+        let residuals = Residuals::Values { norm };
+        let summary = Summary::new("measures", stack, report, seconds, engine, residuals);
+        summary.print(args.json, &self.input, &self.output)
     }
-    let ranks: Vec<u32> = report.outcomes.iter().map(|o| o.rank).collect();
-    npy::write(&file("rank.npy"), &stack.leading, &ranks)?;
-    let [norm] = columns(report, &single(verify::norms(a, &svd.sigma)?));
-    let residuals = Residuals::Values { norm };
-    let summary = Summary::new("measures", stack, report, seconds, engine, residuals);
-    summary.print(args.json, &measures.input, &measures.output)
 }
 
 /// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
