@@ -284,6 +284,9 @@ fn columns(at: Invocation) {
         let composed = weight(P.form, sigma, counts, damping_of(within, power));
         let answer = select(value, composed, COMPOSES);
         values[matrix * N + place] = select(nan, answer, finite);
+        if (P.beside != 0u) {
+            values[P.beside + matrix * N + place] = select(nan, value, finite);
+        }
         if (overflowed(value) || (counts && vanished(value))) {
             atomicOr(&lost[team], OVERFLOWED);
         }

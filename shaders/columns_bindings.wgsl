@@ -10,6 +10,7 @@ struct Params {
     max_sweeps: u32,
     tolerance: f32,   // cosine below which a pair is orthogonal
     form: u32,        // the filter of a composition
+    beside: u32,      // where singular values begin that come beside weights; 0 where none do
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -22,7 +23,7 @@ struct Params {
 // N x N a matrix.
 @group(0) @binding(4) var<storage, read_write> v: array<T>;
 // N a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
-// is one.
+// is one, and after those of all matrices the singular values, if they are asked for.
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(6) var<storage, read_write> state: array<u32>;

@@ -6,6 +6,7 @@ struct Params {
     groups: u32,      // workgroups a matrix
     cutoffs: u32,     // 1 where every matrix has its own cutoffs, else 0
     form: u32,        // the filter of the composition that the caller gets; 0 where it gets none
+    beside: u32,      // where singular values begin that come beside weights; 0 where none do
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -16,7 +17,7 @@ struct Params {
 // 2 cols a matrix: the pivots; then the place of each column.
 @group(0) @binding(3) var<storage, read_write> pivots: array<u32>;
 // cols a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
-// is one.
+// is one, and after those of all matrices the singular values, if they are asked for.
 @group(0) @binding(4) var<storage, read_write> sigma: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
@@ -54,6 +55,9 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         let composed = weight(P.form, own, counts, damping_of(matrix, power));
         let answer = select(value, composed, P.form != 0u);
         sigma[matrix * P.cols + place] = select(cutoffs[0], answer, finite);
+        if (P.beside != 0u) {
+            sigma[P.beside + matrix * P.cols + place] = select(cutoffs[0], value, finite);
+        }
         pivots[first + c] = place;
         // A call that composes is judged by its composition: nobody sees its singular values.
         let lost = overflowed(value) || (counts && vanished(value));

@@ -24,7 +24,7 @@ impl<'a> Task<'a> {
         job: Job,
         options: &'a Options,
     ) -> Result<Self, Error> {
-        options.check(count)?;
+        options.check(count, rows.min(cols))?;
         let problem = Problem::new(rows, cols, T::DTYPE, job);
         if problem.rows > u32::MAX as usize {
             return Err(Error::argument(format!(

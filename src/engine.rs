@@ -381,8 +381,9 @@ impl Engine {
     /// X = V diag(1/sigma) U' B over the singular values that count under the options'
     /// [cutoff](Options::cutoff) (Golub and Van Loan, 5.5; LAPACK xGELSS), without forming the
     /// pseudoinverse; ridge solutions with [damping](Options::damping). Every column of B is scaled by
-    /// itself. The report has the ranks; [`verify::least_squares`](crate::verify::least_squares)
-    /// measures the residuals. A solution has the same bits whatever the batch, and whatever the other
+    /// itself. The report has the ranks, [`Lstsq::sigma`] on
+    /// [request](Options::singular_values) the singular values, [`verify::residuals`](crate::verify::residuals)
+    /// what is left of B. A solution has the same bits whatever the batch, and whatever the other
     /// right-hand sides as long as there are no more than min(m, n).
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`], with tol as for
@@ -524,9 +525,25 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Lstsq<T>, Error> {
-        let job = Job::inverse(Some(b.cols()));
-        let (solution, report) = self.compose(a, Some(b), job, options, blocking).await?;
-        Ok(Lstsq { solution, report })
+        let job = Job {
+            values: options.singular_values,
+            ..Job::inverse(Some(b.cols()))
+        };
+        let [count, rows, cols] = composed_shape(&a, &Some(b), &job)?;
+        let mut solution = Batch::zeros(count, rows, cols)?;
+        let mut sigma = Batch::zeros(count, a.rows().min(a.cols()), 1)?;
+        let places = Places {
+            u: &mut [],
+            sigma: sigma.as_mut_slice(),
+            v: &mut [],
+            composed: solution.as_mut_slice(),
+        };
+        let report = self.run(a, Some(b), job, options, places, blocking).await?;
+        Ok(Lstsq {
+            solution,
+            sigma: job.values.then_some(sigma),
+            report: strict(report, options)?,
+        })
     }
 
     /// Compositions, or what they make of right-hand sides.

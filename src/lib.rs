@@ -64,6 +64,7 @@ mod measures;
 mod options;
 mod peak;
 mod planner;
+mod ragged;
 mod report;
 mod resident;
 mod scalar;
@@ -72,13 +73,16 @@ mod view;
 
 pub use batch::Batch;
 pub use compositions::{
-    Basis, Components, Determinant, LowRank, Polar, Projector, Subspace, Whitening,
+    Basis, Components, Determinant, LowRank, LowRankFactors, Polar, Projector, Subspace, Whitening,
 };
 pub use engine::{Adapter, Engine, GpuOptions};
 pub use error::Error;
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use peak::Peak;
 pub use planner::Tuning;
+#[cfg(not(target_family = "wasm"))]
+pub use ragged::ragged;
+pub use ragged::{Batched, ragged_async};
 pub use report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 pub use resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceReport, DeviceSvd};
 pub use scalar::{Dtype, Real, Scalar};

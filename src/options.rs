@@ -51,6 +51,16 @@ impl PerMatrix {
         matches!(self, PerMatrix::Each(_))
     }
 
+    /// Those of some matrices, in this order.
+    fn of_some(&self, matrices: &[usize]) -> Self {
+        match self {
+            PerMatrix::All(value) => PerMatrix::All(*value),
+            PerMatrix::Each(values) => {
+                PerMatrix::Each(matrices.iter().map(|&index| values[index]).collect())
+            }
+        }
+    }
+
     pub(crate) fn get(&self, index: usize) -> f64 {
         match self {
             PerMatrix::All(value) => *value,
@@ -135,7 +145,8 @@ impl Cutoff {
         }
     }
 
-    /// The largest `k` singular values, if they are above the default cutoff. Zero leaves none.
+    /// The largest `k` singular values, if they are above the default cutoff. Zero leaves none; more than a
+    /// matrix has, min(m, n), is an error.
     pub fn rank(k: usize) -> Self {
         Cutoff::default().and_rank(k)
     }
@@ -189,7 +200,26 @@ impl Cutoff {
         self
     }
 
-    pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
+    /// Of some matrices, that have at most `most` singular values.
+    fn of_some(&self, matrices: &[usize], most: usize) -> Self {
+        let values = |values: &Option<PerMatrix>| values.as_ref().map(|v| v.of_some(matrices));
+        Cutoff {
+            relative: values(&self.relative),
+            absolute: values(&self.absolute),
+            rank: self.rank.map(|rank| rank.min(most)),
+            share: self.share.as_ref().map(|share| match share {
+                Share::Error(error) => Share::Error(error.of_some(matrices)),
+                Share::Energy(energy) => Share::Energy(energy.of_some(matrices)),
+            }),
+        }
+    }
+
+    pub(crate) fn check(&self, count: usize, most: usize) -> Result<(), Error> {
+        if let Some(rank) = self.rank.filter(|&rank| rank > most) {
+            return Err(Error::argument(format!(
+                "a rank of {rank}, but the matrices have {most} singular values"
+            )));
+        }
         if let Some(relative) = &self.relative {
             relative.check("relative cutoff", count)?;
         }
@@ -301,6 +331,7 @@ pub struct Options {
     pub(crate) damping: Option<PerMatrix>,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
+    pub(crate) singular_values: bool,
     pub(crate) strict: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) cancel: Option<Cancel>,
@@ -313,6 +344,7 @@ impl std::fmt::Debug for Options {
             .field("damping", &self.damping)
             .field("tolerance", &self.tolerance)
             .field("max_sweeps", &self.max_sweeps)
+            .field("singular_values", &self.singular_values)
             .field("strict", &self.strict)
             .field("progress", &self.progress.is_some())
             .field("cancel", &self.cancel)
@@ -365,6 +397,13 @@ impl Options {
         self
     }
 
+    /// Whether least-squares solutions come with the singular values of their matrices,
+    /// [`Lstsq::sigma`](crate::Lstsq::sigma). Default: no.
+    pub fn singular_values(mut self, yes: bool) -> Self {
+        self.singular_values = yes;
+        self
+    }
+
     /// Whether a matrix that does not converge, is not finite or has no representable result is
     /// an error of the call ([`Error::Strict`]). Default: no, the report tells.
     pub fn strict(mut self, strict: bool) -> Self {
@@ -398,9 +437,19 @@ impl Options {
         }
     }
 
-    pub(crate) fn check(&self, count: usize) -> Result<(), Error> {
+    /// Those of some matrices, that have at most `most` singular values.
+    pub(crate) fn of_some(&self, matrices: &[usize], most: usize) -> Self {
+        Options {
+            cutoff: self.cutoff.of_some(matrices, most),
+            damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
+            ..self.clone()
+        }
+    }
+
+    /// For so many matrices of at most `most` singular values each.
+    pub(crate) fn check(&self, count: usize, most: usize) -> Result<(), Error> {
         self.check_cancelled()?;
-        self.cutoff.check(count)?;
+        self.cutoff.check(count, most)?;
         if let Some(damping) = &self.damping {
             damping.check("damping", count)?;
         }

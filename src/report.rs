@@ -160,8 +160,11 @@ pub struct Svd<T: Scalar> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lstsq<T: Scalar> {
-    /// The solutions: n x p.
+    /// The solutions: n x p. [`verify::residuals`](crate::verify::residuals) has what they leave of B.
     pub solution: Batch<T>,
+    /// The singular values of A: k x 1, k = min(m, n), as of [`Svd::sigma`], if they were
+    /// [asked for](crate::Options::singular_values). The status does not judge them.
+    pub sigma: Option<Batch<T::Real>>,
     /// How every matrix fared, with its rank under the cutoff. Its status is
     /// [`Status::NonFinite`] also where only a right-hand side is not finite.
     pub report: Report,

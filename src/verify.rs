@@ -4,6 +4,7 @@
 //! the factors (together they bound the error of every singular value, by Weyl's inequality), and
 //! the four Moore-Penrose conditions.
 
+use crate::batch::Batch;
 use crate::dense::householder::factor;
 use crate::dense::sums::dot;
 use crate::error::{Error, allocate, product};
@@ -414,6 +415,55 @@ pub fn least_squares<'a, T: Real>(
             relative(a.transpose().times(&rest).norm(), size),
         ]
     })
+}
+
+/// |b - A x| for every right-hand side b and its solution x: p x 1 of every system A X = B of m x n matrices
+/// and p right-hand sides. What is smaller than u (|A| |x| + |b|) is the rounding of x.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together; [`Error::Memory`] where the host cannot hold the
+/// result.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, verify};
+///
+/// let a = Batch::from_row_major(1, 2, 1, &[1.0f32, 1.0])?;
+/// let b = Batch::from_row_major(1, 2, 2, &[3.0f32, 1.0, 3.0, -1.0])?;
+/// let fit = Engine::cpu().lstsq(&a, &b, &Options::default().singular_values(true))?;
+/// let left = verify::residuals(&a, &fit.solution, &b)?;
+/// assert!(left.matrix(0)[0] < 1e-6 && (left.matrix(0)[1] - 2f64.sqrt()).abs() < 1e-6);
+/// assert!((fit.sigma.unwrap().matrix(0)[0] - 2f32.sqrt()).abs() < 1e-6);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn residuals<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    x: impl Into<View<'a, T>>,
+    b: impl Into<View<'a, T>>,
+) -> Result<Batch<f64>, Error> {
+    use crate::scalar::sealed::Float;
+    let (a, x, b) = (a.into(), x.into(), b.into());
+    let [count, m, n] = shape(&a);
+    let cols = b.cols();
+    expect("B", shape(&b), [count, m, cols])?;
+    expect("X", shape(&x), [count, n, cols])?;
+    let mut norms = Batch::zeros(count, cols, 1)?;
+    let systems = norms.as_mut_slice().chunks_exact_mut(cols.max(1));
+    parallel::for_each(
+        systems.enumerate().collect(),
+        || (),
+        |(), (index, norms): (usize, &mut [f64])| {
+            // As in `least_squares`.
+            let (p, q) = (-exponent(&a, index), -exponent(&b, index));
+            let (a, b) = (Dense::of(&a, index, p), Dense::of(&b, index, q));
+            let product = a.times(&Dense::of(&x, index, q - p));
+            for (j, norm) in norms.iter_mut().enumerate() {
+                let both = b.column(j).iter().zip(product.column(j));
+                let squares = both.map(|(b, ax)| (b - ax).powi(2)).sum::<f64>();
+                *norm = squares.sqrt().ldexp(-q);
+            }
+        },
+    );
+    Ok(norms)
 }
 
 /// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.

@@ -1,11 +1,12 @@
 //! Approximations by the singular values that count.
 
 use crate::batch::Batch;
+use crate::compositions::for_each;
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{Options, Vectors};
 use crate::planner::{Filter, Job, Side};
-use crate::report::Report;
+use crate::report::{Report, Status};
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 
@@ -19,13 +20,25 @@ pub struct LowRank<T: Scalar> {
     pub report: Report,
 }
 
+/// Approximations of low rank of a batch of m x n matrices, as factors: left right'. r is the largest rank of the
+/// batch.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LowRankFactors<T: Scalar> {
+    /// U diag(sigma) of what counts: m x r. A matrix of lower rank has zeros in the last columns.
+    pub left: Batch<T>,
+    /// V of what counts: n x r, with zeros likewise.
+    pub right: Batch<T>,
+    /// How every matrix fared, with the rank of its approximation.
+    pub report: Report,
+}
+
 impl Engine {
     /// The best approximations, m x n, of m x n matrices by the singular values that count: A_r is the sum of
     /// sigma_i u_i v_i' over the r largest. How many they are is the [cutoff's](Options::cutoff) to say:
     /// [`Cutoff::rank`](crate::Cutoff::rank), [`energy`](crate::Cutoff::energy) and
-    /// [`error`](crate::Cutoff::error), or by their size. As factors, A_r is the first r columns of a thin
-    /// [`svd`](Self::svd_async) with the same options, whose report has the same ranks if the
-    /// same engine did it.
+    /// [`error`](crate::Cutoff::error), or by their size. [`low_rank_factors`](Self::low_rank_factors_async) has
+    /// them as factors.
     ///
     /// **Guarantee**, where singular values have the bounds of [`svd`](Self::svd_async): no matrix of rank r or less is
     /// nearer to A by more than 4 tol |A|_F, in the Frobenius and in the spectral norm; the distances are the
@@ -85,6 +98,83 @@ impl Engine {
         Ok(LowRank {
             approximation,
             report,
+        })
+    }
+
+    /// The [best approximations](Self::low_rank_async) of m x n matrices, not formed but as factors, m x r and n x r:
+    /// (m + n) r numbers in place of m n. r is the largest rank of the batch.
+    ///
+    /// **Guarantee**, **source**: those of [`low_rank`](Self::low_rank_async), whose approximations, up to
+    /// rounding, are left right'.
+    ///
+    /// # Errors
+    /// As [`svd`](Self::svd_async).
+    pub async fn low_rank_factors_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<LowRankFactors<T>, Error> {
+        self.factors_inner(a.into(), options, false).await
+    }
+
+    /// [`low_rank_factors_async`](Self::low_rank_factors_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Cutoff, Engine, Options};
+    ///
+    /// let a = Batch::from_fn(100, 16, 12, |b, i, j| 1.0 / (1 + b + i + j) as f32)?;
+    /// let options = Options::default().cutoff(Cutoff::error(1e-3));
+    /// let factors = Engine::cpu().low_rank_factors(&a, &options)?;
+    /// assert!(factors.left.cols() < 6); // such matrices have few singular values of any size
+    /// assert_eq!((factors.left.rows(), factors.right.rows()), (16, 12));
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`low_rank_factors_async`](Self::low_rank_factors_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn low_rank_factors<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        options: &Options,
+    ) -> Result<LowRankFactors<T>, Error> {
+        pollster::block_on(self.factors_inner(a.into(), options, true))
+    }
+
+    async fn factors_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<LowRankFactors<T>, Error> {
+        let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
+        let outcomes = &svd.report.outcomes;
+        let rank = |index: usize| outcomes[index].rank as usize;
+        let most = (0..outcomes.len()).map(rank).max().unwrap_or(0);
+        let [left, right] = [(svd.u, true), (svd.v, false)].map(|(factor, weighted)| {
+            // Always there: it was asked for.
+            let factor = factor.map_or_else(|| Batch::zeros(0, 0, 0), Ok)?;
+            let rows = factor.rows();
+            let mut taken = Batch::<T>::zeros(factor.count(), rows, most)?;
+            for_each(&mut taken, |index, to| {
+                if outcomes[index].status == Status::NonFinite {
+                    return to.fill(T::NAN);
+                }
+                let from = &factor.matrix(index)[..rows * rank(index)];
+                to[..from.len()].copy_from_slice(from);
+                if weighted {
+                    let columns = to.chunks_exact_mut(rows).zip(svd.sigma.matrix(index));
+                    for (column, &sigma) in columns.take(rank(index)) {
+                        column.iter_mut().for_each(|entry| *entry *= sigma);
+                    }
+                }
+            });
+            Ok::<_, Error>(taken)
+        });
+        Ok(LowRankFactors {
+            left: left?,
+            right: right?,
+            report: svd.report,
         })
     }
 }

@@ -6,9 +6,10 @@ mod components;
 mod low_rank;
 mod polar;
 mod subspace;
+mod warm;
 
 pub use components::{Components, Whitening};
-pub use low_rank::LowRank;
+pub use low_rank::{LowRank, LowRankFactors};
 pub use polar::{Determinant, Polar};
 pub use subspace::{Basis, Projector, Subspace};
 

@@ -59,6 +59,19 @@ fn apply<T: Real>(a: &[T], m: usize, tau: &[T], column: &mut [T]) {
     }
 }
 
+/// Replaces the columns of the n x n matrix `basis` by orthonormal ones, the first so many of which span what as
+/// many of the columns did, where those are independent: Q of Q R.
+pub(crate) fn orthonormalise<T: Real>(basis: &mut [T], n: usize) {
+    let mut factored = basis.to_vec();
+    let mut tau = vec![T::ZERO; n];
+    factor(&mut factored, n, n, &mut tau);
+    basis.fill(T::ZERO);
+    for (j, column) in basis.chunks_exact_mut(n).enumerate() {
+        column[j] = T::ONE;
+        apply(&factored, n, &tau, column);
+    }
+}
+
 /// Completes the first `known` orthonormal columns of the n x n matrix `basis` to all n.
 ///
 /// The reflectors that map the known columns to unit vectors map the other unit vectors to the

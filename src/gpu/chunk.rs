@@ -11,13 +11,21 @@ use crate::gpu::{Gpu, columns};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 
-/// Where a chunk's matrices are, and where its results go: singular values, or weights, among them.
+/// Where a chunk's matrices are, and where its results go: singular values, or weights, or both among them.
 pub(super) struct Places<'b> {
     pub input: wgpu::BufferBinding<'b>,
     /// Right-hand sides, if there are any.
     pub rhs: Option<wgpu::BufferBinding<'b>>,
     pub cutoffs: wgpu::BufferBinding<'b>,
     pub factors: Factors<'b>,
+}
+
+/// Where the singular values begin that come beside the weights of `count` matrices; zero where none do.
+pub(super) fn beside(problem: &Problem, count: usize) -> u32 {
+    match problem.values {
+        true => (count * problem.cols) as u32,
+        false => 0,
+    }
 }
 
 /// A chunk, bound.

@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::Places;
+use crate::gpu::chunk::{Places, beside};
 use crate::gpu::shader::{Bindings, Blueprint, Kernel};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::GpuRecipe;
@@ -23,6 +23,7 @@ struct Params {
     max_sweeps: u32,
     tolerance: f32,
     form: u32,
+    beside: u32,
 }
 
 pub(super) fn bind(gpu: &Gpu, maker: &Maker<'_>, places: &Places<'_>) -> wgpu::BindGroup {
@@ -62,6 +63,7 @@ pub(super) async fn solve(
             max_sweeps: task.convergence.max_sweeps,
             tolerance: task.convergence.tolerance_f32(),
             form: task.filter.word(),
+            beside: beside(&task.problem, count),
         };
         let dispatch = Dispatch::new(&pipeline, params, [(end - begin).div_ceil(teams) as u32, 1]);
         stream.submit(group, &[dispatch]).await?;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::call::{Call, Task};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Chunk, Places};
+use crate::gpu::chunk::{Chunk, Places, beside};
 use crate::gpu::compose::Factors;
 use crate::gpu::rhs::Projection;
 use crate::gpu::solve::Scratch;
@@ -133,7 +133,11 @@ async fn start<T: Real>(
         .await?;
     let parts = [
         Part::new::<u32>(&buffers.state, count * STATE_WORDS),
-        Part::new::<T>(&buffers.values, values(problem, out)),
+        Part::at::<T>(
+            &buffers.values,
+            beside(problem, count) as usize,
+            values(problem, out),
+        ),
         Part::new::<T>(&buffers.u, out.u.len()),
         Part::new::<T>(&buffers.v, out.v.len()),
         Part::new::<T>(&buffers.composed, out.composed.len()),
@@ -164,12 +168,11 @@ async fn write<T: Real>(
     }
 }
 
-/// Singular values that are read. A call that composes is judged by its composition: nobody sees its
-/// singular values.
+/// Singular values that are read: nobody sees those of a composition but who asks for them.
 fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
     match problem.composed {
-        Some(_) => 0,
-        None => out.sigma.len(),
+        Some(_) if !problem.values => 0,
+        _ => out.sigma.len(),
     }
 }
 
@@ -228,7 +231,7 @@ async fn create<T: Real>(
             let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
             let v_size = if problem.forms_v() { n * n } else { 0 };
             let v = maker.buffer("v", entries(v_size));
-            let values = maker.buffer("values", entries(n));
+            let values = maker.buffer("values", entries(problem.value_sets() * n));
             let state = maker.buffer("state", chunk * STATE_WORDS * 4);
             let composed = maker.buffer("composed", entries(sizes.composed));
             let scratch = Scratch::new(maker, problem, recipe, chunk);

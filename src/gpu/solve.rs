@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::Places;
+use crate::gpu::chunk::{Places, beside};
 use crate::gpu::shader::{Bindings, Blueprint, Kernel};
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
@@ -53,6 +53,7 @@ struct OrderParams {
     groups: u32,
     cutoffs: u32,
     form: u32,
+    beside: u32,
 }
 
 /// As `Params` in shaders/deliver.wgsl.
@@ -397,6 +398,7 @@ impl Solver<'_, '_> {
             groups,
             cutoffs: u32::from(self.task.options.has_each()),
             form: problem.composed.map_or(0, |_| self.task.filter.word()),
+            beside: beside(problem, self.count as usize),
         };
         let dispatch = Dispatch::new(&pipeline, params, [groups, self.count]);
         self.stream.submit(&self.groups.order, &[dispatch]).await

@@ -1,40 +1,45 @@
 //! Products of matrices side by side in a batch.
 
 use crate::batch::Batch;
+use crate::dense::product::multiply;
 use crate::host::parallel;
 use crate::scalar::Real;
 use crate::view::View;
 
+/// Multiply-adds that one task does at least.
+const TASK: usize = 1 << 16;
+
 /// left right, matrix by matrix, into `to`; a factor of one matrix serves for all.
-///
-/// Sums over blocks of terms, so that errors grow with the root of their number.
 pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut Batch<T>) {
-    let (rows, inner, size) = (to.rows(), left.cols(), to.rows() * to.cols());
+    let (rows, size) = (to.rows(), to.rows() * to.cols());
     if size == 0 {
         return;
     }
-    let block = (inner as f64).sqrt().ceil() as usize;
-    let of = |view: View<'_, T>, index: usize| if view.count() == 1 { 0 } else { index };
-    let matrices = to.as_mut_slice().chunks_exact_mut(size).enumerate();
+    let work = size.saturating_mul(left.cols().max(1));
+    let some = TASK.div_ceil(work);
+    let tasks = to.as_mut_slice().chunks_mut(some * size).enumerate();
     parallel::for_each(
-        matrices.collect(),
-        || vec![T::ZERO; rows],
-        |partial, (index, to): (usize, &mut [T])| {
-            let (l, r) = (of(left, index), of(right, index));
-            for (j, to) in to.chunks_exact_mut(rows).enumerate() {
-                let mut terms = right.column(r, j).enumerate();
-                for _ in (0..inner).step_by(block.max(1)) {
-                    partial.fill(T::ZERO);
-                    for (k, weight) in terms.by_ref().take(block) {
-                        for (sum, entry) in partial.iter_mut().zip(left.column(l, k)) {
-                            *sum += entry * weight;
-                        }
-                    }
-                    for (to, &sum) in to.iter_mut().zip(&*partial) {
-                        *to += sum;
-                    }
-                }
+        tasks.collect(),
+        <[Vec<T>; 3]>::default,
+        |[packed_left, packed_right, partial], (task, entries): (usize, &mut [T])| {
+            for (to, index) in entries.chunks_exact_mut(size).zip(task * some..) {
+                let left = entries_of(&left, index, packed_left);
+                let right = entries_of(&right, index, packed_right);
+                multiply(left, rows, right, to, partial);
             }
         },
     );
+}
+
+/// The entries of a matrix, column by column: packed, where they do not lie so.
+fn entries_of<'a, T: Real>(view: &View<'a, T>, index: usize, packed: &'a mut Vec<T>) -> &'a [T] {
+    let index = if view.count() == 1 { 0 } else { index };
+    if let Some(entries) = view.contiguous(index) {
+        return entries;
+    }
+    packed.clear();
+    for j in 0..view.cols() {
+        packed.extend(view.column(index, j));
+    }
+    packed
 }

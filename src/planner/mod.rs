@@ -74,6 +74,8 @@ pub(crate) struct Job {
     pub filter: Filter,
     /// So many right-hand sides a matrix, to which the composition is applied without being formed.
     pub rhs: Option<usize>,
+    /// Whether the caller wants singular values beside a composition.
+    pub values: bool,
 }
 
 impl Job {
@@ -84,6 +86,7 @@ impl Job {
             composed: None,
             filter: Filter::Keep,
             rhs: None,
+            values: false,
         }
     }
 
@@ -118,6 +121,8 @@ pub(crate) struct Problem {
     pub composed: Option<(Side, Side)>,
     /// So many right-hand sides, to which the composition is applied.
     pub rhs: Option<usize>,
+    /// Whether the caller wants singular values beside a composition.
+    pub values: bool,
 }
 
 impl Problem {
@@ -139,6 +144,7 @@ impl Problem {
                 }
             }),
             rhs: job.rhs.filter(|&rhs| rhs > 0),
+            values: job.values && composed.is_some(),
         }
     }
 
@@ -169,6 +175,13 @@ impl Problem {
     /// Whether rotations are accumulated: only U needs them.
     pub fn accumulates(&self) -> bool {
         self.formed_u_cols() > 0
+    }
+
+    /// Numbers that kernels give of the singular values of a matrix: these, or the weights of a composition,
+    /// or after all weights these too.
+    #[cfg(feature = "gpu")]
+    pub fn value_sets(&self) -> usize {
+        if self.values { 2 } else { 1 }
     }
 
     /// What the CPU rotates along with R'.

@@ -166,7 +166,7 @@ pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
             (Cutoff::default(), 4),
             (Cutoff::rank(0), 0),
             (Cutoff::rank(3), 3),
-            (Cutoff::rank(usize::MAX), 4),
+            (Cutoff::rank(4), 4),
             (Cutoff::relative(0.3).and_rank(3), 2),
             (Cutoff::absolute(0.5).and_rank(3), 3),
             (Cutoff::error(0.0), 4),

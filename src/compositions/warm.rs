@@ -1,0 +1,316 @@
+//! Decompositions that begin where those of similar matrices ended.
+
+use crate::batch::Batch;
+use crate::dense::householder::orthonormalise;
+use crate::dense::product::multiply;
+use crate::dense::sums::dot;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::host::parallel;
+use crate::options::{Options, Vectors};
+use crate::report::Svd;
+use crate::scalar::Real;
+use crate::view::View;
+
+/// The largest column of a matrix by the smallest, up to which it starts warm: the product with a dense V loses as
+/// much of the relative accuracy of its smallest singular value.
+const SPREAD: f64 = 16.0;
+/// The binary exponents of entries that start warm: no square, and no sum of squares, leaves the range of f64.
+const MODERATE: i32 = 400;
+/// Columns whose products are off by so much at most are made orthonormal by Newton's iteration.
+const NEARLY: f64 = 0.1;
+
+impl Engine {
+    /// [`svd_async`](Self::svd_async) of m x n matrices that are similar to those of an earlier call, one by one:
+    /// `previous` is its V, n x k or n x n, k = min(m, n). So the frames of a path, of a control loop or of a
+    /// simulation take fewer sweeps, two or three in place of five or six where frames differ by a thousandth. Any
+    /// V will do, also one that is not orthonormal or that holds a NaN (then its matrix starts cold, as in
+    /// [`svd_async`](Self::svd_async)); a bad one costs sweeps, not accuracy.
+    ///
+    /// Matrices meet V on the host (6 m n^2 operations or so): for small ones that takes longer than the sweeps
+    /// that it saves.
+    ///
+    /// **Guarantee**: that of [`svd_async`](Self::svd_async), however many frames have gone before: V is made
+    /// orthonormal anew in every call. Matrices whose columns (rows, if m < n) differ in norm by more than 16
+    /// times start cold, so that the relative accuracy of the small singular values of graded matrices is within
+    /// that factor of a cold call's.
+    ///
+    /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where V does not fit A.
+    pub async fn svd_warm_async<'a, 'v, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        previous: impl Into<View<'v, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        self.warm_inner(a.into(), previous.into(), vectors, options, false)
+            .await
+    }
+
+    /// [`svd_warm_async`](Self::svd_warm_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    ///
+    /// let engine = Engine::cpu();
+    /// let frame = |time: f64| Batch::from_fn(100, 8, 8, |b, i, j| ((b + 8 * i + j * j) as f64 + time).sin());
+    /// let mut last = engine.svd(&frame(0.0)?, Vectors::Thin, &Options::default())?;
+    /// let cold = last.report.max_sweeps();
+    /// for step in 1..5 {
+    ///     let v = last.v.unwrap();
+    ///     last = engine.svd_warm(&frame(f64::from(step) * 1e-4)?, &v, Vectors::Thin, &Options::default())?;
+    ///     assert!(last.report.max_sweeps() < cold);
+    /// }
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`svd_warm_async`](Self::svd_warm_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn svd_warm<'a, 'v, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        previous: impl Into<View<'v, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        let warm = self.warm_inner(a.into(), previous.into(), vectors, options, true);
+        pollster::block_on(warm)
+    }
+
+    async fn warm_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        previous: View<'_, T>,
+        vectors: Vectors,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Svd<T>, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let k = m.min(n);
+        let fits = previous.count() == count
+            && previous.rows() == n
+            && (previous.cols() == k || previous.cols() == n);
+        if !fits {
+            return Err(Error::argument(format!(
+                "the previous V is {} matrices of {}x{}, but {count} of {n}x{k} or {n}x{n} were expected",
+                previous.count(),
+                previous.rows(),
+                previous.cols()
+            )));
+        }
+        let wide = m < n;
+        let tall = if wide { a.transpose() } else { a };
+        let mut starts = Batch::<f64>::zeros(count, k, k)?;
+        let mut turned = Batch::<T>::zeros(count, tall.rows(), k)?;
+        turn(tall, previous, wide, &mut starts, &mut turned);
+        let svd = self.svd_inner(turned.view(), vectors, options, blocking);
+        let Svd {
+            u: left,
+            sigma,
+            v: inner,
+            report,
+        } = svd.await?;
+        let (mut u, mut v) = (None, None);
+        if let (Some(left), Some(inner)) = (left, inner) {
+            let mut right = Batch::zeros(count, k, k)?;
+            turn_back(&starts, &inner, &mut right);
+            let (mut own_u, mut own_v) = if wide { (right, left) } else { (left, right) };
+            fix_signs(&mut own_v, &mut own_u, k);
+            (u, v) = (Some(own_u), Some(own_v));
+        }
+        Ok(Svd {
+            u,
+            sigma,
+            v,
+            report,
+        })
+    }
+}
+
+/// A W into `turned` for matrices of at least as many rows as columns, with an orthonormal W into `starts`: of the
+/// previous V; or, for wide matrices, whose transposes these are, of what they make of it.
+fn turn<T: Real>(
+    tall: View<'_, T>,
+    previous: View<'_, T>,
+    wide: bool,
+    starts: &mut Batch<f64>,
+    turned: &mut Batch<T>,
+) {
+    let (rows, k) = (tall.rows(), tall.cols());
+    if rows * k == 0 {
+        return;
+    }
+    let starts = starts.as_mut_slice().chunks_exact_mut(k * k);
+    let turned = turned.as_mut_slice().chunks_exact_mut(rows * k);
+    parallel::for_each(
+        starts.zip(turned).enumerate().collect(),
+        Work::default,
+        |work, (index, (start, turned)): (usize, (&mut [f64], &mut [T]))| {
+            let entries = |view: &View<'_, T>, to: &mut Vec<f64>| {
+                to.clear();
+                for j in 0..k {
+                    to.extend(view.column(index, j).map(|entry| entry.f64()));
+                }
+            };
+            entries(&tall, &mut work.a);
+            entries(&previous, &mut work.v);
+            if !work.start(rows, k, wide, T::DTYPE.unit_roundoff(), start) {
+                start.fill(0.0);
+                start.iter_mut().step_by(k + 1).for_each(|x| *x = 1.0);
+            }
+            let Work {
+                a,
+                product,
+                partial,
+                ..
+            } = work;
+            product.resize(rows * k, 0.0);
+            multiply(a, rows, start, product, partial);
+            for (to, &entry) in turned.iter_mut().zip(&*product) {
+                *to = T::of(entry);
+            }
+        },
+    );
+}
+
+/// The memory of one thread.
+#[derive(Default)]
+struct Work {
+    /// rows x k.
+    a: Vec<f64>,
+    /// k columns.
+    v: Vec<f64>,
+    gram: Vec<f64>,
+    product: Vec<f64>,
+    partial: Vec<f64>,
+}
+
+impl Work {
+    /// Where the matrix starts, if it does so warm.
+    fn start(&mut self, rows: usize, k: usize, wide: bool, unit: f64, start: &mut [f64]) -> bool {
+        if !is_even(&self.a, rows) {
+            return false;
+        }
+        if wide {
+            for (to, v) in start.chunks_exact_mut(k).zip(self.v.chunks_exact(rows)) {
+                for (to, a) in to.iter_mut().zip(self.a.chunks_exact(rows)) {
+                    *to = dot(a, v);
+                }
+            }
+        } else {
+            start.copy_from_slice(&self.v);
+        }
+        for column in start.chunks_exact_mut(k) {
+            let norm = dot(column, column).sqrt();
+            if !(norm > 0.0 && norm.is_finite()) {
+                return false;
+            }
+            column.iter_mut().for_each(|entry| *entry /= norm);
+        }
+        self.settle(k, unit, start);
+        true
+    }
+
+    /// Makes normalised columns orthonormal to half a unit. By Newton's iteration, W (3 I - W'W) / 2, if they
+    /// nearly are: every step squares what is missing (Higham, Functions of Matrices, 8.3).
+    fn settle(&mut self, k: usize, unit: f64, w: &mut [f64]) {
+        self.gram.resize(k * k, 0.0);
+        self.product.resize(k * k, 0.0);
+        loop {
+            let mut most = 0.0f64;
+            for j in 0..k {
+                for i in 0..=j {
+                    let own = if i == j { 1.0 } else { 0.0 };
+                    let missing = dot(&w[i * k..][..k], &w[j * k..][..k]) - own;
+                    self.gram[j * k + i] = missing;
+                    self.gram[i * k + j] = missing;
+                    most = most.max(missing.abs());
+                }
+            }
+            // No norm of W'W - I is larger.
+            let most = k as f64 * most;
+            if most > NEARLY {
+                return orthonormalise(w, k);
+            }
+            multiply(w, k, &self.gram, &mut self.product, &mut self.partial);
+            for (entry, change) in w.iter_mut().zip(&self.product) {
+                *entry -= 0.5 * change;
+            }
+            if most.powi(2) < 0.5 * unit {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether columns are of similar size, and neither huge nor tiny.
+fn is_even(a: &[f64], rows: usize) -> bool {
+    use crate::scalar::sealed::Float;
+    let (mut least, mut most) = (f64::INFINITY, 0.0f64);
+    for column in a.chunks_exact(rows) {
+        let norm = dot(column, column).sqrt();
+        if !(norm > 0.0 && norm.is_finite() && norm.exponent().abs() <= MODERATE) {
+            return false;
+        }
+        (least, most) = (least.min(norm), most.max(norm));
+    }
+    most <= SPREAD * least
+}
+
+/// Right factors: those of A W, from the left times W.
+fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T>) {
+    let k = right.rows();
+    let matrices = right.as_mut_slice().chunks_exact_mut((k * k).max(1));
+    parallel::for_each(
+        matrices.enumerate().collect(),
+        Work::default,
+        |work, (index, to): (usize, &mut [T])| {
+            let Work {
+                v,
+                product,
+                partial,
+                ..
+            } = work;
+            v.clear();
+            v.extend(inner.matrix(index).iter().map(|entry| entry.f64()));
+            product.resize(k * k, 0.0);
+            multiply(starts.matrix(index), k, v, product, partial);
+            for (to, &entry) in to.iter_mut().zip(&*product) {
+                *to = T::of(entry);
+            }
+        },
+    );
+}
+
+/// Gives the first `k` columns of V the signs that they have everywhere, and those of U the same.
+fn fix_signs<T: Real>(v: &mut Batch<T>, u: &mut Batch<T>, k: usize) {
+    let [(n, v_size), (m, u_size)] = [&*v, &*u].map(|x| (x.rows(), x.rows() * x.cols()));
+    if n == 0 || m == 0 {
+        return;
+    }
+    let v = v.as_mut_slice().chunks_exact_mut(v_size.max(1));
+    let u = u.as_mut_slice().chunks_exact_mut(u_size.max(1));
+    parallel::for_each(
+        v.zip(u).collect(),
+        || (),
+        |(), (v, u): (&mut [T], &mut [T])| {
+            let columns = v.chunks_exact_mut(n).zip(u.chunks_exact_mut(m));
+            for (v, u) in columns.take(k) {
+                let largest = v.iter().fold(T::ZERO, |largest, &entry| {
+                    if entry.abs() > largest.abs() {
+                        entry
+                    } else {
+                        largest
+                    }
+                });
+                if largest < T::ZERO {
+                    v.iter_mut().chain(u).for_each(|entry| *entry = -*entry);
+                }
+            }
+        },
+    );
+}

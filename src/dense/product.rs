@@ -1,0 +1,62 @@
+//! Products of two matrices.
+
+use crate::scalar::Real;
+
+/// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `partial` is scratch.
+///
+/// Sums over blocks of terms, so that errors grow with the root of their number.
+pub(crate) fn multiply<T: Real>(
+    left: &[T],
+    rows: usize,
+    right: &[T],
+    to: &mut [T],
+    partial: &mut Vec<T>,
+) {
+    to.fill(T::ZERO);
+    if left.is_empty() || rows == 0 {
+        return;
+    }
+    let inner = left.len() / rows;
+    let block = (inner as f64).sqrt().ceil() as usize;
+    partial.resize(rows, T::ZERO);
+    let columns = to.chunks_exact_mut(rows).zip(right.chunks_exact(inner));
+    for (to, weights) in columns {
+        let blocks = left.chunks(block * rows).zip(weights.chunks(block));
+        for (left, weights) in blocks {
+            partial.fill(T::ZERO);
+            for (column, &weight) in left.chunks_exact(rows).zip(weights) {
+                for (sum, &entry) in partial.iter_mut().zip(column) {
+                    *sum += entry * weight;
+                }
+            }
+            for (to, &sum) in to.iter_mut().zip(&*partial) {
+                *to += sum;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_the_definition() {
+        for (m, k, n) in [(2, 3, 4), (5, 1, 2), (1, 7, 1), (0, 2, 3), (2, 0, 3)] {
+            let of = |at: usize, rows: usize, i: usize, j: usize| (at + i + rows * j) as f64;
+            let fill = |at: usize, rows: usize, cols: usize| -> Vec<f64> {
+                let all = (0..cols).flat_map(|j| (0..rows).map(move |i| (i, j)));
+                all.map(|(i, j)| of(at, rows, i, j)).collect()
+            };
+            let (left, right) = (fill(1, m, k), fill(3, k, n));
+            let mut to = vec![f64::NAN; m * n];
+            multiply(&left, m, &right, &mut to, &mut Vec::new());
+            for j in 0..n {
+                for i in 0..m {
+                    let terms = (0..k).map(|c| of(1, m, i, c) * of(3, k, c, j));
+                    assert_eq!(to[j * m + i], terms.sum(), "{m}x{k}x{n}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Matrices of different shapes in one call: grouped by shape, a call a group, results in the caller's order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::compositions::{
+    Basis, Components, LowRank, LowRankFactors, Polar, Projector, Whitening,
+};
+use crate::error::Error;
+use crate::options::Options;
+use crate::report::{Lstsq, Pinv, Report, Status, Svd};
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// Results of matrices, one after the other, that can be given to those who own a part of them.
+pub trait Batched: Sized {
+    /// The results of the first `counts[0]` matrices, of the next `counts[1]`, and so on.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] unless there are results of as many matrices as `counts` says.
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error>;
+}
+
+fn expect(held: usize, counts: &[usize]) -> Result<(), Error> {
+    let asked = counts
+        .iter()
+        .fold(0usize, |sum, &count| sum.saturating_add(count));
+    if asked == held {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "results of {held} matrices, but parts of {asked} in all were asked for"
+    )))
+}
+
+impl<T: Scalar> Batched for Batch<T> {
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+        expect(self.count(), counts)?;
+        if counts.len() == 1 {
+            return Ok(vec![self]);
+        }
+        let (rows, cols) = (self.rows(), self.cols());
+        let mut rest = self.as_slice();
+        let part = |&count: &usize| {
+            let entries;
+            (entries, rest) = rest.split_at(count * rows * cols);
+            Batch::from_col_major(count, rows, cols, entries.to_vec())
+        };
+        counts.iter().map(part).collect()
+    }
+}
+
+/// A number a matrix.
+impl<N: Copy> Batched for Vec<N> {
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+        expect(self.len(), counts)?;
+        let mut rest = self.as_slice();
+        let part = |&count: &usize| {
+            let numbers;
+            (numbers, rest) = rest.split_at(count);
+            numbers.to_vec()
+        };
+        Ok(counts.iter().map(part).collect())
+    }
+}
+
+/// What was not asked for nobody gets.
+impl<R: Batched> Batched for Option<R> {
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+        match self {
+            None => Ok(counts.iter().map(|_| None).collect()),
+            Some(results) => Ok(results.split(counts)?.into_iter().map(Some).collect()),
+        }
+    }
+}
+
+/// Operations and seconds are shared out by the number of matrices.
+impl Batched for Report {
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+        let all = self.outcomes.len().max(1) as f64;
+        let parts = self.outcomes.split(counts)?.into_iter();
+        let part = |outcomes: Vec<_>| {
+            let share = outcomes.len() as f64 / all;
+            Report {
+                outcomes,
+                backend: self.backend,
+                device: self.device.clone(),
+                kernel: self.kernel,
+                flops: self.flops * share,
+                device_seconds: self.device_seconds.map(|seconds| seconds * share),
+            }
+        };
+        Ok(parts.map(part).collect())
+    }
+}
+
+macro_rules! batched {
+    ($($name:ident { $($field:ident),+ })+) => {$(
+        impl<T: Real> Batched for $name<T> {
+            fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+                $(let mut $field = self.$field.split(counts)?.into_iter();)+
+                let part = |_| Some($name { $($field: $field.next()?),+ });
+                Ok(counts.iter().map_while(part).collect())
+            }
+        }
+    )+};
+}
+
+batched! {
+    Svd { u, sigma, v, report }
+    Pinv { inverse, report }
+    Lstsq { solution, sigma, report }
+    LowRank { approximation, report }
+    LowRankFactors { left, right, report }
+    Projector { projector, report }
+    Basis { vectors, dimensions, report }
+    Polar { orthogonal, stretch, report }
+    Components { mean, components, scores, deviations, report }
+    Whitening { mean, transform, report }
+}
+
+/// Some call on batches of different shapes: `lists` has the batches (of one matrix each, or of any number), and
+/// where the call takes more than one batch, such as right-hand sides, a list of each. Batches of one shape are
+/// put together, and `call` is made once for every shape; the results are those of each batch alone, bit for bit,
+/// in the order of the lists.
+///
+/// What `options` have for every matrix (cutoffs, damping) is in the order of the matrices, over all batches; so
+/// are the indices of [`Error::Strict`] and what is told of progress. A cutoff by [rank](crate::Cutoff::rank)
+/// means all of a matrix that has no more. Of the operations that a report counts, and of seconds, everyone gets
+/// a share by the number of matrices.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, View, ragged};
+///
+/// let engine = Engine::cpu();
+/// let tiles = [(2, 3), (4, 4), (2, 3)].map(|(m, n)| Batch::from_fn(1, m, n, |_, i, j| (i + j) as f32).unwrap());
+/// let tiles: Vec<View<f32>> = tiles.iter().map(View::from).collect();
+/// let inverses = ragged([&tiles], &Options::default(), |[a], options| engine.pinv(a, options))?;
+/// assert_eq!((inverses[1].inverse.rows(), inverses[2].inverse.rows()), (4, 3));
+///
+/// // Right-hand sides are a second list.
+/// let sides = [2, 4, 2].map(|m| Batch::from_fn(1, m, 1, |_, i, _| i as f32).unwrap());
+/// let sides: Vec<View<f32>> = sides.iter().map(View::from).collect();
+/// let fits = ragged([&tiles, &sides], &Options::default(), |[a, b], options| engine.lstsq(a, b, options))?;
+/// assert_eq!(fits[0].solution.rows(), 3);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of the call; [`Error::Argument`] where lists do not have as many batches as each other, or batches
+/// as many matrices.
+#[cfg(not(target_family = "wasm"))]
+pub fn ragged<T: Scalar, R: Batched, const N: usize>(
+    lists: [&[View<'_, T>]; N],
+    options: &Options,
+    mut call: impl FnMut([View<'_, T>; N], &Options) -> Result<R, Error>,
+) -> Result<Vec<R>, Error> {
+    let call = async |batches: [View<'_, T>; N], options: &Options| call(batches, options);
+    pollster::block_on(ragged_async(lists, options, call))
+}
+
+/// [`ragged`](fn@ragged) for async calls, one after the other.
+///
+/// # Errors
+/// As [`ragged`](fn@ragged).
+pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
+    lists: [&[View<'_, T>]; N],
+    options: &Options,
+    mut call: impl AsyncFnMut([View<'_, T>; N], &Options) -> Result<R, Error>,
+) -> Result<Vec<R>, Error> {
+    let (groups, count) = groups(lists)?;
+    options.check(count, usize::MAX)?;
+    let len = lists.first().map_or(0, |list| list.len());
+    let mut results: Vec<Option<R>> = (0..len).map(|_| None).collect();
+    let mut failures: Vec<(usize, Status)> = Vec::new();
+    let mut done = 0;
+    for group in &groups {
+        let mut options = options.of_some(&group.matrices, group.most);
+        if let Some(progress) = options.progress.take() {
+            let before = done;
+            options.progress = Some(Arc::new(move |done, _| progress(before + done, count)));
+        }
+        let mut joined = Vec::new();
+        for list in lists {
+            let batches: Vec<View<'_, T>> = group.batches.iter().map(|&at| list[at]).collect();
+            joined.push(match batches[..] {
+                [_] => None,
+                _ => Some(Batch::concat(&batches)?),
+            });
+        }
+        let first = group.batches[0];
+        let views = std::array::from_fn(|at| match &joined[at] {
+            Some(batch) => batch.view(),
+            None => lists[at][first],
+        });
+        match call(views, &options).await {
+            Ok(found) => {
+                let parts = found.split(&group.counts)?;
+                for (&at, part) in group.batches.iter().zip(parts) {
+                    results[at] = Some(part);
+                }
+            }
+            Err(Error::Strict(found)) => {
+                let own = |(at, status)| (group.matrices[at], status);
+                failures.extend(found.into_iter().map(own));
+            }
+            Err(error) => return Err(error),
+        }
+        done += group.matrices.len();
+    }
+    if !failures.is_empty() {
+        failures.sort_unstable_by_key(|(index, _)| *index);
+        return Err(Error::Strict(failures));
+    }
+    Ok(results.into_iter().flatten().collect())
+}
+
+/// Batches of one shape.
+struct Group {
+    /// Where they are in the lists.
+    batches: Vec<usize>,
+    /// The matrices of each.
+    counts: Vec<usize>,
+    /// Where those are among all.
+    matrices: Vec<usize>,
+    /// The most singular values of one.
+    most: usize,
+}
+
+/// Groups in the order in which their shapes turn up, and the number of all matrices.
+fn groups<T: Scalar, const N: usize>(
+    lists: [&[View<'_, T>]; N],
+) -> Result<(Vec<Group>, usize), Error> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut known: HashMap<[[usize; 2]; N], usize> = HashMap::new();
+    let mut first = 0usize;
+    let Some(list) = lists.first() else {
+        return Ok((groups, 0));
+    };
+    if let Some(other) = lists.iter().find(|other| other.len() != list.len()) {
+        return Err(Error::argument(format!(
+            "lists of {} and {} batches, but each has one that belongs to one of the other",
+            list.len(),
+            other.len()
+        )));
+    }
+    for at in 0..list.len() {
+        let count = list[at].count();
+        if let Some(other) = lists.iter().find(|list| list[at].count() != count) {
+            return Err(Error::argument(format!(
+                "batches {at} of two lists have {count} and {} matrices, but those of one belong to those of the other",
+                other[at].count()
+            )));
+        }
+        let shape = lists.map(|list| [list[at].rows(), list[at].cols()]);
+        let index = *known.entry(shape).or_insert_with(|| {
+            groups.push(Group {
+                batches: Vec::new(),
+                counts: Vec::new(),
+                matrices: Vec::new(),
+                most: list[at].rows().min(list[at].cols()),
+            });
+            groups.len() - 1
+        });
+        let group = &mut groups[index];
+        group.batches.push(at);
+        group.counts.push(count);
+        group.matrices.extend(first..first + count);
+        first += count;
+    }
+    Ok((groups, first))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::{Cutoff, Engine, Vectors};
+
+    fn batches() -> Vec<Batch<f64>> {
+        [(1, 3, 2), (2, 2, 2), (0, 3, 2), (3, 3, 2), (1, 2, 2)]
+            .into_iter()
+            .enumerate()
+            .map(|(at, (count, m, n))| {
+                let entry = |b, i, j| ((at + 3 * b + 5 * i + 7 * j * j) as f64).sin();
+                Batch::from_fn(count, m, n, entry).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_batches() {
+        let (engine, options) = (Engine::cpu(), Options::default());
+        let batches = batches();
+        let views: Vec<_> = batches.iter().map(View::from).collect();
+        let mut calls = 0;
+        let found = ragged([&views], &options, |[a], options| {
+            calls += 1;
+            engine.svd(a, Vectors::Thin, options)
+        });
+        assert_eq!(calls, 2);
+        let found = found.unwrap();
+        assert_eq!(found.len(), 5);
+        for (batch, found) in batches.iter().zip(&found) {
+            let alone = engine.svd(batch, Vectors::Thin, &options).unwrap();
+            assert_eq!((&alone.u, &alone.sigma), (&found.u, &found.sigma));
+            assert_eq!(alone.report.outcomes, found.report.outcomes);
+        }
+        let flops: f64 = found.iter().map(|svd| svd.report.flops).sum();
+        assert!(flops > 0.0);
+    }
+
+    #[test]
+    fn options_of_every_matrix_follow_it() {
+        let engine = Engine::cpu();
+        let batches = batches();
+        let views: Vec<_> = batches.iter().map(View::from).collect();
+        let lambdas: Vec<f64> = (1..8).map(f64::from).collect();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let teller = told.clone();
+        let options = Options::default()
+            .damping(lambdas.clone())
+            .cutoff(Cutoff::rank(2))
+            .progress(Arc::new(move |done, all| {
+                teller.lock().unwrap().push((done, all));
+            }));
+        let found = ragged([&views], &options, |[a], o| engine.pinv(a, o)).unwrap();
+        let mut first = 0;
+        for (batch, found) in batches.iter().zip(&found) {
+            let own = lambdas[first..first + batch.count()].to_vec();
+            first += batch.count();
+            let options = Options::default().damping(own);
+            let alone = engine.pinv(batch, &options).unwrap();
+            assert_eq!(alone.inverse, found.inverse);
+        }
+        assert!(told.lock().unwrap().contains(&(7, 7)));
+        let short = Options::default().damping(vec![1.0; 6]);
+        let error = ragged([&views], &short, |[a], o| engine.pinv(a, o));
+        assert!(matches!(error, Err(Error::Argument(text)) if text.contains('7')));
+    }
+
+    #[test]
+    fn strictness_tells_the_callers_indices() {
+        let engine = Engine::cpu();
+        let mut batches = batches();
+        batches[1].as_mut_slice()[5] = f64::NAN; // of all, matrix 2
+        batches[3].as_mut_slice()[0] = f64::INFINITY; // matrix 3
+        let views: Vec<_> = batches.iter().map(View::from).collect();
+        let options = Options::default().strict(true);
+        let error = ragged([&views], &options, |[a], o| engine.pinv(a, o)).unwrap_err();
+        let expected = [(2, Status::NonFinite), (3, Status::NonFinite)];
+        assert_eq!(error, Error::Strict(expected.to_vec()));
+    }
+
+    #[test]
+    fn lists_that_do_not_belong_together_are_errors() {
+        let (engine, options) = (Engine::cpu(), Options::default());
+        let batches = batches();
+        let views: Vec<_> = batches.iter().map(View::from).collect();
+        let call = |[a, b]: [View<'_, f64>; 2], o: &Options| engine.lstsq(a, b, o);
+        let error = ragged([&views, &views[1..]], &options, call).unwrap_err();
+        assert!(error.to_string().contains("5 and 4"), "{error}");
+        let error = ragged([&views[..1], &views[1..2]], &options, call).unwrap_err();
+        assert!(error.to_string().contains("1 and 2"), "{error}");
+        let none = ragged([&views[..0], &views[..0]], &options, call).unwrap();
+        assert!(none.is_empty());
+        assert!(
+            Batch::<f32>::zeros(3, 1, 1)
+                .unwrap()
+                .split(&[1, 1])
+                .is_err()
+        );
+    }
+}
