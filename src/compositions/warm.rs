@@ -15,8 +15,6 @@ use crate::view::View;
 /// The largest column of a matrix by the smallest, up to which it starts warm: the product with a dense V loses as
 /// much of the relative accuracy of its smallest singular value.
 const SPREAD: f64 = 16.0;
-/// The binary exponents of entries that start warm: no square, and no sum of squares, leaves the range of f64.
-const MODERATE: i32 = 400;
 /// Columns whose products are off by so much at most are made orthonormal by Newton's iteration.
 const NEARLY: f64 = 0.1;
 
@@ -158,7 +156,7 @@ fn turn<T: Real>(
             };
             entries(&tall, &mut work.a);
             entries(&previous, &mut work.v);
-            if !work.start(rows, k, wide, T::DTYPE.unit_roundoff(), start) {
+            if !work.start::<T>(rows, k, wide, start) {
                 start.fill(0.0);
                 start.iter_mut().step_by(k + 1).for_each(|x| *x = 1.0);
             }
@@ -191,8 +189,8 @@ struct Work {
 
 impl Work {
     /// Where the matrix starts, if it does so warm.
-    fn start(&mut self, rows: usize, k: usize, wide: bool, unit: f64, start: &mut [f64]) -> bool {
-        if !is_even(&self.a, rows) {
+    fn start<T: Real>(&mut self, rows: usize, k: usize, wide: bool, start: &mut [f64]) -> bool {
+        if !is_even::<T>(&self.a, rows) {
             return false;
         }
         if wide {
@@ -211,7 +209,7 @@ impl Work {
             }
             column.iter_mut().for_each(|entry| *entry /= norm);
         }
-        self.settle(k, unit, start);
+        self.settle(k, T::DTYPE.unit_roundoff(), start);
         true
     }
 
@@ -247,13 +245,14 @@ impl Work {
     }
 }
 
-/// Whether columns are of similar size, and neither huge nor tiny.
-fn is_even(a: &[f64], rows: usize) -> bool {
+/// Whether columns are of similar size, and neither huge nor tiny: products with W are numbers of T.
+fn is_even<T: Real>(a: &[f64], rows: usize) -> bool {
     use crate::scalar::sealed::Float;
+    let most_exponent = T::MIN_POSITIVE_NORMAL.exponent().abs() / 2;
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for column in a.chunks_exact(rows) {
         let norm = dot(column, column).sqrt();
-        if !(norm > 0.0 && norm.is_finite() && norm.exponent().abs() <= MODERATE) {
+        if !(norm > 0.0 && norm.is_finite() && norm.exponent().abs() <= most_exponent) {
             return false;
         }
         (least, most) = (least.min(norm), most.max(norm));

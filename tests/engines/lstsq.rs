@@ -1,8 +1,8 @@
 //! Least squares, damped and not.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, View, ViewMut,
-    verify,
+    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, Vectors, View,
+    ViewMut, verify,
 };
 use nalgebra::{DMatrix, DVector};
 
@@ -461,6 +461,20 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
                 || format!("{what}, {m}x{n}"),
             )
         };
+        // With singular values, chunk by chunk.
+        let valued = options.clone().singular_values(true);
+        let valued = engine.lstsq(&a, &b, &valued).map_err(wrong)?;
+        same(&valued.solution, "with singular values")?;
+        let values = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
+        let sigma = valued.sigma.ok_or("no singular values")?;
+        for index in 1..count {
+            ensure(sigma.matrix(index) == values.sigma.matrix(index), || {
+                format!("singular values of {m}x{n}, matrix {index}")
+            })?;
+        }
+        ensure(sigma.matrix(0).iter().all(|x| x.f64().is_nan()), || {
+            "singular values of a NaN".into()
+        })?;
         let (a_rows, b_rows) = (by_rows(&a), by_rows(&b));
         let a_by_row = View::row_major(&a_rows, count, m, n).map_err(wrong)?;
         let b_by_row = View::row_major(&b_rows, count, m, 2).map_err(wrong)?;

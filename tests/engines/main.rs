@@ -9,8 +9,11 @@
 mod common;
 mod compositions;
 mod interop;
+mod laws;
 mod lstsq;
+mod numpy;
 mod resident;
+mod warm;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,7 +25,7 @@ use batched_svd::{
 use common::bounds::{
     Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, tol, unit,
 };
-use common::matrices::{by_rows, hard, integers, normal, scaled};
+use common::matrices::{by_rows, hard, integers, normal};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The engines under test, each opened once.
@@ -656,39 +659,6 @@ fn unconverged<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// The pseudoinverse of the transpose is the transpose, and that of the pseudoinverse the matrix.
-fn laws<T: Real>(engine: &Engine) -> Outcome {
-    for (m, n) in [(4, 4), (9, 5), (5, 9)] {
-        let a = normal::<T>(10, m, n, 21);
-        let options = Options::default();
-        let x = check_pinv(engine, &a)?;
-        let xt = engine.pinv(a.view().transpose(), &options).unwrap();
-        let back = engine.pinv(&x.inverse, &options).unwrap();
-        check_conditions(&a, &x)?;
-        for b in 0..10 {
-            let sigma = common::reference::singular_values(&in_f64(a.matrix(b)), m, n)?;
-            let condition = sigma[0] / sigma[m.min(n) - 1];
-            let bound = 8.0 * tol::<T>(m, n) * condition * condition;
-            for i in 0..m {
-                for j in 0..n {
-                    let entry = |batch: &Batch<T>, i, j| batch.view().get(b, i, j).unwrap().f64();
-                    let difference = entry(&x.inverse, j, i) - entry(&xt.inverse, i, j);
-                    let size = 1.0 / sigma[m.min(n) - 1];
-                    at_most("pinv of A'", difference.abs() / size, bound)?;
-                    let difference = entry(&back.inverse, i, j) - entry(&a, i, j);
-                    at_most("pinv of pinv", difference.abs() / sigma[0], bound)?;
-                }
-            }
-        }
-        // Scaling by a power of two scales exactly, on the same path.
-        let scaled_x = engine.pinv(&scaled(&a, 40), &options).unwrap();
-        ensure(scaled_x.inverse == scaled(&x.inverse, -40), || {
-            "scaling".into()
-        })?;
-    }
-    Ok(())
-}
-
 /// The main job: the digits' pseudoinverses satisfy the four conditions to 8 tol times the condition
 /// number of what is kept, and both engines agree to as much.
 fn digits<T: Real>(engine: &Engine) -> Outcome {
@@ -1098,7 +1068,20 @@ impl Suite {
         self.add::<T>("unrepresentable", unrepresentable::<T>);
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);
-        self.add::<T>("laws", laws::<T>);
+        self.add::<T>("numpy", numpy::results::<T>);
+        // Several kernels a case: fewer where they take long.
+        let cases = match self.which {
+            Which::Cpu => 64,
+            _ => 12,
+        };
+        self.add::<T>("laws-inverses", move |e| laws::inverses::<T>(e, cases));
+        self.add::<T>("laws-projectors", move |e| laws::projectors::<T>(e, cases));
+        self.add::<T>("laws-solutions", move |e| laws::solutions::<T>(e, cases));
+        self.add::<T>("laws-approximations", move |e| {
+            laws::approximations::<T>(e, cases)
+        });
+        self.add::<T>("laws-together", move |e| laws::together::<T>(e, cases));
+        self.add::<T>("laws-warm", move |e| laws::warm::<T>(e, cases));
         self.add::<T>("lstsq", lstsq::random::<T>);
         if self.which == Which::Cpu && T::DTYPE == Dtype::F32 {
             self.add::<T>("lstsq-tall", lstsq::tall);
@@ -1117,6 +1100,8 @@ impl Suite {
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
+        self.add::<T>("warm-path", move |e| warm::path::<T>(e, which));
+        self.add::<T>("warm-starts", warm::starts::<T>);
         if T::DTYPE == Dtype::F32 {
             self.add::<T>("graded", graded::<T>);
         }
