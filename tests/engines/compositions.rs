@@ -66,7 +66,7 @@ pub fn low_rank<T: Real>(engine: &Engine) -> Outcome {
     for a in &several::<T>().into_iter().chain(hard).collect::<Vec<_>>() {
         let (m, n) = (a.rows(), a.cols());
         let k = m.min(n);
-        for rank in [0, 1, k / 2, k] {
+        for rank in [0, k.min(1), k / 2, k] {
             let options = Options::default().cutoff(Cutoff::relative(0.0).and_rank(rank));
             let found = engine.low_rank(a, &options).map_err(wrong)?;
             let svd = engine.svd(a, Vectors::None, &options).map_err(wrong)?;
