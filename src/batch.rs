@@ -106,6 +106,70 @@ impl<T: Scalar> Batch<T> {
         Ok(batch)
     }
 
+    /// The matrices of all views, one after the other, in one batch.
+    ///
+    /// All views have one shape, rows x cols; their counts, which may differ, add up. No views make 0
+    /// matrices of 0x0.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, View};
+    ///
+    /// let first = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    /// let others = Batch::from_fn(2, 3, 2, |b, i, j| (10 * b + 2 * i + j) as f64)?;
+    ///
+    /// let all = Batch::concat(&[View::row_major(&first, 1, 3, 2)?, others.view()])?;
+    /// assert_eq!((all.count(), all.rows(), all.cols()), (3, 3, 2));
+    /// assert_eq!(all.matrix(0), [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    /// assert_eq!(all.matrix(2), others.matrix(1));
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the matrices of one view have another shape than those of the first, or if
+    /// there are more than a `usize` can count; [`Error::Memory`] if the host cannot hold them.
+    pub fn concat(views: &[View<'_, T>]) -> Result<Self, Error> {
+        let Some(first) = views.first() else {
+            return Self::zeros(0, 0, 0);
+        };
+        let (rows, cols) = (first.rows(), first.cols());
+        let mut count = 0usize;
+        for (index, view) in views.iter().enumerate() {
+            if (view.rows(), view.cols()) != (rows, cols) {
+                return Err(Error::argument(format!(
+                    "view {index} has matrices of {}x{}, but view 0 of {rows}x{cols}",
+                    view.rows(),
+                    view.cols()
+                )));
+            }
+            count = count.checked_add(view.count()).ok_or_else(|| {
+                Error::argument(format!(
+                    "more than {} matrices in {} views",
+                    usize::MAX,
+                    views.len()
+                ))
+            })?;
+        }
+        let mut batch = Self::zeros(count, rows, cols)?;
+        if batch.data.is_empty() {
+            return Ok(batch);
+        }
+        let mut places = batch.data.chunks_exact_mut(rows * cols);
+        for view in views {
+            for (b, place) in places.by_ref().take(view.count()).enumerate() {
+                if let Some(matrix) = view.contiguous(b) {
+                    place.copy_from_slice(matrix);
+                    continue;
+                }
+                for (j, column) in place.chunks_exact_mut(rows).enumerate() {
+                    for (entry, value) in column.iter_mut().zip(view.column(b, j)) {
+                        *entry = value;
+                    }
+                }
+            }
+        }
+        Ok(batch)
+    }
+
     /// The number of matrices.
     pub fn count(&self) -> usize {
         self.count
@@ -183,4 +247,61 @@ pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> R
     Err(Error::argument(format!(
         "{count} matrices of {rows}x{cols} take {expected} entries, but the slice holds {len}"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concatenation_keeps_matrices_in_order_whatever_their_layout() {
+        let a = Batch::from_fn(2, 3, 2, |b, i, j| (100 * b + 10 * i + j) as f32).unwrap();
+        let wide = Batch::from_fn(1, 2, 3, |_, i, j| (1000 + 10 * i + j) as f32).unwrap();
+        let entry = [7.0f32];
+        let views = [
+            a.view().matrices(1..2).unwrap(),
+            wide.view().transpose(),
+            a.view().matrices(2..2).unwrap(),
+            View::new(&entry, 0, [2, 3, 2], [0, 0, 0]).unwrap(),
+            a.view(),
+        ];
+        let all = Batch::concat(&views).unwrap();
+        assert_eq!((all.count(), all.rows(), all.cols()), (6, 3, 2));
+        assert_eq!(all.matrix(0), a.matrix(1));
+        assert_eq!(
+            all.matrix(1),
+            [1000.0, 1001.0, 1002.0, 1010.0, 1011.0, 1012.0]
+        );
+        assert_eq!(all.matrix(2), [7.0; 6]);
+        assert_eq!(all.matrix(3), [7.0; 6]);
+        assert_eq!(all.matrix(4), a.matrix(0));
+        assert_eq!(all.matrix(5), a.matrix(1));
+    }
+
+    #[test]
+    fn concatenation_of_nothing_and_of_empty_matrices() {
+        let none = Batch::<f64>::concat(&[]).unwrap();
+        assert_eq!((none.count(), none.rows(), none.cols()), (0, 0, 0));
+        let empty = Batch::<f64>::zeros(2, 0, 5).unwrap();
+        let all = Batch::concat(&[empty.view(), empty.view()]).unwrap();
+        assert_eq!((all.count(), all.rows(), all.cols()), (4, 0, 5));
+        let most = Batch::<f64>::zeros(usize::MAX, 0, 5).unwrap();
+        let error = Batch::concat(&[most.view(), most.view()]).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)), "{error}");
+    }
+
+    #[test]
+    fn concatenation_takes_one_shape_only() {
+        let (a, b) = (
+            Batch::<f64>::zeros(1, 3, 2).unwrap(),
+            Batch::<f64>::zeros(1, 2, 3).unwrap(),
+        );
+        assert_eq!(
+            Batch::concat(&[a.view(), a.view(), b.view()]).unwrap_err(),
+            Error::argument("view 2 has matrices of 2x3, but view 0 of 3x2")
+        );
+        // A view without matrices has a shape too.
+        let none = b.view().matrices(0..0).unwrap();
+        assert!(Batch::concat(&[none, a.view()]).is_err());
+    }
 }
