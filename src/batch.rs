@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn concatenation_keeps_matrices_in_order_whatever_their_layout() {
         let a = Batch::from_fn(2, 3, 2, |b, i, j| (100 * b + 10 * i + j) as f32).unwrap();
-        let wide = Batch::from_fn(1, 2, 3, |_, i, j| (1000 + 10 * i + j) as f32).unwrap();
+        let wide = Batch::from_fn(2, 2, 3, |b, i, j| (1000 * b + 10 * i + j) as f32).unwrap();
         let entry = [7.0f32];
         let views = [
             a.view().matrices(1..2).unwrap(),
@@ -266,16 +266,17 @@ mod tests {
             a.view(),
         ];
         let all = Batch::concat(&views).unwrap();
-        assert_eq!((all.count(), all.rows(), all.cols()), (6, 3, 2));
+        assert_eq!((all.count(), all.rows(), all.cols()), (7, 3, 2));
         assert_eq!(all.matrix(0), a.matrix(1));
+        assert_eq!(all.matrix(1), [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]);
         assert_eq!(
-            all.matrix(1),
+            all.matrix(2),
             [1000.0, 1001.0, 1002.0, 1010.0, 1011.0, 1012.0]
         );
-        assert_eq!(all.matrix(2), [7.0; 6]);
         assert_eq!(all.matrix(3), [7.0; 6]);
-        assert_eq!(all.matrix(4), a.matrix(0));
-        assert_eq!(all.matrix(5), a.matrix(1));
+        assert_eq!(all.matrix(4), [7.0; 6]);
+        assert_eq!(all.matrix(5), a.matrix(0));
+        assert_eq!(all.matrix(6), a.matrix(1));
     }
 
     #[test]

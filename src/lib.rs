@@ -41,6 +41,18 @@
 //!
 //! `gpu` (default): the GPU engine, through wgpu. `threads` (default): all cores, through rayon.
 //! `cli`: the command `batched-svd`. Without `gpu` everything works on the CPU, with the same API.
+//!
+//! `nalgebra`, `ndarray`, `faer`: matrices of these libraries go in, and results come out as theirs, without
+//! a copy where both agree about the order of entries:
+//!
+//! | feature | in | out |
+//! | --- | --- | --- |
+//! | `nalgebra` | `View::from` of a slice of `SMatrix`, or of one whole matrix | `Batch::as_smatrices`, `Batch::nalgebra` |
+//! | `ndarray` | `View::try_from` of an array of three axes (matrix, row, column) or two | `Batch::ndarray` |
+//! | `faer` | `View::try_from` of a dense `MatRef`; `Batch::try_from` copies any, and slices of `Mat` | `Batch::faer` |
+//!
+//! [`ViewMut`] takes matrices of nalgebra and arrays of ndarray to write results into, and
+//! [`Batch::concat`] makes one batch of many views.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
@@ -50,6 +62,7 @@ mod automatic;
 mod batch;
 mod call;
 mod compositions;
+mod convert;
 mod cpu;
 mod dense;
 mod engine;
