@@ -1006,6 +1006,9 @@ fn kernel<T: Real>(engine: &Engine, m: usize, n: usize, expected: &str) -> Outco
     Ok(())
 }
 
+/// How long tests took, which share the cores with others.
+static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
 struct Suite {
     which: Which,
     trials: Vec<Trial>,
@@ -1029,12 +1032,16 @@ impl Suite {
             Some((_, required)) => (!required, *required),
             None => (false, false),
         };
+        let label = name.clone();
         let trial = Trial::test(name, move || {
             if required {
                 return Err(Failed::from("required by BATCHED_SVD_REQUIRE_GPU"));
             }
             let engine = which.engine().map_err(|e| Failed::from(e.to_string()))?;
-            check(engine).map_err(Failed::from)
+            let start = Instant::now();
+            let outcome = check(engine).map_err(Failed::from);
+            TIMES.lock().unwrap().push((start.elapsed(), label));
+            outcome
         });
         self.trials.push(trial.with_ignored_flag(ignored));
     }
@@ -1190,5 +1197,11 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Every test uses all cores already, and a GPU takes one call at a time.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    libtest_mimic::run(&arguments, trials()).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials());
+    let mut times = TIMES.lock().unwrap();
+    times.sort_by(|x, y| y.cmp(x));
+    for (time, name) in times.iter().take(12).filter(|t| t.0.as_secs() > 5) {
+        println!("{:7.1} s  {name}", time.as_secs_f64());
+    }
+    conclusion.exit();
 }
