@@ -2,8 +2,9 @@
 
 use crate::batch::Batch;
 use crate::dense::householder::orthonormalise;
-use crate::dense::product::multiply;
+use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
+use crate::dense::widest;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::parallel;
@@ -167,10 +168,12 @@ fn turn<T: Real>(
                 ..
             } = work;
             product.resize(rows * k, 0.0);
-            multiply(a, rows, start, product, partial);
-            for (to, &entry) in turned.iter_mut().zip(&*product) {
-                *to = T::of(entry);
-            }
+            widest(|| {
+                multiply(a, rows, start, product, partial);
+                for (to, &entry) in turned.iter_mut().zip(&*product) {
+                    *to = T::of(entry);
+                }
+            });
         },
     );
 }
@@ -218,26 +221,26 @@ impl Work {
     fn settle(&mut self, k: usize, unit: f64, w: &mut [f64]) {
         self.gram.resize(k * k, 0.0);
         self.product.resize(k * k, 0.0);
+        let Work {
+            gram,
+            product,
+            partial,
+            ..
+        } = self;
         loop {
-            let mut most = 0.0f64;
-            for j in 0..k {
-                for i in 0..=j {
-                    let own = if i == j { 1.0 } else { 0.0 };
-                    let missing = dot(&w[i * k..][..k], &w[j * k..][..k]) - own;
-                    self.gram[j * k + i] = missing;
-                    self.gram[i * k + j] = missing;
-                    most = most.max(missing.abs());
-                }
-            }
+            widest(|| missing(w, k, gram));
+            let most = gram.iter().fold(0.0f64, |most, x| most.max(x.abs()));
             // No norm of W'W - I is larger.
             let most = k as f64 * most;
             if most > NEARLY {
                 return orthonormalise(w, k);
             }
-            multiply(w, k, &self.gram, &mut self.product, &mut self.partial);
-            for (entry, change) in w.iter_mut().zip(&self.product) {
-                *entry -= 0.5 * change;
-            }
+            widest(|| {
+                multiply(w, k, gram, product, partial);
+                for (entry, change) in w.iter_mut().zip(&*product) {
+                    *entry -= 0.5 * change;
+                }
+            });
             if most.powi(2) < 0.5 * unit {
                 return;
             }
@@ -277,10 +280,12 @@ fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T
             v.clear();
             v.extend(inner.matrix(index).iter().map(|entry| entry.f64()));
             product.resize(k * k, 0.0);
-            multiply(starts.matrix(index), k, v, product, partial);
-            for (to, &entry) in to.iter_mut().zip(&*product) {
-                *to = T::of(entry);
-            }
+            widest(|| {
+                multiply(starts.matrix(index), k, v, product, partial);
+                for (to, &entry) in to.iter_mut().zip(&*product) {
+                    *to = T::of(entry);
+                }
+            });
         },
     );
 }

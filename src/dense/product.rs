@@ -5,6 +5,7 @@ use crate::scalar::Real;
 /// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `partial` is scratch.
 ///
 /// Sums over blocks of terms, so that errors grow with the root of their number.
+#[inline(always)]
 pub(crate) fn multiply<T: Real>(
     left: &[T],
     rows: usize,
@@ -36,9 +37,50 @@ pub(crate) fn multiply<T: Real>(
     }
 }
 
+/// W' W - I of the n x n matrix `w`.
+#[inline(always)]
+pub(crate) fn missing(w: &[f64], n: usize, to: &mut [f64]) {
+    for j in 0..n {
+        let right = &w[j * n..][..n];
+        for i in 0..=j {
+            let left = &w[i * n..][..n];
+            let mut sums = [0.0; 8];
+            let (ls, l_rest) = left.as_chunks::<8>();
+            let (rs, r_rest) = right.as_chunks::<8>();
+            for (l, r) in ls.iter().zip(rs) {
+                for lane in 0..8 {
+                    sums[lane] += l[lane] * r[lane];
+                }
+            }
+            for (sum, (l, r)) in sums.iter_mut().zip(l_rest.iter().zip(r_rest)) {
+                *sum += l * r;
+            }
+            let [a, b, c, d, e, f, g, h] = sums;
+            let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
+            let entry = if i == j { sum - 1.0 } else { sum };
+            to[j * n + i] = entry;
+            to[i * n + j] = entry;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_of_an_orthonormal_matrix() {
+        for n in [0, 1, 3, 8, 13, 20] {
+            let w: Vec<f64> = (0..n * n).map(|at| (at % 7) as f64 - 3.0).collect();
+            let mut found = vec![f64::NAN; n * n];
+            missing(&w, n, &mut found);
+            for (at, found) in found.into_iter().enumerate() {
+                let (i, j) = (at % n, at / n);
+                let dot: f64 = (0..n).map(|r| w[i * n + r] * w[j * n + r]).sum();
+                assert_eq!(found, dot - f64::from(u8::from(i == j)));
+            }
+        }
+    }
 
     #[test]
     fn products_are_those_of_the_definition() {
