@@ -136,16 +136,23 @@ pub(crate) fn tol<T: Real>(a: &View<'_, T>) -> f64 {
     verify::tolerance(T::DTYPE, a.rows(), a.cols())
 }
 
-/// tol, and what the rounding of subnormal results may add, relative to |A|.
+/// What the rounding of subnormal results may add, relative to |A|: two of the smallest numbers, for every entry of
+/// a row or a column.
+fn subnormal<T: Real>(a: &View<'_, T>, norm: f64) -> f64 {
+    let smallest = match T::DTYPE {
+        Dtype::F32 => 2f64.powi(-149),
+        _ => f64::from_bits(1),
+    };
+    if norm > 0.0 {
+        2.0 * a.rows().max(a.cols()) as f64 * (smallest / norm)
+    } else {
+        0.0
+    }
+}
+
+/// tol times a factor.
 pub(crate) fn reconstruction<T: Real>(a: View<'_, T>, factor: f64) -> Result<Vec<f64>, Error> {
-    // Half a step of the smallest numbers, of every entry of a row or a column.
-    let step = a.rows().max(a.cols()) as f64
-        * match T::DTYPE {
-            Dtype::F32 => 2f64.powi(-150),
-            _ => f64::from_bits(1),
-        };
-    let tol = factor * tol(&a);
-    let bound = |norm| if norm > 0.0 { tol + step / norm } else { tol };
+    let bound = |norm| factor * tol(&a) + subnormal(&a, norm);
     Ok(norms(a)?.into_iter().map(bound).collect())
 }
 
@@ -216,7 +223,7 @@ pub(crate) fn cut<T: Real>(
             .iter()
             .map(|s| (s.f64() / norm).powi(2));
         // These are off by tol each, themselves.
-        let off = tol * ((k - rank) as f64).sqrt();
+        let off = tol * ((k - rank) as f64).sqrt() + subnormal(&a, norm);
         if norm > 0.0 {
             squares.sum::<f64>().sqrt() + off
         } else {
@@ -248,7 +255,11 @@ pub(crate) fn normal_equations<T: Real>(
         let condition = first / last;
         let (ax, b) = (a[at] * x[at] / size, b[at] / size);
         let off = 8.0 * tol * (condition * ax + (condition * left[at] + 1.0) * b * a[at] / last);
-        cut[at] * b + (first / a[at]).powi(2) * off
+        match cut[at] * b + (first / a[at]).powi(2) * off {
+            // Something is beyond f64, and nothing can be said.
+            bound if bound.is_nan() => f64::INFINITY,
+            bound => bound,
+        }
     };
     Ok((0..a.len()).map(bound).collect())
 }

@@ -354,7 +354,12 @@ fn compute<T: Entry, const N: usize>(
                 .map(|(b, status)| format!("{} ({status})", name_of(&shapes, zipped, *b)))
                 .collect();
             let more = if failures.len() > 8 { ", ..." } else { "" };
-            let text = format!("{} failed: {}{more}", failures.len(), shown.join(", "));
+            let s = if failures.len() == 1 {
+                "matrix"
+            } else {
+                "matrices"
+            };
+            let text = format!("{} {s} failed: {}{more}", failures.len(), shown.join(", "));
             Failure::file(task.inputs()[0], text).at_run()
         }
         Error::Argument(_) | Error::Unsupported(_) if zipped => {
