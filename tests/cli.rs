@@ -1014,6 +1014,15 @@ fn an_npz_fills_folders_with_npz() {
             }
         }
     }
+    // Of one shape, but every array has the factors of its own rank.
+    let both = scratch.text("both.npz");
+    let (eye, ones) = ([1.0f64, 0.0, 0.0, 1.0], [1.0f64; 4]);
+    let arrays: [(&str, &[u64], &[f64]); 2] = [("eye", &[2, 2], &eye), ("ones", &[2, 2], &ones)];
+    npz(&both, zip::CompressionMethod::Stored, &arrays);
+    success(&["low-rank", &both, "-o", &dir, "--factors"]);
+    let left = read_npz::<f64>(scratch.path("d").join("left.npz"));
+    assert_eq!([&left[0].1, &left[1].1], [&[2, 2], &[2, 1]]);
+    assert_eq!([left[0].2.len(), left[1].2.len()], [4, 2]);
     let dimensions = read_npz::<u64>(scratch.path("d").join("dimensions.npz"));
     assert_eq!(dimensions[3], ("also wide".into(), vec![3], vec![3; 3]));
     assert!(!scratch.path("d").join("u.npy").exists());
@@ -1342,6 +1351,13 @@ fn hostile_npz_files_get_one_clear_line() {
     bytes.extend(vec![0; 1 << 22]);
     zipped(&file, &[("a.npy", &bytes)]);
     refuse("bytes after its last entry");
+    let whole = std::fs::read(&file).unwrap();
+    let entry = whole.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap();
+    let said = (bytes.len() - (1 << 22) + 64) as u32;
+    bytes = whole;
+    bytes[entry + 24..entry + 28].copy_from_slice(&said.to_le_bytes());
+    std::fs::write(&file, bytes).unwrap();
+    refuse("array a: File is larger than its declared");
 }
 
 #[test]
@@ -1382,6 +1398,12 @@ fn every_command_is_as_good_as_promised() {
             judged == 0,
             "{text}"
         );
+        if args.contains(&"--damping") {
+            assert!(
+                text.contains("nothing is promised of damped results"),
+                "{text}"
+            );
+        }
         if judged > 0 {
             assert!(
                 text.contains("8 of 8, none above what is promised"),
@@ -1485,8 +1507,9 @@ fn results_from_anywhere_are_verified() {
         lines.len() == 1 && lines[0].contains("a.npy: matrix 1: |"),
         "{lines:?}"
     );
-    inverses[0] = f64::NAN;
+    inverses[7] = f64::NAN;
     put(&x, &[2, 2, 2], &inverses);
+    assert!(stdout(&run(&args)).contains("|AXA-A| / |A|     NaN at most"));
     put(
         &s,
         &[2, 2, 2],
@@ -1528,6 +1551,20 @@ fn results_from_anywhere_are_verified() {
     );
     refused(&["verify", &a, "--factors", &dir], 2, "s.npy");
     refused(&["verify", &a, "--factors", &s], 2, "s.npy");
+    let other = ["verify", &text("a1.npy"), "--factors", &dir];
+    refused(
+        &other,
+        2,
+        "s.npy: has shape [2, 2, 3], but [4] was expected",
+    );
+    // Less than the default cutoff keeps.
+    success(&["pinv", &text("a0.npy"), "-o", &x, "--rank", "1"]);
+    let output = run(&["verify", &text("a0.npy"), "--inverse", &x]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        complaints(&output)[0].contains(": |AXA-A| / |A| is "),
+        "{output:?}"
+    );
 
     // Arrays by their keys.
     let (a, x) = (text("a.npz"), text("x.npz"));
