@@ -9,8 +9,28 @@ use crate::dense::householder::factor;
 use crate::dense::sums::dot;
 use crate::error::{Error, allocate, product};
 use crate::host::parallel;
-use crate::scalar::Real;
+use crate::scalar::{Dtype, Real};
 use crate::view::View;
+
+/// The tol of every promise: u max(32, 8 sqrt(k)) for m x n matrices, with k = min(m, n) and the
+/// [unit roundoff](Dtype::unit_roundoff) u of their type.
+///
+/// ```
+/// use batched_svd::{Batch, Dtype, Engine, Options, Vectors, verify};
+///
+/// assert_eq!(verify::tolerance(Dtype::F32, 8, 6), 32.0 * 2f64.powi(-24));
+/// assert_eq!(verify::tolerance(Dtype::F64, 64, 900), 64.0 * 2f64.powi(-53));
+///
+/// let a = Batch::from_fn(10, 8, 6, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
+/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+/// let losses = verify::orthogonality(&svd.u.unwrap())?;
+/// assert!(losses.iter().all(|loss| *loss <= verify::tolerance(Dtype::F32, 8, 6)));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn tolerance(dtype: Dtype, rows: usize, cols: usize) -> f64 {
+    let k = rows.min(cols) as f64;
+    dtype.unit_roundoff() * (8.0 * k.sqrt()).max(32.0)
+}
 
 /// A matrix in f64, column-major, with its rows and columns.
 struct Dense {
@@ -322,6 +342,47 @@ pub fn idempotence<'a, T: Real>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, E
     let residuals = each(count, [n, n], |index| {
         let p = Dense::of(&p, index, 0);
         [p.times(&p).distance(&p)]
+    })?;
+    Ok(residuals.into_iter().map(|[r]| r).collect())
+}
+
+/// |C C - C|_F of every matrix of data A, m x n, and what whitens it, W, n x n: C is the covariance of A W, with
+/// m - 1 in the denominator (one at least). Zero where A W is white, or where what does not vary is left out of
+/// it: C is a projector then.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, verify};
+///
+/// let a = Batch::from_fn(10, 9, 3, |b, i, j| ((b + i * i + 3 * j) as f64).sin())?;
+/// let white = Engine::cpu().whitening(&a, &Options::default())?;
+/// assert!(verify::whiteness(&a, &white.transform)?.iter().all(|r| *r < 1e-12));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn whiteness<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    transform: impl Into<View<'a, T>>,
+) -> Result<Vec<f64>, Error> {
+    let (a, w) = (a.into(), transform.into());
+    let [count, m, n] = shape(&a);
+    expect("the transform", shape(&w), [count, n, n])?;
+    let freedom = (m.saturating_sub(1).max(1) as f64).sqrt();
+    let residuals = each(count, [m.max(n), n], |index| {
+        // W scales inversely to A.
+        let power = -exponent(&a, index);
+        let mut a = Dense::of(&a, index, power);
+        for column in a.data.chunks_exact_mut(m.max(1)) {
+            let mean = column.iter().sum::<f64>() / m as f64;
+            column.iter_mut().for_each(|x| *x -= mean);
+            // Corrected by what that rounds.
+            let rest = column.iter().sum::<f64>() / m as f64;
+            column.iter_mut().for_each(|x| *x = (*x - rest) / freedom);
+        }
+        let white = a.times(&Dense::of(&w, index, -power));
+        let covariance = white.transpose().times(&white);
+        [covariance.times(&covariance).distance(&covariance)]
     })?;
     Ok(residuals.into_iter().map(|[r]| r).collect())
 }

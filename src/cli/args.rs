@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Pca(PcaArgs),
     /// Symmetric whitening of a stack of data: a sample a row, a feature a column.
     Whiten(WhitenArgs),
+    /// Residuals of pseudoinverses or factors that are there, from anywhere, beside what this program promises.
+    Verify(VerifyArgs),
     /// What this machine could compute on.
     Devices,
     /// How fast it is here, beside other libraries and the machine's limits.
@@ -67,6 +69,11 @@ pub(crate) struct EngineArgs {
     /// representable result.
     #[arg(long, global = true)]
     pub strict: bool,
+    /// Judge the residuals of every converged matrix by what the library promises at its default tolerance, and
+    /// fail if one is above. The condition number in the bound of a pseudoinverse is taken as |A| |X|. Damped
+    /// results and approximations of low rank have no bound.
+    #[arg(long, global = true)]
+    pub verify: bool,
     /// Print one JSON object instead of text.
     #[arg(long, global = true)]
     pub json: bool,
@@ -81,10 +88,10 @@ pub(crate) enum BackendArg {
 
 #[derive(ClapArgs)]
 pub(crate) struct PinvArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the pseudoinverses go, of shape (..., n, m).
+    /// Where the pseudoinverses go, of shape (..., n, m): a .npz file if the input is one.
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -93,22 +100,29 @@ pub(crate) struct PinvArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct LstsqArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "A.npy")]
     pub input: PathBuf,
-    /// The right-hand sides, in the same type: (..., m), one a matrix, or (..., m, p).
+    /// The right-hand sides, in the same type: (..., m), one a matrix, or (..., m, p); of a .npz file by the same
+    /// keys.
     #[arg(value_name = "B.npy")]
     pub sides: PathBuf,
     /// Where the solutions go, of shape (..., n) or (..., n, p).
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
+    /// Where the singular values of the matrices go, of shape (..., k), k = min(m, n).
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+    /// Where |b - A x| of every right-hand side goes, of shape (...) or (..., p), in f64.
+    #[arg(long, value_name = "FILE")]
+    pub residuals: Option<PathBuf>,
     #[command(flatten)]
     pub filter: FilterArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct MeasuresArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for rank.npy, condition.npy, kept_condition.npy (of what counts), spectral.npy,
@@ -121,19 +135,23 @@ pub(crate) struct MeasuresArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct LowRankArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the approximations go, of the same shape.
+    /// Where the approximations go, of the same shape; with --factors, the folder for left.npy (..., m, r) and
+    /// right.npy (..., n, r), made if need be.
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
+    /// Write the factors of the approximations, left right', in place of their product; r is the largest rank.
+    #[arg(long)]
+    pub factors: bool,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct ProjectorArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// Where the projectors go, of shape (..., m, m) for column spaces and left null spaces, else
@@ -149,7 +167,7 @@ pub(crate) struct ProjectorArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct BasisArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for vectors.npy (as columns, zeros after the last) and dimensions.npy; made if need
@@ -165,7 +183,7 @@ pub(crate) struct BasisArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct PolarArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for q.npy (..., m, n) and h.npy (..., n, n); made if need be.
@@ -178,7 +196,7 @@ pub(crate) struct PolarArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct PcaArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64: m samples of n features.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k) and
@@ -191,7 +209,7 @@ pub(crate) struct PcaArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct WhitenArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64: m samples of n features.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for mean.npy (..., n) and transform.npy (..., n, n): (A - mean) W is white; made if need
@@ -200,6 +218,24 @@ pub(crate) struct WhitenArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub filter: FilterArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct VerifyArgs {
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    #[arg(value_name = "A.npy")]
+    pub input: PathBuf,
+    /// Pseudoinverses, of shape (..., n, m): the four Moore-Penrose conditions.
+    #[arg(
+        long,
+        value_name = "X.npy",
+        conflicts_with = "factors",
+        required_unless_present = "factors"
+    )]
+    pub inverse: Option<PathBuf>,
+    /// A folder with u.npy, s.npy and vt.npy, thin or full: reconstruction and orthogonality.
+    #[arg(long, value_name = "DIR")]
+    pub factors: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -253,7 +289,7 @@ pub(crate) struct CutoffArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct SvdArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64.
+    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; made if need be.

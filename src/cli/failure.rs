@@ -10,13 +10,19 @@ use batched_svd::Error;
 pub(crate) enum Failure {
     /// A file that cannot be used, or an argument that does not fit: exit code 2.
     Usage(String),
-    /// Strict mode, or a device: exit code 1.
+    /// Strict mode, a device, or residuals above what is promised: exit code 1.
     Run(String),
 }
 
 impl Failure {
     pub fn file(path: &Path, what: impl fmt::Display) -> Self {
         Failure::Usage(format!("{}: {what}", path.display()))
+    }
+
+    /// The same, with exit code 1.
+    pub fn at_run(self) -> Self {
+        let (Failure::Usage(text) | Failure::Run(text)) = self;
+        Failure::Run(text)
     }
 
     pub fn exit_code(&self) -> ExitCode {

@@ -3,12 +3,15 @@
 mod args;
 #[cfg(feature = "bench")]
 mod bench;
+mod commands;
 mod compositions;
 mod devices;
 mod failure;
+mod judge;
 mod npy;
 mod run;
 mod summary;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -22,16 +25,17 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("batched-svd: {error}");
     }
     let result = match &args.command {
-        Command::Pinv(pinv) => run::on_stack(&args.engine, pinv),
-        Command::Lstsq(lstsq) => run::lstsq(&args.engine, lstsq),
-        Command::Svd(svd) => run::on_stack(&args.engine, svd),
-        Command::Measures(measures) => run::on_stack(&args.engine, measures),
-        Command::LowRank(low_rank) => run::on_stack(&args.engine, low_rank),
-        Command::Projector(projector) => run::on_stack(&args.engine, projector),
-        Command::Basis(basis) => run::on_stack(&args.engine, basis),
-        Command::Polar(polar) => run::on_stack(&args.engine, polar),
-        Command::Pca(pca) => run::on_stack(&args.engine, pca),
-        Command::Whiten(whiten) => run::on_stack(&args.engine, whiten),
+        Command::Pinv(pinv) => run::run(&args.engine, pinv),
+        Command::Lstsq(lstsq) => run::run(&args.engine, lstsq),
+        Command::Svd(svd) => run::run(&args.engine, svd),
+        Command::Measures(measures) => run::run(&args.engine, measures),
+        Command::LowRank(low_rank) => run::run(&args.engine, low_rank),
+        Command::Projector(projector) => run::run(&args.engine, projector),
+        Command::Basis(basis) => run::run(&args.engine, basis),
+        Command::Polar(polar) => run::run(&args.engine, polar),
+        Command::Pca(pca) => run::run(&args.engine, pca),
+        Command::Whiten(whiten) => run::run(&args.engine, whiten),
+        Command::Verify(verify) => verify::run(&args.engine, verify),
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),

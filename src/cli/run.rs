@@ -1,305 +1,430 @@
-//! `batched-svd pinv`, `lstsq`, `svd` and `measures`
+//! What all commands on files of matrices have in common: files in, files out, a summary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use batched_svd::{Engine, Error, Options, Real, Report, Vectors, View, ViewMut, verify};
+use batched_svd::{
+    Batch, Batched, Dtype, Engine, Error, Options, Outcome, Progress, Report, View, ragged,
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use npyz::{AutoSerialize, Deserialize, Serialize};
 
-use crate::cli::args::{EngineArgs, LstsqArgs, MeasuresArgs, PinvArgs, SvdArgs};
+use crate::cli::args::EngineArgs;
 use crate::cli::failure::Failure;
-use crate::cli::npy::{self, AnyStack, Stack};
-use crate::cli::summary::{Residuals, Summary};
+use crate::cli::judge::{Residual, joined};
+use crate::cli::npy::{self, Data, Entry, Form, Shape, Stack};
+use crate::cli::summary::{Run, Summary, name_of};
 
-/// An entry that is both computed with and filed.
-pub(crate) trait Entry: Real<Real = Self> + AutoSerialize + Serialize + Deserialize {}
-impl<T: Real<Real = T> + AutoSerialize + Serialize + Deserialize> Entry for T {}
+/// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
+/// summary are the driver's.
+pub(crate) trait Task<const N: usize> {
+    fn op(&self) -> &'static str;
 
-/// A command that takes one file of matrices, of either type.
-pub(crate) trait OnStack {
-    fn input(&self) -> &Path;
+    /// The first file has the matrices; the others have what belongs to them.
+    fn inputs(&self) -> [&Path; N];
 
-    /// What can be seen to fail before anything is read.
-    fn check(&self) -> Result<(), Failure> {
-        Ok(())
+    fn output(&self) -> &Path;
+
+    /// Whether the output is a folder, to be made if need be.
+    fn in_folder(&self) -> bool {
+        true
     }
 
-    fn run<T: Entry>(
+    /// Files to be written besides.
+    fn others(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
+    /// Files of an earlier run, in the folder, that would not belong to what this one writes.
+    fn leftovers(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// The command's own options, and the engine's.
+    fn options(&self, options: Options) -> Options {
+        options
+    }
+
+    /// Why nothing is promised of the residuals, if so.
+    fn unjudged(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn compute<T: Entry>(
         &self,
-        engine: &Engine,
-        args: &EngineArgs,
-        stack: &Stack<T>,
-    ) -> Result<(), Failure>;
+        call: &mut Call<'_>,
+        inputs: [View<'_, T>; N],
+    ) -> Result<Computed, Error>;
 }
 
-pub(crate) fn on_stack(args: &EngineArgs, command: &impl OnStack) -> Result<(), Failure> {
-    command.check()?;
-    match npy::read(command.input())? {
-        AnyStack::F32(stack) => command.run(&args.engine()?, args, &stack),
-        AnyStack::F64(stack) => command.run(&args.engine()?, args, &stack),
-    }
+/// What a command computes with.
+pub(crate) struct Call<'a> {
+    engine: &'a Engine,
+    options: &'a Options,
+    /// Whether to say what is promised of residuals.
+    pub verify: bool,
+    seconds: &'a mut Duration,
 }
 
 /// Matrices of the untimed first call, which compiles what the timed one uses.
 const WARM_UP: usize = 16;
 
-impl OnStack for PinvArgs {
-    fn input(&self) -> &Path {
-        &self.input
-    }
-
-    fn check(&self) -> Result<(), Failure> {
-        npy::check_folder(&self.output)
-    }
-
-    fn run<T: Entry>(
-        &self,
-        engine: &Engine,
-        args: &EngineArgs,
-        stack: &Stack<T>,
-    ) -> Result<(), Failure> {
-        let (count, m, n) = (stack.count, stack.rows, stack.cols);
-        let options = self.filter.add_to(args.options());
-        let a = View::row_major(&stack.data, count, m, n)?;
-        let mut inverse = zeros::<T>(&[count, n, m])?;
-        let (report, seconds) = timed(count, &options, |options, count| {
-            let a = a.matrices(0..count)?;
-            let place = ViewMut::row_major(&mut inverse[..entries(&[count, n, m])], count, n, m)?;
-            engine.pinv_into(a, place, options)
-        })?;
-        npy::write(&self.output, &shape(stack, &[n, m]), &inverse)?;
-        let x = View::row_major(&inverse, count, n, m)?;
-        let residuals = match self.filter.damping {
-            // Those of a pseudoinverse are not for it.
-            Some(_) => Residuals::None,
-            None => Residuals::MoorePenrose(columns(&report, &verify::moore_penrose(a, x)?)),
-        };
-        let summary = Summary::new("pinv", stack, &report, seconds, engine, residuals);
-        summary.print(args.json, &self.input, &self.output)
-    }
-}
-
-pub(crate) fn lstsq(args: &EngineArgs, lstsq: &LstsqArgs) -> Result<(), Failure> {
-    npy::check_folder(&lstsq.output)?;
-    match npy::read(&lstsq.input)? {
-        AnyStack::F32(stack) => match npy::read_sides(&lstsq.sides, &stack.leading)? {
-            AnyStack::F32(sides) => lstsq_of(&args.engine()?, args, lstsq, &stack, &sides),
-            AnyStack::F64(_) => Err(types_differ(lstsq, "f64", "f32")),
-        },
-        AnyStack::F64(stack) => match npy::read_sides(&lstsq.sides, &stack.leading)? {
-            AnyStack::F64(sides) => lstsq_of(&args.engine()?, args, lstsq, &stack, &sides),
-            AnyStack::F32(_) => Err(types_differ(lstsq, "f32", "f64")),
-        },
-    }
-}
-
-fn types_differ(lstsq: &LstsqArgs, sides: &str, matrices: &str) -> Failure {
-    let text = format!("holds {sides}, but the matrices are {matrices}");
-    Failure::file(&lstsq.sides, text)
-}
-
-fn lstsq_of<T: Entry>(
-    engine: &Engine,
-    args: &EngineArgs,
-    lstsq: &LstsqArgs,
-    stack: &Stack<T>,
-    sides: &Stack<T>,
-) -> Result<(), Failure> {
-    let (count, m, n, p) = (stack.count, stack.rows, stack.cols, sides.cols);
-    if sides.rows != m {
-        let rows = sides.rows;
-        let text = format!("has right-hand sides of {rows} rows, but the matrices have {m}");
-        return Err(Failure::file(&lstsq.sides, text));
-    }
-    let options = lstsq.filter.add_to(args.options());
-    let a = View::row_major(&stack.data, count, m, n)?;
-    let b = View::row_major(&sides.data, count, m, p)?;
-    let mut solution = zeros::<T>(&[count, n, p])?;
-    let (report, seconds) = timed(count, &options, |options, count| {
-        let (a, b) = (a.matrices(0..count)?, b.matrices(0..count)?);
-        let place = ViewMut::row_major(&mut solution[..entries(&[count, n, p])], count, n, p)?;
-        engine.lstsq_into(a, b, place, options)
-    })?;
-    let own = [n, p];
-    let own = if sides.vectors { &own[..1] } else { &own };
-    npy::write(&lstsq.output, &shape(stack, own), &solution)?;
-    let x = View::row_major(&solution, count, n, p)?;
-    let [left, normal] = columns(&report, &verify::least_squares(a, x, b)?);
-    let residuals = Residuals::LeastSquares {
-        left,
-        normal: lstsq.filter.damping.is_none().then_some(normal),
-    };
-    let summary = Summary::new("lstsq", stack, &report, seconds, engine, residuals);
-    summary.print(args.json, &lstsq.input, &lstsq.output)
-}
-
-impl OnStack for SvdArgs {
-    fn input(&self) -> &Path {
-        &self.input
-    }
-
-    fn run<T: Entry>(
-        &self,
-        engine: &Engine,
-        args: &EngineArgs,
-        stack: &Stack<T>,
-    ) -> Result<(), Failure> {
-        let (count, m, n) = (stack.count, stack.rows, stack.cols);
-        let k = m.min(n);
-        let vectors = Vectors::from(self.vectors);
-        let (u_cols, v_cols) = match vectors {
-            Vectors::Full => (m, n),
-            _ => (k, k),
-        };
-        let wanted = vectors != Vectors::None;
-        let a = View::row_major(&stack.data, count, m, n)?;
-        let mut u = zeros::<T>(&[count, m, if wanted { u_cols } else { 0 }])?;
-        let mut s = zeros::<T>(&[count, k])?;
-        let mut vt = zeros::<T>(&[count, if wanted { v_cols } else { 0 }, n])?;
-        std::fs::create_dir_all(&self.output).map_err(|e| Failure::file(&self.output, e))?;
-        let (report, seconds) = timed(count, &args.options(), |options, count| {
-            let a = a.matrices(0..count)?;
-            let sigma = ViewMut::col_major(&mut s[..entries(&[count, k])], count, k, 1)?;
-            let (mut u_place, mut v_place) = (None, None);
-            if wanted {
-                let (u, vt) = (
-                    &mut u[..entries(&[count, m, u_cols])],
-                    &mut vt[..entries(&[count, v_cols, n])],
-                );
-                u_place = Some(ViewMut::row_major(u, count, m, u_cols)?);
-                v_place = Some(ViewMut::row_major(vt, count, v_cols, n)?.transpose());
-            }
-            engine.svd_into(a, u_place, sigma, v_place, options)
-        })?;
-        let file = |name: &str| self.output.join(name);
-        npy::write(&file("s.npy"), &shape(stack, &[k]), &s)?;
-        let sigma = View::col_major(&s, count, k, 1)?;
-        let residuals = if wanted {
-            npy::write(&file("u.npy"), &shape(stack, &[m, u_cols]), &u)?;
-            npy::write(&file("vt.npy"), &shape(stack, &[v_cols, n]), &vt)?;
-            let u = View::row_major(&u, count, m, u_cols)?;
-            let v = View::row_major(&vt, count, v_cols, n)?.transpose();
-            let reconstruction = verify::reconstruction(a, u, sigma, v)?;
-            let orthogonality: Vec<_> = verify::orthogonality(u)?
-                .into_iter()
-                .zip(verify::orthogonality(v)?)
-                .map(|(u, v)| [if v > u || v.is_nan() { v } else { u }])
-                .collect();
-            let [reconstruction] = columns(&report, &single(reconstruction));
-            let [orthogonality] = columns(&report, &orthogonality);
-            Residuals::Factors {
-                reconstruction,
-                orthogonality,
-            }
-        } else {
-            // Vectors of an earlier run would not belong to these values.
-            for name in ["u.npy", "vt.npy"] {
-                let _ = std::fs::remove_file(file(name));
-            }
-            let [norm] = columns(&report, &single(verify::norms(a, sigma)?));
-            Residuals::Values { norm }
-        };
-        let status: Vec<u8> = report.outcomes.iter().map(|o| o.status.code()).collect();
-        let sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
-        npy::write(&file("status.npy"), &stack.leading, &status)?;
-        npy::write(&file("sweeps.npy"), &stack.leading, &sweeps)?;
-        let summary = Summary::new("svd", stack, &report, seconds, engine, residuals);
-        summary.print(args.json, &self.input, &self.output)
-    }
-}
-
-impl OnStack for MeasuresArgs {
-    fn input(&self) -> &Path {
-        &self.input
-    }
-
-    fn run<T: Entry>(
-        &self,
-        engine: &Engine,
-        args: &EngineArgs,
-        stack: &Stack<T>,
-    ) -> Result<(), Failure> {
-        let (count, m, n) = (stack.count, stack.rows, stack.cols);
-        let options = self.cutoff.add_to(args.options());
-        let a = View::row_major(&stack.data, count, m, n)?;
-        std::fs::create_dir_all(&self.output).map_err(|e| Failure::file(&self.output, e))?;
-        let (svd, seconds) = timed(count, &options, |options, count| {
-            engine.svd(a.matrices(0..count)?, Vectors::None, options)
-        })?;
-        let report = &svd.report;
-        let file = |name: &str| self.output.join(name);
-        for (name, values) in [
-            ("condition.npy", svd.conditions()),
-            ("kept_condition.npy", svd.kept_conditions()),
-            ("spectral.npy", svd.spectral_norms()),
-            ("nuclear.npy", svd.nuclear_norms()),
-            ("frobenius.npy", svd.frobenius_norms()),
-        ] {
-            npy::write(&file(name), &stack.leading, &values)?;
+impl Call<'_> {
+    /// Calls once on a few matrices, to compile and to warm up, then on all, timed.
+    pub fn timed<T: Entry, R, const N: usize>(
+        &mut self,
+        inputs: [View<'_, T>; N],
+        call: impl Fn(&Engine, [View<'_, T>; N], &Options) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut few = inputs;
+        for view in &mut few {
+            *view = view.matrices(0..view.count().min(WARM_UP))?;
         }
-        let ranks: Vec<u32> = report.outcomes.iter().map(|o| o.rank).collect();
-        npy::write(&file("rank.npy"), &stack.leading, &ranks)?;
-        let [norm] = columns(report, &single(verify::norms(a, &svd.sigma)?));
-        let residuals = Residuals::Values { norm };
-        let summary = Summary::new("measures", stack, report, seconds, engine, residuals);
-        summary.print(args.json, &self.input, &self.output)
+        call(self.engine, few, &self.aside())?;
+        let start = Instant::now();
+        let found = call(self.engine, inputs, self.options);
+        *self.seconds += start.elapsed();
+        found
+    }
+
+    /// Calls once, for what is not the command's result.
+    pub fn untimed<R>(
+        &self,
+        call: impl FnOnce(&Engine, &Options) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        call(self.engine, &self.aside())
+    }
+
+    /// The options of calls that nobody watches.
+    fn aside(&self) -> Options {
+        let quiet = self.options.clone().strict(false);
+        quiet.progress(Arc::new(|_, _| ()))
     }
 }
 
-/// Calls once on a few matrices, to compile and to warm up, then on all, timed, with a progress
-/// bar if it takes long and somebody watches.
-pub(super) fn timed<R>(
-    count: usize,
-    options: &Options,
-    mut call: impl FnMut(&Options, usize) -> Result<R, Error>,
-) -> Result<(R, Duration), Error> {
-    call(&options.clone().strict(false), count.min(WARM_UP))?;
+/// What a command computed, as plain data.
+pub(crate) struct Computed {
+    pub outputs: Vec<Output>,
+    pub residuals: Vec<Residual>,
+    pub report: Report,
+}
+
+/// Where an output goes.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// To the output file itself.
+    File,
+    /// To a file of this name in the output folder.
+    In(&'static str),
+    /// To a file besides.
+    Beside(PathBuf),
+}
+
+/// What the last dimension of an output is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    Own,
+    /// The right-hand sides: missing where these are vectors.
+    Sides,
+    /// The largest rank of an array's matrices.
+    Ranks,
+}
+
+/// Entries matrix by matrix, in C order.
+pub(crate) struct Output {
+    place: Place,
+    /// The dimensions that follow those of the stack.
+    own: Vec<usize>,
+    last: Last,
+    data: Data,
+}
+
+impl Output {
+    pub fn new(place: Place, own: &[usize], data: Data) -> Self {
+        Output {
+            place,
+            own: own.to_vec(),
+            last: Last::Own,
+            data,
+        }
+    }
+
+    /// Matrices.
+    pub fn matrices<T: Entry>(place: Place, batch: &Batch<T>) -> Result<Self, Error> {
+        let own = [batch.rows(), batch.cols()];
+        let by_rows = batch.view().transpose().to_batch()?;
+        Ok(Output::new(place, &own, T::data(by_rows.into_vec())))
+    }
+
+    /// A vector a matrix.
+    pub fn vectors<T: Entry>(place: Place, batch: Batch<T>) -> Self {
+        let own = [batch.rows()];
+        Output::new(place, &own, T::data(batch.into_vec()))
+    }
+
+    pub fn last(mut self, last: Last) -> Self {
+        self.last = last;
+        self
+    }
+
+    fn path(&self, output: &Path, zipped: bool) -> PathBuf {
+        match &self.place {
+            Place::File => output.to_path_buf(),
+            Place::In(name) => in_folder(output, name, zipped),
+            Place::Beside(path) => path.clone(),
+        }
+    }
+
+    /// The parts of arrays whose largest ranks are these.
+    fn split(self, counts: &[usize], ranks: &[usize]) -> Result<Vec<Output>, Error> {
+        let size = self.own.iter().product::<usize>();
+        let entries: Vec<usize> = counts.iter().map(|count| count * size).collect();
+        let parts = self.data.split(&entries)?.into_iter().zip(ranks);
+        let part = |(data, &rank): (Data, &usize)| {
+            let mut part = Output {
+                data,
+                own: self.own.clone(),
+                place: self.place.clone(),
+                last: self.last,
+            };
+            if let (Last::Ranks, Some(cols)) = (part.last, part.own.last_mut()) {
+                let rank = rank.min(*cols);
+                part.data = part.data.narrowed(*cols, rank);
+                *cols = rank;
+            }
+            part
+        };
+        Ok(parts.map(part).collect())
+    }
+}
+
+impl Batched for Computed {
+    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+        let reports = self.report.split(counts)?.into_iter();
+        let mut parts: Vec<Computed> = reports
+            .map(|report| Computed {
+                outputs: Vec::new(),
+                residuals: Vec::new(),
+                report,
+            })
+            .collect();
+        let rank = |part: &Computed| part.report.outcomes.iter().map(|o| o.rank).max();
+        let ranks: Vec<usize> = parts
+            .iter()
+            .map(|p| rank(p).unwrap_or(0) as usize)
+            .collect();
+        for output in self.outputs {
+            for (part, output) in parts.iter_mut().zip(output.split(counts, &ranks)?) {
+                part.outputs.push(output);
+            }
+        }
+        for residual in self.residuals {
+            for (part, residual) in parts.iter_mut().zip(residual.split(counts)?) {
+                part.residuals.push(residual);
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// The file of this name in a folder of results.
+pub(crate) fn in_folder(folder: &Path, name: &str, zipped: bool) -> PathBuf {
+    folder.join(format!("{name}.{}", if zipped { "npz" } else { "npy" }))
+}
+
+pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Result<(), Failure> {
+    let own = (!task.in_folder()).then(|| task.output());
+    let files: Vec<&Path> = own.into_iter().chain(task.others()).collect();
+    for (at, file) in files.iter().enumerate() {
+        npy::check_folder(file)?;
+        if files[..at].contains(file) {
+            return Err(Failure::file(file, "is to hold two results"));
+        }
+    }
+    let (dtype, zipped) = npy::look(task.inputs()[0])?;
+    for file in files {
+        if npy::is_npz(file) != zipped {
+            let text = match zipped {
+                true => "results of a .npz file are one too, by their name",
+                false => "results of a .npy file are no .npz file",
+            };
+            return Err(Failure::file(file, text));
+        }
+    }
+    match dtype {
+        Dtype::F32 => run_in::<f32, N>(args, task, zipped),
+        _ => run_in::<f64, N>(args, task, zipped),
+    }
+}
+
+fn run_in<T: Entry, const N: usize>(
+    args: &EngineArgs,
+    task: &impl Task<N>,
+    zipped: bool,
+) -> Result<(), Failure> {
+    let inputs = task.inputs();
+    let mut stacks: Vec<Vec<Stack<T>>> = vec![npy::read(inputs[0])?];
+    for input in &inputs[1..] {
+        let sides = |of: &Shape| Form::Sides(of.leading.clone(), of.rows);
+        let others = npy::read_beside(input, &stacks[0], zipped, sides)?;
+        stacks.push(others);
+    }
+    let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
+    let engine = args.engine()?;
+    if task.in_folder() {
+        let folder = task.output();
+        std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
+    }
+    let (parts, seconds) = compute(args, task, &engine, &stacks, zipped)?;
+    let paths = write(task, &stacks, &parts, zipped)?;
+    if task.in_folder() {
+        for name in task.leftovers() {
+            let _ = std::fs::remove_file(in_folder(task.output(), name, zipped));
+        }
+    }
+    let (reports, residuals): (Vec<Report>, Vec<Vec<Residual>>) =
+        parts.into_iter().map(|p| (p.report, p.residuals)).unzip();
+    let outcomes: Vec<Outcome> = reports.iter().flat_map(|r| &r.outcomes).copied().collect();
+    let run = Run {
+        outcomes: &outcomes,
+        reports: &reports,
+        seconds: seconds.as_secs_f64(),
+        software: engine.is_software(),
+        outputs: match task.in_folder() {
+            true => vec![task.output().to_path_buf()],
+            false => paths,
+        },
+    };
+    let summary = Summary {
+        op: task.op(),
+        input: inputs[0],
+        zipped,
+        dtype: T::DTYPE,
+        shapes,
+        run: Some(run),
+        statuses: outcomes.iter().map(|o| o.status).collect(),
+        residuals: joined(residuals),
+        verify: args.verify,
+        unjudged: task.unjudged(),
+    };
+    summary.tell(args.json)
+}
+
+/// What the command makes of every array, and the seconds that the calls took.
+fn compute<T: Entry, const N: usize>(
+    args: &EngineArgs,
+    task: &impl Task<N>,
+    engine: &Engine,
+    stacks: &[Vec<Stack<T>>],
+    zipped: bool,
+) -> Result<(Vec<Computed>, Duration), Failure> {
+    let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
+    let mut views = Vec::with_capacity(N);
+    for list in stacks {
+        let list: Result<Vec<_>, _> = list.iter().map(Stack::view).collect();
+        views.push(list?);
+    }
+    let views: [&[View<'_, T>]; N] = std::array::from_fn(|at| views[at].as_slice());
+    let count = shapes.iter().map(|shape| shape.count).sum::<usize>();
+    let bar = progress_bar(count);
+    let options = task.options(args.options()).progress(told(&bar));
+    let mut seconds = Duration::ZERO;
+    // The shape that a call failed on.
+    let mut failed = None;
+    let mut call = |inputs: [View<'_, T>; N], options: &Options| {
+        let mut call = Call {
+            engine,
+            options,
+            verify: args.verify,
+            seconds: &mut seconds,
+        };
+        failed = Some([inputs[0].rows(), inputs[0].cols()]);
+        let computed = task.compute(&mut call, inputs)?;
+        failed = None;
+        Ok(computed)
+    };
+    let parts = match zipped {
+        true => ragged(views, &options, call),
+        false => call(views.map(|list| list[0]), &options).map(|computed| vec![computed]),
+    };
+    bar.finish_and_clear();
+    let failure = |error| match error {
+        Error::Strict(failures) if zipped => {
+            let shown: Vec<_> = (failures.iter().take(8))
+                .map(|(b, status)| format!("{} ({status})", name_of(&shapes, zipped, *b)))
+                .collect();
+            let more = if failures.len() > 8 { ", ..." } else { "" };
+            let s = if failures.len() == 1 {
+                "matrix"
+            } else {
+                "matrices"
+            };
+            let text = format!("{} {s} failed: {}{more}", failures.len(), shown.join(", "));
+            Failure::file(task.inputs()[0], text).at_run()
+        }
+        Error::Argument(_) | Error::Unsupported(_) if zipped => {
+            let those = |shape: &&&Shape| failed == Some([shape.rows, shape.cols]);
+            let at_run = matches!(error, Error::Unsupported(_));
+            match shapes.iter().find(those) {
+                Some(shape) if at_run => npy::wrong(task.inputs()[0], &shape.key, error).at_run(),
+                Some(shape) => npy::wrong(task.inputs()[0], &shape.key, error),
+                None => error.into(),
+            }
+        }
+        error => error.into(),
+    };
+    Ok((parts.map_err(failure)?, seconds))
+}
+
+/// A bar for somebody who watches.
+fn progress_bar(count: usize) -> ProgressBar {
     let bar = ProgressBar::new(count as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} matrices, {eta} left") {
         bar.set_style(style);
     }
-    let (watched, start) = (bar.clone(), Instant::now());
-    let options = options.clone().progress(Arc::new(move |done, _| {
+    bar
+}
+
+/// What moves the bar, if it takes long.
+fn told(bar: &ProgressBar) -> Progress {
+    let (bar, start) = (bar.clone(), Instant::now());
+    Arc::new(move |done, _| {
         if start.elapsed() > Duration::from_secs(1) {
-            watched.set_position(done as u64);
+            bar.set_position(done as u64);
         }
-    }));
-    let result = call(&options, count);
-    let seconds = start.elapsed();
-    bar.finish_and_clear();
-    Ok((result?, seconds))
+    })
 }
 
-fn zeros<T: Entry>(shape: &[usize]) -> Result<Vec<T>, Error> {
-    let &[count, ref rest @ ..] = shape else {
-        return Ok(Vec::new());
-    };
-    let rows = rest.first().copied().unwrap_or(1);
-    let cols = rest.get(1).copied().unwrap_or(1);
-    Ok(batched_svd::Batch::zeros(count, rows, cols)?.into_vec())
-}
-
-/// The product of dimensions of something that was allocated, so that it fits unless it is zero.
-fn entries(shape: &[usize]) -> usize {
-    if shape.contains(&0) {
-        return 0;
+/// Writes the outputs, and says where they are.
+fn write<T: Entry, const N: usize>(
+    task: &impl Task<N>,
+    stacks: &[Vec<Stack<T>>],
+    parts: &[Computed],
+    zipped: bool,
+) -> Result<Vec<PathBuf>, Failure> {
+    // Right-hand sides, if there are any, are the last file.
+    let vectors = stacks.last().into_iter().flatten().map(|s| s.shape.vectors);
+    let vectors: Vec<bool> = vectors.collect();
+    let mut paths = Vec::new();
+    for (at, output) in parts.iter().flat_map(|p| p.outputs.iter().enumerate()) {
+        if at < paths.len() {
+            continue; // Another array's, and filed with the first's.
+        }
+        let path = output.path(task.output(), zipped);
+        let arrays = stacks[0].iter().zip(parts).zip(&vectors);
+        let filed: Vec<npy::Filed<'_>> = arrays
+            .map(|((stack, part), &vectors)| {
+                let Output {
+                    own, last, data, ..
+                } = &part.outputs[at];
+                let gone = usize::from(vectors && *last == Last::Sides);
+                let own = own[..own.len() - gone].iter().map(|&n| n as u64);
+                let shape = stack.shape.leading.iter().copied().chain(own).collect();
+                (stack.shape.key.as_str(), shape, data)
+            })
+            .collect();
+        npy::write(&path, &filed, zipped)?;
+        paths.push(path);
     }
-    shape.iter().product()
-}
-
-/// The shape of a result: the input's leading dimensions and its own.
-pub(super) fn shape<T>(stack: &Stack<T>, own: &[usize]) -> Vec<u64> {
-    let own = own.iter().map(|&n| n as u64);
-    stack.leading.iter().copied().chain(own).collect()
-}
-
-pub(super) fn single(values: Vec<f64>) -> Vec<[f64; 1]> {
-    values.into_iter().map(|value| [value]).collect()
-}
-
-/// The worst of each kind of residual over all matrices that have a result.
-pub(super) fn columns<const N: usize>(report: &Report, residuals: &[[f64; N]]) -> [f64; N] {
-    std::array::from_fn(|kind| verify::worst(report, residuals.iter().map(|r| &r[kind..=kind])))
+    Ok(paths)
 }

@@ -1,104 +1,62 @@
 //! What a person, or a program, wants to know of a run.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use batched_svd::{Engine, Real, Report, Status};
+use batched_svd::{Dtype, Outcome, Report, Status};
 use serde_json::json;
 
 use crate::cli::failure::{Failure, say};
-use crate::cli::npy::Stack;
-
-/// The worst residuals of what was computed.
-pub(crate) enum Residuals {
-    None,
-    /// What is left of the right-hand sides; and the normal equations, where they hold.
-    LeastSquares {
-        left: f64,
-        normal: Option<f64>,
-    },
-    /// The four conditions.
-    MoorePenrose([f64; 4]),
-    Factors {
-        reconstruction: f64,
-        orthogonality: f64,
-    },
-    Values {
-        norm: f64,
-    },
-    /// What an approximation leaves, on purpose.
-    Error(f64),
-    Projector(f64),
-    Basis(f64),
-    Polar {
-        reconstruction: f64,
-        orthogonality: f64,
-    },
-}
-
-impl Residuals {
-    /// The worst relative residual, of what should have none.
-    fn worst(&self) -> Option<f64> {
-        match self {
-            Residuals::None | Residuals::Error(_) => None,
-            Residuals::LeastSquares { normal, .. } => *normal,
-            Residuals::Projector(residual) | Residuals::Basis(residual) => Some(*residual),
-            // A NaN must not hide behind a comparison.
-            Residuals::MoorePenrose(four) => {
-                Some(four.iter().fold(
-                    0.0,
-                    |worst, &r| {
-                        if r > worst || r.is_nan() { r } else { worst }
-                    },
-                ))
-            }
-            Residuals::Factors { reconstruction, .. } | Residuals::Polar { reconstruction, .. } => {
-                Some(*reconstruction)
-            }
-            Residuals::Values { norm } => Some(*norm),
-        }
-    }
-}
+use crate::cli::judge::{Kind, Residual, Verdict, judge};
+use crate::cli::npy::Shape;
 
 pub(crate) struct Summary<'a> {
-    op: &'static str,
-    dtype: &'static str,
-    rows: usize,
-    cols: usize,
-    report: &'a Report,
-    seconds: f64,
-    software: bool,
-    residuals: Residuals,
+    pub op: &'static str,
+    pub input: &'a Path,
+    pub zipped: bool,
+    pub dtype: Dtype,
+    /// Of every array in the input.
+    pub shapes: Vec<&'a Shape>,
+    /// Unless results of others are verified.
+    pub run: Option<Run<'a>>,
+    /// Of every matrix, over all arrays.
+    pub statuses: Vec<Status>,
+    pub residuals: Vec<Residual>,
+    /// Whether residuals are judged by what is promised.
+    pub verify: bool,
+    /// Why they are not, where nothing is.
+    pub unjudged: Option<&'static str>,
+}
+
+/// What an engine did, and where its results are.
+pub(crate) struct Run<'a> {
+    pub outcomes: &'a [Outcome],
+    /// Of every array.
+    pub reports: &'a [Report],
+    pub seconds: f64,
+    pub software: bool,
+    pub outputs: Vec<PathBuf>,
 }
 
 /// Ranks shown one by one; a longer list is shown by its ends.
 const MOST_RANKS: usize = 10;
 
-impl<'a> Summary<'a> {
-    pub fn new<T: Real>(
-        op: &'static str,
-        stack: &Stack<T>,
-        report: &'a Report,
-        time: Duration,
-        engine: &Engine,
-        residuals: Residuals,
-    ) -> Self {
-        Summary {
-            op,
-            dtype: T::DTYPE.name(),
-            rows: stack.rows,
-            cols: stack.cols,
-            report,
-            seconds: time.as_secs_f64(),
-            software: engine.is_software(),
-            residuals,
+/// What a matrix, counted over all arrays, is called.
+pub(crate) fn name_of(shapes: &[&Shape], zipped: bool, index: usize) -> String {
+    let mut own = index;
+    for shape in shapes.iter().filter(|_| zipped) {
+        if own < shape.count {
+            return format!("{}[{own}]", shape.key.escape_debug());
         }
+        own -= shape.count;
     }
+    index.to_string()
+}
 
+impl Run<'_> {
     fn ranks(&self) -> BTreeMap<u32, usize> {
         let mut ranks = BTreeMap::new();
-        for outcome in &self.report.outcomes {
+        for outcome in self.outcomes {
             if outcome.status != Status::NonFinite {
                 *ranks.entry(outcome.rank).or_insert(0) += 1;
             }
@@ -106,120 +64,37 @@ impl<'a> Summary<'a> {
         ranks
     }
 
-    pub fn print(&self, json: bool, input: &Path, output: &Path) -> Result<(), Failure> {
-        if json {
-            say(&format!("{}\n", self.json()))
-        } else {
-            say(&self.text(input, output))
-        }
-    }
-
     fn per_second(&self) -> f64 {
-        self.report.outcomes.len() as f64 / self.seconds.max(1e-9)
+        self.outcomes.len() as f64 / self.seconds.max(1e-9)
     }
 
-    fn json(&self) -> serde_json::Value {
-        let report = self.report;
-        let mut object = json!({
-            "op": self.op,
-            "dtype": self.dtype,
-            "rows": self.rows,
-            "cols": self.cols,
-            "count": report.outcomes.len(),
-            "engine": report.backend.to_string(),
-            "device": report.device,
-            "software": self.software,
-            "kernel": report.kernel,
-            "seconds": self.seconds,
-            "matrices_per_s": self.per_second(),
-            "converged": report.count(Status::Converged),
-            "not_converged": report.count(Status::NotConverged),
-            "non_finite": report.count(Status::NonFinite),
-            "not_representable": report.count(Status::NotRepresentable),
-            "max_sweeps": report.max_sweeps(),
-            "ranks": self.ranks().iter().map(|(r, n)| (r.to_string(), json!(n)))
-                .collect::<serde_json::Map<_, _>>(),
-            "max_residual": self.residuals.worst(),
-        });
-        match self.residuals {
-            Residuals::MoorePenrose(four) => object["moore_penrose"] = json!(four),
-            Residuals::Factors { orthogonality, .. } | Residuals::Polar { orthogonality, .. } => {
-                object["max_orthogonality"] = json!(orthogonality);
-            }
-            Residuals::LeastSquares { left, .. } => object["max_left"] = json!(left),
-            Residuals::Error(error) => object["max_error"] = json!(error),
-            Residuals::Values { .. }
-            | Residuals::Projector(_)
-            | Residuals::Basis(_)
-            | Residuals::None => {}
-        }
-        object
-    }
-
-    fn text(&self, input: &Path, output: &Path) -> String {
-        let report = self.report;
-        let count = report.outcomes.len();
-        let (m, n, dtype) = (self.rows, self.cols, self.dtype);
-        let mut lines = vec![
-            (
-                "input",
-                format!("{}: {count} of {m}x{n}, {dtype}", input.display()),
-            ),
-            ("device", self.device()),
-            (
-                "time",
-                format!(
-                    "{}, {} matrices/s",
-                    duration(self.seconds),
-                    rounded(self.per_second())
-                ),
-            ),
-            ("converged", self.convergence()),
-        ];
-        for status in [
-            Status::NotConverged,
-            Status::NonFinite,
-            Status::NotRepresentable,
-        ] {
-            let indices: Vec<_> = report.failures().filter(|(_, s)| *s == status).collect();
-            if !indices.is_empty() {
-                let shown: Vec<_> = indices.iter().take(8).map(|(i, _)| i.to_string()).collect();
-                let more = if indices.len() > 8 { ", ..." } else { "" };
-                let text = format!("{} ({}{more})", indices.len(), shown.join(", "));
-                lines.push((name(status), text));
-            }
-        }
-        lines.push(("ranks", self.rank_text()));
-        lines.extend(self.residual_lines());
-        lines.push(("output", output.display().to_string()));
-        lines
-            .iter()
-            .map(|(name, text)| format!("{name:<18}{text}\n"))
-            .collect()
+    /// What the reports of all arrays say, each thing once.
+    fn said(&self, of: impl Fn(&Report) -> String) -> String {
+        let all: BTreeSet<String> = self.reports.iter().map(of).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     fn device(&self) -> String {
         let software = if self.software { " (software)" } else { "" };
-        format!(
-            "{}{software}, kernel {}",
-            self.report.device, self.report.kernel
-        )
+        let (device, kernel) = (
+            self.said(|r| r.device.clone()),
+            self.said(|r| r.kernel.to_string()),
+        );
+        format!("{device}{software}, kernel {kernel}")
     }
 
     fn convergence(&self) -> String {
-        let report = self.report;
-        let mut sweeps: Vec<u32> = report
+        let finite = self
             .outcomes
             .iter()
-            .filter(|o| o.status != Status::NonFinite)
-            .map(|o| o.sweeps)
-            .collect();
+            .filter(|o| o.status != Status::NonFinite);
+        let mut sweeps: Vec<u32> = finite.map(|o| o.sweeps).collect();
         sweeps.sort_unstable();
-        let of = format!(
-            "{} of {}",
-            report.count(Status::Converged),
-            report.outcomes.len()
-        );
+        let converged = self
+            .outcomes
+            .iter()
+            .filter(|o| o.status == Status::Converged);
+        let of = format!("{} of {}", converged.count(), self.outcomes.len());
         match (sweeps.first(), sweeps.last()) {
             (Some(first), Some(last)) => format!(
                 "{of}; sweeps: {first} to {last}, median {}",
@@ -228,10 +103,215 @@ impl<'a> Summary<'a> {
             _ => of,
         }
     }
+}
 
-    fn rank_text(&self) -> String {
-        let ranks = self.ranks();
-        let all = format!("full rank is {}", self.rows.min(self.cols));
+impl Summary<'_> {
+    /// Prints what there is to say, and fails if a residual is above what is promised.
+    pub fn tell(&self, json: bool) -> Result<(), Failure> {
+        let verdict = match self.verify {
+            true => judge(&self.residuals, &self.statuses),
+            false => None,
+        };
+        match json {
+            true => say(&format!("{}\n", self.json(verdict.as_ref())))?,
+            false => say(&self.text(verdict.as_ref()))?,
+        }
+        let Some((matrix, name, value, promised)) = verdict.as_ref().and_then(|v| v.worst) else {
+            return Ok(());
+        };
+        let matrix = name_of(&self.shapes, self.zipped, matrix);
+        let others = match verdict.map_or(0, |v| v.above) {
+            0 | 1 => String::new(),
+            above => format!(" ({above} matrices are above)"),
+        };
+        let text = format!(
+            "matrix {matrix}: {name} is {value:.2e}, but at most {promised:.2e} is promised{others}"
+        );
+        Err(Failure::file(self.input, text).at_run())
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.statuses.iter().filter(|s| **s == status).count()
+    }
+
+    /// The worst of a residual over all matrices that have a result, and what is promised of that one.
+    fn worst(&self, residual: &Residual) -> (f64, Option<f64>) {
+        let Some(b) = residual.worst(&self.statuses) else {
+            return (0.0, None);
+        };
+        let promised = residual.promised.as_ref().filter(|_| self.verify);
+        (residual.values[b], promised.map(|promised| promised[b]))
+    }
+
+    /// The worst of what should be nothing.
+    fn max_residual(&self) -> Option<f64> {
+        let kinds = [Kind::Main, Kind::MoorePenrose];
+        let those = self.residuals.iter().filter(|r| kinds.contains(&r.kind));
+        // A NaN must not hide behind a comparison.
+        let larger = |x: f64, y: f64| if y > x || y.is_nan() { y } else { x };
+        those.map(|r| self.worst(r).0).reduce(larger)
+    }
+
+    fn json(&self, verdict: Option<&Verdict>) -> serde_json::Value {
+        let mut object = json!({
+            "op": self.op,
+            "dtype": self.dtype.name(),
+            "count": self.statuses.len(),
+            "non_finite": self.count(Status::NonFinite),
+            "max_residual": self.max_residual(),
+        });
+        match &self.shapes[..] {
+            [shape] if !self.zipped => {
+                object["rows"] = json!(shape.rows);
+                object["cols"] = json!(shape.cols);
+            }
+            shapes => {
+                let dimensions = |s: &&Shape| {
+                    let own = [s.rows as u64, s.cols as u64];
+                    s.leading.iter().copied().chain(own).collect::<Vec<_>>()
+                };
+                let keys: Vec<&str> = shapes.iter().map(|shape| shape.key.as_str()).collect();
+                object["arrays"] = json!(keys);
+                object["shapes"] = json!(shapes.iter().map(dimensions).collect::<Vec<_>>());
+            }
+        }
+        if let Some(run) = &self.run {
+            object["engine"] = json!(run.said(|r| r.backend.to_string()));
+            object["device"] = json!(run.said(|r| r.device.clone()));
+            object["software"] = json!(run.software);
+            object["kernel"] = json!(run.said(|r| r.kernel.to_string()));
+            object["seconds"] = json!(run.seconds);
+            object["matrices_per_s"] = json!(run.per_second());
+            object["converged"] = json!(self.count(Status::Converged));
+            object["not_converged"] = json!(self.count(Status::NotConverged));
+            object["not_representable"] = json!(self.count(Status::NotRepresentable));
+            object["max_sweeps"] = json!(run.outcomes.iter().map(|o| o.sweeps).max().unwrap_or(0));
+            let ranks = run.ranks().into_iter();
+            let ranks = ranks.map(|(r, n)| (r.to_string(), json!(n)));
+            object["ranks"] = ranks.collect::<serde_json::Map<_, _>>().into();
+        }
+        let mut promised = serde_json::Map::new();
+        for kind in [
+            Kind::MoorePenrose,
+            Kind::Main,
+            Kind::Orthogonality,
+            Kind::Left,
+            Kind::Error,
+        ] {
+            let those = self.residuals.iter().filter(|r| r.kind == kind);
+            let worst: Vec<_> = those.map(|r| self.worst(r)).collect();
+            let Some(&(first, bound)) = worst.first() else {
+                continue;
+            };
+            let (values, bounds): (Vec<f64>, Vec<Option<f64>>) = worst.into_iter().unzip();
+            let (key, value, bound) = match kind {
+                Kind::MoorePenrose => ("moore_penrose", json!(values), json!(bounds)),
+                Kind::Main => ("max_residual", json!(first), json!(bound)),
+                Kind::Orthogonality => ("max_orthogonality", json!(first), json!(bound)),
+                Kind::Left => ("max_left", json!(first), json!(bound)),
+                Kind::Error => ("max_error", json!(first), json!(bound)),
+            };
+            object[key] = value;
+            promised.insert(key.to_string(), bound);
+        }
+        if self.verify {
+            object["promised"] = json!(promised);
+            object["judged"] = json!(verdict.map_or(0, |v| v.judged));
+            object["above"] = json!(verdict.map_or(0, |v| v.above));
+        }
+        object
+    }
+
+    fn text(&self, verdict: Option<&Verdict>) -> String {
+        let mut lines = vec![("input", self.input_text())];
+        if let Some(run) = &self.run {
+            let seconds = duration(run.seconds);
+            let rate = rounded(run.per_second());
+            lines.push(("device", run.device()));
+            lines.push(("time", format!("{seconds}, {rate} matrices/s")));
+            lines.push(("converged", run.convergence()));
+        }
+        for status in [
+            Status::NotConverged,
+            Status::NonFinite,
+            Status::NotRepresentable,
+        ] {
+            let all = self.statuses.iter().enumerate();
+            let indices: Vec<usize> = all.filter(|(_, s)| **s == status).map(|(b, _)| b).collect();
+            if !indices.is_empty() {
+                let shown = indices.iter().take(8);
+                let shown: Vec<_> = shown
+                    .map(|&b| name_of(&self.shapes, self.zipped, b))
+                    .collect();
+                let more = if indices.len() > 8 { ", ..." } else { "" };
+                let text = format!("{} ({}{more})", indices.len(), shown.join(", "));
+                lines.push((name(status), text));
+            }
+        }
+        if let Some(run) = &self.run {
+            lines.push(("ranks", self.rank_text(run)));
+        }
+        for residual in &self.residuals {
+            let text = match self.worst(residual) {
+                (worst, None) => format!("{worst:.2e} at most"),
+                (worst, Some(promised)) => format!("{worst:.2e} at most, {promised:.1e} promised"),
+            };
+            lines.push((residual.name, text));
+        }
+        if self.verify {
+            lines.push(("verified", self.verdict_text(verdict)));
+        }
+        if let Some(run) = &self.run {
+            let outputs: Vec<_> = run
+                .outputs
+                .iter()
+                .map(|p| p.display().to_string())
+                .collect();
+            lines.push(("output", outputs.join(", ")));
+        }
+        lines
+            .iter()
+            .map(|(name, text)| format!("{name:<18}{text}\n"))
+            .collect()
+    }
+
+    fn input_text(&self) -> String {
+        let (input, dtype, count) = (self.input.display(), self.dtype, self.statuses.len());
+        let arrays = match (self.zipped, self.shapes.len()) {
+            (false, _) => String::new(),
+            (true, 1) => "1 array, ".to_string(),
+            (true, arrays) => format!("{arrays} arrays, "),
+        };
+        let shapes: BTreeSet<_> = self.shapes.iter().map(|s| (s.rows, s.cols)).collect();
+        let of = match (shapes.len(), shapes.first()) {
+            (1, Some((rows, cols))) => format!("{count} of {rows}x{cols}"),
+            (shapes, _) => format!("{count} matrices of {shapes} shapes"),
+        };
+        format!("{input}: {arrays}{of}, {dtype}")
+    }
+
+    fn verdict_text(&self, verdict: Option<&Verdict>) -> String {
+        let all = self.statuses.len();
+        match (verdict, self.unjudged) {
+            (None, None) => "not judged: nothing is promised".to_string(),
+            (None, Some(why)) => format!("not judged: {why}"),
+            (Some(v), _) => {
+                let above = match v.above {
+                    0 => "none".to_string(),
+                    above => above.to_string(),
+                };
+                format!("{} of {all}, {above} above what is promised", v.judged)
+            }
+        }
+    }
+
+    fn rank_text(&self, run: &Run<'_>) -> String {
+        let full: BTreeSet<usize> = self.shapes.iter().map(|s| s.rows.min(s.cols)).collect();
+        let all = match (full.first(), full.last()) {
+            (Some(first), Some(last)) if first < last => format!("full rank is {first} to {last}"),
+            (first, _) => format!("full rank is {}", first.unwrap_or(&0)),
+        };
+        let ranks = run.ranks();
         if ranks.is_empty() {
             return all;
         }
@@ -246,42 +326,6 @@ impl<'a> Summary<'a> {
             ends[1],
             list.len()
         )
-    }
-
-    fn residual_lines(&self) -> Vec<(&'static str, String)> {
-        let show = |r: f64| format!("{r:.2e} at most");
-        match self.residuals {
-            Residuals::None => vec![],
-            Residuals::LeastSquares { left, normal } => {
-                let normal = normal.map(|normal| ("|A'(B-AX)| / ..", show(normal)));
-                let left = ("|B-AX| / |B|", show(left));
-                [left].into_iter().chain(normal).collect()
-            }
-            Residuals::MoorePenrose([a, b, c, d]) => vec![
-                ("|AXA-A| / |A|", show(a)),
-                ("|XAX-X| / |X|", show(b)),
-                ("|(AX)'-AX| / |AX|", show(c)),
-                ("|(XA)'-XA| / |XA|", show(d)),
-            ],
-            Residuals::Factors {
-                reconstruction,
-                orthogonality,
-            } => vec![
-                ("|A-USV'| / |A|", show(reconstruction)),
-                ("|U'U-I|, |V'V-I|", show(orthogonality)),
-            ],
-            Residuals::Values { norm } => vec![("||A|-|s|| / |A|", show(norm))],
-            Residuals::Error(error) => vec![("|A-B| / |A|", show(error))],
-            Residuals::Projector(residual) => vec![("|PP-P|", show(residual))],
-            Residuals::Basis(loss) => vec![("|Q'Q-I|", show(loss))],
-            Residuals::Polar {
-                reconstruction,
-                orthogonality,
-            } => vec![
-                ("|A-QH| / |A|", show(reconstruction)),
-                ("|Q'Q-I|", show(orthogonality)),
-            ],
-        }
     }
 }
 
