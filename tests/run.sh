@@ -4,7 +4,8 @@
 #
 # BATCHED_SVD_REQUIRE_GPU=1 (or =f64) makes tests that find no adapter fail instead of being
 # ignored; BATCHED_SVD_SECOND_DRIVER=1 also installs and requires SwiftShader, whose arithmetic
-# differs, and runs the GPU's tests on it once more.
+# differs, and runs the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
+# Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -52,5 +53,37 @@ if [ -e "$swiftshader" ]; then
     VK_DRIVER_FILES="$swiftshader" BATCHED_SVD_ADAPTER=SwiftShader BATCHED_SVD_REQUIRE_GPU=1 \
         cargo test --release --features bench --test engines -- gpu \
         --skip gpu-default-limits --skip random-512x512 --skip random-256x256 --skip widest
+fi
+
+if [ "${BATCHED_SVD_VALIDATION:-}" = 1 ]; then
+    layer=/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json
+    if [ ! -e "$layer" ] && can_install; then
+        echo "tests: installing the Vulkan validation layers"
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends vulkan-validationlayers >/dev/null
+    fi
+    echo "tests: some of the GPU engine's under the Vulkan validation layers"
+    settings="$(pwd)/target/validation"
+    mkdir -p "$settings"
+    heard="$settings/heard.txt"
+    rm -f "$heard"
+    cat >"$settings/vk_layer_settings.txt" <<SETTINGS
+khronos_validation.report_flags = error,warn,perf
+khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
+khronos_validation.log_filename = $heard
+khronos_validation.enables = ${BATCHED_SVD_VALIDATE:-VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT}
+SETTINGS
+    # Every path, in one chunk and in many, compositions, right-hand sides, resident and recorded calls.
+    for test in kernel- lstsq-places truncation own-device; do
+        VK_LAYER_SETTINGS_PATH="$settings" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation \
+            cargo test --release --features bench --test engines -- "$test" --skip cpu
+    done
+    # The layers make the file; what they say goes there.
+    [ -e "$heard" ] || { echo "tests: the validation layers were not loaded"; exit 1; }
+    if [ -s "$heard" ]; then
+        echo "tests: the validation layers say:"
+        head -c 2000 "$heard"
+        exit 1
+    fi
 fi
 echo "tests: all passed"

@@ -4,7 +4,6 @@ use crate::batch::Batch;
 use crate::dense::householder::orthonormalise;
 use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
-use crate::dense::widest;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::parallel;
@@ -22,12 +21,12 @@ const NEARLY: f64 = 0.1;
 impl Engine {
     /// [`svd_async`](Self::svd_async) of m x n matrices that are similar to those of an earlier call, one by one:
     /// `previous` is its V, n x k or n x n, k = min(m, n). So the frames of a path, of a control loop or of a
-    /// simulation take fewer sweeps, two or three in place of five or six where frames differ by a thousandth. Any
-    /// V will do, also one that is not orthonormal or that holds a NaN (then its matrix starts cold, as in
-    /// [`svd_async`](Self::svd_async)); a bad one costs sweeps, not accuracy.
+    /// simulation take fewer sweeps: where frames differ by a thousandth two or three in f32, in place of four (6x7)
+    /// to seven (64x64), and one more in f64. Any V will do, also one that is not orthonormal or that holds a NaN
+    /// (then its matrix starts cold, as in [`svd_async`](Self::svd_async)); a bad one costs sweeps, not accuracy.
     ///
-    /// Matrices meet V on the host (6 m n^2 operations or so): for small ones that takes longer than the sweeps
-    /// that it saves.
+    /// Matrices meet V on the host, one by one: that takes longer than the sweeps that it saves, but for large ones
+    /// (even at 64x64 on the CPU, five times as long as a cold call at 3x3 and 6x7; `BENCHMARKS.md`).
     ///
     /// **Guarantee**: that of [`svd_async`](Self::svd_async), however many frames have gone before: V is made
     /// orthonormal anew in every call. Matrices whose columns (rows, if m < n) differ in norm by more than 16
@@ -168,12 +167,10 @@ fn turn<T: Real>(
                 ..
             } = work;
             product.resize(rows * k, 0.0);
-            widest(|| {
-                multiply(a, rows, start, product, partial);
-                for (to, &entry) in turned.iter_mut().zip(&*product) {
-                    *to = T::of(entry);
-                }
-            });
+            multiply(a, rows, start, product, partial);
+            for (to, &entry) in turned.iter_mut().zip(&*product) {
+                *to = T::of(entry);
+            }
         },
     );
 }
@@ -228,19 +225,17 @@ impl Work {
             ..
         } = self;
         loop {
-            widest(|| missing(w, k, gram));
+            missing(w, k, gram);
             let most = gram.iter().fold(0.0f64, |most, x| most.max(x.abs()));
             // No norm of W'W - I is larger.
             let most = k as f64 * most;
             if most > NEARLY {
                 return orthonormalise(w, k);
             }
-            widest(|| {
-                multiply(w, k, gram, product, partial);
-                for (entry, change) in w.iter_mut().zip(&*product) {
-                    *entry -= 0.5 * change;
-                }
-            });
+            multiply(w, k, gram, product, partial);
+            for (entry, change) in w.iter_mut().zip(&*product) {
+                *entry -= 0.5 * change;
+            }
             if most.powi(2) < 0.5 * unit {
                 return;
             }
@@ -280,12 +275,10 @@ fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T
             v.clear();
             v.extend(inner.matrix(index).iter().map(|entry| entry.f64()));
             product.resize(k * k, 0.0);
-            widest(|| {
-                multiply(starts.matrix(index), k, v, product, partial);
-                for (to, &entry) in to.iter_mut().zip(&*product) {
-                    *to = T::of(entry);
-                }
-            });
+            multiply(starts.matrix(index), k, v, product, partial);
+            for (to, &entry) in to.iter_mut().zip(&*product) {
+                *to = T::of(entry);
+            }
         },
     );
 }

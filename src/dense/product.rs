@@ -5,7 +5,6 @@ use crate::scalar::Real;
 /// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `partial` is scratch.
 ///
 /// Sums over blocks of terms, so that errors grow with the root of their number.
-#[inline(always)]
 pub(crate) fn multiply<T: Real>(
     left: &[T],
     rows: usize,
@@ -38,7 +37,6 @@ pub(crate) fn multiply<T: Real>(
 }
 
 /// W' W - I of the n x n matrix `w`.
-#[inline(always)]
 pub(crate) fn missing(w: &[f64], n: usize, to: &mut [f64]) {
     for j in 0..n {
         let right = &w[j * n..][..n];

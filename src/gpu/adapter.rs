@@ -13,11 +13,8 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
         | wgpu::Backends::BROWSER_WEBGPU;
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
-    // WGPU_VALIDATION=1 and the like; without the second flag nobody hears what the layers say.
+    // WGPU_VALIDATION=1 and the like.
     descriptor.flags = descriptor.flags.with_env();
-    if descriptor.flags.contains(wgpu::InstanceFlags::VALIDATION) {
-        descriptor.flags |= wgpu::InstanceFlags::DEBUG;
-    }
     wgpu::Instance::new(descriptor)
         .enumerate_adapters(backends)
         .await

@@ -2,7 +2,6 @@
 
 use crate::batch::Batch;
 use crate::dense::product::multiply;
-use crate::dense::widest;
 use crate::host::parallel;
 use crate::scalar::Real;
 use crate::view::View;
@@ -26,7 +25,7 @@ pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut B
             for (to, index) in entries.chunks_exact_mut(size).zip(task * some..) {
                 let left = entries_of(&left, index, packed_left);
                 let right = entries_of(&right, index, packed_right);
-                widest(|| multiply(left, rows, right, to, partial));
+                multiply(left, rows, right, to, partial);
             }
         },
     );

@@ -87,7 +87,7 @@ pub fn path<T: Real>(engine: &Engine, which: Which) -> Outcome {
             f64::from(warm) / f64::from(cold),
             which = which.name(),
         );
-        ensure(10 * warm < 8 * cold, || {
+        ensure(10 * warm < 9 * cold, || {
             format!("{m}x{n}: {warm} sweeps warm, {cold} cold")
         })?;
     }
