@@ -54,12 +54,13 @@ impl Engine {
     /// use batched_svd::{Batch, Engine, Options, Vectors};
     ///
     /// let engine = Engine::cpu();
-    /// let frame = |time: f64| Batch::from_fn(100, 8, 8, |b, i, j| ((b + 8 * i + j * j) as f64 + time).sin());
+    /// let entry = |b, i, j, time: f64| ((b + (1 + i) * (2 + 3 * j)) as f64 * (0.7 + time)).sin();
+    /// let frame = |time| Batch::from_fn(100, 8, 8, |b, i, j| entry(b, i, j, time));
     /// let mut last = engine.svd(&frame(0.0)?, Vectors::Thin, &Options::default())?;
     /// let cold = last.report.max_sweeps();
     /// for step in 1..5 {
     ///     let v = last.v.unwrap();
-    ///     last = engine.svd_warm(&frame(f64::from(step) * 1e-4)?, &v, Vectors::Thin, &Options::default())?;
+    ///     last = engine.svd_warm(&frame(f64::from(step) * 1e-5)?, &v, Vectors::Thin, &Options::default())?;
     ///     assert!(last.report.max_sweeps() < cold);
     /// }
     /// # Ok::<(), batched_svd::Error>(())

@@ -53,7 +53,8 @@ fn trusted(
     // a matrix, rows, columns, steps and places are compared with P.rows, P.cols, P.u_cols or P.end
     // before use, and P comes from the same problem as the buffers, or for a product from the shapes of
     // the batches whose buffers they are (`Gpu::product`); weights and state are read only where P says
-    // that there are any (`weighted`). The caller's strides are those of a dense matrix
+    // that there are any (`weighted`), and singular values go behind the weights only where the buffer was
+    // made for both (`beside`, `Problem::value_sets`). The caller's strides are those of a dense matrix
     // (`View::dense`, `DeviceBatch::steps`), and a buffer of the caller's holds its batch
     // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
     // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
