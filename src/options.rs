@@ -116,6 +116,8 @@ pub struct Cutoff {
     relative: Option<PerMatrix>,
     absolute: Option<PerMatrix>,
     rank: Option<usize>,
+    /// Whether a rank that no matrix has means all, as among matrices of different shapes.
+    rank_is_limit: bool,
     share: Option<Share>,
 }
 
@@ -200,13 +202,14 @@ impl Cutoff {
         self
     }
 
-    /// Of some matrices, that have at most `most` singular values.
-    fn of_some(&self, matrices: &[usize], most: usize) -> Self {
+    /// Of some matrices.
+    fn of_some(&self, matrices: &[usize]) -> Self {
         let values = |values: &Option<PerMatrix>| values.as_ref().map(|v| v.of_some(matrices));
         Cutoff {
             relative: values(&self.relative),
             absolute: values(&self.absolute),
-            rank: self.rank.map(|rank| rank.min(most)),
+            rank: self.rank,
+            rank_is_limit: true,
             share: self.share.as_ref().map(|share| match share {
                 Share::Error(error) => Share::Error(error.of_some(matrices)),
                 Share::Energy(energy) => Share::Energy(energy.of_some(matrices)),
@@ -215,7 +218,8 @@ impl Cutoff {
     }
 
     pub(crate) fn check(&self, count: usize, most: usize) -> Result<(), Error> {
-        if let Some(rank) = self.rank.filter(|&rank| rank > most) {
+        let too_many = |rank: &usize| *rank > most && !self.rank_is_limit;
+        if let Some(rank) = self.rank.filter(too_many) {
             return Err(Error::argument(format!(
                 "a rank of {rank}, but the matrices have {most} singular values"
             )));
@@ -397,8 +401,8 @@ impl Options {
         self
     }
 
-    /// Whether least-squares solutions come with the singular values of their matrices,
-    /// [`Lstsq::sigma`](crate::Lstsq::sigma). Default: no.
+    /// Whether the least-squares solutions of [`lstsq`](crate::Engine::lstsq_async) come with the singular values of
+    /// their matrices, [`Lstsq::sigma`](crate::Lstsq::sigma). Default: no. Other calls have no place for them.
     pub fn singular_values(mut self, yes: bool) -> Self {
         self.singular_values = yes;
         self
@@ -437,10 +441,10 @@ impl Options {
         }
     }
 
-    /// Those of some matrices, that have at most `most` singular values.
-    pub(crate) fn of_some(&self, matrices: &[usize], most: usize) -> Self {
+    /// Those of some matrices, whose ranks need not reach a cutoff's.
+    pub(crate) fn of_some(&self, matrices: &[usize]) -> Self {
         Options {
-            cutoff: self.cutoff.of_some(matrices, most),
+            cutoff: self.cutoff.of_some(matrices),
             damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
             ..self.clone()
         }

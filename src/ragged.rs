@@ -42,9 +42,11 @@ impl<T: Scalar> Batched for Batch<T> {
         }
         let (rows, cols) = (self.rows(), self.cols());
         let mut rest = self.as_slice();
+        // Nothing, where a product of dimensions may be beyond numbers.
+        let size = rest.len() / self.count().max(1);
         let part = |&count: &usize| {
             let entries;
-            (entries, rest) = rest.split_at(count * rows * cols);
+            (entries, rest) = rest.split_at(count * size);
             Batch::from_col_major(count, rows, cols, entries.to_vec())
         };
         counts.iter().map(part).collect()
@@ -176,7 +178,7 @@ pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
     let mut failures: Vec<(usize, Status)> = Vec::new();
     let mut done = 0;
     for group in &groups {
-        let mut options = options.of_some(&group.matrices, group.most);
+        let mut options = options.of_some(&group.matrices);
         if let Some(progress) = options.progress.take() {
             let before = done;
             options.progress = Some(Arc::new(move |done, _| progress(before + done, count)));
@@ -197,13 +199,27 @@ pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
         match call(views, &options).await {
             Ok(found) => {
                 let parts = found.split(&group.counts)?;
+                if parts.len() != group.counts.len() {
+                    return Err(Error::argument(format!(
+                        "results were split into {} parts, but {} batches wait for theirs",
+                        parts.len(),
+                        group.counts.len()
+                    )));
+                }
                 for (&at, part) in group.batches.iter().zip(parts) {
                     results[at] = Some(part);
                 }
             }
             Err(Error::Strict(found)) => {
-                let own = |(at, status)| (group.matrices[at], status);
-                failures.extend(found.into_iter().map(own));
+                for (at, status) in found {
+                    let own = group.matrices.get(at).ok_or_else(|| {
+                        Error::argument(format!(
+                            "the call says that matrix {at} failed, but it was given {}",
+                            group.matrices.len()
+                        ))
+                    })?;
+                    failures.push((*own, status));
+                }
             }
             Err(error) => return Err(error),
         }
@@ -224,8 +240,6 @@ struct Group {
     counts: Vec<usize>,
     /// Where those are among all.
     matrices: Vec<usize>,
-    /// The most singular values of one.
-    most: usize,
 }
 
 /// Groups in the order in which their shapes turn up, and the number of all matrices.
@@ -259,15 +273,21 @@ fn groups<T: Scalar, const N: usize>(
                 batches: Vec::new(),
                 counts: Vec::new(),
                 matrices: Vec::new(),
-                most: list[at].rows().min(list[at].cols()),
             });
             groups.len() - 1
         });
         let group = &mut groups[index];
         group.batches.push(at);
         group.counts.push(count);
-        group.matrices.extend(first..first + count);
-        first += count;
+        let end = first
+            .checked_add(count)
+            .ok_or_else(|| Error::argument(format!("more than {} matrices in all", usize::MAX)))?;
+        let no_memory = |_| Error::Memory {
+            bytes: count as u128 * size_of::<usize>() as u128,
+        };
+        group.matrices.try_reserve(count).map_err(no_memory)?;
+        group.matrices.extend(first..end);
+        first = end;
     }
     Ok((groups, first))
 }
@@ -372,5 +392,51 @@ mod tests {
                 .split(&[1, 1])
                 .is_err()
         );
+        let endless = View::<f64>::col_major(&[], usize::MAX, 0, 0).unwrap();
+        let error = ragged([&[endless, endless]], &options, |[a], o| engine.pinv(a, o));
+        assert!(matches!(
+            error,
+            Err(Error::Memory { .. } | Error::Argument(_))
+        ));
+        let huge = Batch::<f32>::zeros(1 << 20, 1 << 50, 0).unwrap();
+        assert_eq!(huge.split(&[1, (1 << 20) - 1]).unwrap()[0].count(), 1);
+    }
+
+    #[test]
+    fn a_rank_is_a_limit_whichever_list_has_the_matrices() {
+        let engine = Engine::cpu();
+        let batches = batches();
+        let a: Vec<_> = batches.iter().map(View::from).collect();
+        let sides: Vec<_> = (batches.iter())
+            .map(|a| Batch::from_fn(a.count(), a.rows(), 1, |_, i, _| 1.0 + i as f64).unwrap())
+            .collect();
+        let b: Vec<_> = sides.iter().map(View::from).collect();
+        let limited = Options::default().cutoff(Cutoff::rank(5));
+        let found = ragged([&b, &a], &limited, |[b, a], o| engine.lstsq(a, b, o)).unwrap();
+        for (at, found) in found.iter().enumerate() {
+            let alone = engine.lstsq(a[at], b[at], &Options::default()).unwrap();
+            assert_eq!(found.solution, alone.solution);
+        }
+    }
+
+    /// Gives back fewer parts than were asked for.
+    struct Miser;
+
+    impl Batched for Miser {
+        fn split(self, _: &[usize]) -> Result<Vec<Self>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn calls_that_say_what_cannot_be_are_errors() {
+        let options = Options::default();
+        let batches = batches();
+        let views: Vec<_> = batches.iter().map(View::from).collect();
+        let missing = ragged([&views], &options, |_, _| Ok(Miser));
+        assert!(matches!(missing, Err(Error::Argument(text)) if text.contains("0 parts")));
+        let far = Error::Strict(vec![(99, Status::NonFinite)]);
+        let far = ragged([&views], &options, |_, _| Err::<Report, _>(far.clone()));
+        assert!(matches!(far, Err(Error::Argument(text)) if text.contains("99")));
     }
 }

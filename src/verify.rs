@@ -140,6 +140,16 @@ fn relative(part: f64, whole: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / whole }
 }
 
+/// Whether the host can provide a handful of such matrices a thread; asked for, not touched.
+fn probe(count: usize, size: [usize; 2]) -> Result<(), Error> {
+    let threads = parallel::threads().min(count);
+    let entries = product(&[size[0], size[1], 8, threads], size_of::<f64>())?;
+    let mut probe: Vec<f64> = Vec::new();
+    probe.try_reserve_exact(entries).map_err(|_| Error::Memory {
+        bytes: entries as u128 * 8,
+    })
+}
+
 /// `f` of every matrix, on all cores.
 ///
 /// `size` is the shape of the largest matrix that `f` makes.
@@ -149,16 +159,7 @@ fn each<const N: usize>(
     f: impl Fn(usize) -> [f64; N] + Send + Sync,
 ) -> Result<Vec<[f64; N]>, Error> {
     let mut out = allocate(count, [0.0; N])?;
-    // A handful of such matrices a thread; asked for, not touched.
-    let threads = parallel::threads().min(count);
-    let entries = product(&[size[0], size[1], 8, threads], size_of::<f64>())?;
-    let mut probe: Vec<f64> = Vec::new();
-    probe
-        .try_reserve_exact(entries)
-        .map_err(|_| Error::Memory {
-            bytes: entries as u128 * 8,
-        })?;
-    drop(probe);
+    probe(count, size)?;
     parallel::for_each(
         out.iter_mut().enumerate().collect(),
         || (),
@@ -508,6 +509,7 @@ pub fn residuals<'a, T: Real>(
     expect("B", shape(&b), [count, m, cols])?;
     expect("X", shape(&x), [count, n, cols])?;
     let mut norms = Batch::zeros(count, cols, 1)?;
+    probe(count, [m.max(n), n.max(cols)])?;
     let systems = norms.as_mut_slice().chunks_exact_mut(cols.max(1));
     parallel::for_each(
         systems.enumerate().collect(),

@@ -1186,6 +1186,12 @@ fn low_rank_writes_factors() {
         text.contains("|A-LR'| / |A|") && text.contains("not judged"),
         "{text}"
     );
+    // What is not finite is not nothing, alone and in an array of its own.
+    write(a.as_ref(), &[1, 2], Order::C, &[f64::NAN, 1.0]);
+    success(&["low-rank", &a, "-o", &out, "--factors"]);
+    let (shape, left) = read::<f64>(scratch.path("factors/left.npy"));
+    assert_eq!(shape, [1, 1]);
+    assert!(left[0].is_nan());
 }
 
 #[test]
@@ -1547,6 +1553,23 @@ fn results_from_anywhere_are_verified() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         complaints(&output)[0].contains("matrix 1: |A-USV'| / |A| is "),
+        "{output:?}"
+    );
+    // U S V' as before, but no singular value is negative.
+    values[4] /= -1.001;
+    write(&scratch.path("f/s.npy"), &shape, Order::C, &values);
+    let (u_shape, mut u) = read::<f32>(scratch.path("f/u.npy"));
+    let [.., rows, cols] = u_shape[..] else {
+        panic!("{u_shape:?}")
+    };
+    let k = shape[shape.len() - 1];
+    let column = (0..rows).map(|i| (4 / k * rows + i) * cols + 4 % k);
+    column.for_each(|at| u[at as usize] *= -1.0);
+    write(&scratch.path("f/u.npy"), &u_shape, Order::C, &u);
+    let output = run(&["verify", &text("a0.npy"), "--factors", &dir]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        complaints(&output)[0].contains("matrix 1: s ascends / s_1 is "),
         "{output:?}"
     );
     refused(&["verify", &a, "--factors", &dir], 2, "s.npy");

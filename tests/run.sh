@@ -66,7 +66,6 @@ if [ "${BATCHED_SVD_VALIDATION:-}" = 1 ]; then
     settings="$(pwd)/target/validation"
     mkdir -p "$settings"
     heard="$settings/heard.txt"
-    rm -f "$heard"
     cat >"$settings/vk_layer_settings.txt" <<SETTINGS
 khronos_validation.report_flags = error,warn,perf
 khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
@@ -75,15 +74,18 @@ khronos_validation.enables = ${BATCHED_SVD_VALIDATE:-VK_VALIDATION_FEATURE_ENABL
 SETTINGS
     # Every path, in one chunk and in many, compositions, right-hand sides, resident and recorded calls.
     for test in kernel- lstsq-places truncation own-device; do
+        rm -f "$heard"
         VK_LAYER_SETTINGS_PATH="$settings" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation \
-            cargo test --release --features bench --test engines -- "$test" --skip cpu
+            cargo test --release --features bench --test engines -- "$test" --skip cpu >"$settings/ran.txt" ||
+            { cat "$settings/ran.txt"; exit 1; }
+        grep "^test result: ok. [1-9]" "$settings/ran.txt" || { echo "tests: there is no $test"; exit 1; }
+        # The layers make the file; what they say goes there.
+        [ -e "$heard" ] || { echo "tests: the validation layers were not loaded"; exit 1; }
+        if [ -s "$heard" ]; then
+            echo "tests: the validation layers say:"
+            head -c 2000 "$heard"
+            exit 1
+        fi
     done
-    # The layers make the file; what they say goes there.
-    [ -e "$heard" ] || { echo "tests: the validation layers were not loaded"; exit 1; }
-    if [ -s "$heard" ]; then
-        echo "tests: the validation layers say:"
-        head -c 2000 "$heard"
-        exit 1
-    fi
 fi
 echo "tests: all passed"

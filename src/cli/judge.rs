@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Left,
     /// What an approximation leaves, on purpose.
     Error,
+    /// Of singular values.
+    Order,
 }
 
 /// A residual of every matrix.
@@ -207,7 +209,30 @@ pub(crate) fn factors<T: Real>(
 /// What singular values alone can be checked by.
 pub(crate) fn values<T: Real>(a: View<'_, T>, sigma: View<'_, T>) -> Result<Residual, Error> {
     let residual = Residual::new("||A|-|s|| / |A|", Kind::Main, verify::norms(a, sigma)?);
-    Ok(residual.promised(Some(reconstruction(a, 1.0)?)))
+    // Each is off by tol sigma_1.
+    let k = (sigma.rows() as f64).sqrt();
+    let bound = |(b, norm): (usize, f64)| {
+        let first = sigma.get(b, 0, 0).map_or(0.0, |s| s.f64());
+        let share = if norm > 0.0 { first / norm } else { 0.0 };
+        k * tol(&a) * share + subnormal(&a, norm)
+    };
+    let bounds = norms(a)?.into_iter().enumerate().map(bound);
+    Ok(residual.promised(Some(bounds.collect())))
+}
+
+/// How far singular values ascend, or are below zero, relative to the first: not at all.
+pub(crate) fn order<T: Real>(sigma: View<'_, T>) -> Residual {
+    let wrong = |b: usize| {
+        let values = (0..sigma.rows()).filter_map(|i| sigma.get(b, i, 0));
+        let values: Vec<f64> = values.map(|s| s.f64()).collect();
+        let first = values.first().map_or(1.0, |s| s.abs());
+        let steps = values.windows(2).map(|pair| pair[1] - pair[0]);
+        let worst = steps.chain(values.iter().map(|s| -s)).fold(0.0, f64::max);
+        if worst > 0.0 { worst / first } else { 0.0 }
+    };
+    let values: Vec<f64> = (0..sigma.count()).map(wrong).collect();
+    let none = vec![0.0; values.len()];
+    Residual::new("s ascends / s_1", Kind::Order, values).promised(Some(none))
 }
 
 /// What singular values do not count, relative to |A|.

@@ -1,6 +1,6 @@
 //! .npy and .npz files from strangers, and our own, whole or not at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -197,8 +197,13 @@ pub(crate) fn read_beside<T: Entry>(
         return Err(Failure::file(path, text));
     }
     let mut found: Vec<Option<Stack<T>>> = of.iter().map(|_| None).collect();
+    let places = of
+        .iter()
+        .enumerate()
+        .map(|(at, of)| (of.shape.key.as_str(), at));
+    let places: HashMap<&str, usize> = places.collect();
     arrays(path, |key, reader, len| {
-        let Some(at) = of.iter().position(|of| of.shape.key == key) else {
+        let Some(&at) = places.get(key) else {
             return Err("there are no matrices of this name".into());
         };
         let (header, header_len) = read_header(reader)?;
@@ -451,7 +456,17 @@ fn entries_of<T: Deserialize + Copy>(
     reader: &mut dyn Read,
 ) -> std::io::Result<Vec<T>> {
     let (shape, order) = (header.shape().to_vec(), header.order());
-    let data: Vec<T> = NpyFile::with_header(header, reader).into_vec()?;
+    // As the entries come: a compressed file's word on how many there are is its own.
+    let mut data: Vec<T> = Vec::new();
+    let no_memory = |_| std::io::Error::other("holds more than there is memory for");
+    let entries = NpyFile::with_header(header, reader).data();
+    for entry in entries.map_err(std::io::Error::other)? {
+        if data.len() == data.capacity() {
+            data.try_reserve(data.len().max(1 << 12))
+                .map_err(no_memory)?;
+        }
+        data.push(entry?);
+    }
     if order == Order::C {
         return Ok(data);
     }
@@ -466,7 +481,8 @@ fn entries_of<T: Deserialize + Copy>(
         .collect();
     let mut index = vec![0; shape.len()];
     let mut at = 0;
-    let mut out = Vec::with_capacity(data.len());
+    let mut out = Vec::new();
+    out.try_reserve_exact(data.len()).map_err(no_memory)?;
     for _ in 0..data.len() {
         out.push(data[at]);
         for axis in (0..shape.len()).rev() {

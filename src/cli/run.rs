@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Batch, Batched, Dtype, Engine, Error, Options, Outcome, Progress, Report, View, ragged,
+    Batch, Batched, Dtype, Engine, Error, Options, Outcome, Progress, Report, Status, View, ragged,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -208,7 +208,12 @@ impl Batched for Computed {
                 report,
             })
             .collect();
-        let rank = |part: &Computed| part.report.outcomes.iter().map(|o| o.rank).max();
+        // Where a matrix is not finite, a column is left to say so.
+        let rank_of = |outcome: &Outcome| match outcome.status {
+            Status::NonFinite => 1,
+            _ => outcome.rank,
+        };
+        let rank = |part: &Computed| part.report.outcomes.iter().map(rank_of).max();
         let ranks: Vec<usize> = parts
             .iter()
             .map(|p| rank(p).unwrap_or(0) as usize)

@@ -197,6 +197,7 @@ impl Summary<'_> {
             Kind::Orthogonality,
             Kind::Left,
             Kind::Error,
+            Kind::Order,
         ] {
             let those = self.residuals.iter().filter(|r| r.kind == kind);
             let worst: Vec<_> = those.map(|r| self.worst(r)).collect();
@@ -210,6 +211,7 @@ impl Summary<'_> {
                 Kind::Orthogonality => ("max_orthogonality", json!(first), json!(bound)),
                 Kind::Left => ("max_left", json!(first), json!(bound)),
                 Kind::Error => ("max_error", json!(first), json!(bound)),
+                Kind::Order => ("max_ascent", json!(first), json!(bound)),
             };
             object[key] = value;
             promised.insert(key.to_string(), bound);

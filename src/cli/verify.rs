@@ -106,7 +106,9 @@ fn factors<T: Entry>(
     let mut residuals = Vec::with_capacity(stacks.len());
     for (at, a) in stacks.iter().enumerate() {
         let [u, s, vt] = [u[at].view()?, s[at].view()?, vt[at].view()?];
-        residuals.push(judge::factors(a.view()?, [u, s, vt.transpose()])?);
+        let mut found = judge::factors(a.view()?, [u, s, vt.transpose()])?;
+        found.push(judge::order(s));
+        residuals.push(found);
     }
     Ok(residuals)
 }

@@ -21,7 +21,7 @@ pub struct LowRank<T: Scalar> {
 }
 
 /// Approximations of low rank of a batch of m x n matrices, as factors: left right'. r is the largest rank of the
-/// batch.
+/// batch, and at least one where a matrix is not finite: its factors are NaN.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LowRankFactors<T: Scalar> {
@@ -147,10 +147,16 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<LowRankFactors<T>, Error> {
+        let k = a.rows().min(a.cols());
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
         let outcomes = &svd.report.outcomes;
         let rank = |index: usize| outcomes[index].rank as usize;
-        let most = (0..outcomes.len()).map(rank).max().unwrap_or(0);
+        // Where a matrix is not finite, a column is left to say so.
+        let most = outcomes.iter().map(|outcome| match outcome.status {
+            Status::NonFinite => k.min(1),
+            _ => outcome.rank as usize,
+        });
+        let most = most.max().unwrap_or(0);
         let [left, right] = [(svd.u, true), (svd.v, false)].map(|(factor, weighted)| {
             // Always there: it was asked for.
             let factor = factor.map_or_else(|| Batch::zeros(0, 0, 0), Ok)?;

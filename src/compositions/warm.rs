@@ -6,6 +6,7 @@ use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::host::delivery;
 use crate::host::parallel;
 use crate::options::{Options, Vectors};
 use crate::report::Svd;
@@ -101,6 +102,7 @@ impl Engine {
                 previous.cols()
             )));
         }
+        options.check(count, k)?;
         let wide = m < n;
         let tall = if wide { a.transpose() } else { a };
         let mut starts = Batch::<f64>::zeros(count, k, k)?;
@@ -118,7 +120,7 @@ impl Engine {
             let mut right = Batch::zeros(count, k, k)?;
             turn_back(&starts, &inner, &mut right);
             let (mut own_u, mut own_v) = if wide { (right, left) } else { (left, right) };
-            fix_signs(&mut own_v, &mut own_u, k);
+            fix_signs(&mut own_v, &mut own_u);
             (u, v) = (Some(own_u), Some(own_v));
         }
         Ok(Svd {
@@ -225,13 +227,16 @@ impl Work {
             partial,
             ..
         } = self;
-        loop {
+        // Each squares what is missing: four are many.
+        for _ in 0..8 {
             missing(w, k, gram);
             let most = gram.iter().fold(0.0f64, |most, x| most.max(x.abs()));
             // No norm of W'W - I is larger.
             let most = k as f64 * most;
             if most > NEARLY {
-                return orthonormalise(w, k);
+                // And once more round: a reflection rounds more than a step of the iteration.
+                orthonormalise(w, k);
+                continue;
             }
             multiply(w, k, gram, product, partial);
             for (entry, change) in w.iter_mut().zip(&*product) {
@@ -284,8 +289,8 @@ fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T
     );
 }
 
-/// Gives the first `k` columns of V the signs that they have everywhere, and those of U the same.
-fn fix_signs<T: Real>(v: &mut Batch<T>, u: &mut Batch<T>, k: usize) {
+/// Gives columns of V the signs that they have everywhere, and their partners in U the same.
+fn fix_signs<T: Real>(v: &mut Batch<T>, u: &mut Batch<T>) {
     let [(n, v_size), (m, u_size)] = [&*v, &*u].map(|x| (x.rows(), x.rows() * x.cols()));
     if n == 0 || m == 0 {
         return;
@@ -296,19 +301,7 @@ fn fix_signs<T: Real>(v: &mut Batch<T>, u: &mut Batch<T>, k: usize) {
         v.zip(u).collect(),
         || (),
         |(), (v, u): (&mut [T], &mut [T])| {
-            let columns = v.chunks_exact_mut(n).zip(u.chunks_exact_mut(m));
-            for (v, u) in columns.take(k) {
-                let largest = v.iter().fold(T::ZERO, |largest, &entry| {
-                    if entry.abs() > largest.abs() {
-                        entry
-                    } else {
-                        largest
-                    }
-                });
-                if largest < T::ZERO {
-                    v.iter_mut().chain(u).for_each(|entry| *entry = -*entry);
-                }
-            }
+            delivery::fix_signs(v, n, u, m);
         },
     );
 }

@@ -8,7 +8,7 @@ use crate::cpu::intake;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
-use crate::host::delivery::{NON_FINITE, status};
+use crate::host::delivery::{NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
@@ -452,23 +452,4 @@ fn negate<T: Real, L: Lanes<T>>(l: L, chosen: L::Mask, column: &mut [L::Vector])
 #[inline(always)]
 fn kept<T: Real>(before: T, after: T) -> bool {
     after.finite() && (before == T::ZERO || after >= T::MIN_POSITIVE_NORMAL)
-}
-
-/// Makes the first entry of largest magnitude in each column positive; partners follow.
-fn fix_signs<T: Real>(leading: &mut [T], len: usize, partner: &mut [T], partner_len: usize) {
-    let mut partners = partner.chunks_exact_mut(partner_len.max(1));
-    for column in leading.chunks_exact_mut(len.max(1)) {
-        let mut largest = T::ZERO;
-        for &entry in column.iter() {
-            if entry.abs() > largest.abs() {
-                largest = entry;
-            }
-        }
-        let partner = partners.next();
-        if largest < T::ZERO {
-            for entry in column.iter_mut().chain(partner.into_iter().flatten()) {
-                *entry = -*entry;
-            }
-        }
-    }
 }

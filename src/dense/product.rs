@@ -1,5 +1,6 @@
 //! Products of two matrices.
 
+use crate::dense::sums::dot;
 use crate::scalar::Real;
 
 /// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `partial` is scratch.
@@ -41,21 +42,8 @@ pub(crate) fn missing(w: &[f64], n: usize, to: &mut [f64]) {
     for j in 0..n {
         let right = &w[j * n..][..n];
         for i in 0..=j {
-            let left = &w[i * n..][..n];
-            let mut sums = [0.0; 8];
-            let (ls, l_rest) = left.as_chunks::<8>();
-            let (rs, r_rest) = right.as_chunks::<8>();
-            for (l, r) in ls.iter().zip(rs) {
-                for lane in 0..8 {
-                    sums[lane] += l[lane] * r[lane];
-                }
-            }
-            for (sum, (l, r)) in sums.iter_mut().zip(l_rest.iter().zip(r_rest)) {
-                *sum += l * r;
-            }
-            let [a, b, c, d, e, f, g, h] = sums;
-            let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
-            let entry = if i == j { sum - 1.0 } else { sum };
+            let own = if i == j { 1.0 } else { 0.0 };
+            let entry = dot(&w[i * n..][..n], right) - own;
             to[j * n + i] = entry;
             to[i * n + j] = entry;
         }

@@ -38,3 +38,27 @@ pub(crate) fn status(representable: bool, converged: bool) -> Status {
         (true, true) => Status::Converged,
     }
 }
+
+/// Makes the first entry of largest magnitude in each column positive; partners follow.
+pub(crate) fn fix_signs<T: Real>(
+    leading: &mut [T],
+    len: usize,
+    partner: &mut [T],
+    partner_len: usize,
+) {
+    let mut partners = partner.chunks_exact_mut(partner_len.max(1));
+    for column in leading.chunks_exact_mut(len.max(1)) {
+        let mut largest = T::ZERO;
+        for &entry in column.iter() {
+            if entry.abs() > largest.abs() {
+                largest = entry;
+            }
+        }
+        let partner = partners.next();
+        if largest < T::ZERO {
+            for entry in column.iter_mut().chain(partner.into_iter().flatten()) {
+                *entry = -*entry;
+            }
+        }
+    }
+}

@@ -155,7 +155,7 @@ impl GpuRecipe {
             .max(rows);
         let widest = widest.max(STATE_BYTES);
         // Everything that is read back at once.
-        let readback = size64 * (u_size + n64 * n64 + n64).max(composed) + 32;
+        let readback = size64 * ((u_size + n64 * n64).max(composed) + n64) + 32;
         if widest > binding || readback > limits.buffer {
             return Err(format!(
                 "one {m}x{n} matrix with its factors takes buffers of {widest} and {readback} bytes, but the device has at most {binding} and {}",

@@ -163,8 +163,7 @@ pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
                 let size = p.nrows();
                 for p in [&p, &q] {
                     ensure(p == &p.transpose(), || "not symmetric".into())?;
-                    let diagonal = 2.0 * unit::<T>() * (size as f64).sqrt();
-                    at_most("|PP-P|", (p * p - p).norm(), bound + diagonal)?;
+                    at_most("|PP-P|", (p * p - p).norm(), bound)?;
                 }
                 let all = &p + &q - DMatrix::identity(size, size);
                 at_most("P + Q - I", all.norm(), 2.0 * unit::<T>() * size as f64)?;
