@@ -107,7 +107,7 @@ pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize;
 ///
 /// # Errors
 /// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] where the host has to decide on the way:
-/// for large matrices (kernel `jacobi-rounds`), for those that [`Engine::svd_resident`] has go through the
+/// for large matrices (kernels `jacobi-blocks` and `jacobi-rounds`), for those that [`Engine::svd_resident`] has go through the
 /// host, for batches that take thousands of dispatches, and for batches in the host's memory. Strictness has no say: ask the report. What was recorded before an error stays recorded,
 /// and does no harm.
 pub async fn record_svd<T: Real>(

@@ -18,7 +18,7 @@ use crate::host;
 use crate::options::{Options, Vectors};
 use crate::planner::Job;
 #[cfg(feature = "gpu")]
-use crate::planner::gpu::{NO_F64, Path};
+use crate::planner::gpu::NO_F64;
 #[cfg(feature = "gpu")]
 use crate::planner::{Problem, executed};
 #[cfg(feature = "gpu")]
@@ -396,9 +396,9 @@ impl Engine {
     ///
     /// Nothing is waited for but, in strict mode, the report, and the device's clock
     /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.
-    /// The host is asked between the sweeps of large matrices (the report's kernel is `jacobi-rounds`),
-    /// which are waited for. Matrices of odd sizes of which a chunk has fewer than 64 go through the host's
-    /// memory and back.
+    /// The host is asked between the sweeps of large matrices (the report's kernel is `jacobi-blocks` or
+    /// `jacobi-rounds`), which are waited for. Matrices of odd sizes of which a chunk has fewer than 64 go
+    /// through the host's memory and back.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for matrices on another device.
@@ -698,7 +698,7 @@ impl Engine {
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
             Err(error) if records => return Err(error),
             // Between sweeps in global memory the host is asked.
-            Ok(recipe) if records && recipe.path == Path::Rounds => return Ok(None),
+            Ok(recipe) if records && recipe.path.asks_between_sweeps() => return Ok(None),
             Ok(recipe) if Gpu::stays(&task.problem, &recipe, a.count) => recipe,
             _ => return Ok(None),
         };

@@ -6,6 +6,8 @@
 # ignored; BATCHED_SVD_SECOND_DRIVER=1 also installs and requires SwiftShader, whose arithmetic
 # differs, and runs the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
 # Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
+# BATCHED_SVD_ALL=1 is all of that without exceptions for the sake of time: the whole suite on both drivers,
+# bare and under the layers. Hours.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -36,7 +38,17 @@ fi
 # Mesa complains on standard error without it.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
+if [ "${BATCHED_SVD_ALL:-}" = 1 ]; then
+    export BATCHED_SVD_REQUIRE_GPU=f64 BATCHED_SVD_SECOND_DRIVER=1 BATCHED_SVD_VALIDATION=1
+fi
+
 cargo test --release --features bench
+
+# The GPU's tests on SwiftShader. Never the widest kernels, which it takes hours to compile.
+on_swiftshader() {
+    VK_DRIVER_FILES="$swiftshader" BATCHED_SVD_ADAPTER=SwiftShader BATCHED_SVD_REQUIRE_GPU=1 \
+        cargo test --release --features bench --test engines -- --skip cpu --skip widest "$@"
+}
 
 swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
 if [ "${BATCHED_SVD_SECOND_DRIVER:-}" = 1 ]; then
@@ -48,11 +60,13 @@ if [ "${BATCHED_SVD_SECOND_DRIVER:-}" = 1 ]; then
     [ -e "$swiftshader" ] || { echo "tests: SwiftShader is required, but not there"; exit 1; }
 fi
 if [ -e "$swiftshader" ]; then
-    # Without what is slow there; its own limits are nearly WebGPU's defaults.
     echo "tests: the GPU engine once more, on SwiftShader (without f64)"
-    VK_DRIVER_FILES="$swiftshader" BATCHED_SVD_ADAPTER=SwiftShader BATCHED_SVD_REQUIRE_GPU=1 \
-        cargo test --release --features bench --test engines -- gpu \
-        --skip gpu-default-limits --skip random-512x512 --skip random-256x256 --skip widest
+    if [ "${BATCHED_SVD_ALL:-}" = 1 ]; then
+        on_swiftshader
+    else
+        # Without what is slow there; its own limits are nearly WebGPU's defaults.
+        on_swiftshader --skip gpu-default-limits --skip random-512x512 --skip random-256x256
+    fi
 fi
 
 if [ "${BATCHED_SVD_VALIDATION:-}" = 1 ]; then
@@ -62,7 +76,6 @@ if [ "${BATCHED_SVD_VALIDATION:-}" = 1 ]; then
         apt-get update -qq
         apt-get install -y -qq --no-install-recommends vulkan-validationlayers >/dev/null
     fi
-    echo "tests: some of the GPU engine's under the Vulkan validation layers"
     settings="$(pwd)/target/validation"
     mkdir -p "$settings"
     heard="$settings/heard.txt"
@@ -72,13 +85,12 @@ khronos_validation.debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
 khronos_validation.log_filename = $heard
 khronos_validation.enables = ${BATCHED_SVD_VALIDATE:-VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT}
 SETTINGS
-    # Every path, in one chunk and in many, compositions, right-hand sides, resident and recorded calls.
-    for test in kernel- lstsq-places truncation own-device; do
+    # Runs a command under the layers, of which not a word may come.
+    validated() {
         rm -f "$heard"
         VK_LAYER_SETTINGS_PATH="$settings" VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation \
-            cargo test --release --features bench --test engines -- "$test" --skip cpu >"$settings/ran.txt" ||
-            { cat "$settings/ran.txt"; exit 1; }
-        grep "^test result: ok. [1-9]" "$settings/ran.txt" || { echo "tests: there is no $test"; exit 1; }
+            "$@" >"$settings/ran.txt" || { cat "$settings/ran.txt"; exit 1; }
+        grep "^test result: ok. [1-9]" "$settings/ran.txt" || { echo "tests: none was run: $*"; exit 1; }
         # The layers make the file; what they say goes there.
         [ -e "$heard" ] || { echo "tests: the validation layers were not loaded"; exit 1; }
         if [ -s "$heard" ]; then
@@ -86,6 +98,20 @@ SETTINGS
             head -c 2000 "$heard"
             exit 1
         fi
-    done
+    }
+    engines() {
+        cargo test --release --features bench --test engines -- --skip cpu "$@"
+    }
+    if [ "${BATCHED_SVD_ALL:-}" = 1 ]; then
+        echo "tests: the GPU engine's under the Vulkan validation layers"
+        validated engines
+        validated on_swiftshader
+    else
+        echo "tests: some of the GPU engine's under the Vulkan validation layers"
+        # Every path, in one chunk and in many, compositions, right-hand sides, resident and recorded calls.
+        for test in kernel- lstsq-places truncation own-device; do
+            validated engines "$test"
+        done
+    fi
 fi
 echo "tests: all passed"

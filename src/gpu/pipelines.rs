@@ -58,7 +58,7 @@ fn trusted(
     // (`View::dense`, `DeviceBatch::steps`), and a buffer of the caller's holds its batch
     // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
     // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
-    // loops over them, and `resident_bytes` and `columns_bytes` from the planner keep them within the
+    // loops over them, and `resident_bytes`, `blocks_bytes` and `columns_bytes` from the planner keep them within the
     // device's (wgpu does not check that; a unit test compares with the text).
     //
     // Indices that depend on data. A pivot is the number of a column that was compared, or else

@@ -1,7 +1,7 @@
 //! Shader text: the files of shaders/ put together behind a header with the type and the sizes.
 //!
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
-//! live in is decided by which of two files of accessors is in the list.
+//! live in is decided by which of the files of accessors is in the list.
 
 use crate::planner::Problem;
 use crate::planner::gpu::{GpuRecipe, columns_places};
@@ -20,6 +20,7 @@ pub(crate) enum Kernel {
     Resume,
     Factor,
     Begin,
+    Blocks,
     Round,
     Advance,
     Normalise,
@@ -35,7 +36,7 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub const ALL: [Kernel; 20] = [
+    pub const ALL: [Kernel; 21] = [
         Kernel::Columns,
         Kernel::Look,
         Kernel::Sort,
@@ -45,6 +46,7 @@ impl Kernel {
         Kernel::Resume,
         Kernel::Factor,
         Kernel::Begin,
+        Kernel::Blocks,
         Kernel::Round,
         Kernel::Advance,
         Kernel::Normalise,
@@ -69,6 +71,7 @@ impl Kernel {
             Kernel::Resume => "resume",
             Kernel::Factor => "factor",
             Kernel::Begin => "begin",
+            Kernel::Blocks => "blocks",
             Kernel::Round => "round",
             Kernel::Advance => "advance",
             Kernel::Normalise => "normalise",
@@ -131,6 +134,16 @@ impl Kernel {
                 include_str!("../../shaders/global_memory.wgsl"),
                 include_str!("../../shaders/factor.wgsl"),
                 include_str!("../../shaders/factor_global.wgsl"),
+            ],
+            Kernel::Blocks => &[
+                include_str!("../../shaders/bindings.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/team.wgsl"),
+                include_str!("../../shaders/blocks_memory.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
+                include_str!("../../shaders/jacobi.wgsl"),
+                include_str!("../../shaders/blocks.wgsl"),
             ],
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => &[
                 include_str!("../../shaders/bindings.wgsl"),
@@ -199,9 +212,8 @@ impl Kernel {
         match self {
             Columns => Bindings::Columns,
             Look | Sort | Arrange => Bindings::Intake,
-            Solve | Sweeps | Resume | Factor | Begin | Round | Advance | Normalise | FormU => {
-                Bindings::Solve
-            }
+            Solve | Sweeps | Resume | Factor | Begin | Blocks | Round | Advance | Normalise
+            | FormU => Bindings::Solve,
             Order => Bindings::Order,
             Place | Complete | Signs => Bindings::Deliver,
             Weigh | Project => Bindings::Rhs,
@@ -265,6 +277,8 @@ pub(crate) enum Sizes {
     Any,
     /// Of a matrix in workgroup memory.
     Resident { leading: u32, cols: u32 },
+    /// Of two blocks of columns in workgroup memory.
+    Blocks { leading: u32, width: u32 },
     /// Of a matrix in registers.
     Columns {
         rows: u32,
@@ -301,6 +315,10 @@ impl Blueprint {
                 leading: recipe.leading,
                 cols,
             },
+            Kernel::Blocks => Sizes::Blocks {
+                leading: recipe.leading,
+                width: recipe.block_width,
+            },
             _ => Sizes::Any,
         };
         let workgroup = match kernel {
@@ -319,6 +337,7 @@ impl Blueprint {
             | Kernel::Signs
             | Kernel::Weigh
             | Kernel::Project => recipe.workgroup,
+            Kernel::Blocks => recipe.block_workgroup,
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
                 recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
             }
@@ -355,6 +374,10 @@ impl Blueprint {
                 constant("A_LEN", leading * cols);
                 constant("J_LEN", (cols | 1) * cols);
                 constant("COLS", cols);
+            }
+            Sizes::Blocks { leading, width } => {
+                constant("TILE_LEN", 2 * width * leading);
+                constant("WIDTH", width);
             }
             Sizes::Columns {
                 rows,
@@ -470,7 +493,7 @@ fn header(dtype: Dtype) -> String {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{Limits, Path, WEBGPU, columns_bytes, resident_bytes};
+    use crate::planner::gpu::{Limits, Path, WEBGPU, blocks_bytes, columns_bytes, resident_bytes};
     use crate::planner::{Convergence, Filter, Job, Side, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -544,7 +567,15 @@ mod tests {
                 ..Tuning::default()
             };
             for dtype in [Dtype::F32, Dtype::F64] {
-                for (rows, cols) in [(1, 1), (3, 3), (16, 16), (41, 41), (1000, 16), (512, 512)] {
+                for (rows, cols) in [
+                    (1, 1),
+                    (3, 3),
+                    (16, 16),
+                    (41, 41),
+                    (99, 99),
+                    (1000, 16),
+                    (512, 512),
+                ] {
                     every(rows, cols, Job::svd(Vectors::Thin), dtype, &limits, &tuning);
                 }
                 // Texts differ by what is asked for, and by orientation.
@@ -571,7 +602,16 @@ mod tests {
             (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept) => {
                 resident_bytes(recipe.leading as usize, cols, workgroup, size).unwrap()
             }
-            (Kernel::Columns | Kernel::Solve | Kernel::Sweeps | Kernel::Resume, _) => return,
+            (Kernel::Blocks, Path::Blocks) => blocks_bytes(
+                recipe.block_width as usize,
+                cols,
+                recipe.block_workgroup as usize,
+                size,
+            ),
+            (
+                Kernel::Columns | Kernel::Solve | Kernel::Sweeps | Kernel::Resume | Kernel::Blocks,
+                _,
+            ) => return,
             _ => 16384,
         };
         let blueprint = Blueprint::new(kernel, problem, recipe);

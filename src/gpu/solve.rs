@@ -179,7 +179,7 @@ pub(super) async fn solve(
             solver.factor().await?;
             solver.sweep_resident(Kernel::Sweeps).await?;
         }
-        Path::Rounds => {
+        Path::Blocks | Path::Rounds => {
             solver.factor().await?;
             solver.sweep_rounds().await?;
         }
@@ -332,17 +332,33 @@ impl Solver<'_, '_> {
         Ok(())
     }
 
-    /// Sweeps in global memory, some rounds a submit, until every matrix is done.
+    /// Sweeps in global memory, some rounds of columns or of blocks of them a submit, until every matrix
+    /// is done.
     async fn sweep_rounds(&self) -> Result<(), Error> {
         let n = self.task.problem.cols as u32;
         let (begin, _) = self.pipeline(Kernel::Begin).await?;
-        let (round, _) = self.pipeline(Kernel::Round).await?;
         let (advance, _) = self.pipeline(Kernel::Advance).await?;
         let (normalise, _) = self.pipeline(Kernel::Normalise).await?;
         let params = self.params();
         let start = Dispatch::new(&begin, params, [n, self.count]);
         self.stream.submit(&self.groups.solve, &[start]).await?;
-        let players = n + n % 2;
+        let (kernel, players, params) = if self.recipe.path == Path::Blocks {
+            let blocks = n.div_ceil(self.recipe.block_width);
+            let pair_lanes = self.recipe.block_lanes;
+            let params = SolveParams {
+                pair_lanes,
+                block: block((n as usize).div_ceil(pair_lanes as usize)),
+                ..params
+            };
+            (Kernel::Blocks, blocks.next_multiple_of(2), params)
+        } else {
+            (Kernel::Round, n.next_multiple_of(2), params)
+        };
+        let (round, _) = self.pipeline(kernel).await?;
+        let params = SolveParams {
+            end: players,
+            ..params
+        };
         // A slot is left for the advance.
         let most = (SLOTS - 1).min(self.recipe.rounds_per_submit as usize);
         for sweep in 1..=self.task.convergence.max_sweeps {

@@ -50,7 +50,10 @@ pub(crate) enum Path {
     Resident,
     /// QR in global memory, then the sweeps in workgroup memory: tall matrices.
     Swept,
-    /// In global memory, a dispatch a round: large matrices.
+    /// In global memory, and two blocks of them at a time in workgroup memory; a dispatch a round of blocks:
+    /// large matrices.
+    Blocks,
+    /// In global memory, a dispatch a round of columns: so large that no two blocks of two fit.
     Rounds,
 }
 
@@ -62,8 +65,14 @@ impl Path {
             Path::Columns => "jacobi-columns",
             Path::Resident => "jacobi-resident",
             Path::Swept => "jacobi-swept",
+            Path::Blocks => "jacobi-blocks",
             Path::Rounds => "jacobi-rounds",
         }
+    }
+
+    /// Whether the host is asked between sweeps if any matrix needs more.
+    pub fn asks_between_sweeps(self) -> bool {
+        matches!(self, Path::Blocks | Path::Rounds)
     }
 }
 
@@ -81,7 +90,12 @@ pub(crate) struct GpuRecipe {
     pub column_lanes: u32,
     /// Invocations that share a pair of columns in the sweeps; a power of two.
     pub pair_lanes: u32,
-    /// Leading dimension of the matrix in workgroup memory; odd, so that rows spread over banks.
+    /// Columns of a block, of which two meet in a workgroup of so many invocations, so many on a pair of
+    /// columns (a power of two).
+    pub block_width: u32,
+    pub block_workgroup: u32,
+    pub block_lanes: u32,
+    /// Leading dimension of what lies in workgroup memory; odd, so that rows spread over banks.
     pub leading: u32,
     /// Matrices that lie on the device at a time.
     pub chunk: usize,
@@ -197,12 +211,15 @@ impl GpuRecipe {
             bytes.is_some_and(|b| b <= storage) && loops(rows) >= 1
         };
         let columns = Columns::new(problem, convergence, limits, tuning);
+        let blocks = Blocks::new(n, size, most, limits, tuning);
         let (path, leading) = if columns.is_some() {
             (Path::Columns, n)
         } else if fits(m) {
             (Path::Resident, odd(m))
         } else if fits(n) {
             (Path::Swept, odd(n))
+        } else if blocks.is_some() {
+            (Path::Blocks, odd(n))
         } else {
             (Path::Rounds, n)
         };
@@ -229,7 +246,13 @@ impl GpuRecipe {
 
         let flops = |work: u64| tuning.submit_flops / work.max(1);
         let step = 4 * m64 * n64;
-        let round = 11 * n64 * n64;
+        // A sweep has as many rounds as a matrix has columns; of blocks it has fewer, and the first does
+        // most.
+        let rounds_at_once = match (path, blocks) {
+            (Path::Blocks, Some(blocks)) => 2 * u64::from(blocks.width) - 1,
+            _ => 1,
+        };
+        let round = 11 * n64 * n64 * rounds_at_once;
         let workgroups = u64::from(limits.workgroups);
         // Matrices that share a workgroup.
         let teams = columns.map_or(1, |columns| u64::from(columns.workgroup / columns.team));
@@ -241,7 +264,7 @@ impl GpuRecipe {
             .min(match path {
                 Path::Columns | Path::Resident => u64::MAX,
                 Path::Swept => flops(step),
-                Path::Rounds => flops(step.max(round)),
+                Path::Blocks | Path::Rounds => flops(step.max(round)),
             })
             .max(1);
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
@@ -252,13 +275,16 @@ impl GpuRecipe {
             shuffles: columns.is_some_and(|columns| columns.shuffles),
             column_lanes,
             pair_lanes,
+            block_width: blocks.map_or(1, |blocks| blocks.width),
+            block_workgroup: blocks.map_or(1, |blocks| blocks.workgroup),
+            block_lanes: blocks.map_or(1, |blocks| blocks.lanes),
             leading: leading as u32,
             chunk: chunk as usize,
             matrices_per_submit: bounded(work(problem)).min(workgroups * teams) as usize,
             sweeps_per_dispatch: match path {
                 Path::Resident => loops(m),
                 Path::Swept => loops(n),
-                Path::Columns | Path::Rounds => 1,
+                Path::Columns | Path::Blocks | Path::Rounds => 1,
             }
             .min(tuning.sweeps_per_dispatch.max(1).into())
             .min(convergence.max_sweeps.into()) as u32,
@@ -297,7 +323,7 @@ impl GpuRecipe {
     pub fn at_once(&self, count: usize) -> usize {
         let least = match self.path {
             Path::Columns | Path::Resident => (self.chunk / 4).max(1),
-            Path::Swept | Path::Rounds => self.chunk,
+            Path::Swept | Path::Blocks | Path::Rounds => self.chunk,
         };
         // Few sizes, so that calls of various counts find each other's buffers.
         let fitting = [least, 2 * least]
@@ -364,6 +390,56 @@ impl Columns {
         }
         None
     }
+}
+
+/// Blocks of columns, two of which meet in workgroup memory.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    width: u32,
+    workgroup: u32,
+    lanes: u32,
+}
+
+impl Blocks {
+    /// As few as fit, for as few ways between the memories; an even number, so that each has an opponent
+    /// in every round; but none of a single column. What is wanted of a matrix does not matter: its singular
+    /// values would.
+    fn new(n: usize, size: usize, most: u32, limits: &Limits, tuning: &Tuning) -> Option<Self> {
+        let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
+        (4..=n.div_ceil(2)).step_by(2).find_map(|count| {
+            let width = n.div_ceil(count);
+            // A team a pair, if there may be so many.
+            let pairs = (width as u32).min(most);
+            let shared = n.div_ceil(tuning.rows_per_lane.max(1)).next_power_of_two() as u32;
+            let lanes = shared.min(1 << (most / pairs).ilog2());
+            let workgroup = (lanes * pairs)
+                .next_multiple_of(SMALLEST_WORKGROUP)
+                .min(most);
+            let fits = blocks_bytes(width, n, workgroup as usize, size) <= storage as usize
+                && Self::iterations(n as u64, width as u64, lanes.into(), workgroup.into())
+                    <= limits.iterations;
+            fits.then_some(Blocks {
+                width: width as u32,
+                workgroup,
+                lanes,
+            })
+        })
+    }
+
+    /// How often the loops of one invocation go round in a dispatch, from above.
+    fn iterations(n: u64, width: u64, lanes: u64, workgroup: u64) -> u64 {
+        let copies = 2 * (2 * width * n).div_ceil(workgroup) + 2;
+        let pair = 2 * Iterations::share(n, lanes) + Iterations::tree(lanes) + 1;
+        let passes = width.div_ceil((workgroup / lanes).max(1)) + 1;
+        copies + 2 * width * (passes * pair + 1)
+    }
+}
+
+/// Bytes of workgroup memory of two blocks of columns and of their rotations, with three partial sums an
+/// invocation and an index each, and the flags.
+pub(crate) fn blocks_bytes(width: usize, n: usize, workgroup: usize, size: usize) -> usize {
+    let entries = 4 * width * (n | 1) + 3 * workgroup;
+    entries * size + 4 * workgroup + 64
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
@@ -566,8 +642,8 @@ mod tests {
         assert_eq!(path(32, 32, F32, &WEBGPU), Path::Columns);
         assert_eq!(path(33, 32, F32, &WEBGPU), Path::Resident);
         assert_eq!(path(16, 16, F64, &WEBGPU), Path::Columns);
-        assert_eq!(path(64, 64, F32, &WEBGPU), Path::Rounds);
-        assert_eq!(path(32, 32, F64, &WEBGPU), Path::Rounds);
+        assert_eq!(path(64, 64, F32, &WEBGPU), Path::Blocks);
+        assert_eq!(path(32, 32, F64, &WEBGPU), Path::Blocks);
         assert_eq!(path(24, 24, F64, &WEBGPU), Path::Resident);
         assert_eq!(path(1024, 16, F32, &WEBGPU), Path::Swept);
         assert_eq!(path(65536, 2, F32, &WEBGPU), Path::Swept);
@@ -576,7 +652,8 @@ mod tests {
             ..WEBGPU
         };
         assert_eq!(path(64, 64, F32, &large), Path::Resident);
-        assert_eq!(path(512, 512, F32, &large), Path::Rounds);
+        assert_eq!(path(512, 512, F32, &large), Path::Blocks);
+        assert_eq!(path(512, 512, F32, &WEBGPU), Path::Rounds);
     }
 
     #[test]
@@ -630,6 +707,14 @@ mod tests {
                     for count in [1, 100, 10_000, 1 << 20] {
                         let at_once = recipe.at_once(count);
                         assert!(at_once >= 1 && at_once <= recipe.chunk.min(count));
+                    }
+                    if recipe.path == Path::Blocks {
+                        let [width, workgroup] =
+                            [recipe.block_width, recipe.block_workgroup].map(|n| n as usize);
+                        let storage = blocks_bytes(width, problem.cols, workgroup, size);
+                        assert!(storage <= 16384 && width >= 2, "{m}x{n} {dtype}");
+                        assert!(workgroup <= 256 && workgroup % recipe.block_lanes as usize == 0);
+                        assert_eq!(recipe.leading % 2, 1);
                     }
                     if matches!(recipe.path, Path::Resident | Path::Swept) {
                         let storage = resident_bytes(

@@ -1134,12 +1134,13 @@ impl Suite {
                 (5, 3, "jacobi-columns"),
                 (110, 7, "jacobi-resident"),
                 (1000, 16, "jacobi-swept"),
-                (128, 128, "jacobi-rounds"),
+                (128, 128, "jacobi-blocks"),
             ],
             Which::GpuShrunk => &[
                 (5, 5, "jacobi-resident"),
                 (90, 6, "jacobi-swept"),
-                (24, 24, "jacobi-rounds"),
+                (24, 24, "jacobi-blocks"),
+                (80, 80, "jacobi-rounds"),
             ],
         };
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {

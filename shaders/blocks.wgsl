@@ -1,0 +1,76 @@
+// Sweeps of large matrices: a dispatch a round of a tournament of blocks of columns, a workgroup a pair of
+// blocks, (pair, matrix). Columns of the two blocks meet in workgroup memory, so that a column travels once
+// a round of blocks and not once a round of columns; the rotations are those of single columns.
+
+var<workgroup> rotated: atomic<u32>;
+var<workgroup> busy: u32;
+
+// The column of the matrix at a place of the tile.
+fn column_at(blocks: vec2<u32>, place: u32) -> u32 {
+    return select(blocks.x, blocks.y, place >= WIDTH) * WIDTH + place % WIDTH;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+    let matrix = P.first + group.y;
+    // The same for the whole workgroup, but only workgroup memory can prove it.
+    if (lid == 0u) {
+        chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
+        atomicStore(&rotated, 0u);
+    }
+    if (workgroupUniformLoad(&chosen) != RUNNING) {
+        return;
+    }
+    let pair = opponents(P.begin, group.x, P.end);
+    for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
+        let place = e / P.cols;
+        let r = e % P.cols;
+        let c = column_at(pair, place);
+        if (c < P.cols) {
+            x_store(0u, place, r, x[(matrix * P.cols + c) * P.cols + r]);
+            if (P.u_cols > 0u) {
+                j_store(0u, place, r, j[(matrix * P.cols + c) * P.cols + r]);
+            }
+        }
+    }
+    workgroupBarrier();
+    // Columns of one block meet once a sweep, in its first round; those of two whenever the blocks do.
+    let first_round = P.begin == 0u;
+    let rounds = select(WIDTH, 2u * WIDTH - 1u, first_round);
+    let lanes = P.pair_lanes;
+    let teams = WORKGROUP / lanes;
+    for (var round = 0u; round < rounds; round++) {
+        for (var first = 0u; first < WIDTH; first += teams) {
+            let own = first + lid / lanes;
+            let at = min(own, WIDTH - 1u);
+            var places = vec2<u32>(at, WIDTH + (at + round) % WIDTH);
+            if (first_round) {
+                places = opponents(round, at, 2u * WIDTH);
+            }
+            let there = max(column_at(pair, places.x), column_at(pair, places.y)) < P.cols;
+            let turned = rotate_pair(0u, places.x, places.y, own < WIDTH && there, lid, lanes);
+            if (turned && lid % lanes == 0u) {
+                atomicAdd(&rotated, 1u);
+            }
+        }
+        workgroupBarrier();
+    }
+    if (lid == 0u) {
+        busy = atomicLoad(&rotated);
+        atomicAdd(&state[matrix * STATE_WORDS + ROTATED], busy);
+    }
+    if (workgroupUniformLoad(&busy) == 0u) {
+        return;
+    }
+    for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
+        let place = e / P.cols;
+        let r = e % P.cols;
+        let c = column_at(pair, place);
+        if (c < P.cols) {
+            x[(matrix * P.cols + c) * P.cols + r] = x_load(0u, place, r);
+            if (P.u_cols > 0u) {
+                j[(matrix * P.cols + c) * P.cols + r] = j_load(0u, place, r);
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+// Two blocks of columns of R', and of the rotations, in workgroup memory, one column after the other.
+
+var<workgroup> wx: array<T, TILE_LEN>;
+var<workgroup> wj: array<T, TILE_LEN>;
+
+fn x_load(matrix: u32, p: u32, r: u32) -> T {
+    return wx[p * P.leading + r];
+}
+
+fn x_store(matrix: u32, p: u32, r: u32, value: T) {
+    wx[p * P.leading + r] = value;
+}
+
+fn j_load(matrix: u32, p: u32, r: u32) -> T {
+    return wj[p * P.leading + r];
+}
+
+fn j_store(matrix: u32, p: u32, r: u32, value: T) {
+    wj[p * P.leading + r] = value;
+}
