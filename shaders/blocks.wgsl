@@ -11,8 +11,10 @@ fn column_at(blocks: vec2<u32>, place: u32) -> u32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.y;
+fn blocks(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.y;
+    gather(matrix, at);
     // The same for the whole workgroup, but only workgroup memory can prove it.
     if (lid == 0u) {
         chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
@@ -21,7 +23,7 @@ fn blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     if (workgroupUniformLoad(&chosen) != RUNNING) {
         return;
     }
-    let pair = opponents(P.begin, group.x, P.end);
+    let pair = opponents(P.begin, at.group.x, P.end);
     for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
         let place = e / P.cols;
         let r = e % P.cols;
@@ -42,10 +44,10 @@ fn blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     for (var round = 0u; round < rounds; round++) {
         for (var first = 0u; first < WIDTH; first += teams) {
             let own = first + lid / lanes;
-            let at = min(own, WIDTH - 1u);
-            var places = vec2<u32>(at, WIDTH + (at + round) % WIDTH);
+            let slot = min(own, WIDTH - 1u);
+            var places = vec2<u32>(slot, WIDTH + (slot + round) % WIDTH);
             if (first_round) {
-                places = opponents(round, at, 2u * WIDTH);
+                places = opponents(round, slot, 2u * WIDTH);
             }
             let there = max(column_at(pair, places.x), column_at(pair, places.y)) < P.cols;
             let turned = rotate_pair(0u, places.x, places.y, own < WIDTH && there, lid, lanes);

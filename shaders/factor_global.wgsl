@@ -1,8 +1,10 @@
 // Some steps of the QR in global memory, one workgroup a matrix.
 
 @compute @workgroup_size(WORKGROUP)
-fn factor(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.x;
+fn factor(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.x;
+    gather(matrix, at);
     if (P.begin == 0u) {
         start_columns(matrix, lid);
     }

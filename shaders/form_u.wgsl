@@ -2,11 +2,13 @@
 // reflectors of Q are in a, below the diagonal, and their tau in values.
 
 @compute @workgroup_size(WORKGROUP)
-fn form_u(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.y;
+fn form_u(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.y;
+    gather(matrix, at);
     let lanes = P.column_lanes;
     let lane = lid % lanes;
-    let c = P.begin + group.x * (WORKGROUP / lanes) + lid / lanes;
+    let c = P.begin + at.group.x * (WORKGROUP / lanes) + lid / lanes;
     let present = c < P.end;
     let column = (matrix * P.u_cols + c) * P.rows;
     // A lane touches only its own rows, those that are `lane` modulo `lanes`: no barrier.

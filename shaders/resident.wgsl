@@ -58,7 +58,8 @@ fn solve_in_place(matrix: u32, done: u32, lid: u32) {
         }
     }
     if (lid == 0u) {
-        atomicStore(&state[matrix * STATE_WORDS + STATUS], status);
+        // SCATTERED stays.
+        atomicMax(&state[matrix * STATE_WORDS + STATUS], status);
         atomicStore(&state[matrix * STATE_WORDS + SWEEPS], sweeps);
         if (done > 0u) {
             rotations += atomicLoad(&state[matrix * STATE_WORDS + ROTATIONS]);

@@ -43,9 +43,9 @@ fn advance(@builtin(workgroup_id) group: vec3<u32>) {
     let rotated = atomicExchange(&state[words + ROTATED], 0u);
     atomicAdd(&state[words + ROTATIONS], rotated);
     if (rotated == 0u) {
-        atomicStore(&state[words + STATUS], CONVERGED);
+        atomicMax(&state[words + STATUS], CONVERGED);
     } else if (sweeps >= P.max_sweeps) {
-        atomicStore(&state[words + STATUS], CAPPED);
+        atomicMax(&state[words + STATUS], CAPPED);
     }
 }
 

@@ -1,8 +1,10 @@
 // The whole solve in workgroup memory: QR, sweeps, singular values.
 
 @compute @workgroup_size(WORKGROUP)
-fn solve(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.x;
+fn solve(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.x;
+    gather(matrix, at);
     for (var e = lid; e < P.rows * P.cols; e += WORKGROUP) {
         a_store(0u, e % P.rows, e / P.rows, a[matrix * P.rows * P.cols + e]);
     }

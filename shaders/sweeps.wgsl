@@ -1,8 +1,10 @@
 // The sweeps in workgroup memory, after a QR in global memory.
 
 @compute @workgroup_size(WORKGROUP)
-fn sweeps(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.x;
+fn sweeps(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.x;
+    gather(matrix, at);
     for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
         let row = e % P.cols;
         let col = e / P.cols;
@@ -18,8 +20,10 @@ fn sweeps(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
 
 // Further sweeps of a matrix that is not done.
 @compute @workgroup_size(WORKGROUP)
-fn resume(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-    let matrix = P.first + group.x;
+fn resume(at: Invocation) {
+    let lid = at.index;
+    let matrix = P.first + at.group.x;
+    gather(matrix, at);
     // The same for the whole workgroup, but only workgroup memory can prove it.
     if (lid == 0u) {
         let status = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);

@@ -1,5 +1,6 @@
 // Teams: `lanes` neighbouring invocations, a power of two, that share a column or a pair. Every
-// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits.
+// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum
+// and team_gram say by which way.
 
 var<workgroup> partial: array<T, WORKGROUP>;
 var<workgroup> partial_q: array<T, WORKGROUP>;
@@ -7,8 +8,8 @@ var<workgroup> partial_pq: array<T, WORKGROUP>;
 var<workgroup> candidate: array<u32, WORKGROUP>;
 var<workgroup> chosen: u32;
 
-// The sum over a team, for all of it. In uniform control flow.
-fn team_sum(value: T, lid: u32, lanes: u32) -> T {
+// The sum over a team, for all of it, by the way of workgroup memory. In uniform control flow.
+fn tree_sum(value: T, lid: u32, lanes: u32) -> T {
     partial[lid] = value;
     workgroupBarrier();
     for (var step = lanes / 2u; step > 0u; step /= 2u) {
@@ -51,7 +52,7 @@ struct Gram {
 }
 
 // The same for the three products of a pair.
-fn team_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
+fn tree_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
     partial[lid] = value.pp;
     partial_q[lid] = value.qq;
     partial_pq[lid] = value.pq;

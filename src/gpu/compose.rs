@@ -112,6 +112,7 @@ impl Composition {
             kernel: Kernel::Compose,
             dtype: self.dtype,
             workgroup: COMPOSE_WORKGROUP,
+            subgroup: 1,
             sizes: Sizes::Any,
         };
         let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;

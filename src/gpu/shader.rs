@@ -206,6 +206,18 @@ impl Kernel {
         )
     }
 
+    /// Whether its teams of lanes sum through registers, where subgroups hold them: others sum too seldom.
+    fn gathers(self) -> bool {
+        use Kernel::*;
+        matches!(self, Solve | Sweeps | Resume | Factor | Blocks | FormU)
+    }
+
+    /// Whether lanes share sums (team.wgsl).
+    fn has_teams(self) -> bool {
+        use Kernel::*;
+        !matches!(self, Columns | Look | Sort | Arrange | Order | Compose)
+    }
+
     /// The buffers it sees.
     pub fn bindings(self) -> Bindings {
         use Kernel::*;
@@ -267,6 +279,8 @@ pub(crate) struct Blueprint {
     pub kernel: Kernel,
     pub dtype: Dtype,
     pub workgroup: u32,
+    /// Lanes of a subgroup, at least, whose registers teams may sum through; 1 for none.
+    pub subgroup: u32,
     pub sizes: Sizes,
 }
 
@@ -347,6 +361,7 @@ impl Blueprint {
             kernel,
             dtype: problem.dtype,
             workgroup,
+            subgroup: if kernel.gathers() { recipe.subgroup } else { 1 },
             sizes,
         }
     }
@@ -367,6 +382,13 @@ impl Blueprint {
         } else {
             vec![]
         };
+        if self.kernel.has_teams() {
+            constant("SUBGROUP", self.subgroup);
+            variants.push(match self.subgroup {
+                0 | 1 => include_str!("../../shaders/team_workgroup.wgsl"),
+                _ => include_str!("../../shaders/team_subgroup.wgsl"),
+            });
+        }
         let mut unrolled = (0, 0);
         match self.sizes {
             Sizes::Any => {}

@@ -90,6 +90,8 @@ pub(crate) struct GpuRecipe {
     pub column_lanes: u32,
     /// Invocations that share a pair of columns in the sweeps; a power of two.
     pub pair_lanes: u32,
+    /// Lanes of a subgroup, at least; 1 for none.
+    pub subgroup: u32,
     /// Columns of a block, of which two meet in a workgroup of so many invocations, so many on a pair of
     /// columns (a power of two).
     pub block_width: u32,
@@ -275,6 +277,7 @@ impl GpuRecipe {
             shuffles: columns.is_some_and(|columns| columns.shuffles),
             column_lanes,
             pair_lanes,
+            subgroup: limits.subgroup,
             block_width: blocks.map_or(1, |blocks| blocks.width),
             block_workgroup: blocks.map_or(1, |blocks| blocks.workgroup),
             block_lanes: blocks.map_or(1, |blocks| blocks.lanes),
@@ -411,7 +414,11 @@ impl Blocks {
             // A team a pair, if there may be so many.
             let pairs = (width as u32).min(most);
             let shared = n.div_ceil(tuning.rows_per_lane.max(1)).next_power_of_two() as u32;
-            let lanes = shared.min(1 << (most / pairs).ilog2());
+            let subgroup = match limits.subgroup {
+                0 | 1 => u32::MAX,
+                lanes => lanes,
+            };
+            let lanes = shared.min(1 << (most / pairs).ilog2()).min(subgroup);
             let workgroup = (lanes * pairs)
                 .next_multiple_of(SMALLEST_WORKGROUP)
                 .min(most);

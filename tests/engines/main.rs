@@ -909,6 +909,32 @@ fn widest<T: Real>() -> Outcome {
     Ok(())
 }
 
+/// Teams sum through registers where there are subgroups, else by the way of workgroup memory: the same
+/// bits.
+fn subgroups<T: Real>() -> Outcome {
+    let mut tuning = Tuning::default();
+    tuning.invocation_words = Some(0);
+    // WebGPU's default, for one recipe.
+    tuning.workgroup_storage = 16 << 10;
+    let options = adapter().tuning(tuning);
+    let plain = options.clone().default_limits(true);
+    let open = |options: &GpuOptions| Engine::gpu(options).map_err(|e| e.to_string());
+    let (with, without) = (open(&options)?, open(&plain)?);
+    for (m, n, kernel) in [
+        (24, 24, "jacobi-resident"),
+        (9, 20, "jacobi-resident"),
+        (1000, 16, "jacobi-swept"),
+    ] {
+        let a = normal::<T>(5, m, n, 13);
+        let svd = |engine: &Engine| engine.svd(&a, Vectors::Thin, &Options::default());
+        let (with, without) = (svd(&with), svd(&without));
+        let ran = with.as_ref().map(|svd| svd.report.kernel);
+        ensure(ran == Ok(kernel), || format!("{m}x{n}: {ran:?}"))?;
+        ensure(with == without, || format!("{m}x{n}: other bits"))?;
+    }
+    Ok(())
+}
+
 /// What a GPU cannot do is an error, or the CPU's where the caller asked for that.
 fn fallback() -> Outcome {
     let mut tuning = Tuning::default();
@@ -1156,6 +1182,7 @@ impl Suite {
                 interop::own_device::<T>(e, Tuning::default())
             });
             self.add::<T>("widest", |_| widest::<T>());
+            self.add::<T>("subgroups", |_| subgroups::<T>());
         }
         let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();
         if large && self.which != Which::GpuShrunk && T::DTYPE == Dtype::F32 {
