@@ -1,6 +1,7 @@
 // Sweeps of large matrices: a dispatch a round of a tournament of blocks of columns, a workgroup a pair of
 // blocks, (pair, matrix). Columns of the two blocks meet in workgroup memory, so that a column travels once
-// a round of blocks and not once a round of columns; the rotations are those of single columns.
+// a round of blocks and not once a round of columns; the rotations are those of single columns. The last block
+// may be short, and a further one empty.
 
 var<workgroup> rotated: atomic<u32>;
 var<workgroup> busy: u32;
@@ -14,7 +15,7 @@ fn column_at(blocks: vec2<u32>, place: u32) -> u32 {
 fn blocks(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.y;
-    gather(matrix, at);
+    gather(matrix, P.pair_lanes, at);
     // The same for the whole workgroup, but only workgroup memory can prove it.
     if (lid == 0u) {
         chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);

@@ -70,7 +70,8 @@ fn swap_columns(matrix: u32, k: u32, p: u32, lid: u32) {
 // Turns column k below row k into a reflector; its tau, for all invocations.
 fn make_reflector(matrix: u32, k: u32, lid: u32) -> T {
     let alpha = a_load(matrix, k, k);
-    let below = team_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
+    // By the tree, whose barriers part what is read from what is written.
+    let below = tree_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
     let norm = root(fma(alpha, alpha, below));
     let beta = select(norm, -norm, alpha > ZERO);
     let flat = below <= ZERO;
@@ -78,7 +79,7 @@ fn make_reflector(matrix: u32, k: u32, lid: u32) -> T {
     for (var i = k + 1u + lid; i < P.rows; i += WORKGROUP) {
         a_store(matrix, i, k, a_load(matrix, i, k) * scale);
     }
-    let square = team_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
+    let square = tree_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
     let tau = select(TWO * reciprocal(ONE + square), ZERO, flat);
     if (lid == 0u) {
         a_store(matrix, k, k, select(beta, alpha, flat));

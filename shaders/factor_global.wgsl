@@ -4,7 +4,7 @@
 fn factor(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, at);
+    gather(matrix, P.column_lanes, at);
     if (P.begin == 0u) {
         start_columns(matrix, lid);
     }

@@ -5,7 +5,7 @@
 fn form_u(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.y;
-    gather(matrix, at);
+    gather(matrix, P.column_lanes, at);
     let lanes = P.column_lanes;
     let lane = lid % lanes;
     let c = P.begin + at.group.x * (WORKGROUP / lanes) + lid / lanes;

@@ -43,9 +43,9 @@ fn advance(@builtin(workgroup_id) group: vec3<u32>) {
     let rotated = atomicExchange(&state[words + ROTATED], 0u);
     atomicAdd(&state[words + ROTATIONS], rotated);
     if (rotated == 0u) {
-        atomicMax(&state[words + STATUS], CONVERGED);
+        atomicStore(&state[words + STATUS], CONVERGED);
     } else if (sweeps >= P.max_sweeps) {
-        atomicMax(&state[words + STATUS], CAPPED);
+        atomicStore(&state[words + STATUS], CAPPED);
     }
 }
 

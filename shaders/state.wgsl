@@ -10,6 +10,7 @@ const POWER: u32 = 5u;     // the matrix was multiplied by 2^power; NOT_FINITE w
 const LOST: u32 = 6u;      // OVERFLOWED, PRESENT, NORMAL and UNSOUND, of what the caller sees
 const KNOWN: u32 = 7u;     // singular values that are not zero, while V is completed
 
+// In this order: atomicMax keeps what is worse.
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;
 const CAPPED: u32 = 2u;

@@ -4,7 +4,7 @@
 fn sweeps(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, at);
+    gather(matrix, P.pair_lanes, at);
     for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
         let row = e % P.cols;
         let col = e / P.cols;
@@ -23,7 +23,7 @@ fn sweeps(at: Invocation) {
 fn resume(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, at);
+    gather(matrix, P.pair_lanes, at);
     // The same for the whole workgroup, but only workgroup memory can prove it.
     if (lid == 0u) {
         let status = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);

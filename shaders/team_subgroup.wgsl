@@ -7,9 +7,12 @@ struct Invocation {
     @builtin(subgroup_invocation_id) lane: u32,
 }
 
-// To be called first: neighbours in the workgroup are neighbours in the subgroup everywhere so far, but no
-// specification says so. A matrix of which it is not true is told of.
-fn gather(matrix: u32, at: Invocation) {
+// To be called first by who sums over so many lanes: neighbours in the workgroup are neighbours in the
+// subgroup everywhere so far, but no specification says so. A matrix of which it is not true is told of.
+fn gather(matrix: u32, lanes: u32, at: Invocation) {
+    if (lanes > SUBGROUP) {
+        return;
+    }
     let own = at.index % SUBGROUP;
     let first = subgroupShuffle(at.index, at.lane - at.lane % SUBGROUP);
     if (at.lane % SUBGROUP != own || first != at.index - own) {

@@ -5,7 +5,7 @@ struct Invocation {
     @builtin(local_invocation_index) index: u32,
 }
 
-fn gather(matrix: u32, at: Invocation) {}
+fn gather(matrix: u32, lanes: u32, at: Invocation) {}
 
 fn team_sum(value: T, lid: u32, lanes: u32) -> T {
     return tree_sum(value, lid, lanes);

@@ -1,6 +1,6 @@
-//! Calls of an automatic engine: done by whoever is sooner, CPU or GPU.
+//! Calls of an automatic engine: done by whoever is sooner, CPU or GPU, or shared between both.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::call::{Call, Task};
@@ -9,11 +9,18 @@ use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
-use crate::options::Options;
-use crate::planner::choice::{Choice, Line, Rates};
+use crate::options::{Options, Progress};
+use crate::planner::choice::{Choice, Line, Rates, split};
 use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
 use crate::scalar::Real;
+
+/// How calls are shared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sharing {
+    /// The GPU's part, where the caller knows better than what was measured.
+    pub part: Option<f64>,
+}
 
 impl Engine {
     /// Has the call done by whoever is sooner, and remembers how long it took.
@@ -27,12 +34,20 @@ impl Engine {
     ) -> Result<Done, Error> {
         let (problem, count) = (&call.task.problem, call.view.count());
         let rates = || rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let choose = || rates().choose(problem, count, parallel::threads());
+        let choose = || match self.sharing {
+            Some(Sharing { part: Some(part) }) => split(count, part),
+            sharing => rates().choose(problem, count, parallel::threads(), sharing.is_some()),
+        };
         let mut choice = choose();
         if let Choice::Probe(trial) = choice {
             let line = probe(gpu, call, recipe, trial).await?;
             rates().gpu_tried(problem, count, line);
             choice = choose();
+        }
+        if let Choice::Both(first) = choice {
+            let (done, [cpu, on_gpu]) = self.share(gpu, call, recipe, outputs, first)?;
+            rates().both_took(problem, count, (count - first, cpu), (first, on_gpu));
+            return Ok(done);
         }
         let start = Instant::now();
         if choice == Choice::Gpu {
@@ -44,6 +59,78 @@ impl Engine {
         rates().cpu_took(problem, count, start.elapsed().as_secs_f64());
         Ok(done)
     }
+
+    /// The first matrices on the GPU, from a thread of its own, and the others on the CPU meanwhile; with the
+    /// seconds of both, the CPU's first. Waits for both, as a call on the CPU does.
+    fn share<T: Real>(
+        &self,
+        gpu: &Gpu,
+        call: &Call<'_, T>,
+        recipe: &GpuRecipe,
+        outputs: Outputs<'_, T>,
+        first: usize,
+    ) -> Result<(Done, [f64; 2]), Error> {
+        let count = call.view.count();
+        let (front, back) = outputs.split_at(first, &call.task.sizes);
+        let told = Arc::new(Mutex::new([0; 2]));
+        let options = [0..first, first..count].map(|matrices| Options {
+            progress: part_of(&call.task.options.progress, &told, matrices.start, count),
+            ..call.task.options.of_some(&matrices.collect::<Vec<_>>())
+        });
+        let part = |matrices: std::ops::Range<usize>, options| {
+            Ok::<_, Error>(Call {
+                view: call.view.matrices(matrices.clone())?,
+                rhs: match &call.rhs {
+                    Some(rhs) => Some(rhs.matrices(matrices)?),
+                    None => None,
+                },
+                task: Task {
+                    options,
+                    ..call.task
+                },
+                blocking: true,
+            })
+        };
+        let on_gpu = part(0..first, &options[0])?;
+        let on_cpu = part(first..count, &options[1])?;
+        let (gpus, cpus) = std::thread::scope(|scope| {
+            let gpus = std::thread::Builder::new()
+                .name("batched-svd-gpu".into())
+                .spawn_scoped(scope, || {
+                    let start = Instant::now();
+                    let done = pollster::block_on(gpu_run(gpu, &on_gpu, recipe, front));
+                    (done, start.elapsed().as_secs_f64())
+                })
+                .map_err(|error| Error::Device(format!("no thread for the GPU: {error}")))?;
+            let start = Instant::now();
+            let cpu = self.cpu_run(&on_cpu, back);
+            let cpus = (cpu, start.elapsed().as_secs_f64());
+            let gpus = gpus
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, Error>((gpus, cpus))
+        })?;
+        let mut done = gpus.0?;
+        cpus.0?;
+        done.shared = Some(first);
+        Ok((done, [cpus.1, gpus.1]))
+    }
+}
+
+/// What hears of the progress of one of two parts, the first if it begins with matrix 0, and tells of both.
+fn part_of(
+    progress: &Option<Progress>,
+    told: &Arc<Mutex<[usize; 2]>>,
+    begin: usize,
+    count: usize,
+) -> Option<Progress> {
+    let (progress, told) = (progress.clone()?, Arc::clone(told));
+    let part = usize::from(begin > 0);
+    Some(Arc::new(move |done, _| {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        told[part] = done.max(told[part]);
+        progress(told.iter().sum(), count);
+    }))
 }
 
 /// How long the GPU takes for a call like this: from the first matrix, once everything is compiled,

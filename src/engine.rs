@@ -5,6 +5,8 @@ use std::path::PathBuf;
 #[cfg(feature = "gpu")]
 use std::sync::{Arc, Mutex};
 
+#[cfg(feature = "gpu")]
+use crate::automatic::Sharing;
 use crate::batch::Batch;
 use crate::call::{Call, Task};
 use crate::cpu;
@@ -17,7 +19,6 @@ use crate::host::parallel;
 use crate::options::{Options, Vectors};
 #[cfg(not(target_family = "wasm"))]
 use crate::peak::Peak;
-#[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::GpuRecipe;
@@ -68,6 +69,15 @@ pub struct GpuOptions {
     /// CPU's until it has kept it busy for about as long as the GPU takes to compile its shaders, and
     /// from then on whoever is sooner does each call. Which of the two did it decides the last bits.
     pub automatic: bool,
+    /// Whether GPU and CPU share large calls, each at work on its part of the batch at the same time: the
+    /// first matrices are the GPU's, so many that both take equally long by rates that are measured as for
+    /// [`automatic`](Self::automatic), which this includes. Who did a matrix decides its last bits, so results
+    /// repeat bit for bit neither across machines nor from call to call; the report tells
+    /// ([`Report::shared`](crate::Report::shared)). Not on the web.
+    pub shared: bool,
+    /// The part of a shared call's matrices that the GPU does, from 0 to 1, in place of what was measured: then
+    /// results repeat.
+    pub gpu_part: Option<f64>,
     /// Measures how long the device is at work on a call, for the report, where the adapter has
     /// timestamps.
     pub timestamps: bool,
@@ -105,6 +115,18 @@ impl GpuOptions {
     /// Lets the CPU take the calls that it does sooner.
     pub fn automatic(mut self, yes: bool) -> Self {
         self.automatic = yes;
+        self
+    }
+
+    /// Lets GPU and CPU share large calls.
+    pub fn shared(mut self, yes: bool) -> Self {
+        self.shared = yes;
+        self
+    }
+
+    /// Sets the GPU's part of shared calls.
+    pub fn gpu_part(mut self, part: f64) -> Self {
+        self.gpu_part = Some(part);
         self
     }
 
@@ -157,6 +179,9 @@ pub struct Engine {
     /// The rates of both, where the sooner one takes a call.
     #[cfg(feature = "gpu")]
     rates: Option<Mutex<Rates>>,
+    /// Where both share a call.
+    #[cfg(feature = "gpu")]
+    pub(crate) sharing: Option<Sharing>,
     cpu_name: String,
     /// Why an automatic choice fell on the CPU.
     reason: Option<String>,
@@ -197,6 +222,8 @@ impl Engine {
             falls_back: false,
             #[cfg(feature = "gpu")]
             rates: None,
+            #[cfg(feature = "gpu")]
+            sharing: None,
             cpu_name: format!("CPU, {threads} thread{s}"),
             reason: None,
             tuning,
@@ -239,8 +266,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Unsupported`] with what was looked for and what was found;
-    /// [`Error::Device`] if the adapter refuses to open.
+    /// [`Error::Device`] if the adapter refuses to open; [`Error::Argument`] for a
+    /// [part](GpuOptions::gpu_part) that is not between 0 and 1.
     pub async fn gpu_async(options: &GpuOptions) -> Result<Self, Error> {
+        if let Some(part) = options.gpu_part
+            && !(0.0..=1.0).contains(&part)
+        {
+            return Err(Error::argument(format!(
+                "the GPU's part of a call is {part}, but it lies between 0 and 1"
+            )));
+        }
         #[cfg(feature = "gpu")]
         return Ok(Self::with_gpu(Gpu::open(options, true).await?, options));
         #[cfg(not(feature = "gpu"))]
@@ -255,8 +290,11 @@ impl Engine {
     pub(crate) fn with_gpu(gpu: Gpu, options: &GpuOptions) -> Self {
         Engine {
             gpu: Some(Arc::new(gpu)),
-            falls_back: options.cpu_fallback || options.automatic,
-            rates: (options.automatic && clock_is_there()).then(Mutex::default),
+            falls_back: options.cpu_fallback || options.automatic || options.shared,
+            rates: ((options.automatic || options.shared) && clock_is_there()).then(Mutex::default),
+            sharing: options.shared.then_some(Sharing {
+                part: options.gpu_part,
+            }),
             ..Self::cpu_with(options.tuning.clone())
         }
     }
@@ -629,8 +667,15 @@ impl Engine {
         let _ = blocking;
         let done = self.dispatch(&call, outputs).await?;
         Ok(Report {
-            flops: executed(&problem, done.backend, &outcomes),
+            flops: match done.shared {
+                None => executed(&problem, done.backend, &outcomes),
+                Some(first) => {
+                    executed(&problem, Backend::Gpu, &outcomes[..first])
+                        + executed(&problem, Backend::Cpu, &outcomes[first..])
+                }
+            },
             outcomes,
+            shared: done.shared,
             backend: done.backend,
             device: done.device,
             kernel: done.kernel,
@@ -650,6 +695,7 @@ impl Engine {
                 device: self.to_string(),
                 kernel: EMPTY_KERNEL,
                 device_seconds: None,
+                shared: None,
             });
         }
         #[cfg(feature = "gpu")]
@@ -684,6 +730,7 @@ impl Engine {
             device: self.cpu_name.clone(),
             kernel: recipe.kernel(),
             device_seconds: None,
+            shared: None,
         })
     }
 }
@@ -706,6 +753,7 @@ pub(crate) async fn gpu_run<T: Real>(
         device_seconds: gpu.run(call, recipe, outputs).await?,
         device: gpu.adapter.name.clone(),
         kernel: recipe.path.name(),
+        shared: None,
     })
 }
 
@@ -895,6 +943,8 @@ pub(crate) struct Done {
     device: String,
     kernel: &'static str,
     device_seconds: Option<f64>,
+    /// As `Report::shared`.
+    pub shared: Option<usize>,
 }
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.

@@ -82,9 +82,15 @@ impl Batched for Report {
     fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
         let all = self.outcomes.len().max(1) as f64;
         let parts = self.outcomes.split(counts)?.into_iter();
+        let mut first = 0;
         let part = |outcomes: Vec<_>| {
             let share = outcomes.len() as f64 / all;
+            let before = first;
+            first += outcomes.len();
             Report {
+                shared: self
+                    .shared
+                    .map(|on_gpu| on_gpu.clamp(before, first) - before),
                 outcomes,
                 backend: self.backend,
                 device: self.device.clone(),

@@ -196,6 +196,7 @@ impl DeviceReport {
                     device: gpu.adapter.name.clone(),
                     kernel,
                     device_seconds: *device_seconds,
+                    shared: None,
                 })
             }
         }

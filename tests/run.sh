@@ -6,8 +6,8 @@
 # ignored; BATCHED_SVD_SECOND_DRIVER=1 also installs and requires SwiftShader, whose arithmetic
 # differs, and runs the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
 # Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
-# BATCHED_SVD_ALL=1 is all of that without exceptions for the sake of time: the whole suite on both drivers,
-# bare and under the layers. Hours.
+# BATCHED_SVD_ALL=1 is all of that with all of the GPU engine's tests on both drivers, bare and under the layers,
+# but for the widest kernels on SwiftShader. Hours.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -58,7 +58,8 @@ fn trusted(
     // (`View::dense`, `DeviceBatch::steps`), and a buffer of the caller's holds its batch
     // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
     // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
-    // loops over them, and `resident_bytes`, `blocks_bytes` and `columns_bytes` from the planner keep them within the
+    // loops over them (a tile's columns are P.leading entries apart, as TILE_LEN counts, and its places stay below
+    // 2 WIDTH), and `resident_bytes`, `blocks_bytes` and `columns_bytes` from the planner keep them within the
     // device's (wgpu does not check that; a unit test compares with the text).
     //
     // Indices that depend on data. A pivot is the number of a column that was compared, or else
@@ -74,7 +75,7 @@ fn trusted(
     // (`planner::gpu::block`), or halve or double one (`size` in intake.wgsl, below 2^25); sweeps count
     // to P.max_sweeps or P.end.
     //
-    // Divisors. Lanes, teams, columns, a circle of players: none is zero in a recipe, since calls
+    // Divisors. Lanes, teams, columns, WIDTH, SUBGROUP, a circle of players: none is zero in a recipe, since calls
     // without rows or columns never reach the device.
     unsafe {
         device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())

@@ -206,7 +206,7 @@ impl Kernel {
         )
     }
 
-    /// Whether its teams of lanes sum through registers, where subgroups hold them: others sum too seldom.
+    /// Whether its teams of lanes sum through registers, where subgroups hold them.
     fn gathers(self) -> bool {
         use Kernel::*;
         matches!(self, Solve | Sweeps | Resume | Factor | Blocks | FormU)
@@ -214,8 +214,8 @@ impl Kernel {
 
     /// Whether lanes share sums (team.wgsl).
     fn has_teams(self) -> bool {
-        use Kernel::*;
-        !matches!(self, Columns | Look | Sort | Arrange | Order | Compose)
+        let teams = include_str!("../../shaders/team.wgsl");
+        self.files().contains(&teams)
     }
 
     /// The buffers it sees.

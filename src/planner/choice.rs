@@ -9,6 +9,8 @@ use crate::planner::{Problem, work};
 pub(crate) enum Choice {
     Cpu,
     Gpu,
+    /// Both: so many matrices are the GPU's.
+    Both(usize),
     /// Nobody knows yet how soon the GPU would be: worth finding out with so many matrices.
     Probe(usize),
 }
@@ -39,6 +41,8 @@ const WAY: f64 = 1e-4;
 const INVESTMENT: f64 = 0.3;
 /// Seconds on the CPU of the matrices that a GPU is tried with.
 const TRIAL: f64 = 5e-3;
+/// A part of a call that is not worth the trouble of sharing it.
+const PART: f64 = 0.05;
 
 /// The rates of both engines, by the problem and by how many matrices, roughly: a few leave lanes and
 /// cores idle.
@@ -50,8 +54,9 @@ fn key(problem: &Problem, count: usize) -> (Problem, u32) {
 }
 
 impl Rates {
-    /// Who should do a call on `count` matrices, on a machine with so many threads.
-    pub fn choose(&self, problem: &Problem, count: usize, threads: usize) -> Choice {
+    /// Who should do a call on `count` matrices, on a machine with so many threads; both, if they may share it
+    /// and it is worth it.
+    pub fn choose(&self, problem: &Problem, count: usize, threads: usize, share: bool) -> Choice {
         let known = self
             .0
             .get(&key(problem, count))
@@ -62,6 +67,7 @@ impl Rates {
         let cpu = count as f64 * matrix;
         match known.gpu {
             _ if cpu <= WAY => Choice::Cpu,
+            Some(gpu) if share => both(count, matrix, gpu),
             Some(gpu) if gpu.call + count as f64 * gpu.matrix < cpu => Choice::Gpu,
             Some(_) => Choice::Cpu,
             // As with skis: rented until the rent has come to the price.
@@ -83,6 +89,21 @@ impl Rates {
         }
     }
 
+    /// Both did their parts, (matrices, seconds) of the CPU and of the GPU, of a call on `count` matrices.
+    pub fn both_took(
+        &mut self,
+        problem: &Problem,
+        count: usize,
+        cpu: (usize, f64),
+        gpu: (usize, f64),
+    ) {
+        let known = self.0.entry(key(problem, count)).or_default();
+        known.cpu = Some(cpu.1 / cpu.0 as f64);
+        if let Some(line) = &mut known.gpu {
+            line.matrix = 0.5 * (line.matrix + (gpu.1 - line.call).max(0.0) / gpu.0 as f64);
+        }
+    }
+
     /// The GPU was tried, or cannot be had (infinities).
     pub fn gpu_tried(&mut self, problem: &Problem, count: usize, line: Line) {
         self.0.entry(key(problem, count)).or_default().gpu = Some(line);
@@ -94,6 +115,24 @@ impl Rates {
             let matrix = (seconds - gpu.call).max(0.0) / count as f64;
             gpu.matrix = 0.5 * (gpu.matrix + matrix);
         }
+    }
+}
+
+/// The parts that both take equally long for, the CPU so many seconds a matrix.
+fn both(count: usize, cpu: f64, gpu: Line) -> Choice {
+    let first = (count as f64 * cpu - gpu.call) / (gpu.matrix + cpu);
+    split(count, first / count as f64)
+}
+
+/// A call of which this part is the GPU's.
+pub(crate) fn split(count: usize, part: f64) -> Choice {
+    // Of a GPU that cannot be had.
+    if part.is_nan() || part < PART {
+        Choice::Cpu
+    } else if part > 1.0 - PART {
+        Choice::Gpu
+    } else {
+        Choice::Both(((part * count as f64).round() as usize).clamp(1, count.max(2) - 1))
     }
 }
 
@@ -112,9 +151,9 @@ mod tests {
     #[test]
     fn tiny_calls_are_the_cpus_and_large_ones_are_worth_a_trial() {
         let (rates, eight) = (Rates::default(), problem(8));
-        assert_eq!(rates.choose(&eight, 1, 2), Choice::Cpu);
-        assert_eq!(rates.choose(&eight, 1000, 2), Choice::Cpu);
-        let Choice::Probe(count) = rates.choose(&eight, 10_000_000, 2) else {
+        assert_eq!(rates.choose(&eight, 1, 2, false), Choice::Cpu);
+        assert_eq!(rates.choose(&eight, 1000, 2, false), Choice::Cpu);
+        let Choice::Probe(count) = rates.choose(&eight, 10_000_000, 2, false) else {
             panic!("no trial");
         };
         assert!((100..100_000).contains(&count), "{count}");
@@ -125,28 +164,28 @@ mod tests {
         let (mut rates, eight) = (Rates::default(), problem(8));
         // Ten milliseconds a call.
         let mut calls = 0;
-        while rates.choose(&eight, 10_000, 2) == Choice::Cpu {
+        while rates.choose(&eight, 10_000, 2, false) == Choice::Cpu {
             rates.cpu_took(&eight, 10_000, 0.01);
             calls += 1;
             assert!(calls < 100, "never tried");
         }
         assert!(calls >= 20, "tried after {calls}");
-        assert_eq!(rates.choose(&eight, 10_000, 2), Choice::Probe(5000));
+        assert_eq!(rates.choose(&eight, 10_000, 2, false), Choice::Probe(5000));
         let fast = Line {
             call: 3e-4,
             matrix: 1e-8,
         };
         rates.gpu_tried(&eight, 10_000, fast);
-        assert_eq!(rates.choose(&eight, 10_000, 2), Choice::Gpu);
+        assert_eq!(rates.choose(&eight, 10_000, 2, false), Choice::Gpu);
         // Of a few matrices nothing is known.
-        assert_eq!(rates.choose(&eight, 200, 2), Choice::Cpu);
+        assert_eq!(rates.choose(&eight, 200, 2, false), Choice::Cpu);
         // It turns out to be slow: found out from the calls themselves.
         for _ in 0..10 {
             rates.gpu_took(&eight, 10_000, 0.1);
         }
-        assert_eq!(rates.choose(&eight, 10_000, 2), Choice::Cpu);
+        assert_eq!(rates.choose(&eight, 10_000, 2, false), Choice::Cpu);
         // Of another problem nothing is known.
-        assert_eq!(rates.choose(&problem(9), 10, 2), Choice::Cpu);
+        assert_eq!(rates.choose(&problem(9), 10, 2, false), Choice::Cpu);
     }
 
     #[test]
@@ -157,6 +196,43 @@ mod tests {
             matrix: f64::INFINITY,
         };
         rates.gpu_tried(&eight, 100_000_000, never);
-        assert_eq!(rates.choose(&eight, 100_000_000, 2), Choice::Cpu);
+        assert_eq!(rates.choose(&eight, 100_000_000, 2, false), Choice::Cpu);
+    }
+    #[test]
+    fn shared_calls_end_on_both_sides_at_once() {
+        let (mut rates, eight) = (Rates::default(), problem(8));
+        // A microsecond a matrix on the CPU, a third on the GPU.
+        rates.cpu_took(&eight, 100_000, 0.1);
+        let line = Line {
+            call: 1e-3,
+            matrix: 1e-6 / 3.0,
+        };
+        rates.gpu_tried(&eight, 100_000, line);
+        let Choice::Both(first) = rates.choose(&eight, 100_000, 2, true) else {
+            panic!("not shared");
+        };
+        let (gpu, cpu) = (
+            1e-3 + first as f64 * 1e-6 / 3.0,
+            (100_000 - first) as f64 * 1e-6,
+        );
+        assert!((gpu - cpu).abs() < 1e-5, "{gpu} s, {cpu} s");
+        assert_eq!(rates.choose(&eight, 100_000, 2, false), Choice::Gpu);
+        // Together they get in each other's way: found out from the calls.
+        let busy = (100_000 - first, 2.0 * cpu);
+        rates.both_took(&eight, 100_000, busy, (first, gpu));
+        let Choice::Both(more) = rates.choose(&eight, 100_000, 2, true) else {
+            panic!("not shared");
+        };
+        assert!(more > first, "{more}");
+        // Not for a few of a hundred, and not with a GPU that cannot be had.
+        assert_eq!(split(100, 0.02), Choice::Cpu);
+        assert_eq!(split(100, 0.98), Choice::Gpu);
+        assert_eq!(split(2, 0.5), Choice::Both(1));
+        let never = Line {
+            call: f64::INFINITY,
+            matrix: f64::INFINITY,
+        };
+        rates.gpu_tried(&eight, 100_000, never);
+        assert_eq!(rates.choose(&eight, 100_000, 2, true), Choice::Cpu);
     }
 }

@@ -250,9 +250,12 @@ impl GpuRecipe {
         let step = 4 * m64 * n64;
         // A sweep has as many rounds as a matrix has columns; of blocks it has fewer, and the first does
         // most.
-        let rounds_at_once = match (path, blocks) {
-            (Path::Blocks, Some(blocks)) => 2 * u64::from(blocks.width) - 1,
-            _ => 1,
+        let (rounds_at_once, pairs) = match (path, blocks) {
+            (Path::Blocks, Some(blocks)) => {
+                let width = u64::from(blocks.width);
+                (2 * width - 1, n64.div_ceil(2 * width))
+            }
+            _ => (1, n64.div_ceil(2)),
         };
         let round = 11 * n64 * n64 * rounds_at_once;
         let workgroups = u64::from(limits.workgroups);
@@ -297,7 +300,7 @@ impl GpuRecipe {
             steps_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * step)
                 .min((limits.iterations - iterations.start()) / iterations.step().max(1))
                 .max(1) as u32,
-            rounds_per_submit: bounded(chunk * round) as u32,
+            rounds_per_submit: bounded(chunk.max(FEW_WORKGROUPS / pairs.max(1)) * round) as u32,
             columns_per_submit: bounded(chunk * 4 * m64 * n64) as u32,
             completed_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * 10 * n64 * n64)
                 .min(limits.iterations / iterations.complete())
@@ -404,21 +407,23 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// As few as fit, for as few ways between the memories; an even number, so that each has an opponent
-    /// in every round; but none of a single column. What is wanted of a matrix does not matter: its singular
-    /// values would.
+    /// As few as fit, for as few ways between the memories; for an even number, so that each has an opponent
+    /// in every round, if the last is not empty; but of two columns at least. What is wanted of a matrix
+    /// does not matter: its singular values would depend on it.
     fn new(n: usize, size: usize, most: u32, limits: &Limits, tuning: &Tuning) -> Option<Self> {
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
-        (4..=n.div_ceil(2)).step_by(2).find_map(|count| {
-            let width = n.div_ceil(count);
+        let most_blocks = n.div_ceil(2).next_multiple_of(2);
+        (4..=most_blocks).step_by(2).find_map(|count| {
+            let width = n.div_ceil(count).max(2);
             // A team a pair, if there may be so many.
             let pairs = (width as u32).min(most);
             let shared = n.div_ceil(tuning.rows_per_lane.max(1)).next_power_of_two() as u32;
-            let subgroup = match limits.subgroup {
-                0 | 1 => u32::MAX,
-                lanes => lanes,
+            let lanes = shared.min(1 << (most / pairs).ilog2());
+            // No wider than a subgroup, if that does not leave most of a workgroup idle.
+            let lanes = match lanes.min(limits.subgroup) {
+                held if held > 1 && held * pairs >= SMALLEST_WORKGROUP => held,
+                _ => lanes,
             };
-            let lanes = shared.min(1 << (most / pairs).ilog2()).min(subgroup);
             let workgroup = (lanes * pairs)
                 .next_multiple_of(SMALLEST_WORKGROUP)
                 .min(most);
@@ -661,6 +666,10 @@ mod tests {
         assert_eq!(path(64, 64, F32, &large), Path::Resident);
         assert_eq!(path(512, 512, F32, &large), Path::Blocks);
         assert_eq!(path(512, 512, F32, &WEBGPU), Path::Rounds);
+        // Two blocks of two columns are enough, whatever is left of the last.
+        for n in [441, 442, 443, 444] {
+            assert_eq!(path(n, n, F32, &WEBGPU), Path::Blocks);
+        }
     }
 
     #[test]
@@ -684,12 +693,25 @@ mod tests {
 
     #[test]
     fn every_recipe_keeps_to_the_limits() {
+        for subgroup in [1, 4, 8, 32, 64] {
+            for workgroup_invocations in [1, 16, 256] {
+                let limits = Limits { subgroup, ..WEBGPU };
+                let tuning = Tuning {
+                    workgroup_invocations,
+                    ..Tuning::default()
+                };
+                keeps_to_the_limits(&limits, &tuning);
+            }
+        }
+    }
+
+    fn keeps_to_the_limits(limits: &Limits, tuning: &Tuning) {
         for dtype in [Dtype::F32, Dtype::F64] {
             for m in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512, 1000, 20000] {
                 for n in [1, 2, 7, 16, 31, 44, 45, 64, 100, 512] {
                     let problem = problem(m, n, dtype);
-                    let recipe = recipe(&problem, &WEBGPU, &Tuning::default()).unwrap();
-                    assert!(recipe.workgroup <= WEBGPU.workgroup_invocations);
+                    let recipe = recipe(&problem, limits, tuning).unwrap();
+                    assert!(recipe.workgroup <= tuning.workgroup_invocations);
                     assert!(recipe.workgroup.is_power_of_two());
                     assert!(recipe.column_lanes <= recipe.workgroup);
                     assert!(recipe.pair_lanes <= recipe.workgroup);
@@ -720,7 +742,10 @@ mod tests {
                             [recipe.block_width, recipe.block_workgroup].map(|n| n as usize);
                         let storage = blocks_bytes(width, problem.cols, workgroup, size);
                         assert!(storage <= 16384 && width >= 2, "{m}x{n} {dtype}");
-                        assert!(workgroup <= 256 && workgroup % recipe.block_lanes as usize == 0);
+                        assert!(
+                            workgroup <= tuning.workgroup_invocations as usize
+                                && workgroup % recipe.block_lanes as usize == 0
+                        );
                         assert_eq!(recipe.leading % 2, 1);
                     }
                     if matches!(recipe.path, Path::Resident | Path::Swept) {
@@ -758,7 +783,9 @@ mod tests {
             ..Tuning::default()
         };
         let recipe = recipe(&problem(64, 64, Dtype::F32), &WEBGPU, &tuning).unwrap();
-        assert!(recipe.chunk as u64 * 11 * 64 * 64 <= 1 << 20);
-        assert!(recipe.rounds_per_submit >= 1);
+        assert_eq!(recipe.path, Path::Blocks);
+        let round = 11 * 64 * 64 * (2 * u64::from(recipe.block_width) - 1);
+        let at_once = recipe.chunk as u64 * u64::from(recipe.rounds_per_submit) * round;
+        assert!(recipe.chunk == 1 && at_once <= 1 << 20, "{at_once}");
     }
 }

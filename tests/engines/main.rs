@@ -63,7 +63,6 @@ impl Which {
     }
 
     fn open(self) -> Result<Engine, Error> {
-        let options = adapter();
         match self {
             Which::Cpu => Ok(Engine::cpu()),
             Which::CpuSingle => {
@@ -71,16 +70,24 @@ impl Which {
                 tuning.lanes = 1;
                 Ok(Engine::cpu_with(tuning))
             }
-            Which::Gpu => {
+            Which::Gpu | Which::GpuDefaults | Which::GpuShrunk => Engine::gpu(&self.gpu_options()),
+        }
+    }
+
+    /// Of the engines that are a GPU's.
+    fn gpu_options(self) -> GpuOptions {
+        let options = adapter();
+        match self {
+            Which::GpuDefaults => options.default_limits(true).checked_shaders(true),
+            Which::GpuShrunk => options.tuning(shrunk()),
+            _ => {
                 let mut tuning = Tuning::default();
                 // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to
                 // compile that, and for columns of a dozen rows too.
                 let slow = options.adapter.as_deref() == Some("SwiftShader");
                 tuning.invocation_words = Some(if slow { 16 } else { 64 });
-                Engine::gpu(&options.tuning(tuning))
+                options.tuning(tuning)
             }
-            Which::GpuDefaults => Engine::gpu(&options.default_limits(true).checked_shaders(true)),
-            Which::GpuShrunk => Engine::gpu(&options.tuning(shrunk())),
         }
     }
 
@@ -777,7 +784,8 @@ fn cancelled<T: Real>(engine: &Engine, which: Which) -> Outcome {
             });
             // A fast device may be done by then.
             let ended = result == Err(Error::Cancelled) && taken < 0.5 * full;
-            ensure(ended || result.is_ok() && full < 0.1, || {
+            let fast = full < 0.1 && (result.is_ok() || result == Err(Error::Cancelled));
+            ensure(ended || fast, || {
                 format!("{n}x{n}: {:?} after {taken} s, not {full} s", result.err())
             })?;
         }
@@ -928,8 +936,8 @@ fn subgroups<T: Real>() -> Outcome {
         let a = normal::<T>(5, m, n, 13);
         let svd = |engine: &Engine| engine.svd(&a, Vectors::Thin, &Options::default());
         let (with, without) = (svd(&with), svd(&without));
-        let ran = with.as_ref().map(|svd| svd.report.kernel);
-        ensure(ran == Ok(kernel), || format!("{m}x{n}: {ran:?}"))?;
+        let ran = [&with, &without].map(|svd| svd.as_ref().map(|svd| svd.report.kernel));
+        ensure(ran == [Ok(kernel); 2], || format!("{m}x{n}: {ran:?}"))?;
         ensure(with == without, || format!("{m}x{n}: other bits"))?;
     }
     Ok(())
@@ -985,6 +993,73 @@ fn automatic() -> Outcome {
     let told = told.lock().unwrap();
     ensure(told.iter().all(|&(_, all)| all == a.count()), || {
         "progress of a trial".into()
+    })
+}
+
+/// Of a shared call the first matrices have the GPU's bits, the others the CPU's, with options of their own.
+fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let options = which.gpu_options().shared(true);
+    let engine = Engine::gpu(&options.clone().gpu_part(0.3)).map_err(wrong)?;
+    let cpu = Engine::cpu();
+    let count = 50;
+    for (m, n) in [(6, 7), (40, 9)] {
+        let mut a = normal::<T>(count, m, n, 21);
+        a.as_mut_slice()[20 * m * n] = T::of(f64::NAN);
+        let b = normal::<T>(count, m, 2, 22);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&told);
+        let each = |scale: f64| (0..count).map(|b| scale * b as f64).collect::<Vec<_>>();
+        let plain = Options::default()
+            .cutoff(Cutoff::relative(each(0.01)))
+            .damping(each(0.1));
+        let listening = plain.clone().progress(Arc::new(move |done, all| {
+            log.lock().unwrap().push((done, all));
+        }));
+        let found = engine.lstsq(&a, &b, &listening).map_err(wrong)?;
+        ensure(found.report.shared == Some(15), || {
+            format!("shared: {:?}", found.report.shared)
+        })?;
+        ensure(found.report.backend == Backend::Gpu, || "backend".into())?;
+        let [first, rest] = [gpu, &cpu].map(|engine| engine.lstsq(&a, &b, &plain));
+        let (first, rest) = (first.map_err(wrong)?, rest.map_err(wrong)?);
+        let bits = |x: &[T]| -> Vec<u64> { x.iter().map(|x| x.f64().to_bits()).collect() };
+        for matrix in 0..count {
+            let own = if matrix < 15 { &first } else { &rest };
+            let equal = bits(found.solution.matrix(matrix)) == bits(own.solution.matrix(matrix))
+                && found.report.outcomes[matrix] == own.report.outcomes[matrix];
+            ensure(equal, || format!("matrix {matrix} of {m}x{n}"))?;
+        }
+        let flops = found.report.flops;
+        ensure(flops > 0.0 && flops.is_finite(), || {
+            format!("{flops} operations")
+        })?;
+        let told = told.lock().unwrap();
+        let rises = told.is_sorted() && told.iter().all(|&(_, all)| all == count);
+        let ends = told.last() == Some(&(count, count));
+        ensure(rises && ends, || format!("progress: {told:?}"))?;
+        let strict = engine.svd(&a, Vectors::Thin, &Options::default().strict(true));
+        let named = matches!(&strict, Err(Error::Strict(f)) if f.len() == 1 && f[0].0 == 20);
+        ensure(named, || format!("strict: {strict:?}"))?;
+        let cancel = Cancel::new();
+        let handle = cancel.clone();
+        let quits = Options::default().cancel(&cancel);
+        let quits = quits.progress(Arc::new(move |_, _| handle.cancel()));
+        // Either part may be done before it hears of it, but not both: unless each is one piece.
+        let ended = engine.svd(&a, Vectors::None, &quits);
+        ensure(ended.is_ok() || ended == Err(Error::Cancelled), || {
+            format!("cancelled: {:?}", ended.err())
+        })?;
+    }
+    // By what is measured: whoever does it, it is right.
+    let engine = Engine::gpu(&options).map_err(wrong)?;
+    let a = normal::<T>(3000, 5, 5, 23);
+    for _ in 0..2 {
+        check_pinv(&engine, &a)?;
+    }
+    let refused = Engine::gpu(&adapter().gpu_part(1.5));
+    ensure(matches!(refused, Err(Error::Argument(_))), || {
+        "a part of 1.5".into()
     })
 }
 
@@ -1173,6 +1248,9 @@ impl Suite {
             self.add::<T>("fallback", |_| fallback());
             self.add::<T>("automatic", |_| automatic());
             self.add::<T>("kept-shaders", |_| interop::kept_shaders());
+        }
+        if matches!(which, Which::Gpu | Which::GpuShrunk) {
+            self.add::<T>("shared", move |e| shared::<T>(e, which));
         }
         if self.which == Which::GpuShrunk {
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, shrunk()));
