@@ -12,6 +12,7 @@ mod interop;
 mod laws;
 mod lstsq;
 mod numpy;
+mod reliability;
 mod resident;
 mod warm;
 
@@ -1187,6 +1188,24 @@ impl Suite {
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);
         self.add::<T>("numpy", numpy::results::<T>);
+        self.add::<T>("relative", reliability::relative::<T>);
+        self.add::<T>("permuted", reliability::permuted::<T>);
+        let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();
+        let cpu = matches!(self.which, Which::Cpu | Which::CpuSingle);
+        // Not where a chunk is a few KiB.
+        if self.which != Which::GpuShrunk {
+            let counts = [1, 63, 64, 65, 1025, 65_535, 65_536, 140_001];
+            self.add::<T>("counts", move |e| reliability::counts::<T>(e, &counts));
+        }
+        // A million on the CPU, or a part of that; on software adapters sizes that other tests compile.
+        let (sizes, each): (Vec<usize>, usize) = match (cpu, large) {
+            (true, true) => ((2..=64).collect(), 15_874),
+            (true, false) => ((2..=64).collect(), 300),
+            (false, _) => (vec![2, 3, 4, 8, 16, 32, 64], 30),
+        };
+        self.add::<T>("convergence", move |e| {
+            reliability::convergence::<T>(e, &sizes, each)
+        });
         // Several kernels a case: fewer where they take long.
         let cases = match self.which {
             Which::Cpu => 64,
@@ -1262,7 +1281,6 @@ impl Suite {
             self.add::<T>("widest", |_| widest::<T>());
             self.add::<T>("subgroups", |_| subgroups::<T>());
         }
-        let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();
         if large && self.which != Which::GpuShrunk && T::DTYPE == Dtype::F32 {
             self.add::<T>("billions", billions::<T>);
         }
