@@ -173,7 +173,7 @@ pub fn permuted<T: Real>(engine: &Engine) -> Outcome {
     let count = 53;
     for (m, n) in [(2, 2), (5, 3), (4, 9), (12, 12), (50, 6), (35, 35)] {
         let a = normal::<T>(count, m, n, 31);
-        let place = |b: usize| b * 20 % count;
+        let place = |b: usize| (b * 20 + 7) % count;
         let moved = Batch::from_fn(count, m, n, |b, i, j| a.matrix(place(b))[j * m + i]).unwrap();
         let options = Options::default();
         let solve = |a: &Batch<T>| {
