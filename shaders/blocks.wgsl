@@ -16,13 +16,11 @@ fn blocks(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.y;
     gather(matrix, P.pair_lanes, at);
-    // The same for the whole workgroup, but only workgroup memory can prove it.
-    if (lid == 0u) {
-        chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
-        atomicStore(&rotated, 0u);
-    }
-    if (workgroupUniformLoad(&chosen) != RUNNING) {
+    if (!is_running(matrix, lid)) {
         return;
+    }
+    if (lid == 0u) {
+        atomicStore(&rotated, 0u);
     }
     let pair = opponents(P.begin, at.group.x, P.end);
     for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {

@@ -13,6 +13,15 @@ fn opponents(round: u32, pair: u32, players: u32) -> vec2<u32> {
     return vec2<u32>(min(p, q), max(p, q));
 }
 
+// Whether the matrix needs further sweeps: the same for the whole workgroup, but only workgroup memory can
+// prove it.
+fn is_running(matrix: u32, lid: u32) -> bool {
+    if (lid == 0u) {
+        chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
+    }
+    return workgroupUniformLoad(&chosen) == RUNNING;
+}
+
 // Makes columns p and q orthogonal if they are `present`; whether that took a rotation. In uniform
 // control flow; each lane has its own rows. Columns stay where they are: putting the larger first
 // costs sweeps in this order.

@@ -18,11 +18,7 @@ fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
 @compute @workgroup_size(WORKGROUP)
 fn round(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = P.first + group.y;
-    // The same for the whole workgroup, but only workgroup memory can prove it.
-    if (lid == 0u) {
-        chosen = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);
-    }
-    if (workgroupUniformLoad(&chosen) != RUNNING) {
+    if (!is_running(matrix, lid)) {
         return;
     }
     let pq = opponents(P.begin, group.x, P.end);

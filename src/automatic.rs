@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::call::{Call, Task};
+use crate::call::Call;
 use crate::engine::{Done, Engine, gpu_run};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
@@ -77,22 +77,12 @@ impl Engine {
             progress: part_of(&call.task.options.progress, &told, matrices.start, count),
             ..call.task.options.of_some(&matrices.collect::<Vec<_>>())
         });
-        let part = |matrices: std::ops::Range<usize>, options| {
-            Ok::<_, Error>(Call {
-                view: call.view.matrices(matrices.clone())?,
-                rhs: match &call.rhs {
-                    Some(rhs) => Some(rhs.matrices(matrices)?),
-                    None => None,
-                },
-                task: Task {
-                    options,
-                    ..call.task
-                },
-                blocking: true,
-            })
+        // Its thread may wait, whoever called.
+        let on_gpu = Call {
+            blocking: true,
+            ..call.part(0..first, &options[0])?
         };
-        let on_gpu = part(0..first, &options[0])?;
-        let on_cpu = part(first..count, &options[1])?;
+        let on_cpu = call.part(first..count, &options[1])?;
         let (gpus, cpus) = std::thread::scope(|scope| {
             let gpus = std::thread::Builder::new()
                 .name("batched-svd-gpu".into())
@@ -150,14 +140,10 @@ async fn probe<T: Real>(
         progress: None,
         ..call.task.options.clone()
     };
-    let task = Task {
-        options: &options,
-        ..call.task
-    };
     let mut seconds = [0.0; 4];
     // The first compiles; the third makes buffers.
     for (seconds, count) in seconds.iter_mut().zip([1, 1, trial, trial]) {
-        match timed(gpu, call, task, recipe, count).await {
+        match timed(gpu, call, &options, recipe, count).await {
             Ok(taken) => *seconds = taken,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(_) => return Ok(never),
@@ -173,11 +159,11 @@ async fn probe<T: Real>(
 async fn timed<T: Real>(
     gpu: &Gpu,
     call: &Call<'_, T>,
-    task: Task<'_>,
+    options: &Options,
     recipe: &GpuRecipe,
     count: usize,
 ) -> Result<f64, Error> {
-    let sizes = &task.sizes;
+    let sizes = &call.task.sizes;
     let (mut u, mut v) = (zeros(count * sizes.u)?, zeros(count * sizes.v)?);
     let mut sigma = zeros(count * sizes.sigma)?;
     let mut composed = zeros(count * sizes.composed)?;
@@ -189,15 +175,7 @@ async fn timed<T: Real>(
         composed: &mut composed,
         outcomes: &mut outcomes,
     };
-    let part = Call {
-        view: call.view.matrices(0..count)?,
-        rhs: match &call.rhs {
-            Some(rhs) => Some(rhs.matrices(0..count)?),
-            None => None,
-        },
-        task,
-        blocking: call.blocking,
-    };
+    let part = call.part(0..count, options)?;
     let start = Instant::now();
     gpu.run(&part, recipe, outputs).await?;
     Ok(start.elapsed().as_secs_f64())

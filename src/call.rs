@@ -84,4 +84,25 @@ impl<T: Real> Call<'_, T> {
     pub fn progress(&self, done: usize) {
         self.task.progress(done, self.view.count());
     }
+
+    /// The same for some of the matrices, with options of theirs.
+    #[cfg(feature = "gpu")]
+    pub fn part<'p>(
+        &'p self,
+        matrices: std::ops::Range<usize>,
+        options: &'p Options,
+    ) -> Result<Call<'p, T>, Error> {
+        Ok(Call {
+            view: self.view.matrices(matrices.clone())?,
+            rhs: match &self.rhs {
+                Some(rhs) => Some(rhs.matrices(matrices)?),
+                None => None,
+            },
+            task: Task {
+                options,
+                ..self.task
+            },
+            blocking: self.blocking,
+        })
+    }
 }

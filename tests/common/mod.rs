@@ -1,5 +1,6 @@
-//! What the accuracy suite judges with: bounds, matrices, references.
+//! What the accuracy suite judges with: bounds, fixtures, matrices, references.
 
 pub mod bounds;
+pub mod fixtures;
 pub mod matrices;
 pub mod reference;

@@ -229,27 +229,14 @@ fn hard_matrix<T: Real>(engine: &Engine, name: &str) -> Outcome {
 
 /// Singular values in extended precision, committed: the only reference sharp enough for f64.
 fn fixtures<T: Real>(engine: &Engine) -> Outcome {
-    let text = include_str!("../fixtures/sigma.json");
-    let list: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
-    let numbers = |value: &serde_json::Value| -> Vec<f64> {
-        let list = value.as_array().unwrap();
-        list.iter().map(|x| x.as_f64().unwrap()).collect()
-    };
-    let mut seen = 0;
+    let list = common::fixtures::fixtures::<T>();
     for fixture in &list {
-        if T::DTYPE == Dtype::F32 && !fixture["f32"].as_bool().unwrap() {
-            continue;
-        }
-        seen += 1;
-        let name = fixture["name"].as_str().unwrap();
-        let m = fixture["rows"].as_u64().unwrap() as usize;
-        let n = fixture["cols"].as_u64().unwrap() as usize;
-        let a: Vec<T> = numbers(&fixture["a"]).into_iter().map(T::of).collect();
-        let a = Batch::from_row_major(1, m, n, &a).unwrap();
-        let svd = check_svd(engine, &a, Vectors::Thin).map_err(|e| format!("{name}: {e}"))?;
-        let exact = numbers(&fixture["sigma"]);
+        let (name, m, n) = (&fixture.name, fixture.rows, fixture.cols);
+        let svd = check_svd(engine, &fixture.matrix::<T>(), Vectors::Thin)
+            .map_err(|e| format!("{name}: {e}"))?;
+        let exact = &fixture.sigma;
         let rank = exact.iter().filter(|&&s| s > 0.0).count();
-        for (sigma, exact_sigma) in in_f64(svd.sigma.matrix(0)).iter().zip(&exact) {
+        for (sigma, exact_sigma) in in_f64(svd.sigma.matrix(0)).iter().zip(exact) {
             let error = (sigma - exact_sigma).abs();
             let relative = if error == 0.0 { 0.0 } else { error / exact[0] };
             at_most(
@@ -266,7 +253,7 @@ fn fixtures<T: Real>(engine: &Engine) -> Outcome {
             format!("{name}: rank {found}, but it is {rank}")
         })?;
     }
-    ensure(seen >= 30, || format!("only {seen} fixtures"))
+    ensure(list.len() >= 30, || format!("only {} fixtures", list.len()))
 }
 
 /// The rank of a column-major matrix of small integers, by elimination without fractions (Bareiss).

@@ -1,52 +1,14 @@
 //! What RELIABILITY.md promises beyond the bounds: relative accuracy, convergence, independence of the batch.
 
-use batched_svd::{Batch, Dtype, Engine, Options, Real, Status, Vectors, View};
+use batched_svd::{Batch, Engine, Options, Real, Status, Vectors, View};
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, unit};
+use crate::common::fixtures::fixtures;
 use crate::common::matrices::normal;
 
-/// A matrix of the fixtures.
-struct Fixture {
-    name: String,
-    rows: usize,
-    cols: usize,
-    /// By columns.
-    entries: Vec<f64>,
-    sigma: Vec<f64>,
-}
-
-/// Those with graded rows or columns, that the type holds.
-fn graded<T: Real>() -> Vec<Fixture> {
-    let text = include_str!("../fixtures/sigma.json");
-    let list: Vec<serde_json::Value> = serde_json::from_str(text).unwrap();
-    let numbers = |value: &serde_json::Value| -> Vec<f64> {
-        let list = value.as_array().unwrap();
-        list.iter().map(|x| x.as_f64().unwrap()).collect()
-    };
-    let held = |f: &&serde_json::Value| T::DTYPE == Dtype::F64 || f["f32"].as_bool().unwrap();
-    let named = |f: &&serde_json::Value| f["name"].as_str().unwrap().contains("_graded_");
-    let fixture = |f: &serde_json::Value| {
-        let [rows, cols] = ["rows", "cols"].map(|key| f[key].as_u64().unwrap() as usize);
-        let a = numbers(&f["a"]);
-        Fixture {
-            name: f["name"].as_str().unwrap().into(),
-            rows,
-            cols,
-            entries: (0..rows * cols)
-                .map(|e| a[e % rows * cols + e / rows])
-                .collect(),
-            sigma: numbers(&f["sigma"]),
-        }
-    };
-    list.iter()
-        .filter(held)
-        .filter(named)
-        .map(fixture)
-        .collect()
-}
-
 /// The condition number of B, where A = B D: of A with columns of length 1.
-fn condition_of_columns(entries: &[f64], rows: usize, cols: usize) -> f64 {
+fn condition_of_columns(a: View<'_, f64>) -> f64 {
+    let a = a.to_batch().unwrap();
     let length = |column: &[f64]| {
         let most = column.iter().fold(0.0f64, |most, x| most.max(x.abs()));
         most * column
@@ -55,7 +17,7 @@ fn condition_of_columns(entries: &[f64], rows: usize, cols: usize) -> f64 {
             .sum::<f64>()
             .sqrt()
     };
-    let columns = entries.chunks_exact(rows);
+    let columns = a.as_slice().chunks_exact(a.rows());
     let unit: Vec<f64> = columns
         .flat_map(|column| {
             column
@@ -64,7 +26,7 @@ fn condition_of_columns(entries: &[f64], rows: usize, cols: usize) -> f64 {
                 .collect::<Vec<_>>()
         })
         .collect();
-    let b = View::col_major(&unit, 1, rows, cols).unwrap();
+    let b = View::col_major(&unit, 1, a.rows(), a.cols()).unwrap();
     let svd = Engine::cpu().svd(b, Vectors::None, &Options::default());
     svd.unwrap().conditions()[0]
 }
@@ -72,25 +34,20 @@ fn condition_of_columns(entries: &[f64], rows: usize, cols: usize) -> f64 {
 /// For A = B D and A = D B, D a scaling over up to 2^40 (f32) or 2^300 (f64) in any order, every singular value,
 /// the tiniest too, has a relative error of at most 4 k u cond(B).
 pub fn relative<T: Real>(engine: &Engine) -> Outcome {
-    let list = graded::<T>();
+    let mut list = fixtures::<T>();
+    list.retain(|fixture| fixture.name.contains("_graded_"));
     ensure(list.len() >= 4, || format!("only {} fixtures", list.len()))?;
     let mut worst = 0.0f64;
     for fixture in &list {
         let (m, n) = (fixture.rows, fixture.cols);
         let k = m.min(n);
-        let transposed: Vec<f64> = (0..m * n)
-            .map(|e| fixture.entries[e / n + e % n * m])
-            .collect();
-        let condition = condition_of_columns(&fixture.entries, m, n).min(condition_of_columns(
-            &transposed,
-            n,
-            m,
-        ));
+        let exact = fixture.matrix::<f64>();
+        let condition =
+            condition_of_columns(exact.view()).min(condition_of_columns(exact.view().transpose()));
         // Steps that share no factor with 8 are permutations.
         for [row_step, col_step] in [[1, 1], [1, 7], [7, 1], [3, 5], [5, 3]] {
-            let entry = |_, i: usize, j: usize| {
-                T::of(fixture.entries[(j * col_step % n) * m + i * row_step % m])
-            };
+            let entry =
+                |_, i: usize, j: usize| T::of(fixture.a[(i * row_step % m) * n + j * col_step % n]);
             let a = Batch::from_fn(1, m, n, entry).unwrap();
             let svd = engine.svd(&a, Vectors::Thin, &Options::default());
             let svd = svd.map_err(|e| e.to_string())?;
