@@ -19,6 +19,7 @@ use crate::host::parallel;
 use crate::options::{Options, Vectors};
 #[cfg(not(target_family = "wasm"))]
 use crate::peak::Peak;
+#[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 #[cfg(feature = "gpu")]
 use crate::planner::gpu::GpuRecipe;
