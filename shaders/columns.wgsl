@@ -411,30 +411,6 @@ fn columns(at: Invocation) {
     }
 }
 
-fn entry_at(index: u32) -> Bits {
-    return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
-}
-
-// The exponent of an entry, NOT_FINITE if it is not.
-fn top_of(b: Bits) -> i32 {
-    return select(NOT_FINITE, exponent(b), is_finite(b));
-}
-
-// The first entry of largest magnitude, by the caller's rows.
-struct Sign {
-    size: T,
-    row: u32,
-    negative: bool,
-}
-
-fn signed(before: Sign, entry: T, row: u32) -> Sign {
-    let size = abs(entry);
-    if (size > before.size || (size == before.size && row < before.row)) {
-        return Sign(size, row, entry < ZERO);
-    }
-    return before;
-}
-
 // Adds the square of an entry to a sum, if its row is at least `start`.
 fn square_from(row: u32, start: u32, entry: T, sum: T) -> T {
     let e = select(ZERO, entry, row >= start);

@@ -7,7 +7,7 @@ use crate::gpu::compose::{Composition, Factors};
 use crate::gpu::rhs::{self, Projection};
 use crate::gpu::solve::{self, Scratch};
 use crate::gpu::stream::{Maker, Stream};
-use crate::gpu::{Gpu, columns};
+use crate::gpu::{Gpu, registers};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 
@@ -36,7 +36,7 @@ pub(super) struct Chunk {
 }
 
 enum Kernels {
-    Columns(wgpu::BindGroup),
+    Registers(wgpu::BindGroup),
     Staged(solve::Groups),
 }
 
@@ -53,7 +53,7 @@ impl Chunk {
         let factors = &places.factors;
         Chunk {
             kernels: match scratch {
-                None => Kernels::Columns(columns::bind(gpu, maker, places)),
+                None => Kernels::Registers(registers::bind(gpu, maker, places)),
                 Some(scratch) => Kernels::Staged(scratch.bind(gpu, maker, places)),
             },
             project: match (projection, problem.composed, &places.rhs) {
@@ -80,8 +80,8 @@ impl Chunk {
         count: usize,
     ) -> Result<(), Error> {
         match &self.kernels {
-            Kernels::Columns(group) => {
-                columns::solve(stream, task, recipe, group, steps, count).await?;
+            Kernels::Registers(group) => {
+                registers::solve(stream, task, recipe, group, steps, count).await?;
             }
             Kernels::Staged(groups) => {
                 solve::solve(stream, task, recipe, groups, steps, count).await?;

@@ -12,12 +12,12 @@ mod adapter;
 mod cache;
 mod chunk;
 mod clock;
-mod columns;
 mod compose;
 mod device;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
+mod registers;
 pub(crate) mod resident;
 mod rhs;
 mod run;

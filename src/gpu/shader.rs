@@ -4,13 +4,14 @@
 //! live in is decided by which of the files of accessors is in the list.
 
 use crate::planner::Problem;
-use crate::planner::gpu::{GpuRecipe, columns_places};
+use crate::planner::gpu::{GpuRecipe, columns_places, tiny_stride};
 use crate::scalar::Dtype;
 use crate::scalar::sealed::Float;
 
 /// The kernels by entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kernel {
+    Tiny,
     Columns,
     Look,
     Sort,
@@ -36,7 +37,8 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub const ALL: [Kernel; 21] = [
+    pub const ALL: [Kernel; 22] = [
+        Kernel::Tiny,
         Kernel::Columns,
         Kernel::Look,
         Kernel::Sort,
@@ -62,6 +64,7 @@ impl Kernel {
 
     pub fn entry_point(self) -> &'static str {
         match self {
+            Kernel::Tiny => "tiny",
             Kernel::Columns => "columns",
             Kernel::Look => "look",
             Kernel::Sort => "sort",
@@ -88,9 +91,19 @@ impl Kernel {
 
     fn files(self) -> &'static [&'static str] {
         match self {
-            // And the bits of the type, and one of the two exchanges.
+            // And the bits of the type, as all that take and give the caller's numbers.
+            Kernel::Tiny => &[
+                include_str!("../../shaders/registers.wgsl"),
+                include_str!("../../shaders/state.wgsl"),
+                include_str!("../../shaders/numbers.wgsl"),
+                include_str!("../../shaders/rotation.wgsl"),
+                include_str!("../../shaders/cutoff.wgsl"),
+                include_str!("../../shaders/filter.wgsl"),
+                include_str!("../../shaders/tiny.wgsl"),
+            ],
+            // And one of the two exchanges.
             Kernel::Columns => &[
-                include_str!("../../shaders/columns_bindings.wgsl"),
+                include_str!("../../shaders/registers.wgsl"),
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/rotation.wgsl"),
@@ -98,7 +111,6 @@ impl Kernel {
                 include_str!("../../shaders/filter.wgsl"),
                 include_str!("../../shaders/columns.wgsl"),
             ],
-            // And the bits of the type, as all that take and give the caller's numbers.
             Kernel::Look | Kernel::Sort | Kernel::Arrange => &[
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/intake.wgsl"),
@@ -192,7 +204,7 @@ impl Kernel {
         use Kernel::*;
         matches!(
             self,
-            Columns
+            Tiny | Columns
                 | Look
                 | Sort
                 | Arrange
@@ -222,7 +234,7 @@ impl Kernel {
     pub fn bindings(self) -> Bindings {
         use Kernel::*;
         match self {
-            Columns => Bindings::Columns,
+            Tiny | Columns => Bindings::Registers,
             Look | Sort | Arrange => Bindings::Intake,
             Solve | Sweeps | Resume | Factor | Begin | Blocks | Round | Advance | Normalise
             | FormU => Bindings::Solve,
@@ -237,7 +249,7 @@ impl Kernel {
 /// The lists of buffers that kernels see, after their parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Bindings {
-    Columns,
+    Registers,
     Intake,
     Solve,
     Order,
@@ -248,7 +260,7 @@ pub(crate) enum Bindings {
 
 impl Bindings {
     pub const ALL: [Bindings; 7] = [
-        Bindings::Columns,
+        Bindings::Registers,
         Bindings::Intake,
         Bindings::Solve,
         Bindings::Order,
@@ -262,7 +274,7 @@ impl Bindings {
         const R: bool = true;
         const W: bool = false;
         match self {
-            Bindings::Columns => &[R, R, W, W, W, W],
+            Bindings::Registers => &[R, R, W, W, W, W],
             Bindings::Intake => &[R, W, W, W],
             Bindings::Solve => &[W, W, W, W, W, W, W],
             Bindings::Order => &[R, R, W, W, W],
@@ -293,17 +305,25 @@ pub(crate) enum Sizes {
     Resident { leading: u32, cols: u32 },
     /// Of two blocks of columns in workgroup memory.
     Blocks { leading: u32, width: u32 },
-    /// Of a matrix in registers.
-    Columns {
+    /// Of a matrix in registers, and who holds it.
+    Registers {
         rows: u32,
         cols: u32,
-        team: u32,
-        shuffles: bool,
         u_cols: u32,
         with_v: bool,
         transposed: bool,
         composes: bool,
+        holder: Holder,
     },
+}
+
+/// Who holds a matrix in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holder {
+    /// An invocation, with so many entries in workgroup memory.
+    One { stride: u32 },
+    /// So many lanes, a column each, which shuffle or not.
+    Team { lanes: u32, shuffles: bool },
 }
 
 /// Invocations of the composition's workgroups: an entry each.
@@ -315,15 +335,22 @@ impl Blueprint {
     pub fn new(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) -> Self {
         let (rows, cols) = (problem.rows as u32, problem.cols as u32);
         let sizes = match kernel {
-            Kernel::Columns => Sizes::Columns {
+            Kernel::Tiny | Kernel::Columns => Sizes::Registers {
                 rows,
                 cols,
-                team: recipe.team,
-                shuffles: recipe.shuffles,
                 u_cols: problem.formed_u_cols() as u32,
                 with_v: problem.forms_v(),
                 transposed: problem.transposed,
                 composes: problem.composed.is_some(),
+                holder: match kernel {
+                    Kernel::Tiny => Holder::One {
+                        stride: tiny_stride(problem) as u32,
+                    },
+                    _ => Holder::Team {
+                        lanes: recipe.team,
+                        shuffles: recipe.shuffles,
+                    },
+                },
             },
             Kernel::Solve | Kernel::Sweeps | Kernel::Resume => Sizes::Resident {
                 leading: recipe.leading,
@@ -336,7 +363,8 @@ impl Blueprint {
             _ => Sizes::Any,
         };
         let workgroup = match kernel {
-            Kernel::Columns
+            Kernel::Tiny
+            | Kernel::Columns
             | Kernel::Solve
             | Kernel::Sweeps
             | Kernel::Resume
@@ -389,7 +417,7 @@ impl Blueprint {
                 _ => include_str!("../../shaders/team_subgroup.wgsl"),
             });
         }
-        let mut unrolled = (0, 0);
+        let mut sizes = Unrolled::default();
         match self.sizes {
             Sizes::Any => {}
             Sizes::Resident { leading, cols } => {
@@ -401,65 +429,138 @@ impl Blueprint {
                 constant("TILE_LEN", 2 * width * leading);
                 constant("WIDTH", width);
             }
-            Sizes::Columns {
+            Sizes::Registers {
                 rows,
                 cols,
-                team,
-                shuffles,
                 u_cols,
                 with_v,
                 transposed,
                 composes,
+                holder,
             } => {
-                let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
                 constant("M", rows);
                 constant("N", cols);
-                constant("LANES", team);
                 constant("U_COLS", u_cols);
-                constant("PLACES", places * self.workgroup);
-                let exchange = match shuffles {
-                    true => include_str!("../../shaders/exchange_subgroup.wgsl"),
-                    false => include_str!("../../shaders/exchange_workgroup.wgsl"),
-                };
-                variants.push(exchange);
+                match holder {
+                    Holder::One { stride } => constant("STRIDE", stride),
+                    Holder::Team { lanes, shuffles } => {
+                        let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
+                        constant("LANES", lanes);
+                        constant("PLACES", places * self.workgroup);
+                        variants.push(match shuffles {
+                            true => include_str!("../../shaders/exchange_subgroup.wgsl"),
+                            false => include_str!("../../shaders/exchange_workgroup.wgsl"),
+                        });
+                    }
+                }
                 text += &format!(
                     "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\n"
                 );
-                unrolled = (rows, cols);
+                sizes = Unrolled { rows, cols, u_cols };
             }
         }
         for file in [&variants, self.kernel.files()].concat() {
             text.push('\n');
-            text += &unroll(file, unrolled);
+            sizes.unroll(&mut text, &file.lines().collect::<Vec<_>>(), &[]);
         }
         text
     }
 }
 
-/// Repeats every line with `$m` for each row and every line with `$n` for each column; `$4` is the
-/// number modulo 4. Comments stay as they are.
-fn unroll(file: &str, (rows, cols): (u32, u32)) -> String {
-    let mut text = String::new();
-    for line in file.lines() {
-        let times = match line.trim_start() {
-            comment if comment.starts_with("//") => None,
-            code if code.contains("$m") => Some(rows),
-            code if code.contains("$n") => Some(cols),
-            _ => None,
-        };
-        for i in 0..times.unwrap_or(1) {
-            let line = match times {
-                Some(_) => line
-                    .replace("$m", &i.to_string())
-                    .replace("$n", &i.to_string())
-                    .replace("$4", &(i % 4).to_string()),
-                None => line.to_string(),
+/// The sizes that a text is unrolled for.
+///
+/// A line with `$m` is repeated for each row, one with `$n` for each column, with both for each entry; what
+/// is between `//$ for k in 0..N` and `//$ end` for each number, as `$k`. Bounds are numbers, numbers of
+/// enclosing ranges, `+1`, M, N, U (columns of U) and W (those of them that are no more than N); `rev` counts
+/// down. `$4` is the number modulo 4. Comments stay as they are.
+#[derive(Clone, Copy, Default)]
+struct Unrolled {
+    rows: u32,
+    cols: u32,
+    u_cols: u32,
+}
+
+impl Unrolled {
+    fn unroll(&self, text: &mut String, lines: &[&str], bound: &[(&str, u32)]) {
+        let mut rest = lines;
+        while let Some((line, after)) = rest.split_first() {
+            rest = after;
+            let Some(range) = line.trim_start().strip_prefix("//$ for ") else {
+                self.line(text, line, bound);
+                continue;
             };
-            text += &line;
-            text.push('\n');
+            let mut depth = 1;
+            let end = after.iter().position(|line| {
+                let line = line.trim_start();
+                depth += i32::from(line.starts_with("//$ for "));
+                depth -= i32::from(line == "//$ end");
+                depth == 0
+            });
+            let end = end.expect("every range of a shader ends");
+            let (name, values) = self.range(range, bound);
+            for value in values {
+                let bound = [bound, &[(name, value)]].concat();
+                self.unroll(text, &after[..end], &bound);
+            }
+            rest = &after[end + 1..];
         }
     }
-    text
+
+    /// `k in rev 0..N`: the name, and its numbers.
+    fn range<'t>(&self, range: &'t str, bound: &[(&str, u32)]) -> (&'t str, Vec<u32>) {
+        let (name, values) = range.split_once(" in ").expect("a range names its number");
+        let down = values.strip_prefix("rev ");
+        let ends = down.unwrap_or(values).split_once("..");
+        let (start, end) = ends.expect("a range has two ends");
+        let values = self.number(start, bound)..self.number(end, bound);
+        let values = match down {
+            Some(_) => values.rev().collect(),
+            None => values.collect(),
+        };
+        (name, values)
+    }
+
+    fn number(&self, text: &str, bound: &[(&str, u32)]) -> u32 {
+        let (text, more) = match text.strip_suffix("+1") {
+            Some(text) => (text, 1),
+            None => (text, 0),
+        };
+        let value = match text {
+            "M" => self.rows,
+            "N" => self.cols,
+            "U" => self.u_cols,
+            "W" => self.u_cols.min(self.cols),
+            _ => match bound.iter().rev().find(|(name, _)| *name == text) {
+                Some((_, value)) => *value,
+                None => text.parse().expect("a bound is a number"),
+            },
+        };
+        value + more
+    }
+
+    /// A line that is none of ours.
+    fn line(&self, text: &mut String, line: &str, bound: &[(&str, u32)]) {
+        if !line.trim_start().starts_with("//") {
+            for (name, size) in [("n", self.cols), ("m", self.rows)] {
+                let free = bound.iter().all(|(known, _)| *known != name);
+                if free && line.contains(&format!("${name}")) {
+                    for value in 0..size {
+                        self.line(text, line, &[bound, &[(name, value)]].concat());
+                    }
+                    return;
+                }
+            }
+        }
+        let mut line = line.to_string();
+        for (name, value) in bound {
+            line = line.replace(&format!("${name}"), &value.to_string());
+        }
+        if let Some((_, last)) = bound.last() {
+            line = line.replace("$4", &(last % 4).to_string());
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
 }
 
 /// The text of the kernels that measure the device's limits.
@@ -515,7 +616,9 @@ fn header(dtype: Dtype) -> String {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{Limits, Path, WEBGPU, blocks_bytes, columns_bytes, resident_bytes};
+    use crate::planner::gpu::{
+        Limits, Path, WEBGPU, blocks_bytes, columns_bytes, resident_bytes, tiny_bytes,
+    };
     use crate::planner::{Convergence, Filter, Job, Side, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -618,6 +721,7 @@ mod tests {
         let (rows, cols, size) = (problem.rows, problem.cols, problem.dtype.size());
         let workgroup = recipe.workgroup as usize;
         let planned = match (kernel, recipe.path) {
+            (Kernel::Tiny, Path::Tiny) => tiny_bytes(problem, workgroup),
             (Kernel::Columns, Path::Columns) => {
                 columns_bytes(rows, cols, workgroup, recipe.shuffles, size)
             }
@@ -631,7 +735,12 @@ mod tests {
                 size,
             ),
             (
-                Kernel::Columns | Kernel::Solve | Kernel::Sweeps | Kernel::Resume | Kernel::Blocks,
+                Kernel::Tiny
+                | Kernel::Columns
+                | Kernel::Solve
+                | Kernel::Sweeps
+                | Kernel::Resume
+                | Kernel::Blocks,
                 _,
             ) => return,
             _ => 16384,

@@ -107,7 +107,7 @@ impl Scratch {
         recipe: &GpuRecipe,
         chunk: usize,
     ) -> Option<Self> {
-        if recipe.path == Path::Columns {
+        if recipe.path.in_registers() {
             return None;
         }
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
@@ -173,8 +173,8 @@ pub(super) async fn solve(
     };
     solver.take_in(steps).await?;
     match recipe.path {
-        // Columns never come here: they have their own kernel.
-        Path::Columns | Path::Resident => solver.sweep_resident(Kernel::Solve).await?,
+        // Those in registers never come here: they have their own kernels.
+        Path::Tiny | Path::Columns | Path::Resident => solver.sweep_resident(Kernel::Solve).await?,
         Path::Swept => {
             solver.factor().await?;
             solver.sweep_resident(Kernel::Sweeps).await?;

@@ -44,6 +44,8 @@ pub(crate) const WEBGPU: Limits = Limits {
 /// Where the columns live during the sweeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Path {
+    /// In registers from the load to U and V, a matrix an invocation.
+    Tiny,
     /// In registers from the load to U, a column a lane, and several matrices a workgroup.
     Columns,
     /// In workgroup memory from the load to the singular values: one workgroup a matrix.
@@ -62,12 +64,18 @@ impl Path {
     /// The name under which reports show the kernel.
     pub fn name(self) -> &'static str {
         match self {
+            Path::Tiny => "jacobi-tiny",
             Path::Columns => "jacobi-columns",
             Path::Resident => "jacobi-resident",
             Path::Swept => "jacobi-swept",
             Path::Blocks => "jacobi-blocks",
             Path::Rounds => "jacobi-rounds",
         }
+    }
+
+    /// Whether one kernel does everything.
+    pub fn in_registers(self) -> bool {
+        matches!(self, Path::Tiny | Path::Columns)
     }
 
     /// Whether the host is asked between sweeps if any matrix needs more.
@@ -212,9 +220,12 @@ impl GpuRecipe {
             let bytes = resident_bytes(odd(rows), n, workgroup as usize, size);
             bytes.is_some_and(|b| b <= storage) && loops(rows) >= 1
         };
-        let columns = Columns::new(problem, convergence, limits, tuning);
+        let tiny = Registers::tiny(problem, convergence, limits, tuning);
+        let columns = Registers::columns(problem, convergence, limits, tuning);
         let blocks = Blocks::new(n, size, most, limits, tuning);
-        let (path, leading) = if columns.is_some() {
+        let (path, leading) = if tiny.is_some() {
+            (Path::Tiny, n)
+        } else if columns.is_some() {
             (Path::Columns, n)
         } else if fits(m) {
             (Path::Resident, odd(m))
@@ -227,7 +238,7 @@ impl GpuRecipe {
         };
         // The global kernels keep only partial sums in workgroup memory.
         let global = workgroup as usize * (3 * size + 4) + 64;
-        if global > storage && !matches!(path, Path::Columns | Path::Resident) {
+        if global > storage && !matches!(path, Path::Tiny | Path::Columns | Path::Resident) {
             return Err(format!(
                 "the kernels take {global} bytes of workgroup memory, but may have {storage}"
             ));
@@ -260,14 +271,17 @@ impl GpuRecipe {
         let round = 11 * n64 * n64 * rounds_at_once;
         let workgroups = u64::from(limits.workgroups);
         // Matrices that share a workgroup.
-        let teams = columns.map_or(1, |columns| u64::from(columns.workgroup / columns.team));
+        let registers = tiny.or(columns);
+        let teams = registers.map_or(1, |registers| {
+            u64::from(registers.workgroup / registers.team)
+        });
         let by_bytes = (tuning.chunk_bytes.min(binding) / widest).min(limits.buffer / readback);
         // One dimension of a dispatch counts the workgroups of matrices. A chunk must also be small
         // enough for one QR step and one round of all its matrices to be one bounded submit.
         let chunk = by_bytes
             .min(workgroups * teams)
             .min(match path {
-                Path::Columns | Path::Resident => u64::MAX,
+                Path::Tiny | Path::Columns | Path::Resident => u64::MAX,
                 Path::Swept => flops(step),
                 Path::Blocks | Path::Rounds => flops(step.max(round)),
             })
@@ -275,9 +289,9 @@ impl GpuRecipe {
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
         Ok(GpuRecipe {
             path,
-            workgroup: columns.map_or(workgroup, |columns| columns.workgroup),
-            team: columns.map_or(1, |columns| columns.team),
-            shuffles: columns.is_some_and(|columns| columns.shuffles),
+            workgroup: registers.map_or(workgroup, |registers| registers.workgroup),
+            team: registers.map_or(1, |registers| registers.team),
+            shuffles: registers.is_some_and(|registers| registers.shuffles),
             column_lanes,
             pair_lanes,
             subgroup: limits.subgroup,
@@ -290,7 +304,7 @@ impl GpuRecipe {
             sweeps_per_dispatch: match path {
                 Path::Resident => loops(m),
                 Path::Swept => loops(n),
-                Path::Columns | Path::Blocks | Path::Rounds => 1,
+                Path::Tiny | Path::Columns | Path::Blocks | Path::Rounds => 1,
             }
             .min(tuning.sweeps_per_dispatch.max(1).into())
             .min(convergence.max_sweeps.into()) as u32,
@@ -328,7 +342,7 @@ impl GpuRecipe {
     #[cfg(any(feature = "gpu", test))]
     pub fn at_once(&self, count: usize) -> usize {
         let least = match self.path {
-            Path::Columns | Path::Resident => (self.chunk / 4).max(1),
+            Path::Tiny | Path::Columns | Path::Resident => (self.chunk / 4).max(1),
             Path::Swept | Path::Blocks | Path::Rounds => self.chunk,
         };
         // Few sizes, so that calls of various counts find each other's buffers.
@@ -339,13 +353,14 @@ impl GpuRecipe {
     }
 }
 
-/// Matrices in registers, a column a lane: the fastest kernel, of small ones.
+/// Matrices in registers: the fastest kernels, of small ones.
 ///
 /// Every entry of A and of U, of R', of J and of a partner's column is a register, known by its name:
-/// the text of the kernel grows with them.
+/// the text of a kernel grows with them.
 #[derive(Clone, Copy, Debug)]
-struct Columns {
+struct Registers {
     workgroup: u32,
+    /// Lanes of a matrix.
     team: u32,
     shuffles: bool,
 }
@@ -353,8 +368,38 @@ struct Columns {
 /// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.
 const MOST_SWEEPS: u32 = 256;
 
-impl Columns {
-    fn new(
+impl Registers {
+    /// A matrix an invocation.
+    fn tiny(
+        problem: &Problem,
+        convergence: &Convergence,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Option<Self> {
+        let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
+        // A, R' and J, and a column of U.
+        let words = (m.saturating_mul(n + 1) + 2 * n * n).saturating_mul(size / 4);
+        let most = tuning.invocation_words.unwrap_or(limits.invocation_words);
+        let sweeps = convergence.max_sweeps;
+        if n > tuning.tiny_columns || words > most as usize || sweeps > MOST_SWEEPS {
+            return None;
+        }
+        let entries = m * problem.formed_u_cols() + n * n;
+        if (u64::from(sweeps) + entries as u64) > limits.iterations {
+            return None;
+        }
+        Self::workgroup(1, limits, tuning, |workgroup| {
+            tiny_bytes(problem, workgroup)
+        })
+        .map(|workgroup| Registers {
+            workgroup,
+            team: 1,
+            shuffles: false,
+        })
+    }
+
+    /// A column a lane.
+    fn columns(
         problem: &Problem,
         convergence: &Convergence,
         limits: &Limits,
@@ -376,25 +421,33 @@ impl Columns {
         if steps > limits.iterations {
             return None;
         }
+        Self::workgroup(team, limits, tuning, |workgroup| {
+            columns_bytes(m, n, workgroup, shuffles, size)
+        })
+        .map(|workgroup| Registers {
+            workgroup,
+            team,
+            shuffles,
+        })
+    }
+
+    /// The largest workgroup of teams, up to what is wanted, whose memory fits. A smaller one than the smallest
+    /// leaves lanes of the hardware idle, or cannot hold a team.
+    fn workgroup(
+        team: u32,
+        limits: &Limits,
+        tuning: &Tuning,
+        bytes: impl Fn(usize) -> usize,
+    ) -> Option<u32> {
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
         let most = tuning
             .workgroup_invocations
             .min(limits.workgroup_invocations);
         let wanted = tuning.columns_workgroup.max(SMALLEST_WORKGROUP);
-        let mut workgroup = (1 << wanted.ilog2()).max(team);
-        // A smaller workgroup leaves lanes of the hardware idle, or cannot hold a team.
-        while workgroup >= team.max(SMALLEST_WORKGROUP) {
-            let bytes = columns_bytes(m, n, workgroup as usize, shuffles, size);
-            if workgroup <= most && bytes <= storage as usize {
-                return Some(Columns {
-                    workgroup,
-                    team,
-                    shuffles,
-                });
-            }
-            workgroup /= 2;
-        }
-        None
+        let largest = (1 << wanted.ilog2()).max(team);
+        std::iter::successors(Some(largest), |workgroup| Some(workgroup / 2))
+            .take_while(|&workgroup| workgroup >= team.max(SMALLEST_WORKGROUP))
+            .find(|&workgroup| workgroup <= most && bytes(workgroup as usize) <= storage as usize)
     }
 }
 
@@ -452,6 +505,18 @@ impl Blocks {
 pub(crate) fn blocks_bytes(width: usize, n: usize, workgroup: usize, size: usize) -> usize {
     let entries = 4 * width * (n | 1) + 3 * workgroup;
     entries * size + 4 * workgroup + 64
+}
+
+/// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, U and V on
+/// their way out; odd, so that matrices spread over banks.
+pub(crate) fn tiny_stride(problem: &Problem) -> usize {
+    let (m, n) = (problem.rows, problem.cols);
+    (m * problem.formed_u_cols()).max(m * n) | 1
+}
+
+/// Bytes of workgroup memory of the tiny kernel: these entries and the order of the rows.
+pub(crate) fn tiny_bytes(problem: &Problem, workgroup: usize) -> usize {
+    workgroup * (tiny_stride(problem) * problem.dtype.size() + 4 * problem.rows)
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
@@ -650,7 +715,10 @@ mod tests {
     #[test]
     fn the_path_follows_from_the_shape_and_the_workgroup_memory() {
         use Dtype::{F32, F64};
-        assert_eq!(path(3, 3, F32, &WEBGPU), Path::Columns);
+        assert_eq!(path(3, 3, F32, &WEBGPU), Path::Tiny);
+        assert_eq!(path(4, 4, F64, &WEBGPU), Path::Tiny);
+        assert_eq!(path(16, 4, F32, &WEBGPU), Path::Tiny);
+        assert_eq!(path(17, 5, F32, &WEBGPU), Path::Columns);
         assert_eq!(path(32, 32, F32, &WEBGPU), Path::Columns);
         assert_eq!(path(33, 32, F32, &WEBGPU), Path::Resident);
         assert_eq!(path(16, 16, F64, &WEBGPU), Path::Columns);
@@ -716,7 +784,7 @@ mod tests {
                     assert!(recipe.column_lanes <= recipe.workgroup);
                     assert!(recipe.pair_lanes <= recipe.workgroup);
                     let teams = match recipe.path {
-                        Path::Columns => (recipe.workgroup / recipe.team) as usize,
+                        Path::Tiny | Path::Columns => (recipe.workgroup / recipe.team) as usize,
                         _ => 1,
                     };
                     assert!(recipe.chunk >= 1 && recipe.chunk <= 65535 * teams);

@@ -321,6 +321,8 @@ pub struct Tuning {
     /// Without one: 128 of the 255 that hardware has at most; 32 on software adapters, whose compilers
     /// take seconds (lavapipe) to minutes (SwiftShader) for more.
     pub invocation_words: Option<u32>,
+    /// The most columns of a matrix that one invocation holds in registers. 4.
+    pub tiny_columns: usize,
     /// Invocations in a workgroup that holds matrices in registers, several of them: small ones wait for
     /// each other between sweeps. 64.
     pub columns_workgroup: u32,
@@ -350,6 +352,7 @@ impl Default for Tuning {
             workgroup_storage: u32::MAX,
             workgroup_invocations: 256,
             invocation_words: None,
+            tiny_columns: 4,
             columns_workgroup: 64,
             rows_per_lane: 8,
             chunk_bytes: 64 << 20,

@@ -1,4 +1,4 @@
-// What the columns kernel sees: matrices as the caller has them in, results as the caller gets them
+// What the kernels see that hold matrices in registers: matrices as the caller has them in, results as the caller gets them
 // out.
 
 struct Params {
@@ -27,3 +27,27 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(6) var<storage, read_write> state: array<u32>;
+
+fn entry_at(index: u32) -> Bits {
+    return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
+}
+
+// The exponent of an entry, NOT_FINITE if it is not.
+fn top_of(b: Bits) -> i32 {
+    return select(NOT_FINITE, exponent(b), is_finite(b));
+}
+
+// The first entry of largest magnitude, by the caller's rows.
+struct Sign {
+    size: T,
+    row: u32,
+    negative: bool,
+}
+
+fn signed(before: Sign, entry: T, row: u32) -> Sign {
+    let size = abs(entry);
+    if (size > before.size || (size == before.size && row < before.row)) {
+        return Sign(size, row, entry < ZERO);
+    }
+    return before;
+}

@@ -1,4 +1,4 @@
-//! The kernel of matrices that fit registers: one dispatch from the caller's entries to the caller's
+//! The kernels of matrices that fit registers: one dispatch from the caller's entries to the caller's
 //! results.
 
 use bytemuck::{Pod, Zeroable};
@@ -9,9 +9,9 @@ use crate::gpu::Gpu;
 use crate::gpu::chunk::{Places, beside};
 use crate::gpu::shader::{Bindings, Blueprint, Kernel};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::GpuRecipe;
+use crate::planner::gpu::{GpuRecipe, Path};
 
-/// As `Params` in shaders/columns_bindings.wgsl.
+/// As `Params` in shaders/registers.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Params {
@@ -36,7 +36,7 @@ pub(super) fn bind(gpu: &Gpu, maker: &Maker<'_>, places: &Places<'_>) -> wgpu::B
         &factors.weights,
         &factors.state,
     ];
-    maker.group(gpu.pipelines.layout(Bindings::Columns), &buffers)
+    maker.group(gpu.pipelines.layout(Bindings::Registers), &buffers)
 }
 
 /// Decomposes the first `count` matrices, whose steps are from row to row and from column to column.
@@ -49,7 +49,11 @@ pub(super) async fn solve(
     count: usize,
 ) -> Result<(), Error> {
     let gpu = stream.gpu;
-    let blueprint = Blueprint::new(Kernel::Columns, &task.problem, recipe);
+    let kernel = match recipe.path {
+        Path::Tiny => Kernel::Tiny,
+        _ => Kernel::Columns,
+    };
+    let blueprint = Blueprint::new(kernel, &task.problem, recipe);
     let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
     let teams = (recipe.workgroup / recipe.team) as usize;
     for begin in (0..count).step_by(recipe.matrices_per_submit) {
