@@ -64,8 +64,6 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             total += sum;
         }
         if (P.weighted != 0u) {
-            // What is not normal before is nothing beside the rest.
-            let size = abs(total);
             var sound = finite;
             var lift = power;
             if (P.solves != 0u) {
@@ -73,14 +71,9 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                 sound = finite && own != NOT_FINITE;
                 lift -= own;
             }
-            // Beyond these, every number over- or underflows.
-            lift = clamp(lift, 2 * LEAST, 2 * MOST);
-            let lifted = unscaled(select(ZERO, size, size >= SMALLEST_NORMAL), lift);
-            var found = select(0u, PRESENT, size > ZERO);
-            found |= select(0u, OVERFLOWED, overflowed(lifted));
-            found |= select(0u, NORMAL, lifted >= SMALLEST_NORMAL);
-            flags |= select(0u, found, sound);
-            total = select(cutoffs[0], signed_as(lifted, total < ZERO), sound);
+            let entry = lifted(total, lift);
+            flags |= select(0u, entry.found, sound);
+            total = select(cutoffs[0], entry.value, sound);
         }
         result[matrix * P.rows * P.cols + e] = total;
     }

@@ -10,6 +10,7 @@ struct Params {
     max_sweeps: u32,
     tolerance: f32,   // cosine below which a pair is orthogonal
     form: u32,        // the filter of a composition
+    lift: i32,        // the composition of a matrix that was scaled by 2^p is scaled by 2^(lift p)
     beside: u32,      // where singular values begin that come beside weights; 0 where none do
 }
 
@@ -18,7 +19,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> input: array<u32>;
 // As cutoff.wgsl says.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
-// M x U_COLS a matrix.
+// M x U_COLS a matrix, or where the kernel forms it the composition.
 @group(0) @binding(3) var<storage, read_write> u: array<T>;
 // N x N a matrix.
 @group(0) @binding(4) var<storage, read_write> v: array<T>;

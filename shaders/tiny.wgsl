@@ -12,6 +12,13 @@ alias Short = array<T, N>;
 var<workgroup> places: array<T, WORKGROUP * STRIDE>;
 // The rows in the order of their largest entries, which come first.
 var<workgroup> rows: array<u32, WORKGROUP * M>;
+// Of a composition: the power of two to undo, NOT_FINITE where the matrix is not, and what was found.
+var<workgroup> lifts: array<i32, WORKGROUP>;
+var<workgroup> found: array<atomic<u32>, WORKGROUP>;
+
+// U, then V, then the weights, where they are composed here.
+const V_AT: u32 = M * U_COLS;
+const WEIGHTS_AT: u32 = V_AT + N * N;
 
 @compute @workgroup_size(WORKGROUP)
 fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) slot: u32) {
@@ -121,6 +128,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     squares = fma(sigma$n, sigma$n, squares);
     let threshold = max(threshold_of(within, power, highest), ZERO);
     let nan = cutoffs[0];
+    let damping = damping_of(within, power);
     var lost = 0u;
     var rank = 0u;
     //$ for c in 0..N
@@ -139,10 +147,15 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         rank += select(0u, 1u, counts);
         let value = unscaled(sigma$c, -power);
         lost |= select(0u, OVERFLOWED, overflowed(value) || (counts && vanished(value)));
+        let weight = weight(P.form, sigma$c, counts, damping);
+        if (FUSED) {
+            places[own + WEIGHTS_AT + $c] = weight;
+        }
         if (present) {
-            let composed = weight(P.form, sigma$c, counts, damping_of(within, power));
-            let answer = select(value, composed, COMPOSES);
-            values[matrix * N + place$c] = select(nan, answer, finite);
+            let answer = select(value, weight, COMPOSES);
+            if (!FUSED) {
+                values[matrix * N + place$c] = select(nan, answer, finite);
+            }
             if (P.beside != 0u) {
                 values[P.beside + matrix * N + place$c] = select(nan, value, finite);
             }
@@ -214,7 +227,8 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 sign = signed(sign, column[$m], rows[slot * M + $mu]);
                 flip$c = sign.negative;
             }
-            places[own + place$c * M + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip$c), finite);
+            let to = own + select(place$c, $cu, FUSED) * M;
+            places[to + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip$c), finite);
         }
         //$ end
         //$ for c in N..U
@@ -227,6 +241,22 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             places[own + $c * M + rows[slot * M + $mu]] = select(nan, column[$m], finite);
         }
         //$ end
+    }
+    if (FUSED) {
+        //$ for c in 0..N
+        places[own + V_AT + $cu * N + order$n] = x$c[$n];
+        //$ end
+        lifts[slot] = select(NOT_FINITE, P.lift * power - 2 * damping.beyond, finite);
+        atomicStore(&found[slot], 0u);
+        workgroupBarrier();
+        compose(group_first, count, slot);
+        workgroupBarrier();
+        if (present) {
+            state[matrix * STATE_WORDS + LOST] = atomicLoad(&found[slot]);
+        }
+        return;
+    }
+    if (U_COLS > 0u) {
         workgroupBarrier();
         for (var e = slot; e < count * (M * U_COLS); e += WORKGROUP) {
             u[group_first * (M * U_COLS) + e] = places[place_of(e, M * U_COLS)];
@@ -247,6 +277,25 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 // Where an entry of all matrices' results is, of so many a matrix.
 fn place_of(entry: u32, size: u32) -> u32 {
     return entry / size * STRIDE + entry % size;
+}
+
+// left diag(weights) right' of all matrices, an entry at a time.
+fn compose(group_first: u32, count: u32, slot: u32) {
+    let size = LEFT_ROWS * RIGHT_ROWS;
+    for (var e = slot; e < count * size; e += WORKGROUP) {
+        let at = e / size * STRIDE;
+        let l = at + LEFT + e % size % LEFT_ROWS;
+        let r = at + RIGHT + e % size / LEFT_ROWS;
+        var total = ZERO;
+        total = fma(places[l + $nu * LEFT_ROWS] * places[at + WEIGHTS_AT + $n], places[r + $nu * RIGHT_ROWS], total);
+        let lift = lifts[e / size];
+        let entry = lifted(total, lift);
+        let finite = lift != NOT_FINITE;
+        if (finite) {
+            atomicOr(&found[e / size], entry.found);
+        }
+        u[group_first * size + e] = select(cutoffs[0], entry.value, finite);
+    }
 }
 
 fn swap(chosen: bool, one: ptr<function, Column>, other: ptr<function, Column>) {

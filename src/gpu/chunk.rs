@@ -46,6 +46,7 @@ impl Chunk {
         gpu: &Gpu,
         maker: &Maker<'_>,
         problem: &Problem,
+        recipe: &GpuRecipe,
         places: &Places<'_>,
         scratch: Option<&Scratch>,
         projection: Option<&Projection>,
@@ -53,7 +54,7 @@ impl Chunk {
         let factors = &places.factors;
         Chunk {
             kernels: match scratch {
-                None => Kernels::Registers(registers::bind(gpu, maker, places)),
+                None => Kernels::Registers(registers::bind(gpu, maker, recipe, places)),
                 Some(scratch) => Kernels::Staged(scratch.bind(gpu, maker, places)),
             },
             project: match (projection, problem.composed, &places.rhs) {
@@ -64,6 +65,7 @@ impl Chunk {
             },
             compose: problem
                 .composed
+                .filter(|_| !recipe.fused)
                 .map(|sides| factors.bind(gpu, maker, sides, projection, &places.cutoffs)),
         }
     }

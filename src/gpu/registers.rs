@@ -23,15 +23,25 @@ struct Params {
     max_sweeps: u32,
     tolerance: f32,
     form: u32,
+    lift: i32,
     beside: u32,
 }
 
-pub(super) fn bind(gpu: &Gpu, maker: &Maker<'_>, places: &Places<'_>) -> wgpu::BindGroup {
+pub(super) fn bind(
+    gpu: &Gpu,
+    maker: &Maker<'_>,
+    recipe: &GpuRecipe,
+    places: &Places<'_>,
+) -> wgpu::BindGroup {
     let factors = &places.factors;
+    let u = match recipe.fused {
+        true => &factors.composed,
+        false => &factors.u,
+    };
     let buffers = [
         &places.input,
         &places.cutoffs,
-        &factors.u,
+        u,
         &factors.v,
         &factors.weights,
         &factors.state,
@@ -67,6 +77,7 @@ pub(super) async fn solve(
             max_sweeps: task.convergence.max_sweeps,
             tolerance: task.convergence.tolerance_f32(),
             form: task.filter.word(),
+            lift: -task.filter.degree(),
             beside: beside(&task.problem, count),
         };
         let dispatch = Dispatch::new(&pipeline, params, [(end - begin).div_ceil(teams) as u32, 1]);

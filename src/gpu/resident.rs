@@ -171,8 +171,7 @@ impl Gpu {
         } = given;
         let problem = &task.problem;
         let (n, sizes) = (problem.cols, &task.sizes);
-        let u_size = problem.rows * problem.formed_u_cols();
-        let v_size = if problem.forms_v() { n * n } else { 0 };
+        let [u_size, v_size] = recipe.factors(problem);
         let [rhs_length, rhs_cols] = problem.rhs_size().unwrap_or_default();
         let rhs_size = rhs_length * rhs_cols;
         let rhs_steps = rhs.map_or([0, 0], |(_, steps)| steps);
@@ -235,7 +234,8 @@ impl Gpu {
                         },
                     };
                     let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
-                    let bound = Chunk::bind(self, maker, problem, &places, scratch, projection);
+                    let bound =
+                        Chunk::bind(self, maker, problem, recipe, &places, scratch, projection);
                     chunks.push((cutoffs, bound));
                 }
                 Ok((results, chunks))

@@ -228,9 +228,8 @@ async fn create<T: Real>(
                 .rhs_size()
                 .map(|[length, rhs]| maker.buffer("right-hand sides", entries(length * rhs)));
             let cutoffs = maker.buffer("cutoffs", entries(CUTOFFS) + size_of::<T>());
-            let u = maker.buffer("u", entries(m * problem.formed_u_cols()));
-            let v_size = if problem.forms_v() { n * n } else { 0 };
-            let v = maker.buffer("v", entries(v_size));
+            let [u, v] = recipe.factors(problem);
+            let (u, v) = (maker.buffer("u", entries(u)), maker.buffer("v", entries(v)));
             let values = maker.buffer("values", entries(problem.value_sets() * n));
             let state = maker.buffer("state", chunk * STATE_WORDS * 4);
             let composed = maker.buffer("composed", entries(sizes.composed));
@@ -249,7 +248,7 @@ async fn create<T: Real>(
             };
             let projection = Projection::new(maker, problem, chunk);
             let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
-            let bound = Chunk::bind(gpu, maker, problem, &places, scratch, projection);
+            let bound = Chunk::bind(gpu, maker, problem, recipe, &places, scratch, projection);
             Buffers {
                 input,
                 rhs,

@@ -3,8 +3,8 @@
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
 //! live in is decided by which of the files of accessors is in the list.
 
-use crate::planner::Problem;
 use crate::planner::gpu::{GpuRecipe, columns_places, tiny_stride};
+use crate::planner::{Problem, Side};
 use crate::scalar::Dtype;
 use crate::scalar::sealed::Float;
 
@@ -99,6 +99,7 @@ impl Kernel {
                 include_str!("../../shaders/rotation.wgsl"),
                 include_str!("../../shaders/cutoff.wgsl"),
                 include_str!("../../shaders/filter.wgsl"),
+                include_str!("../../shaders/lift.wgsl"),
                 include_str!("../../shaders/tiny.wgsl"),
             ],
             // And one of the two exchanges.
@@ -194,6 +195,7 @@ impl Kernel {
             Kernel::Compose => &[
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/cutoff.wgsl"),
+                include_str!("../../shaders/lift.wgsl"),
                 include_str!("../../shaders/compose.wgsl"),
             ],
         }
@@ -320,8 +322,11 @@ pub(crate) enum Sizes {
 /// Who holds a matrix in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Holder {
-    /// An invocation, with so many entries in workgroup memory.
-    One { stride: u32 },
+    /// An invocation, with so many entries in workgroup memory, which composes, or not.
+    One {
+        stride: u32,
+        composes: Option<(Side, Side)>,
+    },
     /// So many lanes, a column each, which shuffle or not.
     Team { lanes: u32, shuffles: bool },
 }
@@ -345,6 +350,7 @@ impl Blueprint {
                 holder: match kernel {
                     Kernel::Tiny => Holder::One {
                         stride: tiny_stride(problem) as u32,
+                        composes: problem.composed.filter(|_| recipe.fused),
                     },
                     _ => Holder::Team {
                         lanes: recipe.team,
@@ -441,8 +447,22 @@ impl Blueprint {
                 constant("M", rows);
                 constant("N", cols);
                 constant("U_COLS", u_cols);
+                let mut fused = false;
                 match holder {
-                    Holder::One { stride } => constant("STRIDE", stride),
+                    Holder::One { stride, composes } => {
+                        let factor = |side| match side {
+                            Side::U => [0, rows],
+                            Side::V => [rows * u_cols, cols],
+                        };
+                        let (left, right) = composes.unwrap_or((Side::U, Side::U));
+                        let [[left, left_rows], [right, right_rows]] = [left, right].map(factor);
+                        constant("STRIDE", stride);
+                        constant("LEFT", left);
+                        constant("LEFT_ROWS", left_rows);
+                        constant("RIGHT", right);
+                        constant("RIGHT_ROWS", right_rows);
+                        fused = composes.is_some();
+                    }
                     Holder::Team { lanes, shuffles } => {
                         let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
                         constant("LANES", lanes);
@@ -454,7 +474,7 @@ impl Blueprint {
                     }
                 }
                 text += &format!(
-                    "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\n"
+                    "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\nconst FUSED: bool = {fused};\n"
                 );
                 sizes = Unrolled { rows, cols, u_cols };
             }
@@ -619,7 +639,7 @@ mod tests {
     use crate::planner::gpu::{
         Limits, Path, WEBGPU, blocks_bytes, columns_bytes, resident_bytes, tiny_bytes,
     };
-    use crate::planner::{Convergence, Filter, Job, Side, Tuning};
+    use crate::planner::{Convergence, Filter, Job, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 

@@ -94,6 +94,8 @@ pub(crate) struct GpuRecipe {
     pub team: u32,
     /// Whether these lanes read each other's registers: they lie in one subgroup.
     pub shuffles: bool,
+    /// Whether the kernel that decomposes composes too.
+    pub fused: bool,
     /// Invocations that share a column in the QR and in forming U; a power of two.
     pub column_lanes: u32,
     /// Invocations that share a pair of columns in the sweeps; a power of two.
@@ -292,6 +294,7 @@ impl GpuRecipe {
             workgroup: registers.map_or(workgroup, |registers| registers.workgroup),
             team: registers.map_or(1, |registers| registers.team),
             shuffles: registers.is_some_and(|registers| registers.shuffles),
+            fused: path == Path::Tiny && fuses(problem),
             column_lanes,
             pair_lanes,
             subgroup: limits.subgroup,
@@ -324,6 +327,16 @@ impl GpuRecipe {
             )
             .min(workgroups) as usize,
         })
+    }
+
+    /// Entries of U and of V that lie in the device's memory, of each matrix.
+    #[cfg(feature = "gpu")]
+    pub fn factors(&self, problem: &Problem) -> [usize; 2] {
+        let v = if problem.forms_v() { problem.cols } else { 0 };
+        match self.fused {
+            true => [0, 0],
+            false => [problem.rows * problem.formed_u_cols(), v * problem.cols],
+        }
     }
 
     /// Invocations that share a column of one side.
@@ -507,16 +520,26 @@ pub(crate) fn blocks_bytes(width: usize, n: usize, workgroup: usize, size: usize
     entries * size + 4 * workgroup + 64
 }
 
-/// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, U and V on
-/// their way out; odd, so that matrices spread over banks.
-pub(crate) fn tiny_stride(problem: &Problem) -> usize {
-    let (m, n) = (problem.rows, problem.cols);
-    (m * problem.formed_u_cols()).max(m * n) | 1
+/// Whether a tiny matrix is composed where it is decomposed: right-hand sides come between.
+fn fuses(problem: &Problem) -> bool {
+    problem.composed.is_some() && problem.rhs.is_none()
 }
 
-/// Bytes of workgroup memory of the tiny kernel: these entries and the order of the rows.
+/// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then U and V on
+/// their way out, one after the other, or both and the weights of a composition; odd, so that matrices
+/// spread over banks.
+pub(crate) fn tiny_stride(problem: &Problem) -> usize {
+    let (m, n, u) = (problem.rows, problem.cols, problem.formed_u_cols());
+    let out = match fuses(problem) {
+        true => m * u + n * n + n,
+        false => m * u,
+    };
+    out.max(m * n) | 1
+}
+
+/// Bytes of workgroup memory of the tiny kernel: these entries, the order of the rows, and two words.
 pub(crate) fn tiny_bytes(problem: &Problem, workgroup: usize) -> usize {
-    workgroup * (tiny_stride(problem) * problem.dtype.size() + 4 * problem.rows)
+    workgroup * (tiny_stride(problem) * problem.dtype.size() + 4 * problem.rows + 8)
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
