@@ -17,7 +17,7 @@ var<workgroup> lifts: array<i32, WORKGROUP>;
 var<workgroup> found: array<atomic<u32>, WORKGROUP>;
 
 // U, then V, then the weights, where they are composed here.
-const V_AT: u32 = M * U_COLS;
+const V_AT: u32 = M * min(U_COLS, N);
 const WEIGHTS_AT: u32 = V_AT + N * N;
 
 @compute @workgroup_size(WORKGROUP)
@@ -223,28 +223,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             reflect_$k(&a$k, tau$k, &column);
             //$ end
             if (TRANSPOSED) {
-                var sign = Sign(ZERO, 0u, false);
-                sign = signed(sign, column[$m], rows[slot * M + $mu]);
-                flip$c = sign.negative;
+                flip$c = is_negative(&column, slot);
             }
             let to = own + select(place$c, $cu, FUSED) * M;
             places[to + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip$c), finite);
         }
         //$ end
-        //$ for c in N..U
-        {
-            var column: Column;
-            column[$c] = ONE;
-            //$ for k in rev 0..N
-            reflect_$k(&a$k, tau$k, &column);
-            //$ end
-            places[own + $c * M + rows[slot * M + $mu]] = select(nan, column[$m], finite);
-        }
-        //$ end
     }
     if (FUSED) {
         //$ for c in 0..N
-        places[own + V_AT + $cu * N + order$n] = x$c[$n];
+        places[own + V_AT + $cu * N + order$n] = select(x$c[$n], -x$c[$n], flip$c);
         //$ end
         lifts[slot] = select(NOT_FINITE, P.lift * power - 2 * damping.beyond, finite);
         atomicStore(&found[slot], 0u);
@@ -257,11 +245,19 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     if (U_COLS > 0u) {
-        workgroupBarrier();
-        for (var e = slot; e < count * (M * U_COLS); e += WORKGROUP) {
-            u[group_first * (M * U_COLS) + e] = places[place_of(e, M * U_COLS)];
+        deliver_u(group_first, count, slot, 0u, min(U_COLS, N));
+        //$ for c in N..U
+        {
+            var column: Column;
+            column[$c] = ONE;
+            //$ for k in rev 0..N
+            reflect_$k(&a$k, tau$k, &column);
+            //$ end
+            let flip = TRANSPOSED && is_negative(&column, slot);
+            places[own + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip), finite);
+            deliver_u(group_first, count, slot, $cu, 1u);
         }
-        workgroupBarrier();
+        //$ end
     }
     if (WITH_V) {
         //$ for c in 0..N
@@ -272,6 +268,23 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             v[group_first * (N * N) + e] = places[place_of(e, N * N)];
         }
     }
+}
+
+// So many columns of U, which have been put into the places.
+fn deliver_u(group_first: u32, count: u32, slot: u32, first: u32, columns: u32) {
+    workgroupBarrier();
+    let size = M * columns;
+    for (var e = slot; e < count * size; e += WORKGROUP) {
+        u[(group_first + e / size) * (M * U_COLS) + first * M + e % size] = places[place_of(e, size)];
+    }
+    workgroupBarrier();
+}
+
+// Whether the first entry of largest magnitude of a column of U is.
+fn is_negative(column: ptr<function, Column>, slot: u32) -> bool {
+    var sign = Sign(ZERO, 0u, false);
+    sign = signed(sign, (*column)[$m], rows[slot * M + $mu]);
+    return sign.negative;
 }
 
 // Where an entry of all matrices' results is, of so many a matrix.

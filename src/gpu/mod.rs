@@ -5,8 +5,8 @@
 //! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
-//! and whose results stay there; both a `chunk` at a time, which `columns` solves if its matrices fit
-//! registers, else `solve`; `compose` forms what is asked of their factors, and products.
+//! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
+//! those, else `solve`; `compose` forms what is asked of their factors, and products.
 
 mod adapter;
 mod cache;

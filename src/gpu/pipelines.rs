@@ -59,13 +59,16 @@ fn trusted(
     // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
     // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
     // loops over them (a tile's columns are P.leading entries apart, as TILE_LEN counts, and its places stay below
-    // 2 WIDTH), and `resident_bytes`, `blocks_bytes` and `columns_bytes` from the planner keep them within the
+    // 2 WIDTH), and `resident_bytes`, `blocks_bytes`, `columns_bytes` and `tiny_bytes` from the planner keep them within the
     // device's (wgpu does not check that; a unit test compares with the text).
     //
     // Indices that depend on data. A pivot is the number of a column that was compared, or else
     // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
     // written for every lane with the number of one, and `rows` and `place` are how many rows or values
     // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
+    // In tiny.wgsl a row's `rank` and `place` are how many come before, likewise, and `order` are the numbers of
+    // columns, exchanged; a matrix' places are STRIDE entries, as many as A, or V, the columns of U and the
+    // weights together (`tiny_stride`), and `place_of` counts to that of the last matrix there is.
     // The rows of intake.wgsl are their numbers, exchanged, each pair by one invocation. `least` and
     // `least_reached` are the number of one that was compared, of at least one. Comparisons with a NaN
     // are false, so that a NaN is never a pivot; counts are of numbers that are not NaN: entries that

@@ -452,7 +452,7 @@ impl Blueprint {
                     Holder::One { stride, composes } => {
                         let factor = |side| match side {
                             Side::U => [0, rows],
-                            Side::V => [rows * u_cols, cols],
+                            Side::V => [rows * u_cols.min(cols), cols],
                         };
                         let (left, right) = composes.unwrap_or((Side::U, Side::U));
                         let [[left, left_rows], [right, right_rows]] = [left, right].map(factor);

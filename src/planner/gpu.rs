@@ -22,6 +22,8 @@ pub(crate) struct Limits {
     pub subgroup: u32,
     /// 32-bit words that an invocation may hold in registers, unless the caller knows better.
     pub invocation_words: u32,
+    /// Columns of a matrix that one invocation may hold in registers, unless the caller knows better.
+    pub tiny_columns: usize,
     /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
     /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
     pub iterations: u64,
@@ -38,6 +40,7 @@ pub(crate) const WEBGPU: Limits = Limits {
     has_f64: true,
     subgroup: 1,
     invocation_words: 128,
+    tiny_columns: 4,
     iterations: u64::MAX,
 };
 
@@ -392,12 +395,12 @@ impl Registers {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         // A, R' and J, and a column of U.
         let words = (m.saturating_mul(n + 1) + 2 * n * n).saturating_mul(size / 4);
-        let most = tuning.invocation_words.unwrap_or(limits.invocation_words);
+        let most = tuning.tiny_columns.unwrap_or(limits.tiny_columns);
         let sweeps = convergence.max_sweeps;
-        if n > tuning.tiny_columns || words > most as usize || sweeps > MOST_SWEEPS {
+        if n > most || words > tuning.tiny_words || sweeps > MOST_SWEEPS {
             return None;
         }
-        let entries = m * problem.formed_u_cols() + n * n;
+        let entries = m * m + n * n;
         if (u64::from(sweeps) + entries as u64) > limits.iterations {
             return None;
         }
@@ -525,16 +528,12 @@ fn fuses(problem: &Problem) -> bool {
     problem.composed.is_some() && problem.rhs.is_none()
 }
 
-/// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then U and V on
-/// their way out, one after the other, or both and the weights of a composition; odd, so that matrices
-/// spread over banks.
+/// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then n columns
+/// of U and V on their way out, or both and the weights of a composition; odd, so that matrices spread over
+/// banks. What is wanted does not matter: the path, and with it the bits, would depend on it.
 pub(crate) fn tiny_stride(problem: &Problem) -> usize {
-    let (m, n, u) = (problem.rows, problem.cols, problem.formed_u_cols());
-    let out = match fuses(problem) {
-        true => m * u + n * n + n,
-        false => m * u,
-    };
-    out.max(m * n) | 1
+    let (m, n) = (problem.rows, problem.cols);
+    (m * n + n * n + n) | 1
 }
 
 /// Bytes of workgroup memory of the tiny kernel: these entries, the order of the rows, and two words.

@@ -317,12 +317,16 @@ pub struct Tuning {
     pub workgroup_storage: u32,
     /// The most invocations in a workgroup, below what the device has.
     pub workgroup_invocations: u32,
-    /// The most 32-bit words of a matrix and its factors that an invocation may hold in registers.
+    /// The most 32-bit words that an invocation may hold in registers of a matrix that has a lane a column.
     /// Without one: 128 of the 255 that hardware has at most; 32 on software adapters, whose compilers
     /// take seconds (lavapipe) to minutes (SwiftShader) for more.
     pub invocation_words: Option<u32>,
-    /// The most columns of a matrix that one invocation holds in registers. 4.
-    pub tiny_columns: usize,
+    /// The most columns of a matrix that one invocation holds in registers, and the most 32-bit words of it and
+    /// its factors. Without a number of columns 6, or 4 on software adapters, which take a second for 5x5
+    /// and four for 8x8; 128 words.
+    pub tiny_columns: Option<usize>,
+    /// See `tiny_columns`.
+    pub tiny_words: usize,
     /// Invocations in a workgroup that holds matrices in registers, several of them: small ones wait for
     /// each other between sweeps. 64.
     pub columns_workgroup: u32,
@@ -352,7 +356,8 @@ impl Default for Tuning {
             workgroup_storage: u32::MAX,
             workgroup_invocations: 256,
             invocation_words: None,
-            tiny_columns: 4,
+            tiny_columns: None,
+            tiny_words: 128,
             columns_workgroup: 64,
             rows_per_lane: 8,
             chunk_bytes: 64 << 20,

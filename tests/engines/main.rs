@@ -79,14 +79,23 @@ impl Which {
     fn gpu_options(self) -> GpuOptions {
         let options = adapter();
         match self {
-            Which::GpuDefaults => options.default_limits(true).checked_shaders(true),
+            Which::GpuDefaults => {
+                let mut tuning = Tuning::default();
+                // 4x4 for a lane a column: as wide as software adapters take it in f64.
+                tuning.tiny_columns = Some(3);
+                options
+                    .tuning(tuning)
+                    .default_limits(true)
+                    .checked_shaders(true)
+            }
             Which::GpuShrunk => options.tuning(shrunk()),
             _ => {
                 let mut tuning = Tuning::default();
                 // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to
                 // compile that, and for columns of a dozen rows too.
                 let slow = options.adapter.as_deref() == Some("SwiftShader");
-                tuning.invocation_words = Some(if slow { 16 } else { 64 });
+                tuning.invocation_words = Some(if slow { 20 } else { 64 });
+                tuning.tiny_words = if slow { 60 } else { 128 };
                 options.tuning(tuning)
             }
         }
@@ -111,7 +120,9 @@ fn shrunk() -> Tuning {
     let mut tuning = Tuning::default();
     tuning.workgroup_storage = 3000;
     tuning.workgroup_invocations = 64;
-    // 2x2 in f32, and no more.
+    // A column of eleven, or 2x2 in f32, and no more.
+    tuning.tiny_columns = Some(1);
+    tuning.tiny_words = 24;
     tuning.invocation_words = Some(8);
     tuning.chunk_bytes = 16 << 10;
     tuning.submit_flops = 100_000;
@@ -889,17 +900,26 @@ fn counted<F: Future>(future: F) -> (F::Output, usize) {
 fn widest<T: Real>() -> Outcome {
     let mut tuning = Tuning::default();
     tuning.invocation_words = Some(128);
+    tuning.tiny_columns = Some(6);
     let engine = Engine::gpu(&adapter().tuning(tuning)).map_err(|e| e.to_string())?;
     let shapes = match T::DTYPE {
-        Dtype::F32 => [(32, 32), (17, 77)],
-        _ => [(16, 16), (10, 34)],
+        Dtype::F32 => [
+            (32, 32, "jacobi-columns"),
+            (17, 77, "jacobi-columns"),
+            (6, 6, "jacobi-tiny"),
+            (19, 4, "jacobi-tiny"),
+        ],
+        _ => [
+            (16, 16, "jacobi-columns"),
+            (10, 34, "jacobi-columns"),
+            (4, 4, "jacobi-tiny"),
+            (2, 18, "jacobi-tiny"),
+        ],
     };
-    for (m, n) in shapes {
+    for (m, n, kernel) in shapes {
         let a = normal::<T>(5, m, n, 12);
         let svd = check_svd(&engine, &a, Vectors::Thin)?;
-        ensure(svd.report.kernel == "jacobi-columns", || {
-            svd.report.kernel.into()
-        })?;
+        ensure(svd.report.kernel == kernel, || svd.report.kernel.into())?;
         check_pinv(&engine, &a)?;
     }
     Ok(())
@@ -1238,12 +1258,17 @@ impl Suite {
             Which::Cpu => &[(8, 8, "jacobi-lanes")],
             Which::CpuSingle => &[(8, 8, "jacobi-single")],
             Which::Gpu | Which::GpuDefaults => &[
-                (5, 3, "jacobi-columns"),
+                (3, 3, "jacobi-tiny"),
+                match self.which {
+                    Which::Gpu => (5, 5, "jacobi-columns"),
+                    _ => (4, 4, "jacobi-columns"),
+                },
                 (110, 7, "jacobi-resident"),
                 (1000, 16, "jacobi-swept"),
                 (128, 128, "jacobi-blocks"),
             ],
             Which::GpuShrunk => &[
+                (5, 1, "jacobi-tiny"),
                 (5, 5, "jacobi-resident"),
                 (90, 6, "jacobi-swept"),
                 (24, 24, "jacobi-blocks"),
