@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::call::Call;
-use crate::engine::{Done, Engine, gpu_run};
+use crate::engine::{Done, Engine};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
 use crate::host::outputs::Outputs;
@@ -46,13 +46,17 @@ impl Engine {
         }
         if let Choice::Both(first) = choice {
             let (done, [cpu, on_gpu]) = self.share(gpu, call, recipe, outputs, first)?;
-            rates().both_took(problem, count, (count - first, cpu), (first, on_gpu));
+            if done.device_error.is_none() {
+                rates().both_took(problem, count, (count - first, cpu), (first, on_gpu));
+            }
             return Ok(done);
         }
         let start = Instant::now();
         if choice == Choice::Gpu {
-            let done = gpu_run(gpu, call, recipe, outputs).await?;
-            rates().gpu_took(problem, count, start.elapsed().as_secs_f64());
+            let done = self.gpu_run(gpu, call, recipe, outputs).await?;
+            if done.device_error.is_none() {
+                rates().gpu_took(problem, count, start.elapsed().as_secs_f64());
+            }
             return Ok(done);
         }
         let done = self.cpu_run(call, outputs)?;
@@ -88,7 +92,7 @@ impl Engine {
                 .name("batched-svd-gpu".into())
                 .spawn_scoped(scope, || {
                     let start = Instant::now();
-                    let done = pollster::block_on(gpu_run(gpu, &on_gpu, recipe, front));
+                    let done = pollster::block_on(self.gpu_run(gpu, &on_gpu, recipe, front));
                     (done, start.elapsed().as_secs_f64())
                 })
                 .map_err(|error| Error::Device(format!("no thread for the GPU: {error}")))?;
@@ -102,7 +106,9 @@ impl Engine {
         })?;
         let mut done = gpus.0?;
         cpus.0?;
-        done.shared = Some(first);
+        if done.device_error.is_none() {
+            done.shared = Some(first);
+        }
         Ok((done, [cpus.1, gpus.1]))
     }
 }
@@ -177,6 +183,6 @@ async fn timed<T: Real>(
     };
     let part = call.part(0..count, options)?;
     let start = Instant::now();
-    gpu.run(&part, recipe, outputs).await?;
+    gpu.run(&part, recipe, outputs, &mut 0).await?;
     Ok(start.elapsed().as_secs_f64())
 }

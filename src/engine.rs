@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 #[cfg(feature = "gpu")]
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 #[cfg(feature = "gpu")]
 use crate::automatic::Sharing;
@@ -12,7 +12,7 @@ use crate::call::{Call, Task};
 use crate::cpu;
 use crate::error::Error;
 #[cfg(feature = "gpu")]
-use crate::gpu::Gpu;
+use crate::gpu::lasting::Lasting;
 use crate::host::delivery;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
@@ -21,8 +21,6 @@ use crate::options::{Options, Vectors};
 use crate::peak::Peak;
 #[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
-#[cfg(feature = "gpu")]
-use crate::planner::gpu::GpuRecipe;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
@@ -62,8 +60,10 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Asks for no more than WebGPU's default limits, as a browser would.
     pub default_limits: bool,
-    /// Whether the CPU takes the calls that this GPU cannot do; the report says who did a call.
-    /// Otherwise they are [`Error::Unsupported`].
+    /// Whether the CPU takes the calls that this GPU cannot do, and the rest of one in which the device fails,
+    /// whose matrices that are complete by then stay as they are; the report says who did a call, and what
+    /// failed ([`Report::device_error`](crate::Report::device_error)). Otherwise they are
+    /// [`Error::Unsupported`] and [`Error::Device`].
     pub cpu_fallback: bool,
     /// Whether the CPU also takes the calls that it does sooner, as in an engine that was chosen
     /// automatically. What is sooner is measured: a problem (type, shape, what is asked for) is the
@@ -92,6 +92,10 @@ pub struct GpuOptions {
     pub pipeline_cache: Option<PathBuf>,
     /// The planner's thresholds.
     pub tuning: Tuning,
+    /// What goes wrong with the device, for tests.
+    #[cfg(all(feature = "gpu", feature = "faults"))]
+    #[doc(hidden)]
+    pub faults: crate::gpu::faults::Faults,
 }
 
 impl GpuOptions {
@@ -173,7 +177,7 @@ impl GpuOptions {
 /// ```
 pub struct Engine {
     #[cfg(feature = "gpu")]
-    pub(crate) gpu: Option<Arc<Gpu>>,
+    pub(crate) gpu: Option<Lasting>,
     /// Whether the CPU takes what the GPU cannot.
     #[cfg(feature = "gpu")]
     pub(crate) falls_back: bool,
@@ -238,10 +242,10 @@ impl Engine {
     pub async fn auto_async() -> Self {
         #[cfg(feature = "gpu")]
         {
-            let reason = match Gpu::open(&GpuOptions::default(), false).await {
+            let reason = match Lasting::open(&GpuOptions::default(), false).await {
                 Ok(gpu) => {
                     return Engine {
-                        gpu: Some(Arc::new(gpu)),
+                        gpu: Some(gpu),
                         falls_back: true,
                         rates: clock_is_there().then(Mutex::default),
                         ..Self::cpu()
@@ -278,7 +282,7 @@ impl Engine {
             )));
         }
         #[cfg(feature = "gpu")]
-        return Ok(Self::with_gpu(Gpu::open(options, true).await?, options));
+        return Ok(Self::with_gpu(Lasting::open(options, true).await?, options));
         #[cfg(not(feature = "gpu"))]
         {
             let _ = options;
@@ -288,9 +292,9 @@ impl Engine {
 
     /// An engine on an open GPU.
     #[cfg(feature = "gpu")]
-    pub(crate) fn with_gpu(gpu: Gpu, options: &GpuOptions) -> Self {
+    pub(crate) fn with_gpu(gpu: Lasting, options: &GpuOptions) -> Self {
         Engine {
-            gpu: Some(Arc::new(gpu)),
+            gpu: Some(gpu),
             falls_back: options.cpu_fallback || options.automatic || options.shared,
             rates: ((options.automatic || options.shared) && clock_is_there()).then(Mutex::default),
             sharing: options.shared.then_some(Sharing {
@@ -681,6 +685,7 @@ impl Engine {
             device: done.device,
             kernel: done.kernel,
             device_seconds: done.device_seconds,
+            device_error: done.device_error,
         })
     }
 
@@ -697,18 +702,30 @@ impl Engine {
                 kernel: EMPTY_KERNEL,
                 device_seconds: None,
                 shared: None,
+                device_error: None,
             });
         }
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            match gpu.plan(&call.task.problem, &call.task.convergence) {
-                Ok(recipe) => match &self.rates {
-                    None => return gpu_run(gpu, call, &recipe, outputs).await,
-                    Some(rates) => return self.sooner(gpu, rates, call, &recipe, outputs).await,
+            let planned = gpu.get().await.and_then(|gpu| {
+                let recipe = gpu.plan(&call.task.problem, &call.task.convergence)?;
+                Ok((gpu, recipe))
+            });
+            let error = match planned {
+                Ok((gpu, recipe)) => match &self.rates {
+                    None => return self.gpu_run(&gpu, call, &recipe, outputs).await,
+                    Some(rates) => return self.sooner(&gpu, rates, call, &recipe, outputs).await,
                 },
-                Err(error) if !self.falls_back => return Err(error),
-                Err(_) => {}
+                Err(error) => error,
+            };
+            if !self.falls_back {
+                return Err(error);
             }
+            let done = self.cpu_run(call, outputs)?;
+            return Ok(Done {
+                device_error: Some(error).filter(|error| matches!(error, Error::Device(_))),
+                ..done
+            });
         }
         self.cpu_run(call, outputs)
     }
@@ -732,6 +749,7 @@ impl Engine {
             kernel: recipe.kernel(),
             device_seconds: None,
             shared: None,
+            device_error: None,
         })
     }
 }
@@ -740,22 +758,6 @@ impl Engine {
 #[cfg(feature = "gpu")]
 fn clock_is_there() -> bool {
     cfg!(not(target_family = "wasm"))
-}
-
-#[cfg(feature = "gpu")]
-pub(crate) async fn gpu_run<T: Real>(
-    gpu: &Gpu,
-    call: &Call<'_, T>,
-    recipe: &GpuRecipe,
-    outputs: Outputs<'_, T>,
-) -> Result<Done, Error> {
-    Ok(Done {
-        backend: Backend::Gpu,
-        device_seconds: gpu.run(call, recipe, outputs).await?,
-        device: gpu.adapter.name.clone(),
-        kernel: recipe.path.name(),
-        shared: None,
-    })
 }
 
 /// The same calls for those who would rather wait. Not on the web, where nobody may.
@@ -796,7 +798,7 @@ impl Engine {
     pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            return gpu.peak(dtype);
+            return pollster::block_on(gpu.get())?.peak(dtype);
         }
         match dtype {
             Dtype::F32 => cpu::peak::measure::<f32>(),
@@ -940,12 +942,14 @@ const NO_GPU_FEATURE: &str = "this build has no GPU engine: the feature `gpu` is
 
 /// Who did a call, and how.
 pub(crate) struct Done {
-    backend: Backend,
-    device: String,
-    kernel: &'static str,
-    device_seconds: Option<f64>,
+    pub backend: Backend,
+    pub device: String,
+    pub kernel: &'static str,
+    pub device_seconds: Option<f64>,
     /// As `Report::shared`.
     pub shared: Option<usize>,
+    /// As `Report::device_error`.
+    pub device_error: Option<Error>,
 }
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.

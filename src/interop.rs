@@ -32,6 +32,7 @@ pub use wgpu;
 use crate::engine::{Engine, GpuOptions, fit_rhs};
 use crate::error::{Error, product};
 use crate::gpu::Gpu;
+use crate::gpu::lasting::Lasting;
 use crate::options::{Options, Vectors};
 use crate::planner::Job;
 use crate::resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceSvd, Solved};
@@ -54,7 +55,7 @@ pub async fn engine(
     options: &GpuOptions,
 ) -> Result<Engine, Error> {
     let gpu = Gpu::on(adapter, device.clone(), queue.clone(), options).await?;
-    Ok(Engine::with_gpu(gpu, options))
+    Ok(Engine::with_gpu(Lasting::borrowed(gpu), options))
 }
 
 /// `count` matrices of m x n that lie in a buffer of the engine's device from its begin on, contiguous,
@@ -89,7 +90,7 @@ pub fn batch<T: Real>(
             buffer.usage()
         )));
     }
-    Ok(DeviceBatch::on(gpu, buffer, [count, m, n]))
+    Ok(DeviceBatch::on(&gpu.current(), buffer, [count, m, n]))
 }
 
 /// The buffer that a batch lies in, and the entries from a matrix to the next, from a row to the next and

@@ -67,6 +67,8 @@ mod cpu;
 mod dense;
 mod engine;
 mod error;
+#[cfg(feature = "gpu")]
+mod fallback;
 mod filter;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -90,6 +92,9 @@ pub use compositions::{
 };
 pub use engine::{Adapter, Engine, GpuOptions};
 pub use error::Error;
+#[cfg(all(feature = "gpu", feature = "faults"))]
+#[doc(hidden)]
+pub use gpu::faults::{Fault, Faults};
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use peak::Peak;
 pub use planner::Tuning;

@@ -97,6 +97,7 @@ impl Batched for Report {
                 kernel: self.kernel,
                 flops: self.flops * share,
                 device_seconds: self.device_seconds.map(|seconds| seconds * share),
+                device_error: self.device_error.clone(),
             }
         };
         Ok(parts.map(part).collect())

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::batch::Batch;
+use crate::error::Error;
 use crate::scalar::Scalar;
 
 /// How the solution of one matrix ended.
@@ -111,6 +112,10 @@ pub struct Report {
     /// How many matrices, the first of the batch, are the GPU's if it [shared](crate::GpuOptions::shared) the
     /// call with the CPU, whose the others are; backend, device and kernel are then the GPU's.
     pub shared: Option<usize>,
+    /// What ended the GPU's work on the call, where the CPU did the rest
+    /// ([`cpu_fallback`](crate::GpuOptions::cpu_fallback)): `shared` then says how many matrices had their
+    /// results by then, if any.
+    pub device_error: Option<Error>,
 }
 
 impl Report {

@@ -197,6 +197,7 @@ impl DeviceReport {
                     kernel,
                     device_seconds: *device_seconds,
                     shared: None,
+                    device_error: None,
                 })
             }
         }
@@ -466,7 +467,7 @@ impl Engine {
         let _ = blocking;
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            return gpu.finish(blocking).await;
+            return gpu.current().finish(blocking).await;
         }
         Ok(())
     }
@@ -479,6 +480,7 @@ impl Engine {
         let _ = blocking;
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
+            let gpu = gpu.get().await?;
             let shape = [a.count(), a.rows(), a.cols()];
             let here = gpu.has(T::DTYPE) || !self.falls_back;
             // Nothing has no place.
@@ -488,7 +490,7 @@ impl Engine {
                     return Err(Error::Unsupported(text));
                 }
                 let (buffer, transposed) = gpu.upload(&a, blocking).await?;
-                let batch = DeviceBatch::on(gpu, buffer, shape);
+                let batch = DeviceBatch::on(&gpu, buffer, shape);
                 return Ok(DeviceBatch {
                     transposed,
                     ..batch
@@ -648,7 +650,11 @@ impl Engine {
             Memory::Host(_) => Ok(()),
             #[cfg(feature = "gpu")]
             Memory::Gpu(gpu, _) => match &self.gpu {
-                Some(own) if Arc::ptr_eq(own, gpu) => Ok(()),
+                Some(own) if Arc::ptr_eq(&own.current(), gpu) => Ok(()),
+                _ if gpu.is_lost() => Err(Error::Device(format!(
+                    "{a:?} was lost with its device, {}",
+                    gpu.adapter.name
+                ))),
                 _ => Err(Error::argument(format!(
                     "{a:?} lies in the memory of another engine, on {}",
                     gpu.adapter.name

@@ -3,6 +3,7 @@
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::gpu::device::Device;
+use crate::gpu::faults_of;
 use crate::planner::gpu::Limits;
 
 async fn enumerate() -> Vec<wgpu::Adapter> {
@@ -113,7 +114,7 @@ pub(super) async fn open(
         ))
     })?;
     let limits = limits_of(adapter, &device);
-    Ok((Device::new(device, queue), limits))
+    Ok((Device::new(device, queue, faults_of(options)), limits))
 }
 
 /// What a device allows, which may be less than its adapter.

@@ -2,21 +2,19 @@
 //! waiting that ends.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-#[cfg(not(target_family = "wasm"))]
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::gpu::faults::{Fault, Faults};
 use crate::options::Cancel;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
-#[cfg(not(target_family = "wasm"))]
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait in one go.
-#[cfg(not(target_family = "wasm"))]
 const STEP: Duration = Duration::from_secs(10);
 
 /// The same where somebody may cancel meanwhile.
@@ -27,11 +25,14 @@ pub(crate) struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pulse: Pulse,
+    pub faults: Faults,
 }
 
 /// How the device is.
 #[derive(Clone, Default)]
 struct Pulse {
+    /// Whether another device can be opened in place of this one.
+    owned: bool,
     /// Submits that are done.
     done: Arc<AtomicU64>,
     /// Why the device was lost, for good.
@@ -41,6 +42,14 @@ struct Pulse {
 }
 
 impl Pulse {
+    /// Gives the device up, for another to be opened, unless it is somebody else's.
+    fn lose(&self, why: String) -> Error {
+        if self.owned {
+            lock(&self.lost).get_or_insert_with(|| why.clone());
+        }
+        Error::Device(why)
+    }
+
     fn check(&self) -> Result<(), Error> {
         let lost = lock(&self.lost).clone();
         match lost.or_else(|| lock(&self.uncaptured).take()) {
@@ -85,6 +94,7 @@ fn attend<R>(
     pulse: &Pulse,
     after: Option<wgpu::SubmissionIndex>,
     cancel: Option<&Cancel>,
+    patience: Duration,
     slot: &Mutex<Slot<R>>,
 ) {
     let mut start = std::time::Instant::now();
@@ -106,10 +116,10 @@ fn attend<R>(
         if cancel.is_some_and(Cancel::is_cancelled) {
             return Slot::settle(slot, Err(Error::Cancelled));
         }
-        let patient = start.elapsed() < PATIENCE;
+        let patient = start.elapsed() < patience;
         let error = match (pulse.check(), polled) {
             (Err(error), _) => error,
-            (_, Err(_)) => Error::Device("the device's driver layer panicked while waiting".into()),
+            (_, Err(_)) => pulse.lose("the device's driver layer panicked while waiting".into()),
             (_, Ok(Err(wgpu::PollError::Timeout))) if patient => continue,
             (_, Ok(Ok(_))) if patient => {
                 // The callback is on its way, or another thread's poll has it.
@@ -117,8 +127,8 @@ fn attend<R>(
                 continue;
             }
             (_, Ok(Ok(_) | Err(wgpu::PollError::Timeout))) => {
-                let seconds = PATIENCE.as_secs();
-                Error::Device(format!("the device did not answer within {seconds} s"))
+                let seconds = patience.as_secs();
+                pulse.lose(format!("the device did not answer within {seconds} s"))
             }
             (_, Ok(Err(error))) => Error::Device(error.to_string()),
         };
@@ -129,19 +139,27 @@ fn attend<R>(
 impl Device {
     /// Somebody else's device, whose handlers are theirs: what goes wrong outside this crate's calls is
     /// not heard of, and a loss only by what fails after it.
-    pub fn borrowed(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+    pub fn borrowed(device: wgpu::Device, queue: wgpu::Queue, faults: Faults) -> Self {
         Device {
             device,
             queue,
             pulse: Pulse::default(),
+            faults,
         }
     }
 
-    pub fn new(device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        let pulse = Pulse::default();
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue, faults: Faults) -> Self {
+        let pulse = Pulse {
+            owned: true,
+            ..Pulse::default()
+        };
         let slot = Arc::clone(&pulse.lost);
         device.set_device_lost_callback(move |reason, message| {
-            *lock(&slot) = Some(format!("the device was lost ({reason:?}): {message}"));
+            *lock(&slot) = Some(
+                format!("the device was lost ({reason:?}) {message}")
+                    .trim_end()
+                    .into(),
+            );
         });
         let slot = Arc::clone(&pulse.uncaptured);
         // wgpu's own handler panics.
@@ -152,6 +170,34 @@ impl Device {
             device,
             queue,
             pulse,
+            faults,
+        }
+    }
+
+    /// Whether the device was lost, as far as is known.
+    pub fn is_lost(&self) -> bool {
+        self.poll(wgpu::PollType::Poll);
+        lock(&self.pulse.lost).is_some()
+    }
+
+    /// Whoever polls hears of the device's loss.
+    fn poll(&self, how: wgpu::PollType) {
+        // poll panics where the driver reports a fatal error.
+        if catch_unwind(AssertUnwindSafe(|| self.device.poll(how))).is_err() {
+            self.pulse.lose("the device's driver layer panicked".into());
+        }
+    }
+
+    /// What went wrong: on a device that was lost that is its loss, which is told of once it is idle; what it
+    /// is asked meanwhile fails in other ways, or not at all.
+    fn trouble(&self, error: String) -> Error {
+        self.poll(wgpu::PollType::Wait {
+            submission_index: None,
+            timeout: Some(STEP),
+        });
+        match self.pulse.check() {
+            Err(loss) => loss,
+            Ok(()) => Error::Device(error),
         }
     }
 
@@ -168,16 +214,33 @@ impl Device {
                 wgpu::ErrorFilter::Validation,
             ];
             let [a, b, c] = filters.map(|filter| self.device.push_error_scope(filter));
-            let result = catch_unwind(AssertUnwindSafe(|| f(&self.device, &self.queue)));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                self.fail();
+                f(&self.device, &self.queue)
+            }));
             let (c, b, a) = (c.pop(), b.pop(), a.pop());
             (result, (a, b, c))
         };
         let errors = [errors.0.await, errors.1.await, errors.2.await];
-        if let Some(error) = errors.into_iter().flatten().next() {
-            return Err(Error::Device(error.to_string()));
+        let memory = self.faults.due(Fault::OutOfMemory);
+        let memory = memory.then(|| wgpu::Error::OutOfMemory {
+            source: "none is left, for a test".into(),
+        });
+        if let Some(error) = errors.into_iter().flatten().chain(memory).next() {
+            return Err(self.trouble(error.to_string()));
         }
         self.pulse.check()?;
-        result.map_err(|_| Error::Device("the device's driver layer panicked".into()))
+        result.map_err(|_| self.pulse.lose("the device's driver layer panicked".into()))
+    }
+
+    /// Fails, if a test wants that.
+    fn fail(&self) {
+        if self.faults.due(Fault::Lost) {
+            self.device.destroy();
+        }
+        if self.faults.due(Fault::Panic) {
+            resume_unwind(Box::new("for a test"));
+        }
     }
 
     /// The first `len` bytes of a buffer that was made for reading, once a submit is done. The buffer
@@ -190,15 +253,18 @@ impl Device {
         blocking: bool,
         cancel: Option<&Cancel>,
     ) -> Result<wgpu::BufferView, Error> {
+        if self.faults.due(Fault::Unmappable) {
+            buffer.destroy();
+        }
         let mapped = self.wait(blocking, Some(submitted), cancel, |_, done| {
             buffer.map_async(wgpu::MapMode::Read, 0..len, done);
         });
         mapped
             .await?
-            .map_err(|error| Error::Device(error.to_string()))?;
+            .map_err(|error| self.trouble(error.to_string()))?;
         buffer
             .get_mapped_range(0..len)
-            .map_err(|error| Error::Device(error.to_string()))
+            .map_err(|error| self.trouble(error.to_string()))
     }
 
     /// Hears of it when all that was submitted so far is done.
@@ -233,14 +299,20 @@ impl Device {
         }));
         let callback = Arc::clone(&slot);
         let done = Box::new(move |result| Slot::settle(&callback, Ok(result)));
-        self.scoped(|_, queue| ask(queue, done)).await?;
-        let _ = (blocking, &after, cancel);
+        let patience = match self.faults.due(Fault::Silent) {
+            true => Duration::ZERO,
+            false => {
+                self.scoped(|_, queue| ask(queue, done)).await?;
+                PATIENCE
+            }
+        };
+        let _ = (blocking, &after, cancel, patience);
         #[cfg(not(target_family = "wasm"))]
         {
             let (device, pulse, waited) =
                 (self.device.clone(), self.pulse.clone(), Arc::clone(&slot));
             let cancel = cancel.cloned();
-            let attend = move || attend(&device, &pulse, after, cancel.as_ref(), &waited);
+            let attend = move || attend(&device, &pulse, after, cancel.as_ref(), patience, &waited);
             if blocking {
                 attend();
             } else {

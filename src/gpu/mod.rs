@@ -1,8 +1,8 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
-//! the time, `peak` what it does at best, `shader` puts the
-//! shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
+//! the time, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
+//! it was lost, `shader` puts the shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
 //! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
@@ -14,6 +14,8 @@ mod chunk;
 mod clock;
 mod compose;
 mod device;
+pub(crate) mod faults;
+pub(crate) mod lasting;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
@@ -53,6 +55,9 @@ pub(crate) struct Gpu {
 impl Gpu {
     /// Opens an adapter; a software one only if `software` allows it.
     pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
+        if faults_of(options).due(faults::Fault::Gone) {
+            return Err(Error::Unsupported("the adapter is gone".into()));
+        }
         let wgpu_adapter = adapter::find(options.adapter.as_deref(), software).await?;
         let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
         Self::new(&wgpu_adapter, device, limits, options).await
@@ -66,7 +71,7 @@ impl Gpu {
         options: &GpuOptions,
     ) -> Result<Self, Error> {
         let limits = adapter::limits_of(adapter, &device);
-        let device = device::Device::borrowed(device, queue);
+        let device = device::Device::borrowed(device, queue, faults_of(options));
         Self::new(adapter, device, limits, options).await
     }
 
@@ -93,6 +98,11 @@ impl Gpu {
         })
     }
 
+    /// Whether the device was lost.
+    pub fn is_lost(&self) -> bool {
+        self.device.is_lost()
+    }
+
     /// How this device would solve a problem, or why it cannot.
     pub fn plan(&self, problem: &Problem, convergence: &Convergence) -> Result<GpuRecipe, Error> {
         GpuRecipe::new(problem, convergence, &self.limits, &self.tuning)
@@ -103,5 +113,15 @@ impl Gpu {
     #[cfg(not(target_family = "wasm"))]
     pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
         pollster::block_on(peak::measure(self, dtype))
+    }
+}
+
+fn faults_of(options: &GpuOptions) -> faults::Faults {
+    #[cfg(feature = "faults")]
+    return options.faults.clone();
+    #[cfg(not(feature = "faults"))]
+    {
+        let _ = options;
+        faults::Faults
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::Error;
 use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
+use crate::gpu::faults::Fault;
 use crate::gpu::shader::{Bindings, Blueprint};
 
 pub(crate) struct Pipelines {
@@ -111,12 +112,17 @@ impl Pipelines {
         if let Some(pipeline) = compiled().get(&blueprint) {
             return Ok(pipeline.clone());
         }
+        let faults = &device.faults;
         let pipeline = device
             .scoped(|device, _| {
                 let label = blueprint.kernel.entry_point();
+                let mut text = blueprint.text();
+                if faults.due(Fault::Uncompilable) {
+                    text.insert_str(0, "fn broken(");
+                }
                 let descriptor = wgpu::ShaderModuleDescriptor {
                     label: Some(label),
-                    source: wgpu::ShaderSource::Wgsl(blueprint.text().into()),
+                    source: wgpu::ShaderSource::Wgsl(text.into()),
                 };
                 let module = match self.checked {
                     true => device.create_shader_module(descriptor),

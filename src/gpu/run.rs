@@ -44,11 +44,13 @@ pub(super) type Sets = Vec<Tools<Buffers>>;
 impl Gpu {
     /// Solves the call's matrices, chunk by chunk: while the device is at work on one, the host reads the
     /// one before and writes the one after. Returns the seconds on the device, if they were asked for.
+    /// So many matrices as `complete` says, the first, have their results, even if the rest fails.
     pub async fn run<T: Real>(
         &self,
         call: &Call<'_, T>,
         recipe: &GpuRecipe,
         outputs: Outputs<'_, T>,
+        complete: &mut usize,
     ) -> Result<Option<f64>, Error> {
         let problem = &call.task.problem;
         let chunk = recipe.at_once(outputs.outcomes.len());
@@ -70,7 +72,7 @@ impl Gpu {
             if pending.len() == sets.len()
                 && let Some(oldest) = pending.pop_front()
             {
-                finish(call, oldest).await?;
+                *complete = finish(call, oldest).await?;
             }
             let tools = &sets[index % sets.len()];
             let stream = tools.stream(self, call.blocking, call.task.options);
@@ -85,7 +87,7 @@ impl Gpu {
             });
         }
         for started in pending {
-            finish(call, started).await?;
+            *complete = finish(call, started).await?;
         }
         let mut seconds = None;
         for tools in &sets {
@@ -176,8 +178,8 @@ fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
     }
 }
 
-/// Gives the caller the results of a chunk, once they are there.
-async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Result<(), Error> {
+/// Gives the caller the results of a chunk, once they are there, and tells how many matrices have theirs.
+async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Result<usize, Error> {
     let Started {
         stream,
         fetched,
@@ -207,7 +209,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
         *outcome = outcome_of(state)?;
     }
     call.progress(done);
-    Ok(())
+    Ok(done)
 }
 
 async fn create<T: Real>(

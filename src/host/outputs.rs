@@ -14,6 +14,18 @@ pub(crate) struct Outputs<'a, T> {
 }
 
 impl<'a, T: Real> Outputs<'a, T> {
+    /// The same places, for a while.
+    #[cfg(feature = "gpu")]
+    pub fn reborrow(&mut self) -> Outputs<'_, T> {
+        Outputs {
+            u: self.u,
+            sigma: self.sigma,
+            v: self.v,
+            composed: self.composed,
+            outcomes: self.outcomes,
+        }
+    }
+
     /// The first `count` matrices, and the rest.
     pub fn split_at(self, count: usize, sizes: &Sizes) -> (Self, Self) {
         let (u, u_rest) = self.u.split_at_mut(count * sizes.u);

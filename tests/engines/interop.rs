@@ -52,8 +52,8 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
     let mine = interop::engine(&adapter, &device, &queue, &defaults);
     let mine = block_on(mine).map_err(wrong)?;
 
-    // In registers on any adapter, or on none; wide.
-    for (m, n) in [(3, 3), (2, 5), (60, 4)] {
+    // In an invocation's registers; wide; in a team's where adapters are fast; in none.
+    for (m, n) in [(3, 3), (2, 5), (6, 5), (60, 4)] {
         let a = normal::<T>(COUNT, m, n, 3);
         let what = |part: &str| format!("{part} of {m}x{n}");
         let expected = engine.pinv(&a, &options).map_err(wrong)?;
@@ -180,4 +180,35 @@ pub fn kept_shaders() -> Outcome {
     std::fs::write(file.path(), b"nonsense that no driver should see")
         .map_err(|e| e.to_string())?;
     ensure(pinv()? == first, || "with a broken file".into())
+}
+
+/// A caller who destroys the device gets errors, in the middle of a call and in every other.
+pub fn destroyed(engine: &Engine, tuning: Tuning) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let (adapter, device, queue) = open(engine)?;
+    let options = GpuOptions::default().tuning(tuning);
+    let mine = interop::engine(&adapter, &device, &queue, &options);
+    let mine = block_on(mine).map_err(wrong)?;
+    let a = normal::<f32>(2000, 1, 1, 23);
+    let there = mine.upload(&a).map_err(wrong)?;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (told, doomed) = (Arc::clone(&calls), device.clone());
+    let options = Options::default().progress(Arc::new(move |done, all| {
+        told.fetch_add(1, Ordering::Relaxed);
+        if done < all {
+            doomed.destroy();
+        }
+    }));
+    let first = mine.pinv(&a, &options).err();
+    ensure(calls.load(Ordering::Relaxed) > 0, || "never told".into())?;
+    let ended = [
+        first,
+        mine.pinv(&a, &Options::default()).err(),
+        mine.pinv_resident(&there, &Options::default())
+            .and_then(|done| done.inverse.download())
+            .err(),
+        there.download().err(),
+    ];
+    let all_failed = |error: &Option<Error>| matches!(error, Some(Error::Device(_)));
+    ensure(ended.iter().all(all_failed), || format!("{ended:?}"))
 }

@@ -8,6 +8,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compositions;
+#[cfg(feature = "faults")]
+mod faults;
 mod interop;
 mod laws;
 mod lstsq;
@@ -1277,7 +1279,12 @@ impl Suite {
         };
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {
             self.add::<T>("fallback", |_| fallback());
+            #[cfg(feature = "faults")]
+            self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));
+            #[cfg(feature = "faults")]
+            self.add::<T>("faults-gone", |_| faults::gone(&adapter()));
             self.add::<T>("automatic", |_| automatic());
+            self.add::<T>("own-device-destroyed", |e| interop::destroyed(e, shrunk()));
             self.add::<T>("kept-shaders", |_| interop::kept_shaders());
         }
         if matches!(which, Which::Gpu | Which::GpuShrunk) {

@@ -1,0 +1,68 @@
+//! Calls that a GPU does not finish: the CPU does the rest, where the caller wants that.
+
+use std::sync::Arc;
+
+use crate::call::Call;
+use crate::engine::{Done, Engine};
+use crate::error::Error;
+use crate::gpu::Gpu;
+use crate::host::outputs::Outputs;
+use crate::options::{Options, Progress};
+use crate::planner::gpu::GpuRecipe;
+use crate::report::Backend;
+use crate::scalar::Real;
+
+impl Engine {
+    /// Has the GPU do a call. If the device fails, the matrices that are complete stay so, and the others are
+    /// the CPU's, where it takes what the GPU does not do.
+    pub(crate) async fn gpu_run<T: Real>(
+        &self,
+        gpu: &Gpu,
+        call: &Call<'_, T>,
+        recipe: &GpuRecipe,
+        mut outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let mut complete = 0;
+        let ran = gpu.run(call, recipe, outputs.reborrow(), &mut complete);
+        let (device_seconds, error) = match ran.await {
+            Ok(seconds) => (seconds, None),
+            Err(error @ Error::Device(_)) if self.falls_back => (None, Some(error)),
+            Err(error) => return Err(error),
+        };
+        let mut done = Done {
+            backend: Backend::Gpu,
+            device: gpu.adapter.name.clone(),
+            kernel: recipe.path.name(),
+            device_seconds,
+            shared: None,
+            device_error: None,
+        };
+        if error.is_some() {
+            let (_, rest) = outputs.split_at(complete, &call.task.sizes);
+            let matrices = complete..call.view.count();
+            let options = Options {
+                progress: from(&call.task.options.progress, complete, matrices.end),
+                ..call
+                    .task
+                    .options
+                    .of_some(&matrices.clone().collect::<Vec<_>>())
+            };
+            let finished = self.cpu_run(&call.part(matrices, &options)?, rest)?;
+            done = match complete {
+                0 => finished,
+                _ => Done {
+                    shared: Some(complete),
+                    ..done
+                },
+            };
+            done.device_error = error;
+        }
+        Ok(done)
+    }
+}
+
+/// What hears of the progress of all but the first matrices, and tells of all.
+fn from(progress: &Option<Progress>, first: usize, count: usize) -> Option<Progress> {
+    let progress = progress.clone()?;
+    Some(Arc::new(move |done, _| progress(first + done, count)))
+}
