@@ -94,10 +94,16 @@ fn orthogonal(n: usize, seed: u64) -> Vec<Vec<f64>> {
 
 /// U diag(values) V' with random orthogonal U and V.
 pub fn spectrum<T: Real>(values: &[f64], seed: u64) -> Batch<T> {
-    let n = values.len();
-    let (u, v) = (orthogonal(n, seed), orthogonal(n, seed + 1));
-    of(n, n, |i, j| {
-        (0..n).map(|k| u[k][i] * values[k] * v[k][j]).sum()
+    rectangular(values.len(), values.len(), values, seed)
+}
+
+/// The same of any shape.
+pub fn rectangular<T: Real>(m: usize, n: usize, values: &[f64], seed: u64) -> Batch<T> {
+    let (u, v) = (orthogonal(m, seed), orthogonal(n, seed + 1));
+    of(m, n, |i, j| {
+        (0..values.len())
+            .map(|k| u[k][i] * values[k] * v[k][j])
+            .sum()
     })
 }
 
@@ -196,6 +202,55 @@ pub fn hard<T: Real>() -> Vec<(&'static str, Batch<T>)> {
             "geometric",
             spectrum(&(0..10).map(|i| 10f64.powi(-i)).collect::<Vec<_>>(), 5),
         ),
+        (
+            "arithmetic",
+            spectrum(&(1..=n).map(|i| i as f64).collect::<Vec<_>>(), 13),
+        ),
+        ("equal", spectrum(&[0.7; 9], 14)),
+        (
+            "log-random",
+            spectrum(
+                &(0..n)
+                    .map(|i| (12.0 * (1.0 + i as f64 * 1.7).sin()).exp2())
+                    .collect::<Vec<_>>(),
+                15,
+            ),
+        ),
+        ("kahan", {
+            let s = |i: usize| 0.6f64.powi(i as i32);
+            of(n, n, |i, j| match i.cmp(&j) {
+                std::cmp::Ordering::Less => -0.8 * s(i),
+                std::cmp::Ordering::Equal => s(i),
+                std::cmp::Ordering::Greater => 0.0,
+            })
+        }),
+        (
+            "vandermonde",
+            of(n, 8, |i, j| ((i as f64 - 5.5) / 6.0).powi(j as i32)),
+        ),
+        (
+            "frank",
+            of(n, n, |i, j| match i <= j + 1 {
+                true => (n - i.max(j)) as f64,
+                false => 0.0,
+            }),
+        ),
+        (
+            "arrow",
+            of(n, n, |i, j| match (i, j) {
+                (0, _) | (_, 0) => 1.0,
+                _ if i == j => i as f64,
+                _ => 0.0,
+            }),
+        ),
+        (
+            "kronecker",
+            of(n, n, |i, j| {
+                let [left, right] = [(i / 4, j / 4), (i % 4, j % 4)];
+                ((1 + left.0 * 3 + left.1) % 5) as f64 * ((2 + right.0 + 3 * right.1) % 7) as f64
+            }),
+        ),
+        ("identical-rows", of(n, n, |_, j| ((j * j) as f64).cos())),
         ("pairs", spectrum(&[3.0, 3.0, 2.0, 2.0, 1.0, 1.0], 6)),
         (
             "columns-graded-2^24",

@@ -1197,6 +1197,8 @@ impl Suite {
         self.add::<T>("unconverged", unconverged::<T>);
         self.add::<T>("enormous-empty", enormous_empty::<T>);
         self.add::<T>("numpy", numpy::results::<T>);
+        self.add::<T>("lapack", reliability::lapack::<T>);
+        self.add::<T>("grid", reliability::grid::<T>);
         self.add::<T>("relative", reliability::relative::<T>);
         self.add::<T>("permuted", reliability::permuted::<T>);
         let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();

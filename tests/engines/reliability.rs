@@ -1,10 +1,10 @@
 //! What RELIABILITY.md promises beyond the bounds: relative accuracy, convergence, independence of the batch.
 
-use batched_svd::{Batch, Engine, Options, Real, Status, Vectors, View};
+use batched_svd::{Batch, Dtype, Engine, Options, Real, Status, Vectors, View, verify};
 
-use crate::common::bounds::{Outcome, at_most, ensure, in_f64, unit};
+use crate::common::bounds::{Outcome, at_most, ensure, in_f64, subnormal, tol, unit};
 use crate::common::fixtures::fixtures;
-use crate::common::matrices::normal;
+use crate::common::matrices::{normal, rectangular, scaled};
 
 /// The condition number of B, where A = B D: of A with columns of length 1.
 fn condition_of_columns(a: View<'_, f64>) -> f64 {
@@ -174,4 +174,224 @@ pub fn counts<T: Real>(engine: &Engine, counts: &[usize]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The 1-norm of an m x n matrix, by columns.
+fn norm(entries: &[f64], m: usize) -> f64 {
+    let sums = entries.chunks(m.max(1));
+    sums.map(|column| column.iter().map(|x| x.abs()).sum())
+        .fold(0.0, f64::max)
+}
+
+/// |I - Q'Q| of an m x n matrix.
+fn loss(q: &[f64], m: usize) -> f64 {
+    let columns: Vec<&[f64]> = q.chunks(m).collect();
+    let dots: Vec<f64> = columns
+        .iter()
+        .enumerate()
+        .flat_map(|(j, c)| {
+            let dot = move |(i, d): (usize, &&[f64])| {
+                let sum: f64 = c.iter().zip(*d).map(|(x, y)| x * y).sum();
+                sum - f64::from(u8::from(i == j))
+            };
+            columns.iter().enumerate().map(dot).collect::<Vec<_>>()
+        })
+        .collect();
+    norm(&dots, columns.len())
+}
+
+/// The test ratios of LAPACK's xDRVBD for the shapes of its svd.in, whose threshold is 50, and for its kinds of
+/// matrices: at most 4 here.
+pub fn lapack<T: Real>(engine: &Engine) -> Outcome {
+    const SHAPES: [[usize; 2]; 19] = [
+        [0, 0],
+        [0, 1],
+        [0, 3],
+        [1, 0],
+        [1, 1],
+        [1, 2],
+        [2, 0],
+        [2, 1],
+        [3, 0],
+        [3, 1],
+        [3, 3],
+        [10, 10],
+        [10, 16],
+        [16, 10],
+        [16, 16],
+        [30, 30],
+        [30, 40],
+        [40, 30],
+        [40, 40],
+    ];
+    let ulp = 2.0 * unit::<T>();
+    // Powers of two near the ends of the range.
+    let (near_underflow, near_overflow) = match T::DTYPE {
+        Dtype::F32 => (-103, 104),
+        _ => (-970, 971),
+    };
+    let mut worst = [0.0f64; 3];
+    for [m, n] in SHAPES {
+        let k = m.min(n);
+        let at = |i: usize| i as f64 / (k.max(2) - 1) as f64;
+        let values = |f: &dyn Fn(usize) -> f64| (0..k).map(f).collect::<Vec<f64>>();
+        let even = values(&|i| 1.0 - at(i) * (1.0 - 1.0 / k as f64));
+        let spectra = [
+            even.clone(),
+            values(&|i| ulp.powf(at(i))),
+            values(&|i| if i + 1 < k { 1.0 } else { ulp }),
+            values(&|i| if i == 0 { 1.0 } else { ulp }),
+        ];
+        let even = rectangular::<T>(m, n, &even, 31);
+        let mut list = vec![
+            Batch::zeros(1, m, n).unwrap(),
+            Batch::from_fn(1, m, n, |_, i, j| T::of(f64::from(u8::from(i == j)))).unwrap(),
+            scaled(&even, near_underflow),
+            scaled(&even, near_overflow),
+        ];
+        list.extend(spectra.iter().map(|values| rectangular(m, n, values, 33)));
+        let all = list.iter().flat_map(|a| a.as_slice()).copied().collect();
+        let a = Batch::<T>::from_col_major(list.len(), m, n, all).unwrap();
+        let svd = |vectors| {
+            engine
+                .svd(&a, vectors, &Options::default())
+                .map_err(|error| format!("{m}x{n}: {error}"))
+        };
+        let [none, thin, full] = [Vectors::None, Vectors::Thin, Vectors::Full].map(svd);
+        let (none, thin, full) = (none?, thin?, full?);
+        // LAPACK's further ratios, of what is asked for in other ways, are of nothing but rounding; here not a
+        // bit differs.
+        ensure(none.sigma == thin.sigma && thin.sigma == full.sigma, || {
+            format!("{m}x{n}: values depend on what is asked for")
+        })?;
+        let (u, v) = (full.u.unwrap(), full.v.unwrap());
+        let (thin_u, thin_v) = (thin.u.unwrap(), thin.v.unwrap());
+        for b in 0..list.len() {
+            let same = u.matrix(b)[..m * k] == *thin_u.matrix(b)
+                && v.matrix(b)[..n * k] == *thin_v.matrix(b);
+            ensure(same, || {
+                format!("{m}x{n}, kind {b}: thin is not the front of full")
+            })?;
+            // In f64 the numbers near overflow would leave the range.
+            let power = match b {
+                2 => -near_underflow,
+                3 => -near_overflow,
+                _ => 0,
+            };
+            let plain =
+                |entries: &[T]| in_f64(&entries.iter().map(|x| x.ldexp(power)).collect::<Vec<_>>());
+            let (a, s) = (plain(a.matrix(b)), plain(full.sigma.matrix(b)));
+            let (u, v) = (in_f64(u.matrix(b)), in_f64(v.matrix(b)));
+            let ordered = s.windows(2).all(|pair| pair[0] >= pair[1]);
+            ensure(ordered && s.iter().all(|s| *s >= 0.0), || {
+                format!("{m}x{n}, kind {b}: {s:?}")
+            })?;
+            if k == 0 {
+                continue;
+            }
+            let rest: Vec<f64> = (0..m * n)
+                .map(|e| {
+                    let (i, j) = (e % m, e / m);
+                    let product: f64 = (0..k).map(|c| u[c * m + i] * s[c] * v[c * n + j]).sum();
+                    a[e] - product
+                })
+                .collect();
+            let size = norm(&a, m);
+            let ratios = [
+                match size {
+                    0.0 => norm(&rest, m) / ulp,
+                    _ => norm(&rest, m) / (size * m.max(n) as f64 * ulp),
+                },
+                loss(&u, m) / (m as f64 * ulp),
+                loss(&v, n) / (n as f64 * ulp),
+            ];
+            for (ratio, worst) in ratios.into_iter().zip(&mut worst) {
+                at_most(&format!("a ratio of {m}x{n}, kind {b}"), ratio, 4.0)?;
+                *worst = worst.max(ratio);
+            }
+        }
+    }
+    let [a, u, v] = worst;
+    println!(
+        "LAPACK's ratios in {} on {engine}: A {a:.2}, U {u:.2}, V {v:.2}",
+        T::DTYPE
+    );
+    Ok(())
+}
+
+/// All 2x2 matrices of numbers at the ends of the range, on both sides of one, and of none at all.
+pub fn grid<T: Real>(engine: &Engine) -> Outcome {
+    let (largest, smallest, least) = match T::DTYPE {
+        Dtype::F32 => (
+            f64::from(f32::MAX),
+            f64::from(f32::MIN_POSITIVE),
+            f64::from(f32::from_bits(1)),
+        ),
+        _ => (f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1)),
+    };
+    let ulp = 2.0 * unit::<T>();
+    let numbers = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        1.0 + ulp,
+        smallest,
+        least,
+        largest,
+        -largest / 4.0,
+        f64::INFINITY,
+        f64::NAN,
+    ];
+    let count = numbers.len().pow(4);
+    let entry = |b: usize, i: usize, j: usize| {
+        numbers[b / numbers.len().pow((2 * i + j) as u32) % numbers.len()]
+    };
+    let a = Batch::<T>::from_fn(count, 2, 2, |b, i, j| T::of(entry(b, i, j))).unwrap();
+    let svd = engine
+        .svd(&a, Vectors::Thin, &Options::default())
+        .map_err(|error| error.to_string())?;
+    let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+    let rest = verify::reconstruction(&a, u, &svd.sigma, v).map_err(|e| e.to_string())?;
+    let losses = [u, v].map(|q| verify::orthogonality(q).unwrap());
+    let mut seen = [0; 3];
+    for b in 0..count {
+        let entries = in_f64(a.matrix(b));
+        let what = || {
+            format!(
+                "{entries:?}: {:?}, {:?}",
+                svd.report.outcomes[b],
+                svd.sigma.matrix(b)
+            )
+        };
+        let top = entries.iter().fold(0.0f64, |top, x| top.max(x.abs()));
+        let finite = entries.iter().all(|x| x.is_finite());
+        match svd.report.outcomes[b].status {
+            Status::NonFinite => {
+                seen[0] += 1;
+                ensure(!finite, what)?;
+            }
+            // The norm overflows, or a singular value that counts vanishes.
+            Status::NotRepresentable => {
+                seen[1] += 1;
+                ensure(finite && (top == largest || top <= 4.0 * smallest), what)?;
+            }
+            Status::Converged => {
+                seen[2] += 1;
+                ensure(finite, what)?;
+                let bound = tol::<T>(2, 2);
+                let rounding = 4.0 * subnormal::<T>(2, 2, top);
+                ensure(rest[b] <= bound + rounding, || {
+                    format!("{}: residual {:e}", what(), rest[b])
+                })?;
+                for loss in &losses {
+                    ensure(loss[b] <= bound, || {
+                        format!("{}: loss {:e}", what(), loss[b])
+                    })?;
+                }
+            }
+            _ => return Err(what()),
+        }
+    }
+    ensure(seen.iter().all(|&seen| seen > 0), || format!("{seen:?}"))
 }
