@@ -1,0 +1,166 @@
+//! Mixed load from several threads on one engine, some calls given up on their way: results keep their bits,
+//! memory of host and device stays flat. 20 s an engine, or BATCHED_SVD_LOAD_SECONDS.
+
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use batched_svd::interop::{self, wgpu};
+use batched_svd::{Batch, Engine, Error, GpuOptions, Options, Vectors};
+use pollster::block_on;
+
+/// Matrices of a shape; every path of the GPU's, and of few matrices and many.
+const SHAPES: [(usize, usize, usize); 9] = [
+    (500, 3, 3),
+    (1, 2, 2),
+    (3000, 4, 2),
+    (50, 6, 7),
+    (40, 5, 12),
+    (3, 40, 40),
+    (2, 20, 60),
+    (4, 300, 6),
+    (1, 70, 70),
+];
+const CALLS: usize = 5;
+const THREADS: usize = 3;
+
+fn batch(shape: usize) -> Batch<f32> {
+    let (count, m, n) = SHAPES[shape];
+    let entry = |b, i, j| ((b * 131 + i * 17 + j * 29 + shape) as f32 * 0.37).sin();
+    Batch::from_fn(count, m, n, entry).unwrap()
+}
+
+/// All numbers of a call's result.
+fn call(engine: &Engine, shape: usize, kind: usize) -> Result<Vec<f32>, Error> {
+    let (a, options) = (batch(shape), Options::default());
+    Ok(match kind {
+        0 => {
+            let svd = engine.svd(&a, Vectors::Thin, &options)?;
+            let [u, v] = [svd.u, svd.v].map(|q| q.map_or(Vec::new(), Batch::into_vec));
+            [svd.sigma.into_vec(), u, v].concat()
+        }
+        1 => engine.pinv(&a, &options)?.inverse.into_vec(),
+        2 => {
+            let b = Batch::from_fn(a.count(), a.rows(), 2, |b, i, j| (b + 2 * i + j) as f32)?;
+            engine.lstsq(&a, &b, &options)?.solution.into_vec()
+        }
+        3 => {
+            let there = engine.upload(&a)?;
+            let inverse = engine.pinv_resident(&there, &options)?.inverse;
+            engine.product(&there, &inverse)?.download()?.into_vec()
+        }
+        _ => {
+            let pinv = block_on(engine.pinv_async(&a, &options))?;
+            pinv.inverse.into_vec()
+        }
+    })
+}
+
+/// Begins a call, and lets go of it.
+fn give_up(engine: &Engine, shape: usize) {
+    let (a, options) = (batch(shape), Options::default());
+    let mut future = pin!(engine.svd_async(&a, Vectors::Thin, &options));
+    let _ = future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+}
+
+/// Bytes of this process that lie in memory, where the system tells.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+/// Loads an engine; `device` tells the bytes of its device's memory that are in use.
+fn load(name: &str, engine: &Engine, device: impl Fn() -> Option<u64> + Sync) {
+    let seconds = std::env::var("BATCHED_SVD_LOAD_SECONDS").map_or(20.0, |s| s.parse().unwrap());
+    let expected: Vec<Vec<f32>> = (0..SHAPES.len() * CALLS)
+        .map(|case| call(engine, case / CALLS, case % CALLS).unwrap())
+        .collect();
+    let calls = AtomicU64::new(0);
+    // The most of host and device in each of four parts of the time.
+    let most = Mutex::new([[0u64; 2]; 4]);
+    let begin = Instant::now();
+    let part = || (4.0 * begin.elapsed().as_secs_f64() / seconds) as usize;
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (calls, expected, most, device) = (&calls, &expected, &most, &device);
+            scope.spawn(move || {
+                // Each thread in an order of its own.
+                let mut case = 7 * thread;
+                while part() < 4 {
+                    case = (case + 11 + thread) % expected.len();
+                    if case % 6 == 5 {
+                        give_up(engine, case / CALLS);
+                    }
+                    let result = call(engine, case / CALLS, case % CALLS).unwrap();
+                    let same = result == expected[case];
+                    assert!(
+                        same,
+                        "{name}: {:?}, call {}",
+                        SHAPES[case / CALLS],
+                        case % CALLS
+                    );
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    let now = [resident(), device()].map(Option::unwrap_or_default);
+                    let mut most = most.lock().unwrap();
+                    let most = &mut most[part().min(3)];
+                    *most = [most[0].max(now[0]), most[1].max(now[1])];
+                }
+            });
+        }
+        // A thread that does nothing but let go.
+        scope.spawn(|| {
+            while part() < 4 {
+                give_up(engine, 5);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+    });
+    let most = most.into_inner().unwrap();
+    let mb = most.map(|part| part.map(|bytes| bytes >> 20));
+    println!(
+        "{name}: {calls:?} calls in {seconds} s; at most [host, device] MB in four parts of it: {mb:?}"
+    );
+    for kind in 0..2 {
+        let (early, late) = (most[0][kind].max(most[1][kind]), most[3][kind]);
+        assert!(
+            late <= early + early / 10 + (8 << 20),
+            "{name}: memory grows: {most:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_stays_flat_under_mixed_load() {
+    load("cpu", &Engine::cpu(), || None);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let wanted = std::env::var("BATCHED_SVD_ADAPTER").unwrap_or_default();
+    let adapters = block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let adapter = adapters.into_iter().find(|adapter| {
+        let info = adapter.get_info();
+        info.backend != wgpu::Backend::Gl && info.name.contains(&wanted)
+    });
+    let Some(adapter) = adapter else {
+        let required = std::env::var("BATCHED_SVD_REQUIRE_GPU").is_ok();
+        assert!(!required, "a GPU is required, but there is none");
+        println!("no adapter: the GPU engine's load is NOT tested");
+        return;
+    };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: adapter.features() & wgpu::Features::SUBGROUP,
+        required_limits: adapter.limits(),
+        ..Default::default()
+    };
+    let (device, queue) = block_on(adapter.request_device(&descriptor)).unwrap();
+    let options = GpuOptions::default();
+    let engine = interop::engine(&adapter, &device, &queue, &options);
+    let engine = block_on(engine).unwrap();
+    load("gpu", &engine, || {
+        let report = device.generate_allocator_report()?;
+        Some(report.total_allocated_bytes)
+    });
+}

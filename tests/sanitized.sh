@@ -1,0 +1,23 @@
+#!/bin/sh
+# What needs a nightly Rust, with rustup: all tests but the GPU's under AddressSanitizer, then the fuzzers for
+# FUZZ_SECONDS each (60), under it too. About a quarter of an hour.
+set -eu
+cd "$(dirname "$0")/.."
+
+rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
+host="$(rustc -vV | sed -n 's/^host: //p')"
+
+echo "sanitized: tests"
+RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
+    cargo +nightly test --release --target "$host" --features bench --lib --tests -- --skip gpu
+
+command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
+for name in reader calls; do
+    echo "sanitized: fuzzing $name for ${FUZZ_SECONDS:-60} s"
+    found="target/fuzz/$name"
+    mkdir -p "$found"
+    # What is found anew goes to the first folder.
+    cargo +nightly fuzz run "$name" "$found" "fuzz/corpus/$name" -- \
+        -max_total_time="${FUZZ_SECONDS:-60}" -max_len=4096 -rss_limit_mb=4096 2>&1 | tail -n 3
+done
+echo "sanitized: all passed"
