@@ -39,7 +39,7 @@ impl Numbers<'_> {
 
     fn stride(&mut self) -> isize {
         let size = self.size() as isize;
-        if self.byte() % 4 == 0 {
+        if self.byte().is_multiple_of(4) {
             size.wrapping_neg()
         } else {
             size
@@ -64,10 +64,10 @@ impl Numbers<'_> {
     }
 
     fn per_matrix(&mut self, count: usize) -> PerMatrix {
-        if self.byte() % 2 == 0 {
+        if self.byte().is_multiple_of(2) {
             return self.number().into();
         }
-        let len = if self.byte() % 4 == 0 {
+        let len = if self.byte().is_multiple_of(4) {
             self.size()
         } else {
             count
@@ -127,10 +127,10 @@ pub fn calls(bytes: &[u8]) {
         assert!(view.get(b, i, j).is_some() && view.get(0, 0, 0).is_some());
         assert!(view.get(count, i, j).is_none());
     }
-    if numbers.byte() % 2 == 0 {
+    if numbers.byte().is_multiple_of(2) {
         view = view.transpose();
     }
-    if numbers.byte() % 4 == 0 {
+    if numbers.byte().is_multiple_of(4) {
         let [a, b, c, d] = [(); 4].map(|()| numbers.size());
         match view.submatrix(a..b, c..d) {
             Ok(window) => view = window,

@@ -83,6 +83,14 @@ impl Run<'_> {
         format!("{device}{software}, kernel {kernel}")
     }
 
+    /// Why the CPU had to finish what a GPU had begun, once.
+    fn device_error(&self) -> Option<String> {
+        let mut errors = self.reports.iter().flat_map(|r| &r.device_error);
+        errors
+            .next()
+            .map(|error| Failure::from(error.clone()).to_string())
+    }
+
     fn convergence(&self) -> String {
         let finite = self
             .outcomes
@@ -179,6 +187,9 @@ impl Summary<'_> {
             object["engine"] = json!(run.said(|r| r.backend.to_string()));
             object["device"] = json!(run.said(|r| r.device.clone()));
             object["software"] = json!(run.software);
+            if let Some(error) = run.device_error() {
+                object["device_error"] = json!(error);
+            }
             object["kernel"] = json!(run.said(|r| r.kernel.to_string()));
             object["seconds"] = json!(run.seconds);
             object["matrices_per_s"] = json!(run.per_second());
@@ -230,6 +241,9 @@ impl Summary<'_> {
             let seconds = duration(run.seconds);
             let rate = rounded(run.per_second());
             lines.push(("device", run.device()));
+            if let Some(error) = run.device_error() {
+                lines.push(("finished", format!("by the CPU: {error}")));
+            }
             lines.push(("time", format!("{seconds}, {rate} matrices/s")));
             lines.push(("converged", run.convergence()));
         }
