@@ -246,18 +246,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     if (U_COLS > 0u) {
         deliver_u(group_first, count, slot, 0u, min(U_COLS, N));
-        //$ for c in N..U
-        {
+        for (var c = N; c < U_COLS; c++) {
             var column: Column;
-            column[$c] = ONE;
+            column[$m] = select(ZERO, ONE, c == $mu);
             //$ for k in rev 0..N
             reflect_$k(&a$k, tau$k, &column);
             //$ end
             let flip = TRANSPOSED && is_negative(&column, slot);
             places[own + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip), finite);
-            deliver_u(group_first, count, slot, $cu, 1u);
+            deliver_u(group_first, count, slot, c, 1u);
         }
-        //$ end
     }
     if (WITH_V) {
         //$ for c in 0..N

@@ -40,8 +40,18 @@ impl Engine {
         };
         let mut choice = choose();
         if let Choice::Probe(trial) = choice {
-            let line = probe(gpu, call, recipe, trial).await?;
-            rates().gpu_tried(problem, count, line);
+            match probe(gpu, call, recipe, trial).await {
+                Ok(line) => rates().gpu_tried(problem, count, line),
+                // It is tried anew once it is open again.
+                Err(error @ Error::Device(_)) => {
+                    let done = self.cpu_run(call, outputs)?;
+                    return Ok(Done {
+                        device_error: Some(error),
+                        ..done
+                    });
+                }
+                Err(error) => return Err(error),
+            }
             choice = choose();
         }
         if let Choice::Both(first) = choice {
@@ -130,7 +140,8 @@ fn part_of(
 }
 
 /// How long the GPU takes for a call like this: from the first matrix, once everything is compiled,
-/// and from the first `trial`. For ever, if it fails; not known, if the call is cancelled meanwhile.
+/// and from the first `trial`. For ever, if it fails; not known, if the call is cancelled meanwhile, or the
+/// device lost.
 async fn probe<T: Real>(
     gpu: &Gpu,
     call: &Call<'_, T>,
@@ -152,6 +163,7 @@ async fn probe<T: Real>(
         match timed(gpu, call, &options, recipe, count).await {
             Ok(taken) => *seconds = taken,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error @ Error::Device(_)) if gpu.is_lost() => return Err(error),
             Err(_) => return Ok(never),
         }
     }

@@ -480,7 +480,11 @@ impl Engine {
         let _ = blocking;
         #[cfg(feature = "gpu")]
         if let Some(gpu) = &self.gpu {
-            let gpu = gpu.get().await?;
+            let gpu = match gpu.get().await {
+                Ok(gpu) => gpu,
+                Err(_) if self.falls_back => return Ok(DeviceBatch::host(a.to_batch()?)),
+                Err(error) => return Err(error),
+            };
             let shape = [a.count(), a.rows(), a.cols()];
             let here = gpu.has(T::DTYPE) || !self.falls_back;
             // Nothing has no place.

@@ -125,12 +125,10 @@ fn load(name: &str, engine: &Engine, device: impl Fn() -> Option<u64> + Sync) {
     println!(
         "{name}: {calls:?} calls in {seconds} s; at most [host, device] MB in four parts of it: {mb:?}"
     );
-    for kind in 0..2 {
+    // A page here and there for the host's allocator.
+    for (kind, more) in [(0, 8 << 20), (1, 1 << 20)] {
         let (early, late) = (most[0][kind].max(most[1][kind]), most[3][kind]);
-        assert!(
-            late <= early + early / 10 + (8 << 20),
-            "{name}: memory grows: {most:?}"
-        );
+        assert!(late <= early + more, "{name}: memory grows: {most:?}");
     }
 }
 

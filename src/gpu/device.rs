@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -15,11 +15,15 @@ use crate::options::Cancel;
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long to wait in one go.
+#[cfg(not(target_family = "wasm"))]
 const STEP: Duration = Duration::from_secs(10);
 
 /// The same where somebody may cancel meanwhile.
 #[cfg(not(target_family = "wasm"))]
 const GLANCE: Duration = Duration::from_millis(20);
+
+/// How long a device that failed gets to become idle.
+const GRACE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Device {
     pub device: wgpu::Device,
@@ -33,6 +37,8 @@ pub(crate) struct Device {
 struct Pulse {
     /// Whether another device can be opened in place of this one.
     owned: bool,
+    /// Whether it may never answer again, for all that anybody knows.
+    given_up: Arc<AtomicBool>,
     /// Submits that are done.
     done: Arc<AtomicU64>,
     /// Why the device was lost, for good.
@@ -46,6 +52,7 @@ impl Pulse {
     fn lose(&self, why: String) -> Error {
         if self.owned {
             lock(&self.lost).get_or_insert_with(|| why.clone());
+            self.given_up.store(true, Ordering::Relaxed);
         }
         Error::Device(why)
     }
@@ -136,6 +143,15 @@ fn attend<R>(
     }
 }
 
+/// Whoever drops the last handle of a queue waits for it, without end.
+impl Drop for Device {
+    fn drop(&mut self) {
+        if self.pulse.given_up.load(Ordering::Relaxed) {
+            std::mem::forget(self.queue.clone());
+        }
+    }
+}
+
 impl Device {
     /// Somebody else's device, whose handlers are theirs: what goes wrong outside this crate's calls is
     /// not heard of, and a loss only by what fails after it.
@@ -155,11 +171,8 @@ impl Device {
         };
         let slot = Arc::clone(&pulse.lost);
         device.set_device_lost_callback(move |reason, message| {
-            *lock(&slot) = Some(
-                format!("the device was lost ({reason:?}) {message}")
-                    .trim_end()
-                    .into(),
-            );
+            let text = format!("the device was lost ({reason:?}) {message}");
+            lock(&slot).get_or_insert(text.trim_end().into());
         });
         let slot = Arc::clone(&pulse.uncaptured);
         // wgpu's own handler panics.
@@ -191,9 +204,13 @@ impl Device {
     /// What went wrong: on a device that was lost that is its loss, which is told of once it is idle; what it
     /// is asked meanwhile fails in other ways, or not at all.
     fn trouble(&self, error: String) -> Error {
-        self.poll(wgpu::PollType::Wait {
-            submission_index: None,
-            timeout: Some(STEP),
+        self.poll(match self.pulse.owned {
+            true => wgpu::PollType::Wait {
+                submission_index: None,
+                timeout: Some(GRACE),
+            },
+            // Its owner may have work of their own on it.
+            false => wgpu::PollType::Poll,
         });
         match self.pulse.check() {
             Err(loss) => loss,

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 
 pub(crate) struct Lasting {
-    /// The adapter that was opened first.
+    /// The adapter, which stays the same.
     pub adapter: Adapter,
     current: Mutex<Arc<Gpu>>,
     /// How to open it again, software adapters too or not; a device of the caller's stays lost.
@@ -17,7 +17,7 @@ pub(crate) struct Lasting {
 impl Lasting {
     /// Opens an adapter; a software one only if `software` allows it.
     pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
-        let gpu = Gpu::open(options, software).await?;
+        let gpu = Gpu::open(options, software, None).await?;
         Ok(Self::new(gpu, Some((options.clone(), software))))
     }
 
@@ -46,7 +46,8 @@ impl Lasting {
         let Some((options, software)) = self.again.as_ref().filter(|_| gpu.is_lost()) else {
             return Ok(gpu);
         };
-        let opened = Gpu::open(options, *software).await.map_err(|error| {
+        let opened = Gpu::open(options, *software, Some(&self.adapter));
+        let opened = opened.await.map_err(|error| {
             Error::Device(format!(
                 "the device was lost, and does not open again: {error}"
             ))

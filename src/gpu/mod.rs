@@ -54,11 +54,20 @@ pub(crate) struct Gpu {
 
 impl Gpu {
     /// Opens an adapter; a software one only if `software` allows it.
-    pub async fn open(options: &GpuOptions, software: bool) -> Result<Self, Error> {
+    /// If it is opened again, no other will do.
+    pub async fn open(
+        options: &GpuOptions,
+        software: bool,
+        again: Option<&Adapter>,
+    ) -> Result<Self, Error> {
         if faults_of(options).due(faults::Fault::Gone) {
             return Err(Error::Unsupported("the adapter is gone".into()));
         }
         let wgpu_adapter = adapter::find(options.adapter.as_deref(), software).await?;
+        let found = adapter::describe(&wgpu_adapter);
+        if again.is_some_and(|adapter| *adapter != found) {
+            return Err(Error::Unsupported(format!("there is {found} instead")));
+        }
         let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
         Self::new(&wgpu_adapter, device, limits, options).await
     }

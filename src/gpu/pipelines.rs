@@ -67,8 +67,9 @@ fn trusted(
     // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
     // written for every lane with the number of one, and `rows` and `place` are how many rows or values
     // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
-    // In tiny.wgsl a row's `rank` and `place` are how many come before, likewise, and `order` are the numbers of
-    // columns, exchanged; a matrix' places are STRIDE entries, as many as A, or V, the columns of U and the
+    // A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix (`fused`).
+    // In tiny.wgsl a row's `rank` and `place` are how many come before, likewise: permutations, so that every place is
+    // written before it is read; `order` are the numbers of columns, exchanged; a matrix' places are STRIDE entries, as many as A, or V, the columns of U and the
     // weights together (`tiny_stride`), and `place_of` counts to that of the last matrix there is.
     // The rows of intake.wgsl are their numbers, exchanged, each pair by one invocation. `least` and
     // `least_reached` are the number of one that was compared, of at least one. Comparisons with a NaN
@@ -79,7 +80,7 @@ fn trusted(
     // (`planner::gpu::block`), or halve or double one (`size` in intake.wgsl, below 2^25); sweeps count
     // to P.max_sweeps or P.end.
     //
-    // Divisors. Lanes, teams, columns, WIDTH, SUBGROUP, a circle of players: none is zero in a recipe, since calls
+    // Divisors. Lanes, teams, rows, columns, WIDTH, SUBGROUP, a circle of players: none is zero in a recipe, since calls
     // without rows or columns never reach the device.
     unsafe {
         device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())

@@ -491,8 +491,7 @@ impl Blueprint {
 ///
 /// A line with `$m` is repeated for each row, one with `$n` for each column, with both for each entry; what
 /// is between `//$ for k in 0..N` and `//$ end` for each number, as `$k`. Bounds are numbers, numbers of
-/// enclosing ranges, `+1`, M, N, U (columns of U) and W (those of them that are no more than N); `rev` counts
-/// down. `$4` is the number modulo 4. Comments stay as they are.
+/// enclosing ranges, `+1`, M, N, and W (columns of U, but no more than N); `rev` counts down. `$4` is the number modulo 4. Comments stay as they are.
 #[derive(Clone, Copy, Default)]
 struct Unrolled {
     rows: u32,
@@ -548,7 +547,6 @@ impl Unrolled {
         let value = match text {
             "M" => self.rows,
             "N" => self.cols,
-            "U" => self.u_cols,
             "W" => self.u_cols.min(self.cols),
             _ => match bound.iter().rev().find(|(name, _)| *name == text) {
                 Some((_, value)) => *value,
@@ -705,16 +703,20 @@ mod tests {
     #[test]
     fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
         // In registers where they fit, with subgroups and without; and not in registers.
-        for (subgroup, words) in [(1, 128), (32, 128), (1, 0)] {
+        for (tiny, subgroup, words) in [(6, 1, 128), (0, 1, 128), (0, 32, 128), (0, 1, 0)] {
             let limits = Limits { subgroup, ..WEBGPU };
             let tuning = Tuning {
                 invocation_words: Some(words),
+                tiny_columns: Some(tiny),
                 ..Tuning::default()
             };
             for dtype in [Dtype::F32, Dtype::F64] {
                 for (rows, cols) in [
                     (1, 1),
                     (3, 3),
+                    (6, 6),
+                    (19, 4),
+                    (63, 1),
                     (16, 16),
                     (41, 41),
                     (99, 99),
@@ -729,7 +731,7 @@ mod tests {
                 let [left, right] = [Side::U, Side::V].map(projector);
                 let (pinv, lstsq) = (Job::inverse(None), Job::inverse(Some(2)));
                 for job in [values, full, pinv, lstsq, left, right] {
-                    for (rows, cols) in [(5, 3), (3, 5)] {
+                    for (rows, cols) in [(5, 3), (3, 5), (2, 18), (30, 2)] {
                         every(rows, cols, job, dtype, &limits, &tuning);
                     }
                 }

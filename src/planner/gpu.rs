@@ -400,7 +400,7 @@ impl Registers {
         if n > most || words > tuning.tiny_words || sweeps > MOST_SWEEPS {
             return None;
         }
-        let entries = m * m + n * n;
+        let entries = m * (m + 1) + n * n;
         if (u64::from(sweeps) + entries as u64) > limits.iterations {
             return None;
         }

@@ -91,15 +91,7 @@ impl Which {
                     .checked_shaders(true)
             }
             Which::GpuShrunk => options.tuning(shrunk()),
-            _ => {
-                let mut tuning = Tuning::default();
-                // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to
-                // compile that, and for columns of a dozen rows too.
-                let slow = options.adapter.as_deref() == Some("SwiftShader");
-                tuning.invocation_words = Some(if slow { 20 } else { 64 });
-                tuning.tiny_words = if slow { 60 } else { 128 };
-                options.tuning(tuning)
-            }
+            _ => options.tuning(wide()),
         }
     }
 
@@ -118,6 +110,17 @@ fn adapter() -> GpuOptions {
     }
 }
 
+/// As many registers as software adapters take in bearable time.
+fn wide() -> Tuning {
+    let mut tuning = Tuning::default();
+    // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to compile that, and
+    // for columns of a dozen rows too.
+    let slow = adapter().adapter.as_deref() == Some("SwiftShader");
+    tuning.invocation_words = Some(if slow { 20 } else { 64 });
+    tuning.tiny_words = if slow { 60 } else { 128 };
+    tuning
+}
+
 fn shrunk() -> Tuning {
     let mut tuning = Tuning::default();
     tuning.workgroup_storage = 3000;
@@ -127,7 +130,7 @@ fn shrunk() -> Tuning {
     tuning.tiny_words = 24;
     tuning.invocation_words = Some(8);
     tuning.chunk_bytes = 16 << 10;
-    tuning.submit_flops = 100_000;
+    tuning.submit_flops = 400_000;
     tuning.sweeps_per_dispatch = 2;
     tuning
 }
@@ -1296,9 +1299,7 @@ impl Suite {
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, shrunk()));
         }
         if self.which == Which::Gpu {
-            self.add::<T>("own-device", |e| {
-                interop::own_device::<T>(e, Tuning::default())
-            });
+            self.add::<T>("own-device", |e| interop::own_device::<T>(e, wide()));
             self.add::<T>("widest", |_| widest::<T>());
             self.add::<T>("subgroups", |_| subgroups::<T>());
         }

@@ -319,6 +319,41 @@ pub fn lapack<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+fn ldexp<T: Real>(number: T, power: i32) -> T {
+    number.ldexp(power)
+}
+
+fn exponent<T: Real>(number: T) -> i32 {
+    number.exponent()
+}
+
+/// A number times a power of two.
+#[derive(Clone, Copy)]
+struct Scaled(f64, i32);
+
+impl Scaled {
+    /// Another number, times the same power.
+    fn in_units_of(self, other: f64) -> f64 {
+        ldexp(other, self.1)
+    }
+}
+
+/// The singular values of a finite 2x2 matrix, scaled so that nothing overflows or vanishes that counts.
+fn singular_values(entries: &[f64]) -> [Scaled; 2] {
+    let top = entries.iter().fold(0.0f64, |top, x| top.max(x.abs()));
+    let power = if top > 0.0 { -exponent(top) } else { 0 };
+    let [a, c, b, d] = [0, 1, 2, 3].map(|e| ldexp(entries[e], power));
+    // Of the sums and the differences, the largest and the smallest half.
+    let (sum, difference) = ((a + d).hypot(c - b), (a - d).hypot(c + b));
+    let first = (sum + difference) / 2.0;
+    let second = if first > 0.0 {
+        (a * d - b * c).abs() / first
+    } else {
+        0.0
+    };
+    [Scaled(first, power), Scaled(second, power)]
+}
+
 /// All 2x2 matrices of numbers at the ends of the range, on both sides of one, and of none at all.
 pub fn grid<T: Real>(engine: &Engine) -> Outcome {
     let (largest, smallest, least) = match T::DTYPE {
@@ -354,6 +389,7 @@ pub fn grid<T: Real>(engine: &Engine) -> Outcome {
     let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
     let rest = verify::reconstruction(&a, u, &svd.sigma, v).map_err(|e| e.to_string())?;
     let losses = [u, v].map(|q| verify::orthogonality(q).unwrap());
+    let cutoff = 2.0 * ulp;
     let mut seen = [0; 3];
     for b in 0..count {
         let entries = in_f64(a.matrix(b));
@@ -374,13 +410,23 @@ pub fn grid<T: Real>(engine: &Engine) -> Outcome {
             // The norm overflows, or a singular value that counts vanishes.
             Status::NotRepresentable => {
                 seen[1] += 1;
-                ensure(finite && (top == largest || top <= 4.0 * smallest), what)?;
+                let [first, second] = singular_values(&entries);
+                let overflows = first.0 * (1.0 + 4.0 * ulp) >= first.in_units_of(largest);
+                let vanishes =
+                    second.0 >= cutoff * first.0 / 2.0 && second.0 <= second.in_units_of(least);
+                ensure(finite && (overflows || vanishes), what)?;
             }
             Status::Converged => {
                 seen[2] += 1;
                 ensure(finite, what)?;
                 let bound = tol::<T>(2, 2);
                 let rounding = 4.0 * subnormal::<T>(2, 2, top);
+                let expected = singular_values(&entries);
+                let most = expected[0].0;
+                for (sigma, expected) in in_f64(svd.sigma.matrix(b)).into_iter().zip(expected) {
+                    let off = (expected.in_units_of(sigma) - expected.0).abs();
+                    ensure(sigma >= 0.0 && off <= (bound + rounding) * most, what)?;
+                }
                 ensure(rest[b] <= bound + rounding, || {
                     format!("{}: residual {:e}", what(), rest[b])
                 })?;
