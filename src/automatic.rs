@@ -43,13 +43,7 @@ impl Engine {
             match probe(gpu, call, recipe, trial).await {
                 Ok(line) => rates().gpu_tried(problem, count, line),
                 // It is tried anew once it is open again.
-                Err(error @ Error::Device(_)) => {
-                    let done = self.cpu_run(call, outputs)?;
-                    return Ok(Done {
-                        device_error: Some(error),
-                        ..done
-                    });
-                }
+                Err(error @ Error::Device(_)) => return self.cpu_instead(error, call, outputs),
                 Err(error) => return Err(error),
             }
             choice = choose();

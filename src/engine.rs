@@ -711,21 +711,14 @@ impl Engine {
                 let recipe = gpu.plan(&call.task.problem, &call.task.convergence)?;
                 Ok((gpu, recipe))
             });
-            let error = match planned {
+            return match planned {
                 Ok((gpu, recipe)) => match &self.rates {
-                    None => return self.gpu_run(&gpu, call, &recipe, outputs).await,
-                    Some(rates) => return self.sooner(&gpu, rates, call, &recipe, outputs).await,
+                    None => self.gpu_run(&gpu, call, &recipe, outputs).await,
+                    Some(rates) => self.sooner(&gpu, rates, call, &recipe, outputs).await,
                 },
-                Err(error) => error,
+                Err(error) if self.falls_back => self.cpu_instead(error, call, outputs),
+                Err(error) => Err(error),
             };
-            if !self.falls_back {
-                return Err(error);
-            }
-            let done = self.cpu_run(call, outputs)?;
-            return Ok(Done {
-                device_error: Some(error).filter(|error| matches!(error, Error::Device(_))),
-                ..done
-            });
         }
         self.cpu_run(call, outputs)
     }

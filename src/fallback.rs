@@ -24,40 +24,57 @@ impl Engine {
     ) -> Result<Done, Error> {
         let mut complete = 0;
         let ran = gpu.run(call, recipe, outputs.reborrow(), &mut complete);
-        let (device_seconds, error) = match ran.await {
-            Ok(seconds) => (seconds, None),
-            Err(error @ Error::Device(_)) if self.falls_back => (None, Some(error)),
-            Err(error) => return Err(error),
-        };
-        let mut done = Done {
+        let ran = ran.await;
+        let done = Done {
             backend: Backend::Gpu,
             device: gpu.adapter.name.clone(),
             kernel: recipe.path.name(),
-            device_seconds,
+            device_seconds: None,
             shared: None,
             device_error: None,
         };
-        if error.is_some() {
-            let (_, rest) = outputs.split_at(complete, &call.task.sizes);
-            let matrices = complete..call.view.count();
-            let options = Options {
-                progress: from(&call.task.options.progress, complete, matrices.end),
-                ..call
-                    .task
-                    .options
-                    .of_some(&matrices.clone().collect::<Vec<_>>())
-            };
-            let finished = self.cpu_run(&call.part(matrices, &options)?, rest)?;
-            done = match complete {
-                0 => finished,
-                _ => Done {
-                    shared: Some(complete),
+        let error = match ran {
+            Ok(device_seconds) => {
+                return Ok(Done {
+                    device_seconds,
                     ..done
-                },
-            };
-            done.device_error = error;
-        }
-        Ok(done)
+                });
+            }
+            Err(error @ Error::Device(_)) if self.falls_back => error,
+            Err(error) => return Err(error),
+        };
+        let (_, rest) = outputs.split_at(complete, &call.task.sizes);
+        let matrices = complete..call.view.count();
+        let options = Options {
+            progress: from(&call.task.options.progress, complete, matrices.end),
+            ..call
+                .task
+                .options
+                .of_some(&matrices.clone().collect::<Vec<_>>())
+        };
+        let finished = self.cpu_instead(error, &call.part(matrices, &options)?, rest)?;
+        Ok(match complete {
+            0 => finished,
+            _ => Done {
+                shared: Some(complete),
+                device_error: finished.device_error,
+                ..done
+            },
+        })
+    }
+
+    /// Has the CPU do what a GPU cannot, or failed to do.
+    pub(crate) fn cpu_instead<T: Real>(
+        &self,
+        error: Error,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let done = self.cpu_run(call, outputs)?;
+        Ok(Done {
+            device_error: Some(error).filter(|error| matches!(error, Error::Device(_))),
+            ..done
+        })
     }
 }
 

@@ -91,26 +91,14 @@ impl Kernel {
 
     fn files(self) -> &'static [&'static str] {
         match self {
-            // And the bits of the type, as all that take and give the caller's numbers.
-            Kernel::Tiny => &[
+            // And the bits of the type, as all that take and give the caller's numbers, and who holds a matrix.
+            Kernel::Tiny | Kernel::Columns => &[
                 include_str!("../../shaders/registers.wgsl"),
                 include_str!("../../shaders/state.wgsl"),
                 include_str!("../../shaders/numbers.wgsl"),
                 include_str!("../../shaders/rotation.wgsl"),
                 include_str!("../../shaders/cutoff.wgsl"),
                 include_str!("../../shaders/filter.wgsl"),
-                include_str!("../../shaders/lift.wgsl"),
-                include_str!("../../shaders/tiny.wgsl"),
-            ],
-            // And one of the two exchanges.
-            Kernel::Columns => &[
-                include_str!("../../shaders/registers.wgsl"),
-                include_str!("../../shaders/state.wgsl"),
-                include_str!("../../shaders/numbers.wgsl"),
-                include_str!("../../shaders/rotation.wgsl"),
-                include_str!("../../shaders/cutoff.wgsl"),
-                include_str!("../../shaders/filter.wgsl"),
-                include_str!("../../shaders/columns.wgsl"),
             ],
             Kernel::Look | Kernel::Sort | Kernel::Arrange => &[
                 include_str!("../../shaders/state.wgsl"),
@@ -462,11 +450,14 @@ impl Blueprint {
                         constant("RIGHT", right);
                         constant("RIGHT_ROWS", right_rows);
                         fused = composes.is_some();
+                        variants.push(include_str!("../../shaders/lift.wgsl"));
+                        variants.push(include_str!("../../shaders/tiny.wgsl"));
                     }
                     Holder::Team { lanes, shuffles } => {
                         let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
                         constant("LANES", lanes);
                         constant("PLACES", places * self.workgroup);
+                        variants.push(include_str!("../../shaders/columns.wgsl"));
                         variants.push(match shuffles {
                             true => include_str!("../../shaders/exchange_subgroup.wgsl"),
                             false => include_str!("../../shaders/exchange_workgroup.wgsl"),
