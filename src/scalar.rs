@@ -89,7 +89,8 @@ pub(crate) mod sealed {
     /// NEGLIGIBLE still has a square with twenty binades to spare below. Columns under it
     /// count as zero: 2^-84 (f32) or 2^-880 (f64) of the largest entry.
     pub trait Float:
-        Copy
+        crate::cpu::Compiled
+        + Copy
         + bytemuck::Pod
         + Add<Output = Self>
         + Sub<Output = Self>

@@ -45,6 +45,23 @@ pub(crate) fn lanes<T: Real>() -> usize {
     T::dispatch(true, Width)
 }
 
+/// The types that this engine is compiled for: here, once, and not by everyone who calls it.
+pub trait Compiled: Sized {
+    fn solve(work: Work<'_, '_, Self>) -> Result<(), Error>;
+}
+
+impl Compiled for f32 {
+    fn solve(work: Work<'_, '_, f32>) -> Result<(), Error> {
+        work.run()
+    }
+}
+
+impl Compiled for f64 {
+    fn solve(work: Work<'_, '_, f64>) -> Result<(), Error> {
+        work.run()
+    }
+}
+
 /// A task of a thread: some matrices, and the thread's memory, whose type the width decides.
 struct Task<'t, 'c, 'v, T> {
     call: &'t Call<'c, T>,
@@ -74,39 +91,61 @@ impl<T: Real> Kernel<T> for Task<'_, '_, '_, T> {
     }
 }
 
+/// A call's matrices, and how they are solved.
+pub struct Work<'c, 'o, T> {
+    call: &'c Call<'c, T>,
+    recipe: &'c CpuRecipe,
+    outputs: Outputs<'o, T>,
+}
+
 /// Solves the call's matrices.
 pub(crate) fn run<T: Real>(
     call: &Call<'_, T>,
     recipe: &CpuRecipe,
     outputs: Outputs<'_, T>,
 ) -> Result<(), Error> {
-    let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
-    let threads = parallel::threads().min(tasks);
-    group::check::<T>(&call.task.problem, recipe.lanes, threads)?;
-    let done = AtomicUsize::new(0);
-    let runs = outputs.runs(0, recipe.matrices_per_task, &call.task.sizes);
-    parallel::for_each(
-        runs,
-        || None,
-        |memory, (first, outputs)| {
-            if call.task.options.check_cancelled().is_err() {
-                return;
-            }
-            let count = outputs.outcomes.len();
-            let task = Task {
-                call,
-                memory,
-                first,
-                outputs,
-            };
-            T::dispatch(recipe.lanes > 1, task);
-            let before = done.fetch_add(count, Ordering::Relaxed);
-            call.progress(before + count);
-        },
-    );
-    // Whoever cancels too late has all results.
-    match done.load(Ordering::Relaxed) == call.view.count() {
-        true => Ok(()),
-        false => Err(Error::Cancelled),
+    T::solve(Work {
+        call,
+        recipe,
+        outputs,
+    })
+}
+
+impl<T: Real> Work<'_, '_, T> {
+    fn run(self) -> Result<(), Error> {
+        let Work {
+            call,
+            recipe,
+            outputs,
+        } = self;
+        let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
+        let threads = parallel::threads().min(tasks);
+        group::check::<T>(&call.task.problem, recipe.lanes, threads)?;
+        let done = AtomicUsize::new(0);
+        let runs = outputs.runs(0, recipe.matrices_per_task, &call.task.sizes);
+        parallel::for_each(
+            runs,
+            || None,
+            |memory, (first, outputs)| {
+                if call.task.options.check_cancelled().is_err() {
+                    return;
+                }
+                let count = outputs.outcomes.len();
+                let task = Task {
+                    call,
+                    memory,
+                    first,
+                    outputs,
+                };
+                T::dispatch(recipe.lanes > 1, task);
+                let before = done.fetch_add(count, Ordering::Relaxed);
+                call.progress(before + count);
+            },
+        );
+        // Whoever cancels too late has all results.
+        match done.load(Ordering::Relaxed) == call.view.count() {
+            true => Ok(()),
+            false => Err(Error::Cancelled),
+        }
     }
 }

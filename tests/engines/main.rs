@@ -1315,7 +1315,7 @@ impl Suite {
 }
 
 fn trials() -> Vec<Trial> {
-    let mut trials = Vec::new();
+    let mut engines = Vec::new();
     let required = std::env::var("BATCHED_SVD_REQUIRE_GPU").unwrap_or_default();
     for which in Which::ALL {
         let absent = match which.engine() {
@@ -1344,19 +1344,28 @@ fn trials() -> Vec<Trial> {
         };
         suite.add_all::<f32>();
         suite.add_all::<f64>();
-        trials.extend(suite.trials);
+        engines.push(suite.trials.into_iter());
     }
-    trials
+    // In turn: an engine compiles while others compute.
+    let most = engines.iter().map(|trials| trials.len()).max();
+    (0..most.unwrap_or(0))
+        .flat_map(|_| {
+            engines
+                .iter_mut()
+                .filter_map(Iterator::next)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // Every test uses all cores already, and a GPU takes one call at a time.
-    arguments.test_threads = arguments.test_threads.or(Some(2));
+    // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
     let conclusion = libtest_mimic::run(&arguments, trials());
     let mut times = TIMES.lock().unwrap();
     times.sort_by(|x, y| y.cmp(x));
-    for (time, name) in times.iter().take(12).filter(|t| t.0.as_secs() > 5) {
+    for (time, name) in times.iter().take(80).filter(|t| t.0.as_secs() > 1) {
         println!("{:7.1} s  {name}", time.as_secs_f64());
     }
     conclusion.exit();
