@@ -277,13 +277,16 @@ fn columns(at: Invocation) {
     let counts = above && within_limits(within, place, squares, tail);
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
+    let damping = damping_of(within, power);
+    let weighed = weight(P.form, sigma, counts, damping);
     if (present) {
         if (counts) {
             atomicAdd(&kept[team], 1u);
         }
-        let composed = weight(P.form, sigma, counts, damping_of(within, power));
-        let answer = select(value, composed, COMPOSES);
-        values[matrix * N + place] = select(nan, answer, finite);
+        if (!FUSED) {
+            let answer = select(value, weighed, COMPOSES);
+            values[matrix * N + place] = select(nan, answer, finite);
+        }
         if (P.beside != 0u) {
             values[P.beside + matrix * N + place] = select(nan, value, finite);
         }
@@ -366,15 +369,16 @@ fn columns(at: Invocation) {
 
     // The caller's V decides the signs: its first entry of largest magnitude is positive.
     var sign = Sign(ZERO, 0u, false);
-    if (WITH_V && !TRANSPOSED) {
+    if (WITH_V && !TRANSPOSED && !FUSED) {
         sign = signed(sign, x$n, holders[first + $nu]);
     }
     var flip = sign.negative;
 
     // U = Q J, and beyond n the further columns of Q, a column a lane at a time.
+    var u$m = ZERO;
     for (var begin = 0u; begin < U_COLS; begin += LANES) {
         let c = begin + lane;
-        var u$m = select(ZERO, ONE, c == $mu && c >= N);
+        u$m = select(ZERO, ONE, c == $mu && c >= N);
         if (c < N) {
             u$n = j$n;
         }
@@ -394,21 +398,104 @@ fn columns(at: Invocation) {
             u$m = fma(-weight, v$m, u$m);
             meet();
         }
-        sign = Sign(ZERO, 0u, false);
-        if (TRANSPOSED) {
-            sign = signed(sign, u$m, rows[team * M + $mu]);
-        }
-        let flip_u = select(flip && c < N, sign.negative, TRANSPOSED);
-        flip = select(flip, flip_u, c < N);
-        if (matrix < P.end && c < U_COLS) {
-            let to = (matrix * U_COLS + select(c, place, c < N)) * M;
-            u[to + rows[team * M + $mu]] = select(nan, select(u$m, -u$m, flip_u), finite);
+        if (!FUSED) {
+            sign = Sign(ZERO, 0u, false);
+            if (TRANSPOSED) {
+                sign = signed(sign, u$m, rows[team * M + $mu]);
+            }
+            let flip_u = select(flip && c < N, sign.negative, TRANSPOSED);
+            flip = select(flip, flip_u, c < N);
+            if (matrix < P.end && c < U_COLS) {
+                let to = (matrix * U_COLS + select(c, place, c < N)) * M;
+                u[to + rows[team * M + $mu]] = select(nan, select(u$m, -u$m, flip_u), finite);
+            }
         }
     }
-    if (WITH_V && present) {
+    if (WITH_V && present && !FUSED) {
         let to = (matrix * N + place) * N;
         v[to + holders[first + $nu]] = select(nan, select(x$n, -x$n, flip), finite);
     }
+
+    // left diag(weights) right', a row of left after the other, or what it makes of right-hand sides: by the way
+    // of the places, a row of the factor there in the caller's order.
+    if (FUSED) {
+        let lift = P.lift * power - 2 * damping.beyond;
+        var flags = 0u;
+        workgroupBarrier();
+        if (lane == 0u) {
+            atomicStore(&lost[team], 0u);
+        }
+        if (SOLVES) {
+            if (LEFT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m; }
+            if (!LEFT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n; }
+            for (var c = 0u; c < P.rhs; c++) {
+                // Every right-hand side has a scale of its own.
+                var top = NO_EXPONENT;
+                for (var i = lane; i < RIGHT_ROWS; i += LANES) {
+                    top = max(top, top_of(rhs_at(within, i, c)));
+                }
+                tops[slot] = top;
+                workgroupBarrier();
+                for (var l = 0u; l < LANES; l++) {
+                    top = max(top, tops[first + l]);
+                }
+                let sound = top < NOT_FINITE;
+                let own = scale_of(top);
+                s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+                if (RIGHT_U) { s$4 = fma(scaled(rhs_at(within, rows[team * M + $mu], c), own), u$m, s$4); }
+                if (!RIGHT_U) { s$4 = fma(scaled(rhs_at(within, holders[first + $nu], c), own), x$n, s$4); }
+                shares[slot] = total(s0, s1, s2, s3) * weighed;
+                workgroupBarrier();
+                for (var l = lane; l < LEFT_ROWS; l += LANES) {
+                    s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+                    s$4 = fma(places[l * WORKGROUP + first + $nu], shares[first + $nu], s$4);
+                    let entry = lifted(total(s0, s1, s2, s3), lift - own);
+                    flags |= select(0u, select(UNSOUND, entry.found, sound), finite);
+                    if (matrix < P.end) {
+                        u[(matrix * P.rhs + c) * LEFT_ROWS + l] = select(nan, entry.value, finite && sound);
+                    }
+                }
+                workgroupBarrier();
+            }
+        } else {
+            if (RIGHT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m * weighed; }
+            if (!RIGHT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n * weighed; }
+            workgroupBarrier();
+            for (var begin = 0u; begin < RIGHT_ROWS; begin += LANES) {
+                let r = begin + lane;
+                var y: array<T, N>;
+                y[$n] = places[min(r, RIGHT_ROWS - 1u) * WORKGROUP + first + $nu];
+                let wanted = matrix < P.end && r < RIGHT_ROWS;
+                let to = (matrix * RIGHT_ROWS + r) * LEFT_ROWS;
+                if (LEFT_U) {
+                    { let entry = lifted(composed(u$m, slot, first, &y), lift); if (wanted) { flags |= entry.found; u[to + rows[team * M + $mu]] = select(nan, entry.value, finite); } }
+                } else {
+                    { let entry = lifted(composed(x$n, slot, first, &y), lift); if (wanted) { flags |= entry.found; u[to + holders[first + $nu]] = select(nan, entry.value, finite); } }
+                }
+            }
+            flags = select(0u, flags, finite);
+        }
+        if (matrix < P.end && flags != 0u) {
+            atomicOr(&lost[team], flags);
+        }
+        workgroupBarrier();
+        if (present && lane == 0u) {
+            state[matrix * STATE_WORDS + LOST] = atomicLoad(&lost[team]);
+        }
+    }
+}
+
+// The product of a row of left, an entry a lane, with one of right.
+fn composed(entry: T, slot: u32, first: u32, row: ptr<function, array<T, N>>) -> T {
+    shares[slot] = entry;
+    workgroupBarrier();
+    var s0 = ZERO;
+    var s1 = ZERO;
+    var s2 = ZERO;
+    var s3 = ZERO;
+    s$4 = fma(shares[first + $nu], (*row)[$n], s$4);
+    workgroupBarrier();
+    return total(s0, s1, s2, s3);
 }
 
 // Adds the square of an entry to a sum, if its row is at least `start`.

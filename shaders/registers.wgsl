@@ -12,6 +12,9 @@ struct Params {
     form: u32,        // the filter of a composition
     lift: i32,        // the composition of a matrix that was scaled by 2^p is scaled by 2^(lift p)
     beside: u32,      // where singular values begin that come beside weights; 0 where none do
+    rhs: u32,         // right-hand sides of a matrix
+    rhs_row_stride: u32, // entries from a row of them to the next
+    rhs_col_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -28,9 +31,21 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(6) var<storage, read_write> state: array<u32>;
+// RIGHT_ROWS x P.rhs a matrix, as 32-bit words; only where it is SOLVED for them.
+@group(0) @binding(7) var<storage, read> rhs: array<u32>;
 
 fn entry_at(index: u32) -> Bits {
     return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
+}
+
+fn rhs_at(matrix: u32, row: u32, col: u32) -> Bits {
+    let index = matrix * RIGHT_ROWS * P.rhs + row * P.rhs_row_stride + col * P.rhs_col_stride;
+    return bits(rhs[WORDS * index], rhs[WORDS * index + WORDS - 1u]);
+}
+
+// The power of two that scales what has its largest exponent here.
+fn scale_of(top: i32) -> i32 {
+    return select(0, -top, top < NOT_FINITE && top > NO_EXPONENT);
 }
 
 // The exponent of an entry, NOT_FINITE if it is not.

@@ -234,7 +234,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         //$ for c in 0..N
         places[own + V_AT + $cu * N + order$n] = select(x$c[$n], -x$c[$n], flip$c);
         //$ end
-        lifts[slot] = select(NOT_FINITE, P.lift * power - 2 * damping.beyond, finite);
+        let lift = P.lift * power - 2 * damping.beyond;
+        if (SOLVES) {
+            // Everyone for himself.
+            if (present) {
+                let flags = solve(matrix, own, lift, finite);
+                state[matrix * STATE_WORDS + LOST] = select(0u, flags, finite);
+            }
+            return;
+        }
+        lifts[slot] = select(NOT_FINITE, lift, finite);
         atomicStore(&found[slot], 0u);
         workgroupBarrier();
         compose(group_first, count, slot);
@@ -307,6 +316,34 @@ fn compose(group_first: u32, count: u32, slot: u32) {
         }
         u[group_first * size + e] = select(cutoffs[0], entry.value, finite);
     }
+}
+
+// left diag(weights) right' B of one matrix; tells what was found.
+fn solve(matrix: u32, own: u32, lift: i32, finite: bool) -> u32 {
+    var flags = 0u;
+    for (var c = 0u; c < P.rhs; c++) {
+        // Every right-hand side has a scale of its own.
+        var top = NO_EXPONENT;
+        for (var i = 0u; i < RIGHT_ROWS; i++) {
+            top = max(top, top_of(rhs_at(matrix, i, c)));
+        }
+        let sound = top < NOT_FINITE;
+        let power = scale_of(top);
+        var projected: Short;
+        for (var i = 0u; i < RIGHT_ROWS; i++) {
+            let b = scaled(rhs_at(matrix, i, c), power);
+            projected[$n] = fma(b, places[own + RIGHT + $nu * RIGHT_ROWS + i], projected[$n]);
+        }
+        projected[$n] *= places[own + WEIGHTS_AT + $n];
+        for (var i = 0u; i < LEFT_ROWS; i++) {
+            var total = ZERO;
+            total = fma(places[own + LEFT + $nu * LEFT_ROWS + i], projected[$n], total);
+            let entry = lifted(total, lift - power);
+            flags |= select(UNSOUND, entry.found, sound);
+            u[(matrix * P.rhs + c) * LEFT_ROWS + i] = select(cutoffs[0], entry.value, finite && sound);
+        }
+    }
+    return flags;
 }
 
 fn swap(chosen: bool, one: ptr<function, Column>, other: ptr<function, Column>) {

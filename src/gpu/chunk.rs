@@ -83,7 +83,7 @@ impl Chunk {
     ) -> Result<(), Error> {
         match &self.kernels {
             Kernels::Registers(group) => {
-                registers::solve(stream, task, recipe, group, steps, count).await?;
+                registers::solve(stream, task, recipe, group, steps, rhs_steps, count).await?;
             }
             Kernels::Staged(groups) => {
                 solve::solve(stream, task, recipe, groups, steps, count).await?;

@@ -25,6 +25,9 @@ struct Params {
     form: u32,
     lift: i32,
     beside: u32,
+    rhs: u32,
+    rhs_row_stride: u32,
+    rhs_col_stride: u32,
 }
 
 pub(super) fn bind(
@@ -45,17 +48,21 @@ pub(super) fn bind(
         &factors.v,
         &factors.weights,
         &factors.state,
+        // Where there are none, what is there is not looked at.
+        places.rhs.as_ref().unwrap_or(&places.cutoffs),
     ];
     maker.group(gpu.pipelines.layout(Bindings::Registers), &buffers)
 }
 
-/// Decomposes the first `count` matrices, whose steps are from row to row and from column to column.
+/// Decomposes the first `count` matrices, and composes if that is fused. Their steps, and those of their
+/// right-hand sides, are from row to row and from column to column.
 pub(super) async fn solve(
     stream: &Stream<'_>,
     task: &Task<'_>,
     recipe: &GpuRecipe,
     group: &wgpu::BindGroup,
     [row_stride, col_stride]: [usize; 2],
+    [rhs_row_stride, rhs_col_stride]: [usize; 2],
     count: usize,
 ) -> Result<(), Error> {
     let gpu = stream.gpu;
@@ -79,6 +86,9 @@ pub(super) async fn solve(
             form: task.filter.word(),
             lift: -task.filter.degree(),
             beside: beside(&task.problem, count),
+            rhs: task.problem.rhs.unwrap_or(0) as u32,
+            rhs_row_stride: rhs_row_stride as u32,
+            rhs_col_stride: rhs_col_stride as u32,
         };
         let dispatch = Dispatch::new(&pipeline, params, [(end - begin).div_ceil(teams) as u32, 1]);
         stream.submit(group, &[dispatch]).await?;

@@ -206,7 +206,7 @@ impl Gpu {
                     seconds: None,
                 };
                 let scratch = Scratch::new(maker, problem, recipe, chunk);
-                let projection = Projection::new(maker, problem, chunk);
+                let projection = Projection::new(maker, problem, recipe, chunk);
                 let mut chunks: Vec<(wgpu::Buffer, Chunk)> = Vec::new();
                 for first in (0..count).step_by(chunk) {
                     let length = chunk.min(count - first);

@@ -36,9 +36,14 @@ pub(super) struct Projection {
 }
 
 impl Projection {
-    /// For so many matrices, if they have right-hand sides.
-    pub fn new(maker: &Maker<'_>, problem: &Problem, chunk: usize) -> Option<Self> {
-        let [_, rhs] = problem.rhs_size()?;
+    /// For so many matrices, if they have right-hand sides that the kernel which decomposes leaves alone.
+    pub fn new(
+        maker: &Maker<'_>,
+        problem: &Problem,
+        recipe: &GpuRecipe,
+        chunk: usize,
+    ) -> Option<Self> {
+        let [_, rhs] = problem.rhs_size().filter(|_| !recipe.fused)?;
         let entries = chunk * rhs * problem.cols;
         Some(Projection {
             powers: maker.buffer("powers", chunk * rhs * 4),

@@ -248,7 +248,7 @@ async fn create<T: Real>(
                     state: state.as_entire_buffer_binding(),
                 },
             };
-            let projection = Projection::new(maker, problem, chunk);
+            let projection = Projection::new(maker, problem, recipe, chunk);
             let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
             let bound = Chunk::bind(gpu, maker, problem, recipe, &places, scratch, projection);
             Buffers {

@@ -264,7 +264,7 @@ impl Bindings {
         const R: bool = true;
         const W: bool = false;
         match self {
-            Bindings::Registers => &[R, R, W, W, W, W],
+            Bindings::Registers => &[R, R, W, W, W, W, R],
             Bindings::Intake => &[R, W, W, W],
             Bindings::Solve => &[W, W, W, W, W, W, W],
             Bindings::Order => &[R, R, W, W, W],
@@ -303,18 +303,25 @@ pub(crate) enum Sizes {
         with_v: bool,
         transposed: bool,
         composes: bool,
+        fused: Option<Fused>,
         holder: Holder,
     },
+}
+
+/// A composition by the kernel that decomposes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fused {
+    pub left: Side,
+    pub right: Side,
+    /// Whether it is applied to right-hand sides.
+    pub solves: bool,
 }
 
 /// Who holds a matrix in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Holder {
-    /// An invocation, with so many entries in workgroup memory, which composes, or not.
-    One {
-        stride: u32,
-        composes: Option<(Side, Side)>,
-    },
+    /// An invocation, with so many entries in workgroup memory.
+    One { stride: u32 },
     /// So many lanes, a column each, which shuffle or not.
     Team { lanes: u32, shuffles: bool },
 }
@@ -335,10 +342,17 @@ impl Blueprint {
                 with_v: problem.forms_v(),
                 transposed: problem.transposed,
                 composes: problem.composed.is_some(),
+                fused: problem
+                    .composed
+                    .filter(|_| recipe.fused)
+                    .map(|(left, right)| Fused {
+                        left,
+                        right,
+                        solves: problem.rhs.is_some(),
+                    }),
                 holder: match kernel {
                     Kernel::Tiny => Holder::One {
                         stride: tiny_stride(problem) as u32,
-                        composes: problem.composed.filter(|_| recipe.fused),
                     },
                     _ => Holder::Team {
                         lanes: recipe.team,
@@ -430,27 +444,38 @@ impl Blueprint {
                 with_v,
                 transposed,
                 composes,
+                fused,
                 holder,
             } => {
                 constant("M", rows);
                 constant("N", cols);
                 constant("U_COLS", u_cols);
-                let mut fused = false;
+                // What is not fused looks at neither.
+                let Fused {
+                    left,
+                    right,
+                    solves,
+                } = fused.unwrap_or(Fused {
+                    left: Side::V,
+                    right: Side::V,
+                    solves: false,
+                });
+                let length = |side| match side {
+                    Side::U => rows,
+                    Side::V => cols,
+                };
+                constant("LEFT_ROWS", length(left));
+                constant("RIGHT_ROWS", length(right));
+                variants.push(include_str!("../../shaders/lift.wgsl"));
                 match holder {
-                    Holder::One { stride, composes } => {
-                        let factor = |side| match side {
-                            Side::U => [0, rows],
-                            Side::V => [rows * u_cols.min(cols), cols],
+                    Holder::One { stride } => {
+                        let place = |side| match side {
+                            Side::U => 0,
+                            Side::V => rows * u_cols.min(cols),
                         };
-                        let (left, right) = composes.unwrap_or((Side::U, Side::U));
-                        let [[left, left_rows], [right, right_rows]] = [left, right].map(factor);
                         constant("STRIDE", stride);
-                        constant("LEFT", left);
-                        constant("LEFT_ROWS", left_rows);
-                        constant("RIGHT", right);
-                        constant("RIGHT_ROWS", right_rows);
-                        fused = composes.is_some();
-                        variants.push(include_str!("../../shaders/lift.wgsl"));
+                        constant("LEFT", place(left));
+                        constant("RIGHT", place(right));
                         variants.push(include_str!("../../shaders/tiny.wgsl"));
                     }
                     Holder::Team { lanes, shuffles } => {
@@ -464,9 +489,17 @@ impl Blueprint {
                         });
                     }
                 }
-                text += &format!(
-                    "const TRANSPOSED: bool = {transposed};\nconst WITH_V: bool = {with_v};\nconst COMPOSES: bool = {composes};\nconst FUSED: bool = {fused};\n"
-                );
+                for (name, value) in [
+                    ("TRANSPOSED", transposed),
+                    ("WITH_V", with_v),
+                    ("COMPOSES", composes),
+                    ("FUSED", fused.is_some()),
+                    ("LEFT_U", left == Side::U),
+                    ("RIGHT_U", right == Side::U),
+                    ("SOLVES", solves),
+                ] {
+                    text += &format!("const {name}: bool = {value};\n");
+                }
                 sizes = Unrolled { rows, cols, u_cols };
             }
         }

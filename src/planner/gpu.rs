@@ -292,12 +292,15 @@ impl GpuRecipe {
             })
             .max(1);
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
+        let composing =
+            (2 * n64).saturating_mul(composed.saturating_add(length.saturating_mul(rhs)));
+        let fused = registers.is_some() && fuses(problem);
         Ok(GpuRecipe {
             path,
             workgroup: registers.map_or(workgroup, |registers| registers.workgroup),
             team: registers.map_or(1, |registers| registers.team),
             shuffles: registers.is_some_and(|registers| registers.shuffles),
-            fused: path == Path::Tiny && fuses(problem),
+            fused,
             column_lanes,
             pair_lanes,
             subgroup: limits.subgroup,
@@ -306,7 +309,12 @@ impl GpuRecipe {
             block_lanes: blocks.map_or(1, |blocks| blocks.lanes),
             leading: leading as u32,
             chunk: chunk as usize,
-            matrices_per_submit: bounded(work(problem)).min(workgroups * teams) as usize,
+            matrices_per_submit: bounded(work(problem).saturating_add(if fused {
+                composing
+            } else {
+                0
+            }))
+            .min(workgroups * teams) as usize,
             sweeps_per_dispatch: match path {
                 Path::Resident => loops(m),
                 Path::Swept => loops(n),
@@ -325,10 +333,7 @@ impl GpuRecipe {
             completed_per_submit: bounded(chunk.max(FEW_WORKGROUPS) * 10 * n64 * n64)
                 .min(limits.iterations / iterations.complete())
                 .max(1) as u32,
-            composed_per_submit: bounded(
-                (2 * n64).saturating_mul(composed.saturating_add(length.saturating_mul(rhs))),
-            )
-            .min(workgroups) as usize,
+            composed_per_submit: bounded(composing).min(workgroups) as usize,
         })
     }
 
@@ -400,7 +405,7 @@ impl Registers {
         if n > most || words > tuning.tiny_words || sweeps > MOST_SWEEPS {
             return None;
         }
-        let entries = m * (m + 1) + n * n;
+        let entries = m * (m + 1) + n * n + FEW_RHS * 3 * m;
         if (u64::from(sweeps) + entries as u64) > limits.iterations {
             return None;
         }
@@ -433,7 +438,9 @@ impl Registers {
         let passes = problem.formed_u_cols() as u64 / u64::from(team) + 1;
         let intake = (m.div_ceil(team as usize) * (m + n + 4)) as u64;
         let complete = n64 * (4 * n64 + 6);
+        let composes = (FEW_RHS * (2 * m.div_ceil(team as usize) + team as usize + 4)) as u64;
         let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + complete + passes * (n64 + 2);
+        let steps = steps + composes;
         if steps > limits.iterations {
             return None;
         }
@@ -523,9 +530,13 @@ pub(crate) fn blocks_bytes(width: usize, n: usize, workgroup: usize, size: usize
     entries * size + 4 * workgroup + 64
 }
 
-/// Whether a tiny matrix is composed where it is decomposed: right-hand sides come between.
+/// Right-hand sides that a kernel which holds matrices in registers solves for, one after the other. More are solved
+/// for side by side, by kernels of their own.
+const FEW_RHS: usize = 16;
+
+/// Whether a matrix in registers is composed where it is decomposed.
 fn fuses(problem: &Problem) -> bool {
-    problem.composed.is_some() && problem.rhs.is_none()
+    problem.composed.is_some() && problem.rhs.is_none_or(|rhs| rhs <= FEW_RHS)
 }
 
 /// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then n columns
