@@ -67,7 +67,9 @@ fn trusted(
     // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
     // written for every lane with the number of one, and `rows` and `place` are how many rows or values
     // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
-    // A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix (`fused`).
+    // A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix, or LEFT_ROWS x P.rhs
+    // where it solves (`fused`), and then right-hand sides of RIGHT_ROWS x P.rhs as `rhs`, whose strides are dense too;
+    // neither side is longer than M, so that columns.wgsl's places hold it, and rows beyond RIGHT_ROWS look at the last.
     // In tiny.wgsl a row's `rank` and `place` are how many come before, likewise: permutations, so that every place is
     // written before it is read; `order` are the numbers of columns, exchanged; a matrix' places are STRIDE entries, as many as A, or V, the columns of U and the
     // weights together (`tiny_stride`), and `place_of` counts to that of the last matrix there is.
