@@ -416,8 +416,8 @@ fn columns(at: Invocation) {
         v[to + holders[first + $nu]] = select(nan, select(x$n, -x$n, flip), finite);
     }
 
-    // left diag(weights) right', a row of left after the other, or what it makes of right-hand sides: by the way
-    // of the places, a row of the factor there in the caller's order.
+    // left diag(weights) right', or what it makes of right-hand sides: by the way of the places, which hold the rows
+    // of one factor after the other in the caller's order.
     if (FUSED) {
         let lift = P.lift * power - 2 * damping.beyond;
         var flags = 0u;
@@ -458,20 +458,27 @@ fn columns(at: Invocation) {
                 workgroupBarrier();
             }
         } else {
-            if (RIGHT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m * weighed; }
-            if (!RIGHT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n * weighed; }
-            workgroupBarrier();
             for (var begin = 0u; begin < RIGHT_ROWS; begin += LANES) {
+                // A row of right a lane, weighted; then all of left.
+                if (RIGHT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m * weighed; }
+                if (!RIGHT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n * weighed; }
+                workgroupBarrier();
                 let r = begin + lane;
-                var y: array<T, N>;
-                y[$n] = places[min(r, RIGHT_ROWS - 1u) * WORKGROUP + first + $nu];
-                let wanted = matrix < P.end && r < RIGHT_ROWS;
-                let to = (matrix * RIGHT_ROWS + r) * LEFT_ROWS;
-                if (LEFT_U) {
-                    { let entry = lifted(composed(u$m, slot, first, &y), lift); if (wanted) { flags |= entry.found; u[to + rows[team * M + $mu]] = select(nan, entry.value, finite); } }
-                } else {
-                    { let entry = lifted(composed(x$n, slot, first, &y), lift); if (wanted) { flags |= entry.found; u[to + holders[first + $nu]] = select(nan, entry.value, finite); } }
+                let y$n = places[min(r, RIGHT_ROWS - 1u) * WORKGROUP + first + $nu];
+                workgroupBarrier();
+                if (LEFT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m; }
+                if (!LEFT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n; }
+                workgroupBarrier();
+                for (var l = 0u; l < LEFT_ROWS; l++) {
+                    s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+                    s$4 = fma(places[l * WORKGROUP + first + $nu], y$n, s$4);
+                    let entry = lifted(total(s0, s1, s2, s3), lift);
+                    if (matrix < P.end && r < RIGHT_ROWS) {
+                        flags |= entry.found;
+                        u[(matrix * RIGHT_ROWS + r) * LEFT_ROWS + l] = select(nan, entry.value, finite);
+                    }
                 }
+                workgroupBarrier();
             }
             flags = select(0u, flags, finite);
         }
@@ -483,19 +490,6 @@ fn columns(at: Invocation) {
             state[matrix * STATE_WORDS + LOST] = atomicLoad(&lost[team]);
         }
     }
-}
-
-// The product of a row of left, an entry a lane, with one of right.
-fn composed(entry: T, slot: u32, first: u32, row: ptr<function, array<T, N>>) -> T {
-    shares[slot] = entry;
-    workgroupBarrier();
-    var s0 = ZERO;
-    var s1 = ZERO;
-    var s2 = ZERO;
-    var s3 = ZERO;
-    s$4 = fma(shares[first + $nu], (*row)[$n], s$4);
-    workgroupBarrier();
-    return total(s0, s1, s2, s3);
 }
 
 // Adds the square of an entry to a sum, if its row is at least `start`.

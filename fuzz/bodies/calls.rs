@@ -29,8 +29,8 @@ impl Numbers<'_> {
             _ => self.one_of(&[
                 1 << 16,
                 1 << 31,
-                1 << 32,
-                1 << 62,
+                1 << (usize::BITS / 2),
+                1 << (usize::BITS - 2),
                 isize::MAX as usize,
                 usize::MAX,
             ]),

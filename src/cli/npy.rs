@@ -470,7 +470,8 @@ fn entries_of<T: Deserialize + Copy>(
         }
         data.push(entry?);
     }
-    if order == Order::C {
+    // Of nothing, strides may be anything.
+    if order == Order::C || data.is_empty() {
         return Ok(data);
     }
     // Index by index, the last one fastest.

@@ -135,6 +135,7 @@ pub(super) fn limits_of(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Limit
         iterations: if software { 1 << 15 } else { u64::MAX },
         invocation_words: if software { 32 } else { 128 },
         tiny_columns: if software { 4 } else { 6 },
+        fuses_columns: !software,
         has_f64: features.contains(wgpu::Features::SHADER_F64),
         subgroup: match features.contains(wgpu::Features::SUBGROUP) {
             true => adapter.get_info().subgroup_min_size,

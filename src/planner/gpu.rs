@@ -24,6 +24,9 @@ pub(crate) struct Limits {
     pub invocation_words: u32,
     /// Columns of a matrix that one invocation may hold in registers, unless the caller knows better.
     pub tiny_columns: usize,
+    /// Whether matrices with a column a lane are composed where they are decomposed, unless the caller knows better:
+    /// it saves the memory's time and costs the compiler's.
+    pub fuses_columns: bool,
     /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
     /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
     pub iterations: u64,
@@ -41,6 +44,7 @@ pub(crate) const WEBGPU: Limits = Limits {
     subgroup: 1,
     invocation_words: 128,
     tiny_columns: 4,
+    fuses_columns: true,
     iterations: u64::MAX,
 };
 
@@ -294,7 +298,13 @@ impl GpuRecipe {
         let bounded = |work: u64| flops(work).clamp(1, 1 << 20);
         let composing =
             (2 * n64).saturating_mul(composed.saturating_add(length.saturating_mul(rhs)));
-        let fused = registers.is_some() && fuses(problem);
+        let fuses_columns = tuning.fuses_columns.unwrap_or(limits.fuses_columns);
+        let fused = fuses(problem)
+            && match path {
+                Path::Tiny => true,
+                Path::Columns => fuses_columns,
+                _ => false,
+            };
         Ok(GpuRecipe {
             path,
             workgroup: registers.map_or(workgroup, |registers| registers.workgroup),
@@ -438,7 +448,8 @@ impl Registers {
         let passes = problem.formed_u_cols() as u64 / u64::from(team) + 1;
         let intake = (m.div_ceil(team as usize) * (m + n + 4)) as u64;
         let complete = n64 * (4 * n64 + 6);
-        let composes = (FEW_RHS * (2 * m.div_ceil(team as usize) + team as usize + 4)) as u64;
+        let turns = m.div_ceil(team as usize);
+        let composes = (FEW_RHS * (2 * turns + team as usize + 4)).max(turns * m) as u64;
         let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + complete + passes * (n64 + 2);
         let steps = steps + composes;
         if steps > limits.iterations {

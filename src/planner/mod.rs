@@ -327,6 +327,10 @@ pub struct Tuning {
     pub tiny_columns: Option<usize>,
     /// See `tiny_columns`.
     pub tiny_words: usize,
+    /// Whether matrices that take several lanes' registers are composed, and solved for a few right-hand sides, by the
+    /// kernel that decomposes them: a text for each composition to compile, and no factor in memory. Yes, but not on
+    /// software adapters, whose compilers are slow.
+    pub fuses_columns: Option<bool>,
     /// Invocations in a workgroup that holds matrices in registers, several of them: small ones wait for
     /// each other between sweeps. 64.
     pub columns_workgroup: u32,
@@ -358,6 +362,7 @@ impl Default for Tuning {
             invocation_words: None,
             tiny_columns: None,
             tiny_words: 128,
+            fuses_columns: None,
             columns_workgroup: 64,
             rows_per_lane: 8,
             chunk_bytes: 64 << 20,

@@ -118,6 +118,7 @@ fn wide() -> Tuning {
     let slow = adapter().adapter.as_deref() == Some("SwiftShader");
     tuning.invocation_words = Some(if slow { 20 } else { 64 });
     tuning.tiny_words = if slow { 60 } else { 128 };
+    tuning.fuses_columns = Some(true);
     tuning
 }
 

@@ -15,6 +15,7 @@ type Setting = (&'static str, fn(&mut Tuning, u64), &'static [u64]);
 #[rustfmt::skip]
 const GPU: &[Setting] = &[
     ("invocation_words", |t, v| t.invocation_words = Some(v as u32), &[0, 64, 192]),
+    ("fuses_columns", |t, v| t.fuses_columns = Some(v != 0), &[0, 1]),
     ("tiny_columns", |t, v| t.tiny_columns = Some(v as usize), &[0, 3, 5, 8]),
     ("columns_workgroup", |t, v| t.columns_workgroup = v as u32, &[32, 128, 256]),
     ("rows_per_lane", |t, v| t.rows_per_lane = v as usize, &[4, 16]),
