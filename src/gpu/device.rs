@@ -22,8 +22,9 @@ const STEP: Duration = Duration::from_secs(10);
 #[cfg(not(target_family = "wasm"))]
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How long a device that failed gets to become idle.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a device that failed gets to become idle: only then it tells that it was lost, and what is under way
+/// on a busy machine takes its time.
+const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Device {
     pub device: wgpu::Device,
