@@ -31,7 +31,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // STATE_WORDS a matrix.
 @group(0) @binding(6) var<storage, read_write> state: array<u32>;
-// RIGHT_ROWS x P.rhs a matrix, as 32-bit words; only where it is SOLVED for them.
+// RIGHT_ROWS x P.rhs a matrix, as 32-bit words; only where it SOLVES.
 @group(0) @binding(7) var<storage, read> rhs: array<u32>;
 
 fn entry_at(index: u32) -> Bits {

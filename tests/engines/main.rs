@@ -1366,7 +1366,7 @@ fn main() {
     let conclusion = libtest_mimic::run(&arguments, trials());
     let mut times = TIMES.lock().unwrap();
     times.sort_by(|x, y| y.cmp(x));
-    for (time, name) in times.iter().take(80).filter(|t| t.0.as_secs() > 1) {
+    for (time, name) in times.iter().take(12).filter(|t| t.0.as_secs() > 5) {
         println!("{:7.1} s  {name}", time.as_secs_f64());
     }
     conclusion.exit();
