@@ -1,5 +1,5 @@
 #!/bin/sh
-# What needs a nightly Rust, with rustup: all tests but the GPU's under AddressSanitizer, then the fuzzers for
+# What needs a nightly Rust, with rustup: all tests under AddressSanitizer, then the fuzzers for
 # FUZZ_SECONDS each (60), under it too. About a quarter of an hour.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,7 @@ host="$(rustc -vV | sed -n 's/^host: //p')"
 echo "sanitized: tests"
 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/asan \
     cargo +nightly test --release --target "$host" --features bench --lib --tests -- \
-    --skip gpu --skip memory_stays_flat
+    --skip memory_stays_flat
 
 command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
 for name in reader calls; do

@@ -12,7 +12,7 @@ use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
 use crate::options::Vectors;
 use crate::planner::Problem;
-use crate::planner::gpu::{GpuRecipe, Path, block, sort_steps};
+use crate::planner::gpu::{GpuRecipe, Path, block};
 
 /// As `Params` in shaders/intake.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -253,7 +253,9 @@ impl Solver<'_, '_> {
             Dispatch::new(pipeline, params, [groups, self.count])
         };
         let mut dispatches = vec![spread(&look, m)];
-        let steps = sort_steps(m);
+        // A bitonic sort.
+        let doublings = m.next_power_of_two().trailing_zeros();
+        let steps = doublings * (doublings + 1) / 2;
         for begin in (0..steps).step_by(self.recipe.sorts_per_submit as usize) {
             let end = steps.min(begin + self.recipe.sorts_per_submit);
             let params = IntakeParams {

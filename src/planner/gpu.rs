@@ -136,12 +136,6 @@ pub(crate) struct GpuRecipe {
     pub composed_per_submit: usize,
 }
 
-/// Steps of a bitonic sort of so many rows.
-pub(crate) fn sort_steps(rows: usize) -> u32 {
-    let doublings = rows.next_power_of_two().trailing_zeros();
-    doublings * (doublings + 1) / 2
-}
-
 /// Bytes of what a kernel knows of a matrix.
 pub(crate) const STATE_BYTES: u64 = 32;
 /// Why a device cannot do anything in f64.
