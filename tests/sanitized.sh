@@ -1,6 +1,6 @@
 #!/bin/sh
 # What needs a nightly Rust, with rustup: all tests under AddressSanitizer, then the fuzzers for
-# FUZZ_SECONDS each (60), under it too. About a quarter of an hour.
+# FUZZ_SECONDS each (60), under it too. 20 minutes.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -13,14 +13,16 @@ mod run;
 mod summary;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
 
-pub(crate) fn main() -> ExitCode {
-    let args = Args::parse();
+/// Does what the arguments say, of which the first is the command's name.
+pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args = Args::parse_from(args);
     if let Err(error) = npy::clean_up_on_interrupt() {
         eprintln!("batched-svd: {error}");
     }

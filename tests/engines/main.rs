@@ -4,7 +4,15 @@
 //! GPU's tests are listed as ignored, with the reason, and fail instead where
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
+//!
+//! With the feature `bench` it is the command too, after the word `command`: one file is all that a machine
+//! with a GPU needs (benches/gpu.sh).
 
+// Its unit tests are run with the command itself.
+#[cfg(feature = "bench")]
+#[path = "../../src/cli/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod compositions;
@@ -18,6 +26,7 @@ mod reliability;
 mod resident;
 mod warm;
 
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -1359,7 +1368,11 @@ fn trials() -> Vec<Trial> {
         .collect()
 }
 
-fn main() {
+fn main() -> ExitCode {
+    #[cfg(feature = "bench")]
+    if std::env::args().nth(1).as_deref() == Some("command") {
+        return cli::main(std::env::args_os().skip(1));
+    }
     let mut arguments = Arguments::from_args();
     // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
     arguments.test_threads = arguments.test_threads.or(Some(4));
@@ -1369,5 +1382,5 @@ fn main() {
     for (time, name) in times.iter().take(12).filter(|t| t.0.as_secs() > 5) {
         println!("{:7.1} s  {name}", time.as_secs_f64());
     }
-    conclusion.exit();
+    conclusion.exit_code()
 }
