@@ -77,6 +77,7 @@ mod host;
 pub mod interop;
 mod measures;
 mod options;
+#[cfg(not(target_family = "wasm"))]
 mod peak;
 mod planner;
 mod ragged;
@@ -96,6 +97,7 @@ pub use error::Error;
 #[doc(hidden)]
 pub use gpu::faults::{Fault, Faults};
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
+#[cfg(not(target_family = "wasm"))]
 pub use peak::Peak;
 pub use planner::Tuning;
 #[cfg(not(target_family = "wasm"))]
