@@ -1292,7 +1292,15 @@ impl Suite {
                 (80, 80, "jacobi-rounds"),
             ],
         };
+        if self.which == Which::Cpu && T::DTYPE == Dtype::F32 {
+            self.add::<T>("tunings", |_| {
+                reliability::tunings(|t| Ok(Engine::cpu_with(t)))
+            });
+        }
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {
+            self.add::<T>("tunings", |_| {
+                reliability::tunings(|t| Engine::gpu(&adapter().tuning(t)))
+            });
             self.add::<T>("fallback", |_| fallback());
             #[cfg(feature = "faults")]
             self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));

@@ -1,8 +1,10 @@
 //! What RELIABILITY.md promises beyond the bounds: relative accuracy, convergence, independence of the batch.
 
-use batched_svd::{Batch, Dtype, Engine, Options, Real, Status, Vectors, View, verify};
+use batched_svd::{
+    Batch, Dtype, Engine, Error, Options, Real, Status, Tuning, Vectors, View, verify,
+};
 
-use crate::common::bounds::{Outcome, at_most, ensure, in_f64, subnormal, tol, unit};
+use crate::common::bounds::{Outcome, at_most, check_svd, ensure, in_f64, subnormal, tol, unit};
 use crate::common::fixtures::fixtures;
 use crate::common::matrices::{normal, rectangular, scaled};
 
@@ -440,4 +442,52 @@ pub fn grid<T: Real>(engine: &Engine) -> Outcome {
         }
     }
     ensure(seen.iter().all(|&seen| seen > 0), || format!("{seen:?}"))
+}
+
+/// Any thresholds of the planner give a result within the bounds, or an error that says what is not possible.
+pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
+    type Set = fn(&mut Tuning, u64);
+    let sets: [(&str, Set); 13] = [
+        ("workgroup_storage", |t, v| t.workgroup_storage = v as u32),
+        ("workgroup_invocations", |t, v| {
+            t.workgroup_invocations = v as u32
+        }),
+        // Compilers take minutes for more registers.
+        ("invocation_words", |t, v| {
+            t.invocation_words = Some(v.min(8) as u32)
+        }),
+        ("tiny_columns", |t, v| {
+            t.tiny_columns = Some(v.min(4) as usize)
+        }),
+        ("tiny_words", |t, v| t.tiny_words = v as usize),
+        ("columns_workgroup", |t, v| t.columns_workgroup = v as u32),
+        ("rows_per_lane", |t, v| t.rows_per_lane = v as usize),
+        ("chunk_bytes", |t, v| t.chunk_bytes = v),
+        ("submit_flops", |t, v| t.submit_flops = v),
+        ("sweeps_per_dispatch", |t, v| {
+            t.sweeps_per_dispatch = v as u32
+        }),
+        ("task_flops", |t, v| t.task_flops = v),
+        ("lanes", |t, v| t.lanes = v as usize),
+        ("group_bytes", |t, v| t.group_bytes = v),
+    ];
+    let mut solved = 0;
+    for (name, set) in sets {
+        for value in [0, 1, u64::MAX] {
+            let mut tuning = Tuning::default();
+            set(&mut tuning, value);
+            let engine = open(tuning).map_err(|e| format!("{name} {value}: {e}"))?;
+            for (count, m, n) in [(3, 3, 3), (5, 8, 8), (2, 40, 30), (1, 100, 5)] {
+                let a = normal::<f32>(count, m, n, 15);
+                let svd = engine.svd(&a, Vectors::None, &Options::default());
+                if matches!(svd, Err(Error::Unsupported(_))) && name == "workgroup_storage" {
+                    continue;
+                }
+                check_svd(&engine, &a, Vectors::Thin)
+                    .map_err(|e| format!("{name} {value}, {m}x{n}: {e}"))?;
+                solved += 1;
+            }
+        }
+    }
+    ensure(solved >= 148, || format!("only {solved} were solved"))
 }
