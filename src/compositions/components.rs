@@ -189,7 +189,8 @@ impl Engine {
         let job = Job::composition(Side::V, Filter::Inverse, Side::V);
         let composed = self.compose(data.view(), None, job, &options, blocking);
         let (mut transform, report) = composed.await?;
-        mirror(&mut transform);
+        let n = transform.rows();
+        for_each(&mut transform, |_, matrix| mirror(matrix, n));
         Ok(Whitening {
             mean,
             transform,

@@ -39,14 +39,11 @@ fn for_each<T: Real>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + 
     );
 }
 
-/// Gives square matrices that are symmetric but for rounding one half for both.
-fn mirror<T: Real>(batch: &mut Batch<T>) {
-    let n = batch.rows();
-    for_each(batch, |_, matrix| {
-        for j in 0..n {
-            for i in 0..j {
-                matrix[j * n + i] = matrix[i * n + j];
-            }
+/// Gives an n x n matrix that is symmetric but for rounding one half for both.
+fn mirror<T: Real>(matrix: &mut [T], n: usize) {
+    for j in 0..n {
+        for i in 0..j {
+            matrix[j * n + i] = matrix[i * n + j];
         }
-    });
+    }
 }

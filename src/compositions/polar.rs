@@ -1,11 +1,13 @@
 //! Polar decompositions, and the rotations nearest to matrices.
 
+use std::array::from_fn;
+
 use crate::batch::Batch;
-use crate::compositions::{for_each, mirror};
+use crate::compositions::{TASK, mirror};
+use crate::dense::product::multiply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::parallel;
-use crate::host::product::product;
 use crate::options::{Options, Vectors};
 use crate::report::{Report, Status};
 use crate::scalar::{Real, Scalar};
@@ -102,25 +104,32 @@ impl Engine {
         let mut orthogonal = Batch::zeros(count, m, n)?;
         let mut stretch = Batch::zeros(count, n, n)?;
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
-        if let (Some(u), Some(v)) = (&svd.u, &svd.v) {
-            product(u.view(), v.view().transpose(), &mut orthogonal);
-            let turned = match determinant {
-                Determinant::Any => vec![false; count],
-                Determinant::Positive => turn(&mut orthogonal, u, v, &svd.report),
-            };
-            let mut stretched = v.clone();
-            for_each(&mut stretched, |index, columns| {
-                let sigma = svd.sigma.matrix(index);
-                for (c, (column, &sigma)) in columns.chunks_exact_mut(n).zip(sigma).enumerate() {
-                    let factor = match turned[index] && c + 1 == n {
-                        true => -sigma,
-                        false => sigma,
-                    };
-                    column.iter_mut().for_each(|entry| *entry *= factor);
-                }
-            });
-            product(stretched.view(), v.view().transpose(), &mut stretch);
-            mirror(&mut stretch);
+        if let (Some(u), Some(v)) = (&svd.u, &svd.v)
+            && m * n > 0
+        {
+            let some = TASK.div_ceil(m * n);
+            let tasks = (orthogonal.as_mut_slice().chunks_mut(some * m * n))
+                .zip(stretch.as_mut_slice().chunks_mut(some * n * n));
+            parallel::for_each(
+                tasks.enumerate().collect(),
+                Work::default,
+                |work, (task, (orthogonal, stretch)): (usize, (&mut [T], &mut [T]))| {
+                    let results = orthogonal
+                        .chunks_exact_mut(m * n)
+                        .zip(stretch.chunks_exact_mut(n * n));
+                    for (index, (q, h)) in (task * some..).zip(results) {
+                        let finite = svd.report.outcomes[index].status != Status::NonFinite;
+                        let rotation = determinant == Determinant::Positive && finite;
+                        let factors = [u.matrix(index), v.matrix(index)];
+                        let sigma = svd.sigma.matrix(index);
+                        match [m, n] {
+                            [2, 2] => square::<T, 2>(factors, sigma, rotation, q, h),
+                            [3, 3] => square::<T, 3>(factors, sigma, rotation, q, h),
+                            _ => work.polar(factors, sigma, n, rotation, q, h),
+                        }
+                    }
+                },
+            );
         }
         Ok(Polar {
             orthogonal,
@@ -130,38 +139,85 @@ impl Engine {
     }
 }
 
-/// Makes rotations of reflections, as if the last column of U had the other sign, and tells which they were.
-fn turn<T: Real>(
-    orthogonal: &mut Batch<T>,
-    u: &Batch<T>,
-    v: &Batch<T>,
-    report: &Report,
-) -> Vec<bool> {
-    let n = orthogonal.rows();
-    let mut turned = vec![false; report.outcomes.len()];
-    let tasks = turned.chunks_mut(1 << 10).enumerate();
-    parallel::for_each(
-        tasks.collect(),
-        Vec::new,
-        |work, (task, some): (usize, &mut [bool])| {
-            for (index, turned) in (task << 10..).zip(some) {
-                let finite = report.outcomes[index].status != Status::NonFinite;
-                *turned = finite && reflects(orthogonal.matrix(index), n, work);
-            }
-        },
-    );
-    for_each(orthogonal, |index, q| {
-        if !turned[index] {
-            return;
+/// [`Work::polar`] of an N x N matrix, 2x2 or 3x3, in registers.
+fn square<T: Real, const N: usize>(
+    factors: [&[T]; 2],
+    sigma: &[T],
+    rotation: bool,
+    q: &mut [T],
+    h: &mut [T],
+) {
+    let columns = |x: &[T]| -> [[T; N]; N] { from_fn(|c| from_fn(|i| x[c * N + i])) };
+    let [mut u, v] = factors.map(columns);
+    let times_v = |x: &[[T; N]; N]| -> [[T; N]; N] {
+        from_fn(|j| from_fn(|i| (0..N).fold(T::ZERO, |sum, c| sum + x[c][i] * v[c][j])))
+    };
+    let mut sigma: [T; N] = from_fn(|c| sigma[c]);
+    let mut found = times_v(&u);
+    let determinant = match *found.map(|column| column.map(T::f64)).as_flattened() {
+        [a, b, c, d] => a * d - b * c,
+        [a, b, c, d, e, f, g, h, i] => {
+            a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
         }
-        let [left, right] = [u, v].map(|factor| &factor.matrix(index)[n * (n - 1)..]);
-        for (column, &right) in q.chunks_exact_mut(n).zip(right) {
-            for (entry, &left) in column.iter_mut().zip(left) {
-                *entry -= (left + left) * right;
+        _ => unreachable!("2x2 or 3x3"),
+    };
+    if rotation && determinant < 0.0 {
+        u[N - 1] = u[N - 1].map(|entry| -entry);
+        sigma[N - 1] = -sigma[N - 1];
+        found = times_v(&u);
+    }
+    q.copy_from_slice(found.as_flattened());
+    let stretched = from_fn(|c| v[c].map(|entry| entry * sigma[c]));
+    h.copy_from_slice(times_v(&stretched).as_flattened());
+    mirror(h, N);
+}
+
+/// Scratch of a thread.
+#[derive(Default)]
+struct Work<T> {
+    /// V', and V diag(sigma).
+    transposed: Vec<T>,
+    stretched: Vec<T>,
+    eliminated: Vec<f64>,
+}
+
+impl<T: Real> Work<T> {
+    /// Q and H of one matrix; if a rotation is wanted, as if the last column of U had the other sign where Q is a
+    /// reflection.
+    fn polar(
+        &mut self,
+        [u, v]: [&[T]; 2],
+        sigma: &[T],
+        n: usize,
+        rotation: bool,
+        q: &mut [T],
+        h: &mut [T],
+    ) {
+        let (k, m) = (sigma.len(), q.len() / n);
+        self.transposed.resize(k * n, T::ZERO);
+        for (c, column) in v.chunks_exact(n).enumerate() {
+            for (j, &entry) in column.iter().enumerate() {
+                self.transposed[j * k + c] = entry;
             }
         }
-    });
-    turned
+        multiply(u, m, &self.transposed, q);
+        self.stretched.clear();
+        for (column, &sigma) in v.chunks_exact(n).zip(sigma) {
+            self.stretched.extend(column.iter().map(|&x| x * sigma));
+        }
+        if rotation && reflects(q, n, &mut self.eliminated) {
+            let [left, right] = [u, v].map(|factor| &factor[n * (k - 1)..]);
+            for (column, &right) in q.chunks_exact_mut(n).zip(right) {
+                for (entry, &left) in column.iter_mut().zip(left) {
+                    *entry -= (left + left) * right;
+                }
+            }
+            let last = &mut self.stretched[n * (k - 1)..];
+            last.iter_mut().for_each(|entry| *entry = -*entry);
+        }
+        multiply(&self.stretched, n, &self.transposed, h);
+        mirror(h, n);
+    }
 }
 
 /// Whether an orthogonal matrix has a negative determinant: by elimination in f64, which an orthogonal matrix

@@ -3,37 +3,58 @@
 use crate::dense::sums::dot;
 use crate::scalar::Real;
 
-/// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `partial` is scratch.
+/// Rows whose sums are kept in registers.
+const STRIP: usize = 8;
+
+/// to = left right, all column-major: `left` has columns of `rows` entries, `to` too.
 ///
 /// Sums over blocks of terms, so that errors grow with the root of their number.
-pub(crate) fn multiply<T: Real>(
+pub(crate) fn multiply<T: Real>(left: &[T], rows: usize, right: &[T], to: &mut [T]) {
+    if left.is_empty() || rows == 0 {
+        to.fill(T::ZERO);
+        return;
+    }
+    for first in (0..rows).step_by(STRIP) {
+        let strip = match rows - first {
+            1 => strip::<T, 1>,
+            2 => strip::<T, 2>,
+            3 => strip::<T, 3>,
+            4 => strip::<T, 4>,
+            5 => strip::<T, 5>,
+            6 => strip::<T, 6>,
+            7 => strip::<T, 7>,
+            _ => strip::<T, STRIP>,
+        };
+        strip(left, rows, right, to, first);
+    }
+}
+
+/// Rows `first` to `first + R` of a product.
+fn strip<T: Real, const R: usize>(
     left: &[T],
     rows: usize,
     right: &[T],
     to: &mut [T],
-    partial: &mut Vec<T>,
+    first: usize,
 ) {
-    to.fill(T::ZERO);
-    if left.is_empty() || rows == 0 {
-        return;
-    }
     let inner = left.len() / rows;
     let block = (inner as f64).sqrt().ceil() as usize;
-    partial.resize(rows, T::ZERO);
     let columns = to.chunks_exact_mut(rows).zip(right.chunks_exact(inner));
     for (to, weights) in columns {
+        let mut sums = [T::ZERO; R];
         let blocks = left.chunks(block * rows).zip(weights.chunks(block));
         for (left, weights) in blocks {
-            partial.fill(T::ZERO);
+            let mut partial = [T::ZERO; R];
             for (column, &weight) in left.chunks_exact(rows).zip(weights) {
-                for (sum, &entry) in partial.iter_mut().zip(column) {
+                for (sum, &entry) in partial.iter_mut().zip(&column[first..first + R]) {
                     *sum += entry * weight;
                 }
             }
-            for (to, &sum) in to.iter_mut().zip(&*partial) {
-                *to += sum;
+            for (sum, partial) in sums.iter_mut().zip(partial) {
+                *sum += partial;
             }
         }
+        to[first..first + R].copy_from_slice(&sums);
     }
 }
 
@@ -70,7 +91,15 @@ mod tests {
 
     #[test]
     fn products_are_those_of_the_definition() {
-        for (m, k, n) in [(2, 3, 4), (5, 1, 2), (1, 7, 1), (0, 2, 3), (2, 0, 3)] {
+        for (m, k, n) in [
+            (2, 3, 4),
+            (5, 1, 2),
+            (1, 7, 1),
+            (0, 2, 3),
+            (2, 0, 3),
+            (8, 5, 3),
+            (23, 10, 9),
+        ] {
             let of = |at: usize, rows: usize, i: usize, j: usize| (at + i + rows * j) as f64;
             let fill = |at: usize, rows: usize, cols: usize| -> Vec<f64> {
                 let all = (0..cols).flat_map(|j| (0..rows).map(move |i| (i, j)));
@@ -78,7 +107,7 @@ mod tests {
             };
             let (left, right) = (fill(1, m, k), fill(3, k, n));
             let mut to = vec![f64::NAN; m * n];
-            multiply(&left, m, &right, &mut to, &mut Vec::new());
+            multiply(&left, m, &right, &mut to);
             for j in 0..n {
                 for i in 0..m {
                     let terms = (0..k).map(|c| of(1, m, i, c) * of(3, k, c, j));

@@ -20,12 +20,12 @@ pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut B
     let tasks = to.as_mut_slice().chunks_mut(some * size).enumerate();
     parallel::for_each(
         tasks.collect(),
-        <[Vec<T>; 3]>::default,
-        |[packed_left, packed_right, partial], (task, entries): (usize, &mut [T])| {
+        <[Vec<T>; 2]>::default,
+        |[packed_left, packed_right], (task, entries): (usize, &mut [T])| {
             for (to, index) in entries.chunks_exact_mut(size).zip(task * some..) {
                 let left = entries_of(&left, index, packed_left);
                 let right = entries_of(&right, index, packed_right);
-                multiply(left, rows, right, to, partial);
+                multiply(left, rows, right, to);
             }
         },
     );
