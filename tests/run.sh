@@ -7,7 +7,7 @@
 # differs, and runs the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
 # Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
 # BATCHED_SVD_ALL=1 is all of that with all of the GPU engine's tests on both drivers, bare and under the layers,
-# but for the widest kernels on SwiftShader. Hours.
+# but for the widest kernels on SwiftShader. An hour on two cores.
 set -eu
 cd "$(dirname "$0")/.."
 
