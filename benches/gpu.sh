@@ -15,7 +15,9 @@ if [ "${1:-}" = pack ]; then
     mkdir -p "$2"
     to=$(cd "$2" && pwd)
     cd "$(dirname "$0")/.."
-    # The suite, which is the command too. The path stands in brackets at the end of the line.
+    # The suite, which is the command too.
+    cargo test --release --features bench --test engines --no-run
+    # The path stands in brackets at the end of the line.
     suite=$(cargo test --release --features bench --test engines --no-run 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     cp "$suite" "$to/engines"
@@ -28,7 +30,7 @@ fi
 cd "$(dirname "$0")"
 mkdir -p results
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
-./engines command devices | tee results/devices.txt
+./engines --command devices | tee results/devices.txt
 echo "gpu.sh: the accuracy suite"
 failed=0
 BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-f64}" ./engines "${SUITE:-gpu}" >results/suite.txt 2>&1 || failed=1
@@ -40,11 +42,11 @@ if [ -z "$python" ] || ! "$python" -c "$has_a_peer"; then
     echo "gpu.sh: ${PYTHON:-python3} has none of the peers: without them" >&2
     python=
 fi
-./engines command bench --json ${python:+--python-peers --python "$python"} "$@" >results/bench.jsonl || failed=1
-./engines command bench --merge results/bench.jsonl --plot results/speed.svg >results/table.txt
+./engines --command bench --json ${python:+--python-peers --python "$python"} "$@" >results/bench.jsonl || failed=1
+./engines --command bench --merge results/bench.jsonl --plot results/speed.svg >results/table.txt
 cat results/table.txt
 if [ "${TUNE:-}" = 1 ]; then
     echo "gpu.sh: thresholds"
-    ./engines command bench --tune --backend gpu --json "$@" >results/tune.jsonl || failed=1
+    ./engines --command bench --tune --backend gpu --json "$@" >results/tune.jsonl || failed=1
 fi
 exit $failed

@@ -47,14 +47,9 @@ pub struct Adapter {
 impl fmt::Display for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.software { "software" } else { "" };
-        // Browsers tell no names.
         let facts = [self.api.as_str(), &self.driver, kind];
         let facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
-        let facts = facts.join(", ");
-        match self.name.as_str() {
-            "" => f.write_str(&facts),
-            name => write!(f, "{name} ({facts})"),
-        }
+        write!(f, "{} ({})", self.name, facts.join(", "))
     }
 }
 

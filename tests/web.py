@@ -13,16 +13,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WEB = os.path.join(ROOT, "examples", "web")
-PORT = 8123
 PATIENCE = 300
+KERNELS = ["tiny", "columns", "resident", "swept", "blocks"]
 
 
 def run(*command):
     print("web:", " ".join(command), flush=True)
-    subprocess.run(command, check=True, cwd=ROOT)
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        sys.exit(f"web: {command[0]} failed")
 
 
 def build():
@@ -30,10 +32,10 @@ def build():
     if shutil.which("rustup"):
         run("rustup", "target", "add", target)
     built = os.path.join(ROOT, "target", "web")
-    run("cargo", "build", "--quiet", "--release", "--target", target, "--target-dir", built,
+    run("cargo", "build", "--quiet", "--locked", "--release", "--target", target, "--target-dir", built,
         "--manifest-path", os.path.join(WEB, "Cargo.toml"))
     version = re.search('wasm-bindgen = "=(.*)"', open(os.path.join(WEB, "Cargo.toml")).read())[1]
-    tools = os.path.join(ROOT, "target", "tools")
+    tools = os.path.join(ROOT, "target", "tools", version)
     tool = os.path.join(tools, "bin", "wasm-bindgen")
     if not os.path.exists(tool):
         run("cargo", "install", "--quiet", "--debug", "--root", tools, "--version", version, "wasm-bindgen-cli")
@@ -43,47 +45,66 @@ def build():
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     report = None
-    told = threading.Event()
 
     def do_POST(self):
         length = int(self.headers["Content-Length"])
         Handler.report = self.rfile.read(length).decode()
         self.send_response(204)
         self.end_headers()
-        Handler.told.set()
 
     def log_message(self, *_):
         pass
 
 
-def main():
-    build()
+def serve(port):
     Handler.extensions_map[".wasm"] = "application/wasm"
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), functools.partial(Handler, directory=WEB))
-    address = f"http://127.0.0.1:{PORT}/"
-    if "--serve" in sys.argv:
-        print("web:", address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        sys.exit("web: no Chromium; CHROMIUM names one")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=WEB))
+    return server, f"http://127.0.0.1:{server.server_port}/"
+
+
+def report_of(chromium, address):
+    """What the page tells once it is done."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        said = open(os.path.join(profile, "said"), "w+")
         browser = subprocess.Popen(
             [chromium, "--headless=new", "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",
              "--use-angle=swiftshader", "--remote-debugging-port=0", f"--user-data-dir={profile}", address],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        told = Handler.told.wait(PATIENCE)
-        browser.terminate()
-        browser.wait()
-    if not told:
-        sys.exit(f"web: the page told nothing within {PATIENCE} s")
-    print(Handler.report)
-    if not Handler.report.endswith("all right\n"):
+            stdout=said, stderr=said)
+        try:
+            end = time.monotonic() + PATIENCE
+            while Handler.report is None:
+                if browser.poll() is not None or time.monotonic() > end:
+                    said.seek(0)
+                    sys.exit(f"web: the page told nothing; {chromium} says:\n{said.read()}")
+                time.sleep(0.1)
+        finally:
+            browser.kill()
+            browser.wait()
+    return Handler.report
+
+
+def main():
+    if "--serve" in sys.argv:
+        build()
+        server, address = serve(8123)
+        print("web:", address)
+        return server.serve_forever()
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        sys.exit("web: no Chromium; CHROMIUM names one")
+    build()
+    server, address = serve(0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    report = report_of(chromium, address)
+    print(report)
+    missing = [kernel for kernel in KERNELS if f": jacobi-{kernel}," not in report]
+    if missing:
+        sys.exit(f"web: no kernel {', '.join(missing)}")
+    if not report.endswith("all right\n"):
         sys.exit(1)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 /// Singular value decompositions, pseudoinverses, least-squares solutions and their kin, of many matrices at
 /// once.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, bin_name = "batched-svd", max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub command: Command,

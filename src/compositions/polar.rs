@@ -3,11 +3,12 @@
 use std::array::from_fn;
 
 use crate::batch::Batch;
-use crate::compositions::{TASK, mirror};
+use crate::compositions::mirror;
 use crate::dense::product::multiply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::parallel;
+use crate::host::product::TASK;
 use crate::options::{Options, Vectors};
 use crate::report::{Report, Status};
 use crate::scalar::{Real, Scalar};
@@ -105,9 +106,9 @@ impl Engine {
         let mut stretch = Batch::zeros(count, n, n)?;
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
         if let (Some(u), Some(v)) = (&svd.u, &svd.v)
-            && m * n > 0
+            && !orthogonal.as_slice().is_empty()
         {
-            let some = TASK.div_ceil(m * n);
+            let some = TASK.div_ceil((m.min(n) * n).saturating_mul(m + n));
             let tasks = (orthogonal.as_mut_slice().chunks_mut(some * m * n))
                 .zip(stretch.as_mut_slice().chunks_mut(some * n * n));
             parallel::for_each(
@@ -148,23 +149,26 @@ fn square<T: Real, const N: usize>(
     h: &mut [T],
 ) {
     let columns = |x: &[T]| -> [[T; N]; N] { from_fn(|c| from_fn(|i| x[c * N + i])) };
-    let [mut u, v] = factors.map(columns);
+    let [u, v] = factors.map(columns);
     let times_v = |x: &[[T; N]; N]| -> [[T; N]; N] {
         from_fn(|j| from_fn(|i| (0..N).fold(T::ZERO, |sum, c| sum + x[c][i] * v[c][j])))
     };
     let mut sigma: [T; N] = from_fn(|c| sigma[c]);
     let mut found = times_v(&u);
-    let determinant = match *found.map(|column| column.map(T::f64)).as_flattened() {
+    let determinant = || match *found.map(|column| column.map(T::f64)).as_flattened() {
         [a, b, c, d] => a * d - b * c,
         [a, b, c, d, e, f, g, h, i] => {
             a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
         }
         _ => unreachable!("2x2 or 3x3"),
     };
-    if rotation && determinant < 0.0 {
-        u[N - 1] = u[N - 1].map(|entry| -entry);
+    if rotation && determinant() < 0.0 {
         sigma[N - 1] = -sigma[N - 1];
-        found = times_v(&u);
+        for (column, right) in found.iter_mut().zip(v[N - 1]) {
+            for (entry, left) in column.iter_mut().zip(u[N - 1]) {
+                *entry -= (left + left) * right;
+            }
+        }
     }
     q.copy_from_slice(found.as_flattened());
     let stretched = from_fn(|c| v[c].map(|entry| entry * sigma[c]));
@@ -178,6 +182,7 @@ struct Work<T> {
     /// V', and V diag(sigma).
     transposed: Vec<T>,
     stretched: Vec<T>,
+    strip: Vec<T>,
     eliminated: Vec<f64>,
 }
 
@@ -200,7 +205,7 @@ impl<T: Real> Work<T> {
                 self.transposed[j * k + c] = entry;
             }
         }
-        multiply(u, m, &self.transposed, q);
+        multiply(u, m, &self.transposed, q, &mut self.strip);
         self.stretched.clear();
         for (column, &sigma) in v.chunks_exact(n).zip(sigma) {
             self.stretched.extend(column.iter().map(|&x| x * sigma));
@@ -215,7 +220,7 @@ impl<T: Real> Work<T> {
             let last = &mut self.stretched[n * (k - 1)..];
             last.iter_mut().for_each(|entry| *entry = -*entry);
         }
-        multiply(&self.stretched, n, &self.transposed, h);
+        multiply(&self.stretched, n, &self.transposed, h, &mut self.strip);
         mirror(h, n);
     }
 }

@@ -163,9 +163,11 @@ fn turn<T: Real>(
                 start.fill(0.0);
                 start.iter_mut().step_by(k + 1).for_each(|x| *x = 1.0);
             }
-            let Work { a, product, .. } = work;
+            let Work {
+                a, product, strip, ..
+            } = work;
             product.resize(rows * k, 0.0);
-            multiply(a, rows, start, product);
+            multiply(a, rows, start, product, strip);
             for (to, &entry) in turned.iter_mut().zip(&*product) {
                 *to = T::of(entry);
             }
@@ -182,6 +184,7 @@ struct Work {
     v: Vec<f64>,
     gram: Vec<f64>,
     product: Vec<f64>,
+    strip: Vec<f64>,
 }
 
 impl Work {
@@ -215,7 +218,12 @@ impl Work {
     fn settle(&mut self, k: usize, unit: f64, w: &mut [f64]) {
         self.gram.resize(k * k, 0.0);
         self.product.resize(k * k, 0.0);
-        let Work { gram, product, .. } = self;
+        let Work {
+            gram,
+            product,
+            strip,
+            ..
+        } = self;
         // Each squares what is missing: four are many.
         for _ in 0..8 {
             missing(w, k, gram);
@@ -227,7 +235,7 @@ impl Work {
                 orthonormalise(w, k);
                 continue;
             }
-            multiply(w, k, gram, product);
+            multiply(w, k, gram, product, strip);
             for (entry, change) in w.iter_mut().zip(&*product) {
                 *entry -= 0.5 * change;
             }
@@ -261,11 +269,13 @@ fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T
         matrices.enumerate().collect(),
         Work::default,
         |work, (index, to): (usize, &mut [T])| {
-            let Work { v, product, .. } = work;
+            let Work {
+                v, product, strip, ..
+            } = work;
             v.clear();
             v.extend(inner.matrix(index).iter().map(|entry| entry.f64()));
             product.resize(k * k, 0.0);
-            multiply(starts.matrix(index), k, v, product);
+            multiply(starts.matrix(index), k, v, product, strip);
             for (to, &entry) in to.iter_mut().zip(&*product) {
                 *to = T::of(entry);
             }

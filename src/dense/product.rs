@@ -6,16 +6,23 @@ use crate::scalar::Real;
 /// Rows whose sums are kept in registers.
 const STRIP: usize = 8;
 
-/// to = left right, all column-major: `left` has columns of `rows` entries, `to` too.
+/// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `packed` is scratch.
 ///
 /// Sums over blocks of terms, so that errors grow with the root of their number.
-pub(crate) fn multiply<T: Real>(left: &[T], rows: usize, right: &[T], to: &mut [T]) {
+pub(crate) fn multiply<T: Real>(
+    left: &[T],
+    rows: usize,
+    right: &[T],
+    to: &mut [T],
+    packed: &mut Vec<T>,
+) {
     if left.is_empty() || rows == 0 {
         to.fill(T::ZERO);
         return;
     }
     for first in (0..rows).step_by(STRIP) {
-        let strip = match rows - first {
+        let height = STRIP.min(rows - first);
+        let strip = match height {
             1 => strip::<T, 1>,
             2 => strip::<T, 2>,
             3 => strip::<T, 3>,
@@ -25,28 +32,38 @@ pub(crate) fn multiply<T: Real>(left: &[T], rows: usize, right: &[T], to: &mut [
             7 => strip::<T, 7>,
             _ => strip::<T, STRIP>,
         };
-        strip(left, rows, right, to, first);
+        // Where columns are far apart, caches lose a strip from one column of the result to the next.
+        let own = if height == rows {
+            left
+        } else {
+            packed.clear();
+            for column in left.chunks_exact(rows) {
+                packed.extend_from_slice(&column[first..first + height]);
+            }
+            &*packed
+        };
+        strip(own, right, to, rows, first);
     }
 }
 
-/// Rows `first` to `first + R` of a product.
+/// Rows `first` to `first + R` of a product, of which `left` has columns of R entries.
 fn strip<T: Real, const R: usize>(
     left: &[T],
-    rows: usize,
     right: &[T],
     to: &mut [T],
+    rows: usize,
     first: usize,
 ) {
-    let inner = left.len() / rows;
+    let (left, _) = left.as_chunks::<R>();
+    let inner = left.len();
     let block = (inner as f64).sqrt().ceil() as usize;
     let columns = to.chunks_exact_mut(rows).zip(right.chunks_exact(inner));
     for (to, weights) in columns {
         let mut sums = [T::ZERO; R];
-        let blocks = left.chunks(block * rows).zip(weights.chunks(block));
-        for (left, weights) in blocks {
+        for (left, weights) in left.chunks(block).zip(weights.chunks(block)) {
             let mut partial = [T::ZERO; R];
-            for (column, &weight) in left.chunks_exact(rows).zip(weights) {
-                for (sum, &entry) in partial.iter_mut().zip(&column[first..first + R]) {
+            for (column, &weight) in left.iter().zip(weights) {
+                for (sum, &entry) in partial.iter_mut().zip(column) {
                     *sum += entry * weight;
                 }
             }
@@ -107,7 +124,7 @@ mod tests {
             };
             let (left, right) = (fill(1, m, k), fill(3, k, n));
             let mut to = vec![f64::NAN; m * n];
-            multiply(&left, m, &right, &mut to);
+            multiply(&left, m, &right, &mut to, &mut Vec::new());
             for j in 0..n {
                 for i in 0..m {
                     let terms = (0..k).map(|c| of(1, m, i, c) * of(3, k, c, j));

@@ -24,8 +24,13 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
 pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let info = adapter.get_info();
     let driver = format!("{} {}", info.driver, info.driver_info);
+    // Browsers tell no names.
+    let name = match info.name.is_empty() {
+        true => "unnamed GPU".to_string(),
+        false => info.name,
+    };
     Adapter {
-        name: info.name,
+        name,
         driver: driver.trim().to_string(),
         api: info.backend.to_string(),
         software: info.device_type == wgpu::DeviceType::Cpu,

@@ -7,7 +7,7 @@ use crate::scalar::Real;
 use crate::view::View;
 
 /// Multiply-adds that one task does at least.
-const TASK: usize = 1 << 16;
+pub(crate) const TASK: usize = 1 << 16;
 
 /// left right, matrix by matrix, into `to`; a factor of one matrix serves for all.
 pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut Batch<T>) {
@@ -20,12 +20,12 @@ pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut B
     let tasks = to.as_mut_slice().chunks_mut(some * size).enumerate();
     parallel::for_each(
         tasks.collect(),
-        <[Vec<T>; 2]>::default,
-        |[packed_left, packed_right], (task, entries): (usize, &mut [T])| {
+        <[Vec<T>; 3]>::default,
+        |[packed_left, packed_right, strip], (task, entries): (usize, &mut [T])| {
             for (to, index) in entries.chunks_exact_mut(size).zip(task * some..) {
                 let left = entries_of(&left, index, packed_left);
                 let right = entries_of(&right, index, packed_right);
-                multiply(left, rows, right, to);
+                multiply(left, rows, right, to, strip);
             }
         },
     );

@@ -5,7 +5,7 @@
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 //!
-//! With the feature `bench` it is the command too, after the word `command`: one file is all that a machine
+//! With the feature `bench` it is the command too, after `--command`: one file is all that a machine
 //! with a GPU needs (benches/gpu.sh).
 
 // Its unit tests are run with the command itself.
@@ -31,8 +31,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Backend, Batch, Cancel, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Real, Status,
-    Tuning, Vectors, View, ViewMut,
+    Backend, Batch, Cancel, Cutoff, Determinant, Dtype, Engine, Error, GpuOptions, Options, Real,
+    Status, Tuning, Vectors, View, ViewMut,
 };
 use common::bounds::{
     Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, tol, unit,
@@ -1102,6 +1102,14 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
             "shape".into()
         })?;
     }
+    for (m, n) in [(huge, huge), (1, 1 << (usize::BITS / 2))] {
+        let view = View::<T>::col_major(&[], 0, m, n).unwrap();
+        let polar = engine.polar(view, Determinant::Any, &options);
+        let stretch = polar.map_err(|e| e.to_string())?.stretch;
+        ensure([stretch.rows(), stretch.cols()] == [n, n], || {
+            "shape of H".into()
+        })?;
+    }
     let full = engine.svd(
         View::<T>::col_major(&[], 2, 3, 0).unwrap(),
         Vectors::Full,
@@ -1293,14 +1301,12 @@ impl Suite {
             ],
         };
         if self.which == Which::Cpu && T::DTYPE == Dtype::F32 {
-            self.add::<T>("tunings", |_| {
-                reliability::tunings(|t| Ok(Engine::cpu_with(t)))
-            });
+            let open = |tuning| Ok(Engine::cpu_with(tuning));
+            self.add::<T>("tunings", move |_| reliability::tunings(open));
         }
         if self.which == Which::Gpu && T::DTYPE == Dtype::F32 {
-            self.add::<T>("tunings", |_| {
-                reliability::tunings(|t| Engine::gpu(&adapter().tuning(t)))
-            });
+            let open = |tuning| Engine::gpu(&adapter().tuning(tuning));
+            self.add::<T>("tunings", move |_| reliability::tunings(open));
             self.add::<T>("fallback", |_| fallback());
             #[cfg(feature = "faults")]
             self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));
@@ -1378,7 +1384,10 @@ fn trials() -> Vec<Trial> {
 
 fn main() -> ExitCode {
     #[cfg(feature = "bench")]
-    if std::env::args().nth(1).as_deref() == Some("command") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "--command")
+    {
         return cli::main(std::env::args_os().skip(1));
     }
     let mut arguments = Arguments::from_args();

@@ -4,7 +4,9 @@ use batched_svd::{
     Batch, Dtype, Engine, Error, Options, Real, Status, Tuning, Vectors, View, verify,
 };
 
-use crate::common::bounds::{Outcome, at_most, check_svd, ensure, in_f64, subnormal, tol, unit};
+use crate::common::bounds::{
+    Outcome, at_most, check_pinv, check_svd, ensure, in_f64, subnormal, tol, unit,
+};
 use crate::common::fixtures::fixtures;
 use crate::common::matrices::{normal, rectangular, scaled};
 
@@ -444,10 +446,10 @@ pub fn grid<T: Real>(engine: &Engine) -> Outcome {
     ensure(seen.iter().all(|&seen| seen > 0), || format!("{seen:?}"))
 }
 
-/// Any thresholds of the planner give a result within the bounds, or an error that says what is not possible.
+/// Each threshold of the planner at its extremes gives results within the bounds; workgroup memory, or an error.
 pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
     type Set = fn(&mut Tuning, u64);
-    let sets: [(&str, Set); 13] = [
+    let sets: [(&str, Set); 14] = [
         ("workgroup_storage", |t, v| t.workgroup_storage = v as u32),
         ("workgroup_invocations", |t, v| {
             t.workgroup_invocations = v as u32
@@ -460,6 +462,7 @@ pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
             t.tiny_columns = Some(v.min(4) as usize)
         }),
         ("tiny_words", |t, v| t.tiny_words = v as usize),
+        ("fuses_columns", |t, v| t.fuses_columns = Some(v > 0)),
         ("columns_workgroup", |t, v| t.columns_workgroup = v as u32),
         ("rows_per_lane", |t, v| t.rows_per_lane = v as usize),
         ("chunk_bytes", |t, v| t.chunk_bytes = v),
@@ -479,15 +482,20 @@ pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
             let engine = open(tuning).map_err(|e| format!("{name} {value}: {e}"))?;
             for (count, m, n) in [(3, 3, 3), (5, 8, 8), (2, 40, 30), (1, 100, 5)] {
                 let a = normal::<f32>(count, m, n, 15);
-                let svd = engine.svd(&a, Vectors::None, &Options::default());
-                if matches!(svd, Err(Error::Unsupported(_))) && name == "workgroup_storage" {
-                    continue;
+                let solve = || {
+                    check_svd(&engine, &a, Vectors::Thin)?;
+                    check_pinv(&engine, &a)
+                };
+                if name == "workgroup_storage" {
+                    let svd = engine.svd(&a, Vectors::None, &Options::default());
+                    if matches!(svd, Err(Error::Unsupported(_))) {
+                        continue;
+                    }
                 }
-                check_svd(&engine, &a, Vectors::Thin)
-                    .map_err(|e| format!("{name} {value}, {m}x{n}: {e}"))?;
+                solve().map_err(|e| format!("{name} {value}, {m}x{n}: {e}"))?;
                 solved += 1;
             }
         }
     }
-    ensure(solved >= 148, || format!("only {solved} were solved"))
+    ensure(solved >= 160, || format!("only {solved} were solved"))
 }

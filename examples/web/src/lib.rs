@@ -1,6 +1,6 @@
 //! Pseudoinverses in a browser, on its WebGPU: what `index.html` calls.
 
-use batched_svd::{Engine, GpuOptions, Options, View, verify};
+use batched_svd::{Dtype, Engine, GpuOptions, Options, View, verify};
 use wasm_bindgen::prelude::*;
 
 /// An engine, opened once.
@@ -10,12 +10,16 @@ pub struct Solver {
 }
 
 /// Pseudoinverses, and how the matrices fared.
-#[wasm_bindgen]
+#[wasm_bindgen(getter_with_clone)]
 pub struct Inverses {
-    entries: Vec<f32>,
-    kernel: String,
-    failures: usize,
-    residual: f64,
+    /// Column by column.
+    pub entries: Vec<f32>,
+    /// What the planner chose.
+    pub kernel: String,
+    /// Matrices that have no pseudoinverse here.
+    pub failures: usize,
+    /// The worst |A X A - A| / |A|, in units of the promised bound of a matrix of condition 1.
+    pub residual: f64,
 }
 
 #[wasm_bindgen]
@@ -42,42 +46,16 @@ impl Solver {
     ) -> Result<Inverses, JsError> {
         let a = View::col_major(&entries, count, rows, cols)?;
         let pinv = self.engine.pinv_async(a, &Options::default()).await?;
+        let bound = 8.0 * verify::tolerance(Dtype::F32, rows, cols);
         let residuals = verify::moore_penrose(a, &pinv.inverse)?;
-        // |A X A - A| / |A|: in units of the rounding, and of what is promised.
-        let tolerance = verify::tolerance(batched_svd::Dtype::F32, rows, cols);
-        let worst = residuals.iter().map(|r| r[0]).fold(0.0, f64::max);
+        // A NaN must not hide behind a comparison.
+        let larger = |worst: f64, r: f64| if r > worst || r.is_nan() { r } else { worst };
+        let worst = residuals.iter().map(|r| r[0]).fold(0.0, larger);
         Ok(Inverses {
             kernel: pinv.report.kernel.to_string(),
             failures: pinv.report.failures().count(),
-            residual: worst / tolerance,
-            entries: pinv.inverse.as_slice().to_vec(),
+            residual: worst / bound,
+            entries: pinv.inverse.into_vec(),
         })
-    }
-}
-
-#[wasm_bindgen]
-impl Inverses {
-    /// The pseudoinverses' entries, column by column.
-    #[wasm_bindgen(getter)]
-    pub fn entries(&self) -> Vec<f32> {
-        self.entries.clone()
-    }
-
-    /// The kernel that the planner chose.
-    #[wasm_bindgen(getter)]
-    pub fn kernel(&self) -> String {
-        self.kernel.clone()
-    }
-
-    /// Matrices that have no pseudoinverse here.
-    #[wasm_bindgen(getter)]
-    pub fn failures(&self) -> usize {
-        self.failures
-    }
-
-    /// The worst |A X A - A| / |A|, over what is promised of a matrix of condition 1.
-    #[wasm_bindgen(getter)]
-    pub fn residual(&self) -> f64 {
-        self.residual
     }
 }
