@@ -252,3 +252,16 @@ fn reflects<T: Real>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
     }
     negative
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_matrices_cost_nothing_however_large_they_would_be() {
+        // On 32 bits an H of them has more entries than can be counted.
+        let none = View::<f32>::col_major(&[], 0, 1, 1 << 16).unwrap();
+        let polar = Engine::cpu().polar(none, Determinant::Any, &Options::default());
+        assert_eq!(polar.unwrap().stretch.rows(), 1 << 16);
+    }
+}

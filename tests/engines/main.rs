@@ -1102,7 +1102,7 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
             "shape".into()
         })?;
     }
-    for (m, n) in [(huge, huge), (1, 1 << (usize::BITS / 2))] {
+    for (m, n) in [(huge, huge), (1, 1 << 16)] {
         let view = View::<T>::col_major(&[], 0, m, n).unwrap();
         let polar = engine.polar(view, Determinant::Any, &options);
         let stretch = polar.map_err(|e| e.to_string())?.stretch;
