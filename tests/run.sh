@@ -65,7 +65,7 @@ if [ -e "$swiftshader" ]; then
         on_swiftshader
     else
         # Without what is slow there; its own limits are nearly WebGPU's defaults.
-        on_swiftshader --skip gpu-default-limits --skip random-512x512 --skip random-256x256
+        on_swiftshader --skip gpu-default-limits --skip random-512x512 --skip random-256x256 --skip tunings
     fi
 fi
 
