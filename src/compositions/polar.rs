@@ -124,8 +124,8 @@ impl Engine {
                         let factors = [u.matrix(index), v.matrix(index)];
                         let sigma = svd.sigma.matrix(index);
                         match [m, n] {
-                            [2, 2] => square::<T, 2>(factors, sigma, rotation, q, h),
-                            [3, 3] => square::<T, 3>(factors, sigma, rotation, q, h),
+                            [2, 2] => work.square::<2>(factors, sigma, rotation, q, h),
+                            [3, 3] => work.square::<3>(factors, sigma, rotation, q, h),
                             _ => work.polar(factors, sigma, n, rotation, q, h),
                         }
                     }
@@ -138,42 +138,6 @@ impl Engine {
             report: svd.report,
         })
     }
-}
-
-/// [`Work::polar`] of an N x N matrix, 2x2 or 3x3, in registers.
-fn square<T: Real, const N: usize>(
-    factors: [&[T]; 2],
-    sigma: &[T],
-    rotation: bool,
-    q: &mut [T],
-    h: &mut [T],
-) {
-    let columns = |x: &[T]| -> [[T; N]; N] { from_fn(|c| from_fn(|i| x[c * N + i])) };
-    let [u, v] = factors.map(columns);
-    let times_v = |x: &[[T; N]; N]| -> [[T; N]; N] {
-        from_fn(|j| from_fn(|i| (0..N).fold(T::ZERO, |sum, c| sum + x[c][i] * v[c][j])))
-    };
-    let mut sigma: [T; N] = from_fn(|c| sigma[c]);
-    let mut found = times_v(&u);
-    let determinant = || match *found.map(|column| column.map(T::f64)).as_flattened() {
-        [a, b, c, d] => a * d - b * c,
-        [a, b, c, d, e, f, g, h, i] => {
-            a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-        }
-        _ => unreachable!("2x2 or 3x3"),
-    };
-    if rotation && determinant() < 0.0 {
-        sigma[N - 1] = -sigma[N - 1];
-        for (column, right) in found.iter_mut().zip(v[N - 1]) {
-            for (entry, left) in column.iter_mut().zip(u[N - 1]) {
-                *entry -= (left + left) * right;
-            }
-        }
-    }
-    q.copy_from_slice(found.as_flattened());
-    let stretched = from_fn(|c| v[c].map(|entry| entry * sigma[c]));
-    h.copy_from_slice(times_v(&stretched).as_flattened());
-    mirror(h, N);
 }
 
 /// Scratch of a thread.
@@ -211,23 +175,58 @@ impl<T: Real> Work<T> {
             self.stretched.extend(column.iter().map(|&x| x * sigma));
         }
         if rotation && reflects(q, n, &mut self.eliminated) {
-            let [left, right] = [u, v].map(|factor| &factor[n * (k - 1)..]);
-            for (column, &right) in q.chunks_exact_mut(n).zip(right) {
-                for (entry, &left) in column.iter_mut().zip(left) {
-                    *entry -= (left + left) * right;
-                }
-            }
+            turn([u, v], n, q);
             let last = &mut self.stretched[n * (k - 1)..];
             last.iter_mut().for_each(|entry| *entry = -*entry);
         }
         multiply(&self.stretched, n, &self.transposed, h, &mut self.strip);
         mirror(h, n);
     }
+
+    /// The same of an N x N matrix, in registers.
+    fn square<const N: usize>(
+        &mut self,
+        factors: [&[T]; 2],
+        sigma: &[T],
+        rotation: bool,
+        q: &mut [T],
+        h: &mut [T],
+    ) {
+        let columns = |x: &[T]| -> [[T; N]; N] { from_fn(|c| from_fn(|i| x[c * N + i])) };
+        let [u, v] = factors.map(columns);
+        let times_v = |x: &[[T; N]; N]| -> [[T; N]; N] {
+            from_fn(|j| from_fn(|i| (0..N).fold(T::ZERO, |sum, c| sum + x[c][i] * v[c][j])))
+        };
+        q.copy_from_slice(times_v(&u).as_flattened());
+        let mut stretched = from_fn(|c| v[c].map(|entry| entry * sigma[c]));
+        if rotation && reflects(q, N, &mut self.eliminated) {
+            turn(factors, N, q);
+            stretched[N - 1] = stretched[N - 1].map(|entry| -entry);
+        }
+        h.copy_from_slice(times_v(&stretched).as_flattened());
+        mirror(h, N);
+    }
 }
 
-/// Whether an orthogonal matrix has a negative determinant: by elimination in f64, which an orthogonal matrix
-/// stands well (Golub and Van Loan, 3.4).
+/// Gives the n x n matrix Q = U V' the other determinant, as if the last column of U had the other sign.
+fn turn<T: Real>(factors: [&[T]; 2], n: usize, q: &mut [T]) {
+    let [left, right] = factors.map(|factor| &factor[n * (n - 1)..]);
+    for (column, &right) in q.chunks_exact_mut(n).zip(right) {
+        for (entry, &left) in column.iter_mut().zip(left) {
+            *entry -= (left + left) * right;
+        }
+    }
+}
+
+/// Whether an orthogonal matrix has a negative determinant: in f64, by its terms or by elimination, which an
+/// orthogonal matrix stands well (Golub and Van Loan, 3.4).
 fn reflects<T: Real>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
+    if let Ok([a, b, c, d]) = <[T; 4]>::try_from(q).map(|q| q.map(T::f64)) {
+        return a * d < b * c;
+    }
+    if let Ok([a, b, c, d, e, f, g, h, i]) = <[T; 9]>::try_from(q).map(|q| q.map(T::f64)) {
+        return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0.0;
+    }
     a.clear();
     a.extend(q.iter().map(|entry| entry.f64()));
     let mut negative = false;
