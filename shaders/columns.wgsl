@@ -211,7 +211,7 @@ fn columns(at: Invocation) {
                 if (U_COLS > 0u) {
                     { let other = fetch(N + $nu, j$n, place); j$n = select(j$n, fma(-s, fma(tau, j$n, other), j$n), needed); }
                 }
-                count += select(0u, 1u, needed && left);
+                count += select(0u, 1u, needed && turn.oblique && left);
             }
             meet();
         }

@@ -22,10 +22,14 @@ fn is_running(matrix: u32, lid: u32) -> bool {
     return workgroupUniformLoad(&chosen) == RUNNING;
 }
 
-// Makes columns p and q orthogonal if they are `present`; whether that took a rotation. In uniform
-// control flow; each lane has its own rows. Columns stay where they are: putting the larger first
+// What `rotate_pair` did: nothing, a rotation that does not count against convergence, or one that does.
+const UNTOUCHED: u32 = 0u;
+const CORRECTED: u32 = 1u;
+const ROTATED_PAIR: u32 = 2u;
+
+// Makes columns p and q orthogonal if they are `present`; what that took. In uniform control flow; each lane has its own rows. Columns stay where they are: putting the larger first
 // costs sweeps in this order.
-fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32) -> bool {
+fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32) -> u32 {
     let lane = lid % lanes;
     var share = Gram(ZERO, ZERO, ZERO);
     if (present) {
@@ -46,7 +50,7 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32)
     let gram = team_gram(share, lid, lanes);
     let turn = rotation(gram.pp, gram.qq, gram.pq);
     if (!present || !turn.needed) {
-        return false;
+        return UNTOUCHED;
     }
     // Rutishauser's form, which does not drift as x' = c x - s y does.
     for (var r = lane; r < P.cols; r += lanes) {
@@ -62,5 +66,5 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32)
             j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
         }
     }
-    return true;
+    return select(CORRECTED, ROTATED_PAIR, turn.oblique);
 }

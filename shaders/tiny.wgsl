@@ -405,7 +405,7 @@ fn reflect_$k(v: ptr<function, Column>, tau: T, a: ptr<function, Column>) {
 }
 
 //$ end
-// Rotates a pair of columns of R', and of J, unless they are orthogonal.
+// Rotates a pair of columns of R', and of J, unless they are orthogonal; whether that counts.
 fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Short>, jq: ptr<function, Short>) -> u32 {
     var pp = ZERO;
     var qq = ZERO;
@@ -422,7 +422,7 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     if (U_COLS > 0u) {
         { let p = (*jp)[$n]; let q = (*jq)[$n]; (*jp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*jq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
     }
-    return 1u;
+    return select(0u, 1u, r.oblique);
 }
 
 fn norm_of(x: ptr<function, Short>) -> T {

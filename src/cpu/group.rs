@@ -320,9 +320,10 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             let norm = l.sqrt(dot(l, column, column));
             let known = l.less(l.splat(T::NEGLIGIBLE), norm);
             *sigma = l.select(known, norm, zero);
-            let scale = l.div(one, l.select(known, norm, one));
+            // Divided, not multiplied by an inverse: a column with a single entry becomes exactly 1 or -1.
+            let norm = l.select(known, norm, one);
             for (v, &entry) in v.iter_mut().zip(column) {
-                *v = l.mul(entry, scale);
+                *v = l.div(entry, norm);
             }
         }
     }

@@ -168,12 +168,7 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
             tau: zero,
         }; K],
     );
-    let mut tests = [Test {
-        large: zero,
-        small: zero,
-        product: zero,
-        needed: none,
-    }; K];
+    let mut turning = [none; K];
     let mut products = [zero; K];
     let (mut any_swap, mut any_turn) = (none, none);
     for k in 0..K {
@@ -187,10 +182,10 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         swap[k] = l.and(state.active, l.less(pp, qq));
         large[k] = l.select(swap[k], qq, pp);
         small[k] = l.select(swap[k], pp, qq);
-        tests[k] = test(l, large[k], small[k], products[k], state.tolerance);
-        tests[k].needed = l.and(state.active, tests[k].needed);
+        let needed = needed(l, small[k], products[k], state.tolerance);
+        turning[k] = l.and(state.active, needed);
         any_swap = l.or(any_swap, swap[k]);
-        any_turn = l.or(any_turn, tests[k].needed);
+        any_turn = l.or(any_turn, turning[k]);
     }
     if l.any(any_swap) {
         for k in 0..K {
@@ -206,8 +201,10 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         return;
     }
     for k in 0..K {
-        turns[k] = rotation(l, &tests[k]);
-        let count = l.select(tests[k].needed, one, zero);
+        let norms = [large[k], small[k], products[k]];
+        let pair = Pair::new(l, turning[k], norms, state.tolerance);
+        turns[k] = rotation(l, turning[k], &pair);
+        let count = l.select(pair.oblique, one, zero);
         state.rotated = l.add(state.rotated, count);
     }
     for k in 0..K {
@@ -245,13 +242,16 @@ fn meet_alone<T: Real, L: Lanes<T>>(
     let swap = w.less(pp, qq);
     let (large, small) = (w.select(swap, qq, pp), w.select(swap, pp, qq));
     let [tolerance, roundoff] = [state.tolerance, state.roundoff].map(|v| numbers(&v)[0]);
-    let test = test(w, large, small, product, w.splat(tolerance));
-    if !w.any(w.or(swap, test.needed)) {
+    let tolerance = w.splat(tolerance);
+    let turning = needed(w, small, product, tolerance);
+    if !w.any(w.or(swap, turning)) {
         return;
     }
-    let turn = rotation(w, &test);
+    let found = Pair::new(w, turning, [large, small, product], tolerance);
+    let turn = rotation(w, turning, &found);
     let (above, below) = turned(w, large, small, w.mul(turn.t, product), w.splat(roundoff));
-    let (swap, needed) = (w.select(swap, one, zero), w.select(test.needed, one, zero));
+    let [swap, turning, oblique] =
+        [swap, turning, found.oblique].map(|mask| w.select(mask, one, zero));
     for k in 0..count {
         let (p, q) = pair(k);
         let of = |vector: &<L::Wide as Lanes<T>>::Vector| numbers::<T, _>(vector)[k];
@@ -260,7 +260,7 @@ fn meet_alone<T: Real, L: Lanes<T>>(
         if of(&swap) == T::ONE {
             x.swap_with_slice(y);
         }
-        if of(&needed) == T::ONE {
+        if of(&turning) == T::ONE {
             let turn = Rotation {
                 t: of(&turn.t),
                 s: of(&turn.s),
@@ -272,7 +272,7 @@ fn meet_alone<T: Real, L: Lanes<T>>(
                 bytemuck::cast_slice_mut(y),
                 &turn,
             );
-            state.rotated = l.add(state.rotated, l.splat(T::ONE));
+            state.rotated = l.add(state.rotated, l.splat(of(&oblique)));
         }
     }
 }
@@ -328,52 +328,70 @@ fn two<V>(columns: &mut [V], height: usize, p: usize, q: usize) -> (&mut [V], &m
     (&mut left[p * stride..][..height], &mut right[..height])
 }
 
-/// What is known of a pair before it is rotated, in units that keep the squares in range.
+/// Whether a pair is neither negligible nor as good as it can be made. Norms are squared.
+///
+/// An error of the cosine c moves the smaller column, of norm d, by c D / d of its size along the larger, of
+/// norm D: harmless to singular values, but not to solutions where columns differ much in size. So it is
+/// c D / d that the tolerance bounds here.
+#[inline(always)]
+fn needed<T: Real, L: Lanes<T>>(
+    l: L,
+    small: L::Vector,
+    product: L::Vector,
+    tolerance: L::Vector,
+) -> L::Mask {
+    let alive = l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), small);
+    l.and(alive, l.less(l.mul(tolerance, small), l.abs(product)))
+}
+
+/// A pair that is rotated, in units that keep the squares in range.
 #[derive(Clone, Copy)]
-struct Test<V, M> {
+struct Pair<V, M> {
     /// The squared norms.
     large: V,
     small: V,
     /// The product of the columns.
     product: V,
-    needed: M,
+    /// Whether the cosine is above the tolerance: such a pair counts against convergence.
+    oblique: M,
 }
 
-/// Whether a pair is neither orthogonal nor negligible. Norms are squared.
-#[inline(always)]
-fn test<T: Real, L: Lanes<T>>(
-    l: L,
-    large: L::Vector,
-    small: L::Vector,
-    product: L::Vector,
-    tolerance: L::Vector,
-) -> Test<L::Vector, L::Mask> {
-    let alive = l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), small);
-    let balance = l.splat(T::BALANCE);
-    let mut units = Test {
-        large: l.mul(large, balance),
-        small: l.mul(small, balance),
-        product: l.mul(product, balance),
-        needed: alive,
-    };
-    let square = l.mul(units.product, units.product);
-    let bound = l.mul(l.mul(l.mul(tolerance, tolerance), units.large), units.small);
-    let mut oblique = l.less(bound, square);
-    let graded = l.less(units.small, l.splat(T::GRADED));
-    let graded = l.and(alive, graded);
-    if l.any(graded) {
+impl<V: Copy, M: Copy> Pair<V, M> {
+    /// Norms are squared; the smaller is not negligible, where `needed`.
+    #[inline(always)]
+    fn new<T: Real, L: Lanes<T, Vector = V, Mask = M>>(
+        l: L,
+        needed: M,
+        [large, small, product]: [V; 3],
+        tolerance: V,
+    ) -> Self {
+        let balance = l.splat(T::BALANCE);
+        let mut pair = Pair {
+            large: l.mul(large, balance),
+            small: l.mul(small, balance),
+            product: l.mul(product, balance),
+            oblique: needed,
+        };
+        let square = l.mul(pair.product, pair.product);
+        let bound = l.mul(l.mul(l.mul(tolerance, tolerance), pair.large), pair.small);
+        let oblique = l.less(bound, square);
+        let graded = l.and(needed, l.less(pair.small, l.splat(T::GRADED)));
+        if !l.any(graded) {
+            pair.oblique = l.and(needed, oblique);
+            return pair;
+        }
         // The square or the bound may be nothing; and sqrt(large * small) would leave the range too.
         let bound = l.mul(tolerance, l.mul(l.sqrt(large), l.sqrt(small)));
         let exact = l.less(bound, l.abs(product));
-        oblique = l.or(l.and(graded, exact), l.and(l.not(graded), oblique));
+        let oblique = l.or(l.and(graded, exact), l.and(l.not(graded), oblique));
         // Over the larger norm, what underflows does not matter.
-        let inverse = l.div(l.splat(T::ONE), l.select(alive, large, l.splat(T::ONE)));
-        units.large = l.select(graded, l.splat(T::ONE), units.large);
-        units.small = l.select(graded, l.mul(small, inverse), units.small);
-        units.product = l.select(graded, l.mul(product, inverse), units.product);
+        let inverse = l.div(l.splat(T::ONE), l.select(needed, large, l.splat(T::ONE)));
+        pair.large = l.select(graded, l.splat(T::ONE), pair.large);
+        pair.small = l.select(graded, l.mul(small, inverse), pair.small);
+        pair.product = l.select(graded, l.mul(product, inverse), pair.product);
+        pair.oblique = l.and(needed, oblique);
+        pair
     }
-    units.needed = l.and(alive, oblique);
-    units
 }
 
 /// A rotation a lane; none where it is not needed.
@@ -387,14 +405,18 @@ struct Rotation<V> {
 
 /// The rotation that makes a pair orthogonal.
 #[inline(always)]
-fn rotation<T: Real, L: Lanes<T>>(l: L, test: &Test<L::Vector, L::Mask>) -> Rotation<L::Vector> {
+fn rotation<T: Real, L: Lanes<T>>(
+    l: L,
+    needed: L::Mask,
+    pair: &Pair<L::Vector, L::Mask>,
+) -> Rotation<L::Vector> {
     // The smaller root of t^2 + 2 zeta t - 1 with zeta = (small - large) / (2 product).
-    let difference = l.sub(test.large, test.small);
-    let twice = l.add(test.product, test.product);
+    let difference = l.sub(pair.large, pair.small);
+    let twice = l.add(pair.product, pair.product);
     let root = l.sqrt(l.mul_add(difference, difference, l.mul(twice, twice)));
     let t = l.div(twice, l.add(difference, root));
     let zero = l.splat(T::ZERO);
-    let t = l.select(test.needed, l.sub(zero, t), zero);
+    let t = l.select(needed, l.sub(zero, t), zero);
     // From the tangent of half the angle, whatever its own error, the sine follows such that the
     // rotation is orthogonal: only the rounding of s is left.
     let tau = half_angle(l, t);
@@ -499,8 +521,10 @@ mod tests {
 
         fn run<L: Lanes<T>>(self, l: L) -> [f64; 2] {
             let [large, small, product] = self.0.map(|x| l.splat(x));
-            let test = test(l, large, small, product, l.splat(T::ZERO));
-            let turn = rotation(l, &test);
+            let tolerance = l.splat(T::ZERO);
+            let needed = needed(l, small, product, tolerance);
+            let pair = Pair::new(l, needed, [large, small, product], tolerance);
+            let turn = rotation(l, needed, &pair);
             [turn.s, turn.tau].map(|v| numbers::<T, _>(&v)[0].f64())
         }
     }

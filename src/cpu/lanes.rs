@@ -81,7 +81,7 @@ pub struct Single<S>(S);
 
 macro_rules! lanes {
     ($t:ty, $vector:ident, $mask:ident, $lanes:ident, $run:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
-     $sqrt:ident, $abs:ident, $mul_add:ident, $neg_mul_add:ident, $less:ident, $equal:ident,
+     $sqrt:ident, $bits:ident, $mul_add:ident, $neg_mul_add:ident, $less:ident, $equal:ident,
      $and:ident, $or:ident, $not:ident, $select:ident) => {
         impl<S: pulp::Simd> Lanes<$t> for S {
             type Vector = S::$vector;
@@ -120,7 +120,8 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn abs(self, a: Self::Vector) -> Self::Vector {
-                S::$abs(self, a)
+                // Not pulp's own, which is not always inlined.
+                S::$bits(self, a, S::$splat(self, <$t>::from_bits(!(-0.0 as $t).to_bits())))
             }
             #[inline(always)]
             fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
@@ -285,7 +286,7 @@ lanes!(
     mul_f32s,
     div_f32s,
     sqrt_f32s,
-    abs_f32s,
+    and_f32s,
     mul_add_e_f32s,
     negate_mul_add_e_f32s,
     less_than_f32s,
@@ -307,7 +308,7 @@ lanes!(
     mul_f64s,
     div_f64s,
     sqrt_f64s,
-    abs_f64s,
+    and_f64s,
     mul_add_e_f64s,
     negate_mul_add_e_f64s,
     less_than_f64s,
