@@ -245,7 +245,9 @@ fn columns(at: Invocation) {
     // Singular values, where they come in order, and which count.
     s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
     s$4 = fma(x$n, x$n, s$4);
-    let norm = root(total(s0, s1, s2, s3));
+    var longest = ZERO;
+    longest = max(longest, abs(x$n));
+    let norm = exact_length(total(s0, s1, s2, s3), longest);
     let sigma = select(ZERO, norm, present && norm > NEGLIGIBLE);
     publish(0u, slot, sigma);
     meet();
@@ -306,6 +308,7 @@ fn columns(at: Invocation) {
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
         state[words + RANK] = atomicLoad(&kept[team]);
+        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
         state[words + POWER] = bitcast<u32>(power);
         // A call that composes is judged by its composition: nobody sees its singular values.
         state[words + LOST] = select(flags & OVERFLOWED, 0u, COMPOSES);
@@ -314,7 +317,7 @@ fn columns(at: Invocation) {
     // V, completed where singular values are zero: by the unit vector that the columns so far reach
     // least, less what they reach of it, twice.
     let inverse = reciprocal(select(ONE, sigma, sigma > ZERO));
-    x$n = select(ZERO, x$n * inverse, sigma > ZERO);
+    x$n = select(ZERO, unit(x$n, sigma, inverse), sigma > ZERO);
     // A composition gives such columns no weight.
     if (WITH_V && !COMPOSES) {
         if (slot == 0u) {
@@ -362,15 +365,20 @@ fn columns(at: Invocation) {
             workgroupBarrier();
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
             s$4 = fma(largest[team * M + $nu], largest[team * M + $nu], s$4);
-            let scale = reciprocal(select(ONE, root(total(s0, s1, s2, s3)), missing));
-            x$n = select(x$n, largest[team * M + $nu] * scale, missing && present && place == column);
+            longest = ZERO;
+            longest = max(longest, abs(largest[team * M + $nu]));
+            let long = select(ONE, exact_length(total(s0, s1, s2, s3), longest), missing);
+            let scale = reciprocal(long);
+            x$n = select(x$n, unit(largest[team * M + $nu], long, scale), missing && present && place == column);
         }
     }
 
-    // The caller's V decides the signs: its first entry of largest magnitude is positive.
-    var sign = Sign(ZERO, 0u, false);
+    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
+    var most = ZERO;
+    var sign = Sign(NO_ROW, false);
     if (WITH_V && !TRANSPOSED && !FUSED) {
-        sign = signed(sign, x$n, holders[first + $nu]);
+        most = max(most, abs(x$n));
+        sign = signed(sign, x$n, holders[first + $nu], NEARLY * most);
     }
     var flip = sign.negative;
 
@@ -399,9 +407,11 @@ fn columns(at: Invocation) {
             meet();
         }
         if (!FUSED) {
-            sign = Sign(ZERO, 0u, false);
+            most = ZERO;
+            sign = Sign(NO_ROW, false);
             if (TRANSPOSED) {
-                sign = signed(sign, u$m, rows[team * M + $mu]);
+                most = max(most, abs(u$m));
+                sign = signed(sign, u$m, rows[team * M + $mu], NEARLY * most);
             }
             let flip_u = select(flip && c < N, sign.negative, TRANSPOSED);
             flip = select(flip, flip_u, c < N);

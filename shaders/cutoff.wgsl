@@ -18,6 +18,11 @@ fn threshold_of(matrix: u32, power: i32, highest: T) -> T {
     return max(cutoffs[cut] * highest, absolute(cut + 1u, power));
 }
 
+// The word LARGEST_SIGMA.
+fn size_of_sigma(highest: T) -> u32 {
+    return bitcast<u32>(f32(highest * power_of_two(-TARGET)));
+}
+
 // Whether the singular value in this place does that is above the threshold; `squares` is the sum of all
 // squares, `tail` that of its own and of those behind.
 fn within_limits(matrix: u32, place: u32, squares: T, tail: T) -> bool {

@@ -131,17 +131,31 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             workgroupBarrier();
         }
         let square = team_sum(share_product(matrix, c, c, lid, WORKGROUP), lid, WORKGROUP);
-        let scale = reciprocal(root(square));
+        var own = ZERO;
         for (var i = lid; i < P.cols; i += WORKGROUP) {
-            to_v[v_at(matrix, i, c)] *= scale;
+            let entry = to_v[v_at(matrix, i, c)];
+            own = select(own, abs(entry), entry * entry == square);
+        }
+        let norm = exact_length(square, team_sum(own, lid, WORKGROUP));
+        let scale = reciprocal(norm);
+        for (var i = lid; i < P.cols; i += WORKGROUP) {
+            to_v[v_at(matrix, i, c)] = unit(to_v[v_at(matrix, i, c)], norm, scale);
         }
         storageBarrier();
         workgroupBarrier();
     }
 }
 
-// Turns columns around whose first entry of largest magnitude is negative, and their partners: a team
-// a column, (columns, matrix). The caller's V decides.
+// An entry of the caller's V.
+fn decisive(by_u: bool, index: u32) -> T {
+    if (by_u) {
+        return to_u[index];
+    }
+    return to_v[index];
+}
+
+// Turns columns around whose first entry of (nearly) the largest magnitude is negative, and their partners: a
+// team a column, (columns, matrix). The caller's V decides.
 @compute @workgroup_size(WORKGROUP)
 fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = group.y;
@@ -153,34 +167,38 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let in_v = (matrix * P.cols + c) * P.cols;
     let length = select(select(0u, P.cols, c < P.cols), select(0u, P.rows, c < P.u_cols), by_u);
     var most = ZERO;
-    var at = NOTHING;
     for (var i = lane; i < length; i += lanes) {
-        var entry = ZERO;
-        if (by_u) {
-            entry = to_u[in_u + i];
-        } else {
-            entry = to_v[in_v + i];
-        }
-        if (abs(entry) > abs(most)) {
-            most = entry;
-            at = i;
-        }
+        most = max(most, abs(decisive(by_u, select(in_v, in_u, by_u) + i)));
     }
     partial[lid] = most;
-    candidate[lid] = at;
     workgroupBarrier();
     for (var step = lanes / 2u; step > 0u; step /= 2u) {
         if (lane < step) {
-            let size = abs(partial[lid]);
-            let other = abs(partial[lid + step]);
-            if (other > size || (other == size && candidate[lid + step] < candidate[lid])) {
-                partial[lid] = partial[lid + step];
-                candidate[lid] = candidate[lid + step];
-            }
+            partial[lid] = max(partial[lid], partial[lid + step]);
         }
         workgroupBarrier();
     }
-    if (partial[lid - lane] < ZERO) {
+    let limit = NEARLY * partial[lid - lane];
+    var first = NOTHING;
+    for (var i = lane; i < length; i += lanes) {
+        if (first == NOTHING && abs(decisive(by_u, select(in_v, in_u, by_u) + i)) >= limit) {
+            first = i;
+        }
+    }
+    candidate[lid] = first;
+    workgroupBarrier();
+    for (var step = lanes / 2u; step > 0u; step /= 2u) {
+        if (lane < step) {
+            candidate[lid] = min(candidate[lid], candidate[lid + step]);
+        }
+        workgroupBarrier();
+    }
+    first = candidate[lid - lane];
+    // All of a team know before the first of them turns anything around.
+    let negative = first < length && decisive(by_u, select(in_v, in_u, by_u) + first) < ZERO;
+    storageBarrier();
+    workgroupBarrier();
+    if (negative) {
         if (c < P.u_cols) {
             for (var i = lane; i < P.rows; i += lanes) {
                 to_u[in_u + i] = -to_u[in_u + i];

@@ -65,6 +65,7 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             atomicOr(&state[words + LOST], OVERFLOWED);
         }
         if (place == 0u) {
+            atomicStore(&state[words + LARGEST_SIGMA], size_of_sigma(highest));
             atomicStore(&state[words + KNOWN], known);
             if (!finite) {
                 atomicStore(&state[words + STATUS], NON_FINITE);

@@ -53,17 +53,18 @@ fn top_of(b: Bits) -> i32 {
     return select(NOT_FINITE, exponent(b), is_finite(b));
 }
 
-// The first entry of largest magnitude, by the caller's rows.
+// The first entry of (nearly) the largest magnitude, by the caller's rows.
 struct Sign {
-    size: T,
     row: u32,
     negative: bool,
 }
 
-fn signed(before: Sign, entry: T, row: u32) -> Sign {
-    let size = abs(entry);
-    if (size > before.size || (size == before.size && row < before.row)) {
-        return Sign(size, row, entry < ZERO);
+const NO_ROW: u32 = 0xffffffffu;
+
+// `limit` is NEARLY times the largest magnitude.
+fn signed(before: Sign, entry: T, row: u32, limit: T) -> Sign {
+    if (abs(entry) >= limit && row < before.row) {
+        return Sign(row, entry < ZERO);
     }
     return before;
 }

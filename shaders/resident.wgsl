@@ -108,7 +108,16 @@ fn store_factors(matrix: u32, lid: u32) {
                 square = fma(entry, entry, square);
             }
         }
-        let norm = root(team_sum(square, lid, lanes));
+        let squares = team_sum(square, lid, lanes);
+        // An entry that is all of its column is its length, exactly.
+        var own = ZERO;
+        if (c < P.cols) {
+            for (var r = lid % lanes; r < P.cols; r += lanes) {
+                let entry = x_load(0u, c, r);
+                own = select(own, abs(entry), entry * entry == squares);
+            }
+        }
+        let norm = exact_length(squares, team_sum(own, lid, lanes));
         if (c < P.cols) {
             let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
             if (lid % lanes == 0u) {
@@ -116,7 +125,7 @@ fn store_factors(matrix: u32, lid: u32) {
             }
             let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
             for (var r = lid % lanes; r < P.cols; r += lanes) {
-                x[(matrix * P.cols + c) * P.cols + r] = x_load(0u, c, r) * scale;
+                x[(matrix * P.cols + c) * P.cols + r] = unit(x_load(0u, c, r), sigma, scale);
                 j[(matrix * P.cols + c) * P.cols + r] = j_load(0u, c, r);
             }
         }

@@ -55,13 +55,20 @@ fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         let entry = x_load(matrix, c, r);
         square = fma(entry, entry, square);
     }
-    let norm = root(team_sum(square, lid, WORKGROUP));
+    let squares = team_sum(square, lid, WORKGROUP);
+    // An entry that is all of its column is its length, exactly.
+    var own = ZERO;
+    for (var r = lid; r < P.cols; r += WORKGROUP) {
+        let entry = x_load(matrix, c, r);
+        own = select(own, abs(entry), entry * entry == squares);
+    }
+    let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
     let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
     if (lid == 0u) {
         values[(2u * matrix + 1u) * P.cols + c] = sigma;
     }
     let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
     for (var r = lid; r < P.cols; r += WORKGROUP) {
-        x_store(matrix, c, r, x_load(matrix, c, r) * scale);
+        x_store(matrix, c, r, unit(x_load(matrix, c, r), sigma, scale));
     }
 }

@@ -168,6 +168,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         state[words + SWEEPS] = sweeps;
         state[words + ROTATIONS] = rotations;
         state[words + RANK] = rank;
+        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
         state[words + POWER] = bitcast<u32>(power);
         // A call that composes is judged by its composition: nobody sees its singular values.
         state[words + LOST] = select(lost, 0u, COMPOSES);
@@ -175,7 +176,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     // V; completed where singular values are zero, by the unit vector that the columns so far reach
     // least, less what they reach of it, twice. A composition gives such columns no weight.
-    scale(&x$n, select(ZERO, reciprocal(select(ONE, sigma$n, sigma$n > ZERO)), sigma$n > ZERO));
+    normalise(&x$n, sigma$n);
     if (WITH_V && !COMPOSES) {
         //$ for c in 0..N
         if (sigma$c <= ZERO) {
@@ -193,19 +194,21 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ for time in 0..2
             take_off(&x$n, &e);
             //$ end
-            scale(&e, reciprocal(norm_of(&e)));
+            normalise(&e, norm_of(&e));
             x$c = e;
         }
         //$ end
     }
 
-    // The caller's V decides the signs: its first entry of largest magnitude is positive.
+    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
     var flip$n = false;
     if (WITH_V && !TRANSPOSED) {
         //$ for c in 0..N
         {
-            var sign = Sign(ZERO, 0u, false);
-            sign = signed(sign, x$c[$n], order$n);
+            var most = ZERO;
+            most = max(most, abs(x$c[$n]));
+            var sign = Sign(NO_ROW, false);
+            sign = signed(sign, x$c[$n], order$n, NEARLY * most);
             flip$c = sign.negative;
         }
         //$ end
@@ -287,10 +290,12 @@ fn deliver_u(group_first: u32, count: u32, slot: u32, first: u32, columns: u32) 
     workgroupBarrier();
 }
 
-// Whether the first entry of largest magnitude of a column of U is.
+// Whether the first entry of (nearly) the largest magnitude of a column of U is.
 fn is_negative(column: ptr<function, Column>, slot: u32) -> bool {
-    var sign = Sign(ZERO, 0u, false);
-    sign = signed(sign, (*column)[$m], rows[slot * M + $mu]);
+    var most = ZERO;
+    most = max(most, abs((*column)[$m]));
+    var sign = Sign(NO_ROW, false);
+    sign = signed(sign, (*column)[$m], rows[slot * M + $mu], NEARLY * most);
     return sign.negative;
 }
 
@@ -428,7 +433,9 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
 fn norm_of(x: ptr<function, Short>) -> T {
     var sum = ZERO;
     sum = fma((*x)[$n], (*x)[$n], sum);
-    return root(sum);
+    var most = ZERO;
+    most = max(most, abs((*x)[$n]));
+    return exact_length(sum, most);
 }
 
 // A singular value.
@@ -437,8 +444,10 @@ fn length_of(x: ptr<function, Short>) -> T {
     return select(ZERO, norm, norm > NEGLIGIBLE);
 }
 
-fn scale(x: ptr<function, Short>, factor: T) {
-    (*x)[$n] *= factor;
+// Makes a unit vector of one of this length; of zero, zero.
+fn normalise(x: ptr<function, Short>, length: T) {
+    let inverse = reciprocal(select(ONE, length, length > ZERO));
+    (*x)[$n] = select(ZERO, unit((*x)[$n], length, inverse), length > ZERO);
 }
 
 // Takes off e what x reaches of it.

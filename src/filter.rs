@@ -6,7 +6,7 @@
 //! rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a further filter needs its text too.
 
 use crate::cpu::lanes::Lanes;
-use crate::options::Cutoff;
+use crate::options::{Cutoff, NamedCutoffs};
 use crate::planner::Filter;
 use crate::scalar::Real;
 
@@ -95,15 +95,15 @@ pub(crate) fn scaled(lambda: f64, power: i32) -> (f64, i32) {
 }
 
 /// The value above which a singular value of matrix `index`, scaled by 2^power, counts, given the
-/// largest of them and the default relative cutoff.
+/// largest of them and the relative cutoffs that have a name.
 pub(crate) fn threshold(
     cutoff: &Cutoff,
     index: usize,
-    default: f64,
+    named: NamedCutoffs,
     power: i32,
     largest: f64,
 ) -> f64 {
-    let (relative, absolute) = cutoff.of(index, default);
+    let (relative, absolute) = cutoff.of(index, named);
     use crate::scalar::sealed::Float;
     (relative * largest).max(absolute.ldexp(power))
 }

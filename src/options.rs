@@ -94,10 +94,22 @@ impl PerMatrix {
 
 /// Which singular values count: those strictly above max(absolute, relative * sigma_max).
 ///
-/// The default is relative, with `eps * max(m, n)` as in NumPy's `matrix_rank`, MATLAB and the
-/// array API (eps = 2u is the spacing of floats at 1). An absolute cutoff alone sets the relative
-/// one to zero. Zero never counts, and what is at or below 2^-84 (f32) or 2^-880 (f64) of the
-/// largest entry of its matrix is computed as zero: no cutoff reaches below that.
+/// **Default**: relative, 8 sqrt(k) u = 4 sqrt(k) eps for k = min(m, n), with the unit roundoff u and the spacing
+/// eps = 2u of floats at 1. That is this library's bound on the error of a computed singular value: what is not
+/// above it may be nothing but rounding. The longer side is not in it, since it is not in the bound: long columns
+/// are summed in blocks. Others choose max(m, n) eps (NumPy's `matrix_rank`, PyTorch, MATLAB, LAPACK's users),
+/// which in f32 drops good data of 10,000 rows and everything from 2^23 rows on, or min(m, n) eps (Julia);
+/// [`Cutoff::numpy`] has the former. All of them only guess at the errors that the data had before: who knows
+/// these says so by [`relative`](Self::relative) or [`absolute`](Self::absolute).
+///
+/// An absolute cutoff alone sets the relative one to zero.
+///
+/// **Zero** as the cutoff: every singular value counts that was not computed as exactly zero (at or below 2^-84
+/// (f32) or 2^-880 (f64) of the largest entry of its matrix; no cutoff reaches below that). Right for matrices
+/// that are known to have full rank, however their columns are scaled. Where columns depend on each other
+/// exactly, the computed zeros are rounding errors, of which some may be zero and some not: they differ between
+/// engines, and so do results that are made of them. [`Outcome::sigma_error`](crate::Outcome::sigma_error)
+/// tells which singular values may be such.
 ///
 /// Of those that are above, no more count than a [rank](Self::rank), and the smallest do not as long as all
 /// of them together make no larger [error](Self::error).
@@ -113,12 +125,27 @@ impl PerMatrix {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cutoff {
-    relative: Option<PerMatrix>,
+    relative: Option<Relative>,
     absolute: Option<PerMatrix>,
     rank: Option<usize>,
     /// Whether a rank that no matrix has means all, as among matrices of different shapes.
     rank_is_limit: bool,
     share: Option<Share>,
+}
+
+/// A part of the largest singular value.
+#[derive(Clone, Debug, PartialEq)]
+enum Relative {
+    Values(PerMatrix),
+    /// eps max(m, n).
+    Numpy,
+}
+
+/// Relative cutoffs that depend on the shape and the type of the matrices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamedCutoffs {
+    pub default: f64,
+    pub numpy: f64,
 }
 
 /// What the singular values that do not count may amount to together.
@@ -134,7 +161,30 @@ impl Cutoff {
     /// A cutoff relative to the largest singular value of each matrix (NumPy's `rcond`).
     pub fn relative(value: impl Into<PerMatrix>) -> Self {
         Cutoff {
-            relative: Some(value.into()),
+            relative: Some(Relative::Values(value.into())),
+            ..Cutoff::default()
+        }
+    }
+
+    /// eps max(m, n), relative to the largest singular value: the default of NumPy's `matrix_rank` and `lstsq`, of
+    /// PyTorch and MATLAB. In f32 it drops what is in good data of many rows, and everything from 2^23 rows on.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
+    ///
+    /// // A line through 10,000 points: [1, t].
+    /// let a = Batch::from_fn(1, 10_000, 2, |_, t, j| if j == 0 { 1.0f32 } else { t as f32 })?;
+    /// let rank = |cutoff| -> Result<u32, batched_svd::Error> {
+    ///     let options = Options::default().cutoff(cutoff);
+    ///     Ok(Engine::cpu().svd(&a, Vectors::None, &options)?.report.outcomes[0].rank)
+    /// };
+    /// assert_eq!(rank(Cutoff::default())?, 2);
+    /// assert_eq!(rank(Cutoff::numpy())?, 1);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn numpy() -> Self {
+        Cutoff {
+            relative: Some(Relative::Numpy),
             ..Cutoff::default()
         }
     }
@@ -154,14 +204,14 @@ impl Cutoff {
     }
 
     /// As few singular values as leave an error |A - A_k|_F of at most `relative` |A|_F: of those above the
-    /// default cutoff. Their squares are summed in the type of A, so that the border is off by up to
-    /// min(m, n) u.
+    /// default cutoff. Singular values are known to [`sigma_error`](crate::Outcome::sigma_error) only: where
+    /// rounding decides, fewer count.
     pub fn error(relative: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_error(relative)
     }
 
     /// As few singular values as have this part, 0 to 1, of the energy, the sum of their squares: of those
-    /// above the default cutoff; with a border as that of an [`error`](Self::error).
+    /// above the default cutoff. Where rounding decides, fewer count: 0.9 of diag(3, 1) is one.
     pub fn energy(part: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_energy(part)
     }
@@ -176,7 +226,7 @@ impl Cutoff {
     pub(crate) fn or_above(&self, default: f64, floors: Vec<f64>) -> Self {
         match (&self.relative, &self.absolute) {
             (None, None) => Cutoff {
-                relative: Some(PerMatrix::All(default)),
+                relative: Some(Relative::Values(PerMatrix::All(default))),
                 absolute: Some(PerMatrix::Each(floors)),
                 ..self.clone()
             },
@@ -206,7 +256,10 @@ impl Cutoff {
     fn of_some(&self, matrices: &[usize]) -> Self {
         let values = |values: &Option<PerMatrix>| values.as_ref().map(|v| v.of_some(matrices));
         Cutoff {
-            relative: values(&self.relative),
+            relative: self.relative.as_ref().map(|relative| match relative {
+                Relative::Values(values) => Relative::Values(values.of_some(matrices)),
+                Relative::Numpy => Relative::Numpy,
+            }),
             absolute: values(&self.absolute),
             rank: self.rank,
             rank_is_limit: true,
@@ -224,7 +277,7 @@ impl Cutoff {
                 "a rank of {rank}, but the matrices have {most} singular values"
             )));
         }
-        if let Some(relative) = &self.relative {
+        if let Some(Relative::Values(relative)) = &self.relative {
             relative.check("relative cutoff", count)?;
         }
         if let Some(absolute) = &self.absolute {
@@ -251,7 +304,11 @@ impl Cutoff {
         let share = self.share.as_ref().map(|share| match share {
             Share::Error(values) | Share::Energy(values) => values,
         });
-        let values = [self.relative.as_ref(), self.absolute.as_ref(), share];
+        let relative = match &self.relative {
+            Some(Relative::Values(values)) => Some(values),
+            _ => None,
+        };
+        let values = [relative, self.absolute.as_ref(), share];
         values.into_iter().flatten().any(PerMatrix::is_each)
     }
 
@@ -260,22 +317,28 @@ impl Cutoff {
         self.rank.unwrap_or(n).min(n)
     }
 
-    /// The share of the sum of squares that those which do not count may have; negative where nothing is
-    /// asked.
-    pub(crate) fn share(&self, index: usize) -> f64 {
-        match &self.share {
-            None => -1.0,
-            Some(Share::Error(error)) => error.get(index).powi(2).min(1.0),
-            Some(Share::Energy(energy)) => 1.0 - energy.get(index),
+    /// The share of the sum of squares that those which do not count may have, with what rounding may add:
+    /// singular values are off by `sigma_error` of the largest. Negative where nothing is asked.
+    pub(crate) fn share(&self, index: usize, sigma_error: f64) -> f64 {
+        let (share, rounding) = match &self.share {
+            None => return -1.0,
+            Some(Share::Error(error)) => (error.get(index).powi(2).min(1.0), 0.0),
+            // A part such as 0.9 is no number of f64.
+            Some(Share::Energy(energy)) => (1.0 - energy.get(index), f64::EPSILON),
+        };
+        match share > 0.0 {
+            true => share + rounding + 2.0 * sigma_error * share.sqrt(),
+            false => 0.0,
         }
     }
 
-    /// (relative, absolute) for one matrix, given the default relative cutoff of its shape.
-    pub(crate) fn of(&self, index: usize, default: f64) -> (f64, f64) {
+    /// (relative, absolute) for one matrix, given the cutoffs of its shape that have a name.
+    pub(crate) fn of(&self, index: usize, named: NamedCutoffs) -> (f64, f64) {
         let relative = match (&self.relative, &self.absolute) {
-            (Some(relative), _) => relative.get(index),
+            (Some(Relative::Values(relative)), _) => relative.get(index),
+            (Some(Relative::Numpy), _) => named.numpy,
             (None, Some(_)) => 0.0,
-            (None, None) => default,
+            (None, None) => named.default,
         };
         let absolute = self.absolute.as_ref().map_or(0.0, |a| a.get(index));
         (relative, absolute)

@@ -49,7 +49,7 @@ impl fmt::Display for Status {
 }
 
 /// How one matrix fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Outcome {
     /// How it ended.
@@ -60,6 +60,22 @@ pub struct Outcome {
     pub rotations: u32,
     /// The number of singular values that count under the cutoff.
     pub rank: u32,
+    /// What each singular value may be off by: 8 sqrt(k) u of the largest, k = min(m, n), and the rounding to a
+    /// subnormal number. One that is not above it may be zero in truth. Infinite where nothing is promised: of a
+    /// matrix that did not converge or is not finite.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    ///
+    /// // Of rank one, but computed.
+    /// let a = Batch::from_fn(1, 6, 6, |_, i, j| ((i + 1) as f32).sqrt() * (j as f32).cos())?;
+    /// let svd = Engine::cpu().svd(&a, Vectors::None, &Options::default())?;
+    /// let noise = svd.report.outcomes[0].sigma_error;
+    /// let above = svd.sigma.matrix(0).iter().filter(|sigma| f64::from(**sigma) > noise);
+    /// assert_eq!(above.count(), 1);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub sigma_error: f64,
 }
 
 impl Outcome {
@@ -68,6 +84,7 @@ impl Outcome {
         sweeps: 0,
         rotations: 0,
         rank: 0,
+        sigma_error: f64::INFINITY,
     };
 }
 

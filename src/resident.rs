@@ -188,7 +188,7 @@ impl DeviceReport {
                 kernel,
                 device_seconds,
             } => {
-                let outcomes = gpu.outcomes(state, *count, blocking).await?;
+                let outcomes = gpu.outcomes(state, *count, problem, blocking).await?;
                 Ok(Report {
                     flops: executed(problem, Backend::Gpu, &outcomes),
                     outcomes,

@@ -31,6 +31,14 @@ impl Dtype {
         }
     }
 
+    /// The smallest positive number, which is subnormal.
+    pub(crate) fn smallest(self) -> f64 {
+        match self {
+            Dtype::F32 => f32::from_bits(1).into(),
+            Dtype::F64 => f64::from_bits(1),
+        }
+    }
+
     /// The name in Rust: `f32` or `f64`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use crate::compositions::{for_each, mirror};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::options::{Options, Vectors};
-use crate::planner::{Filter, Job, Side};
+use crate::planner::{Filter, Job, Side, sigma_error};
 use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
@@ -248,7 +248,7 @@ impl<T: Real> Centred<T> {
             let floor = (size * scaled.sum::<f64>()).sqrt() / divisor;
             if floor.is_finite() { floor } else { 0.0 }
         };
-        let default = eps * m.max(n) as f64;
+        let default = sigma_error(T::DTYPE, m.min(n));
         let cutoff = options
             .cutoff
             .or_above(default, (0..count).map(floor).collect());

@@ -8,12 +8,13 @@ use crate::cpu::intake;
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
-use crate::host::delivery::{NON_FINITE, fix_signs, status};
+use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
 use crate::planner::Side;
 use crate::report::{Outcome, Status};
 use crate::scalar::Real;
+use crate::scalar::sealed::Float;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
 /// finds its place while it is written out, by an order that intake leaves for those alone.
@@ -312,6 +313,10 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             sweeps: of(&raw.done.sweeps).index(),
             rotations: of(&raw.done.rotations).index(),
             rank,
+            sigma_error: match converged {
+                true => problem.sigma_error_of(of(&raw.sigma[0]).f64().ldexp(-power)),
+                false => f64::INFINITY,
+            },
         };
     }
 }
@@ -411,7 +416,7 @@ fn write<T: Real, L: Lanes<T>>(
     }
 }
 
-/// Where the entry of largest magnitude, the first of the caller's on ties, is negative.
+/// Where the first of the caller's entries of (nearly) the largest magnitude is negative.
 #[inline(always)]
 fn negative<T: Real, L: Lanes<T>>(
     l: L,
@@ -419,25 +424,27 @@ fn negative<T: Real, L: Lanes<T>>(
     rows: Rows<'_, L::Vector>,
 ) -> L::Mask {
     let zero = l.splat(T::ZERO);
-    let (mut best, mut largest, mut at) = (zero, zero, zero);
-    let Rows::Elsewhere { vectors, .. } = rows else {
-        for &entry in column {
-            let size = l.abs(entry);
-            let better = l.less(largest, size);
-            best = l.select(better, entry, best);
-            largest = l.select(better, size, largest);
-        }
-        return l.less(best, zero);
-    };
-    for (&entry, &row) in column.iter().zip(vectors) {
+    let mut largest = zero;
+    for &entry in column {
         let size = l.abs(entry);
-        let earlier = l.and(l.equal(size, largest), l.less(row, at));
-        let better = l.or(l.less(largest, size), earlier);
-        best = l.select(better, entry, best);
-        largest = l.select(better, size, largest);
+        largest = l.select(l.less(largest, size), size, largest);
+    }
+    let limit = l.mul(largest, l.splat(T::of(NEARLY)));
+    let mut first = zero;
+    let Rows::Elsewhere { vectors, .. } = rows else {
+        for &entry in column.iter().rev() {
+            first = l.select(l.less(l.abs(entry), limit), first, entry);
+        }
+        return l.less(first, zero);
+    };
+    let mut at = l.splat(T::of(column.len() as f64));
+    for (&entry, &row) in column.iter().zip(vectors) {
+        let small = l.less(l.abs(entry), limit);
+        let better = l.and(l.not(small), l.less(row, at));
+        first = l.select(better, entry, first);
         at = l.select(better, row, at);
     }
-    l.less(best, zero)
+    l.less(first, zero)
 }
 
 #[inline(always)]

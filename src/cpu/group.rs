@@ -392,6 +392,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         let Task {
             problem, options, ..
         } = &call.task;
+        let named = problem.named_cutoffs();
         let mut largest = l.splat(T::ZERO);
         let mut limits = Limits {
             threshold: largest,
@@ -405,9 +406,10 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         for (lane, head) in heads.iter().enumerate() {
             let (power, largest) = (head.power, numbers::<T, _>(&largest)[lane].f64());
             let (cutoff, index) = (&options.cutoff, first + lane);
-            let threshold = threshold(cutoff, index, problem.default_cutoff(), power, largest);
+            let threshold = threshold(cutoff, index, named, power, largest);
             numbers_mut(&mut limits.threshold)[lane] = T::not_above(threshold);
-            numbers_mut(&mut limits.share)[lane] = T::not_above(cutoff.share(index));
+            numbers_mut(&mut limits.share)[lane] =
+                T::not_above(cutoff.share(index, problem.sigma_error()));
             if let Some(damping) = call.task.damping() {
                 let (lambda, beyond) = scaled(damping.get(index), power);
                 numbers_mut(&mut lambdas)[lane] = T::of(lambda);

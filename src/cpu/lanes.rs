@@ -121,7 +121,11 @@ macro_rules! lanes {
             #[inline(always)]
             fn abs(self, a: Self::Vector) -> Self::Vector {
                 // Not pulp's own, which is not always inlined.
-                S::$bits(self, a, S::$splat(self, <$t>::from_bits(!(-0.0 as $t).to_bits())))
+                S::$bits(
+                    self,
+                    a,
+                    S::$splat(self, <$t>::from_bits(!(-0.0 as $t).to_bits())),
+                )
             }
             #[inline(always)]
             fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {

@@ -142,11 +142,13 @@ impl Gpu {
         &self,
         state: &wgpu::Buffer,
         count: usize,
+        problem: &Problem,
         blocking: bool,
     ) -> Result<Vec<Outcome>, Error> {
         let mut words: Vec<u32> = crate::error::zeros(count * STATE_WORDS)?;
         self.download(state, &mut words, blocking).await?;
-        words.chunks_exact(STATE_WORDS).map(outcome_of).collect()
+        let states = words.chunks_exact(STATE_WORDS);
+        states.map(|state| outcome_of(state, problem)).collect()
     }
 
     /// Returns when the device is done.

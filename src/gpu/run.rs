@@ -11,8 +11,8 @@ use crate::gpu::compose::Factors;
 use crate::gpu::rhs::Projection;
 use crate::gpu::solve::Scratch;
 use crate::gpu::state::{
-    self, CONVERGED, LOST, NORMAL, OVERFLOWED, PRESENT, RANK, ROTATIONS, SCATTERED, STATE_WORDS,
-    STATUS, SWEEPS, UNSOUND,
+    self, CONVERGED, LARGEST_SIGMA, LOST, NORMAL, OVERFLOWED, POWER, PRESENT, RANK, ROTATIONS,
+    SCATTERED, STATE_WORDS, STATUS, SWEEPS, UNSOUND,
 };
 use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
 use crate::host::delivery::{NON_FINITE, status};
@@ -21,8 +21,8 @@ use crate::host::parallel;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::report::{Outcome, Status};
-use crate::scalar::Real;
 use crate::scalar::sealed::Float;
+use crate::scalar::{Dtype, Real};
 use crate::view::View;
 
 /// The buffers of one chunk.
@@ -206,7 +206,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
         })
         .await?;
     for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
-        *outcome = outcome_of(state)?;
+        *outcome = outcome_of(state, &call.task.problem)?;
     }
     call.progress(done);
     Ok(done)
@@ -311,20 +311,22 @@ pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> V
     };
     let mut numbers = vec![T::NAN];
     for index in first..first + count {
-        let (relative, absolute) = cutoff.of(index, task.problem.default_cutoff());
+        let (relative, absolute) = cutoff.of(index, task.problem.named_cutoffs());
         let (mantissa, exponent) = parts(absolute);
         // Rounded down: what is above the cutoff by less than a rounding still counts.
         numbers.extend([relative, mantissa, exponent.into()].map(T::not_above));
         let lambda = damping.map_or(0.0, |damping| damping.get(index));
         let (mantissa, exponent) = parts(lambda);
         numbers.extend([mantissa, exponent.into(), most].map(T::of));
-        numbers.push(T::not_above(cutoff.share(index)));
+        numbers.push(T::not_above(
+            cutoff.share(index, task.problem.sigma_error()),
+        ));
     }
     numbers
 }
 
 /// What the report says of a matrix.
-pub(super) fn outcome_of(state: &[u32]) -> Result<Outcome, Error> {
+pub(super) fn outcome_of(state: &[u32], problem: &Problem) -> Result<Outcome, Error> {
     match state[STATUS] {
         state::NON_FINITE => return Ok(NON_FINITE),
         SCATTERED => {
@@ -336,13 +338,25 @@ pub(super) fn outcome_of(state: &[u32]) -> Result<Outcome, Error> {
     let lost = state[LOST];
     let vanished = lost & (PRESENT | NORMAL) == PRESENT;
     let representable = lost & OVERFLOWED == 0 && !vanished;
+    let converged = state[STATUS] == CONVERGED;
+    // In f32 it may be off by a rounding.
+    let largest = f64::from(f32::from_bits(state[LARGEST_SIGMA])) * (1.0 + 2f64.powi(-23));
+    let target = match problem.dtype {
+        Dtype::F32 => f32::TARGET,
+        Dtype::F64 => f64::TARGET,
+    };
+    let power = target - state[POWER].cast_signed();
     Ok(Outcome {
         status: match lost & UNSOUND {
-            0 => status(representable, state[STATUS] == CONVERGED),
+            0 => status(representable, converged),
             _ => Status::NonFinite,
         },
         sweeps: state[SWEEPS],
         rotations: state[ROTATIONS],
         rank: state[RANK],
+        sigma_error: match converged {
+            true => problem.sigma_error_of(largest.ldexp(power)),
+            false => f64::INFINITY,
+        },
     })
 }

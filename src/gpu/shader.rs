@@ -3,6 +3,7 @@
 //! WGSL has neither generics nor includes. A kernel is a list of files; which memory its matrices
 //! live in is decided by which of the files of accessors is in the list.
 
+use crate::host::delivery::NEARLY;
 use crate::planner::gpu::{GpuRecipe, columns_places, tiny_stride};
 use crate::planner::{Problem, Side};
 use crate::scalar::Dtype;
@@ -643,6 +644,7 @@ fn header(dtype: Dtype) -> String {
         // Below it a device may flush.
         + &constant("SMALLEST_NORMAL", smallest)
         + &constant("LARGEST", largest)
+        + &constant("NEARLY", NEARLY)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
         // Exponents: of the largest entry of a scaled matrix, of the least and the largest power of

@@ -7,7 +7,9 @@ const _: () = assert!(STATE_WORDS as u64 * 4 == STATE_BYTES);
 pub(super) const STATUS: usize = 0;
 pub(super) const SWEEPS: usize = 1;
 pub(super) const ROTATIONS: usize = 2;
+pub(super) const LARGEST_SIGMA: usize = 3;
 pub(super) const RANK: usize = 4;
+pub(super) const POWER: usize = 5;
 pub(super) const LOST: usize = 6;
 
 pub(super) const RUNNING: u32 = 0;

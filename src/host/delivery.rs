@@ -20,6 +20,7 @@ pub(crate) fn deliver_empty<T: Real>(problem: &Problem, sizes: &Sizes, out: Outp
         sweeps: 0,
         rotations: 0,
         rank: 0,
+        sigma_error: 0.0,
     });
 }
 
@@ -39,7 +40,11 @@ pub(crate) fn status(representable: bool, converged: bool) -> Status {
     }
 }
 
-/// Makes the first entry of largest magnitude in each column positive; partners follow.
+/// Entries of at least so much of the largest magnitude in a column are as large: rounding must not decide which
+/// comes first, nor the type, nor the engine.
+pub(crate) const NEARLY: f64 = 1.0 - 1.0 / 1024.0;
+
+/// Makes the first entry of (nearly) the largest magnitude in each column positive; partners follow.
 pub(crate) fn fix_signs<T: Real>(
     leading: &mut [T],
     len: usize,
@@ -48,14 +53,15 @@ pub(crate) fn fix_signs<T: Real>(
 ) {
     let mut partners = partner.chunks_exact_mut(partner_len.max(1));
     for column in leading.chunks_exact_mut(len.max(1)) {
-        let mut largest = T::ZERO;
-        for &entry in column.iter() {
-            if entry.abs() > largest.abs() {
-                largest = entry;
-            }
-        }
+        let largest = column.iter().fold(T::ZERO, |largest, entry| {
+            let size = entry.abs();
+            if size > largest { size } else { largest }
+        });
+        let limit = largest * T::of(NEARLY);
+        let first = column.iter().find(|entry| entry.abs() >= limit);
+        let negative = first.is_some_and(|&entry| entry < T::ZERO);
         let partner = partners.next();
-        if largest < T::ZERO {
+        if negative {
             for entry in column.iter_mut().chain(partner.into_iter().flatten()) {
                 *entry = -*entry;
             }

@@ -652,7 +652,7 @@ impl Iterations {
         let rows = self.cols.div_ceil(workgroup);
         let passes = self.cols.div_ceil((workgroup / lanes).max(1)) + 1;
         let shares = 2 * passes * (self.cols.div_ceil(lanes) + Self::tree(lanes) + 1);
-        rows * (3 * self.cols + 12) + self.cols.min(workgroup) + shares + Self::tree(workgroup)
+        rows * (3 * self.cols + 13) + self.cols.min(workgroup) + shares + 2 * Self::tree(workgroup)
     }
 
     /// What the resident kernel does before the sweeps.
@@ -673,7 +673,7 @@ impl Iterations {
     /// From global to workgroup memory before the sweeps, and back after them.
     fn copies(&self) -> u64 {
         let lanes = self.column_lanes;
-        let stores = self.passes() * (3 * Self::share(self.cols, lanes) + Self::tree(lanes));
+        let stores = self.passes() * (4 * Self::share(self.cols, lanes) + 2 * Self::tree(lanes));
         stores + 3 * (self.cols * (self.cols + 1)).div_ceil(self.workgroup) + 32
     }
 

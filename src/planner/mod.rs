@@ -11,7 +11,7 @@ pub(crate) mod choice;
 #[cfg(any(feature = "gpu", test))]
 pub(crate) mod gpu;
 
-use crate::options::{Options, Vectors};
+use crate::options::{NamedCutoffs, Options, Vectors};
 use crate::report::{Backend, Outcome, Status};
 use crate::scalar::Dtype;
 
@@ -236,10 +236,31 @@ impl Problem {
         }
     }
 
-    /// eps * max(m, n): the default relative cutoff.
-    pub fn default_cutoff(&self) -> f64 {
-        2.0 * self.dtype.unit_roundoff() * self.rows as f64
+    /// What a computed singular value may be off by, relative to the largest.
+    pub fn sigma_error(&self) -> f64 {
+        sigma_error(self.dtype, self.cols)
     }
+
+    /// What each singular value may be off by, where the largest is this, of a matrix that converged.
+    pub fn sigma_error_of(&self, largest: f64) -> f64 {
+        self.sigma_error() * largest + self.dtype.smallest() / 2.0
+    }
+
+    /// The relative cutoffs that have a name.
+    pub fn named_cutoffs(&self) -> NamedCutoffs {
+        NamedCutoffs {
+            default: self.sigma_error(),
+            numpy: 2.0 * self.dtype.unit_roundoff() * self.rows as f64,
+        }
+    }
+}
+
+/// 8 sqrt(k) u: what a computed singular value may be off by, relative to the largest of k.
+///
+/// The longer side is not in it: columns are summed in blocks, so that their errors hardly grow with their
+/// length.
+pub(crate) fn sigma_error(dtype: Dtype, k: usize) -> f64 {
+    8.0 * (k as f64).sqrt() * dtype.unit_roundoff()
 }
 
 /// What lies below R' and is rotated along with it.

@@ -17,6 +17,11 @@ pub fn tol<T: Real>(rows: usize, cols: usize) -> f64 {
     unit::<T>() * (8.0 * k.sqrt()).max(32.0)
 }
 
+/// 8 sqrt(k) u: what a singular value may be off by, relative to the largest.
+pub fn sigma_error<T: Real>(rows: usize, cols: usize) -> f64 {
+    8.0 * (rows.min(cols) as f64).sqrt() * unit::<T>()
+}
+
 /// What rounding subnormal results may add, relative to `size`: k 2^-150 or k 2^-1075.
 pub fn subnormal<T: Real>(rows: usize, cols: usize, size: f64) -> f64 {
     if size == 0.0 {
@@ -68,6 +73,16 @@ pub fn in_f64<T: Real>(entries: &[T]) -> Vec<f64> {
     entries.iter().map(|x| x.f64()).collect()
 }
 
+/// Whether the first entry of (nearly) the largest magnitude is positive: the first of at least 1023 / 1024 of it.
+/// One that rounding puts on either side of that may be either.
+pub fn first_is_positive<T: Real>(column: &[T]) -> bool {
+    let column = in_f64(column);
+    let limit = largest(column.iter().map(|x| x.abs())) * (1.0 - 1.0 / 1024.0);
+    let near = |x: &f64| (x.abs() - limit).abs() <= 4.0 * unit::<T>() * limit;
+    let first = column.iter().find(|x| x.abs() >= limit || near(x));
+    first.is_none_or(|x| *x > 0.0 || near(x))
+}
+
 /// Solves and holds the result to every bound: status, order, signs, reconstruction,
 /// orthogonality, and in f32 the singular values against a checked f64 reference.
 pub fn check_svd<T: Real>(
@@ -96,7 +111,7 @@ pub fn check_svd<T: Real>(
         if unit::<T>() > 1e-10 && k > 0 {
             let exact = reference::singular_values(&entries, m, n)?;
             let error = largest(sigma.iter().zip(&exact).map(|(s, e)| (s - e).abs()));
-            let bound = tol + subnormal::<T>(m, n, exact[0]);
+            let bound = sigma_error::<T>(m, n) + subnormal::<T>(m, n, exact[0]);
             let error = if exact[0] == 0.0 {
                 error
             } else {
@@ -126,9 +141,7 @@ pub fn check_svd<T: Real>(
     )?;
     for b in 0..a.count() {
         for (j, column) in v.matrix(b).chunks_exact(n.max(1)).enumerate() {
-            let magnitude = largest(column.iter().map(|x| x.f64().abs()));
-            let first = column.iter().find(|x| x.f64().abs() == magnitude);
-            let positive = first.is_none_or(|x| x.f64() > 0.0);
+            let positive = first_is_positive(column);
             ensure(positive, || {
                 format!("sign of column {j} of V of matrix {b}")
             })?;
@@ -165,8 +178,8 @@ pub fn check_conditions<T: Real>(a: &Batch<T>, pinv: &Pinv<T>) -> Outcome {
             sigma[0] / sigma[rank - 1]
         };
         let bound = 8.0 * tol::<T>(m, n) * condition;
-        // What is cut off: at most eps max(m, n) of sigma_1 for each.
-        let cut = 2.0 * unit::<T>() * m.max(n) as f64 * (m.min(n) as f64).sqrt();
+        // What is cut off: at most 8 sqrt(k) u of sigma_1 for each.
+        let cut = sigma_error::<T>(m, n) * (m.min(n) as f64).sqrt();
         for (kind, &residual) in residuals.iter().enumerate() {
             let bound = if kind == 0 { bound + cut } else { bound };
             let what = format!("condition {} of matrix {b} (rank {rank})", kind + 1);

@@ -3,7 +3,7 @@
 use batched_svd::{Batch, Engine, Error, Options, Real, Status, Svd, Vectors, verify};
 
 use crate::Which;
-use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol};
+use crate::common::bounds::{Outcome, at_most, ensure, first_is_positive, in_f64, tol};
 use crate::common::matrices::{hard, normal};
 
 fn wrong(e: Error) -> String {
@@ -36,9 +36,7 @@ fn holds<T: Real>(a: &Batch<T>, svd: &Svd<T>, cold: &Svd<T>) -> Outcome {
             at_most("warm less cold", (x - y).abs(), 2.0 * tol * cold[0])?;
         }
         for column in v.matrix(index).chunks_exact(n.max(1)) {
-            let size = largest(&column.iter().map(|x| x.f64().abs()).collect::<Vec<_>>());
-            let first = column.iter().find(|x| x.f64().abs() == size);
-            ensure(first.is_none_or(|x| x.f64() > 0.0), || "a sign".into())?;
+            ensure(first_is_positive(column), || "a sign".into())?;
         }
     }
     Ok(())
