@@ -427,8 +427,8 @@ fn rotation<T: Real, L: Lanes<T>>(
 /// tan(a / 2) from t = tan(a), |t| <= 1, to 3e-6 (f32) or 1e-11 (f64) of it: what an angle misses, a
 /// later rotation makes up for.
 ///
-/// t / (1 + sqrt(1 + t^2)) takes a root and a division, each as long as all of this. The polynomial
-/// interpolates at Chebyshev's points.
+/// t / (1 + sqrt(1 + t^2)) takes a root and a division, each as long as all of this. The polynomial has the least
+/// relative error of those that begin with 1/2.
 #[inline(always)]
 fn half_angle<T: Real, L: Lanes<T>>(l: L, t: L::Vector) -> L::Vector {
     let ratio = polynomial(l, l.mul(t, t), &HALF_ANGLE);
@@ -457,14 +457,15 @@ fn inverse_of_one_plus<T: Real, L: Lanes<T>>(l: L, y: L::Vector) -> L::Vector {
     l.mul_add(inverse, off, inverse)
 }
 
-/// 1 / (1 + sqrt(1 + x)), 0 <= x <= 1, lowest power first: within 2.5e-6.
+/// 1 / (1 + sqrt(1 + x)), 0 <= x <= 1, lowest power first: within 2.4e-6 of it, and exact for small angles, which
+/// no later rotation makes up for.
 const HALF_ANGLE: [f64; 6] = [
-    0.4999987910178065,
-    -0.12491201709310969,
-    0.061416297999066484,
-    -0.033888392065308325,
-    0.014955690753649737,
-    -0.003357494763605473,
+    0.5,
+    -0.124_943_330_707_624_02,
+    0.061_616_444_987_006_86,
+    -0.034_385_292_200_928_86,
+    0.015_481_814_995_080_358,
+    -0.003_557_032_720_179_322_3,
 ];
 
 /// 1 / (1 + y), 0 <= y <= 0.1716, lowest power first: within 4e-10.

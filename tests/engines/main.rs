@@ -24,6 +24,7 @@ mod lstsq;
 mod numpy;
 mod reliability;
 mod resident;
+mod scaled;
 mod warm;
 
 use std::process::ExitCode;
@@ -1222,6 +1223,11 @@ impl Suite {
         self.add::<T>("lapack", reliability::lapack::<T>);
         self.add::<T>("grid", reliability::grid::<T>);
         self.add::<T>("relative", reliability::relative::<T>);
+        self.add::<T>("scaled-solutions", scaled::solutions::<T>);
+        self.add::<T>("scaled-wide", scaled::wide::<T>);
+        self.add::<T>("scaled-inverses", scaled::inverses::<T>);
+        self.add::<T>("scaled-data", scaled::data::<T>);
+        self.add::<T>("scaled-examples", scaled::examples::<T>);
         self.add::<T>("permuted", reliability::permuted::<T>);
         let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();
         let cpu = matches!(self.which, Which::Cpu | Which::CpuSingle);
