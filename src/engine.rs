@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 #[cfg(feature = "gpu")]
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "gpu")]
 use crate::automatic::Sharing;
@@ -177,15 +177,16 @@ impl GpuOptions {
 /// assert_eq!((svd.sigma.rows(), svd.report.outcomes.len()), (6, 1000));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Engine {
     #[cfg(feature = "gpu")]
-    pub(crate) gpu: Option<Lasting>,
+    pub(crate) gpu: Option<Arc<Lasting>>,
     /// Whether the CPU takes what the GPU cannot.
     #[cfg(feature = "gpu")]
     pub(crate) falls_back: bool,
     /// The rates of both, where the sooner one takes a call.
     #[cfg(feature = "gpu")]
-    rates: Option<Mutex<Rates>>,
+    rates: Option<Arc<Mutex<Rates>>>,
     /// Where both share a call.
     #[cfg(feature = "gpu")]
     pub(crate) sharing: Option<Sharing>,
@@ -247,9 +248,9 @@ impl Engine {
             let reason = match Lasting::open(&GpuOptions::default(), false).await {
                 Ok(gpu) => {
                     return Engine {
-                        gpu: Some(gpu),
+                        gpu: Some(Arc::new(gpu)),
                         falls_back: true,
-                        rates: clock_is_there().then(Mutex::default),
+                        rates: clock_is_there().then(Arc::default),
                         ..Self::cpu()
                     };
                 }
@@ -296,9 +297,9 @@ impl Engine {
     #[cfg(feature = "gpu")]
     pub(crate) fn with_gpu(gpu: Lasting, options: &GpuOptions) -> Self {
         Engine {
-            gpu: Some(gpu),
+            gpu: Some(Arc::new(gpu)),
             falls_back: options.cpu_fallback || options.automatic || options.shared,
-            rates: ((options.automatic || options.shared) && clock_is_there()).then(Mutex::default),
+            rates: ((options.automatic || options.shared) && clock_is_there()).then(Arc::default),
             sharing: options.shared.then_some(Sharing {
                 part: options.gpu_part,
             }),
@@ -312,6 +313,14 @@ impl Engine {
         return crate::gpu::adapters().await;
         #[cfg(not(feature = "gpu"))]
         return Vec::new();
+    }
+
+    /// Whether the CPU computes, or may.
+    pub(crate) fn cpu_takes_calls(&self) -> bool {
+        #[cfg(feature = "gpu")]
+        return self.gpu.is_none() || self.falls_back;
+        #[cfg(not(feature = "gpu"))]
+        true
     }
 
     /// Which engine computes.
@@ -477,6 +486,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Svd<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.svd_inner(a, vectors, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let (count, m, n) = (a.count(), a.rows(), a.cols());
         let k = m.min(n);
         let cols = |side: usize| match vectors {
@@ -535,6 +550,18 @@ impl Engine {
             fits("V", v, [count, n, if full { n } else { k }])?;
         }
         fits("sigma", &sigma, [count, k, 1])?;
+        if !blocking && self.in_background() {
+            // The places are written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let svd = self.svd_inner(a, vectors, &lenient, false).await?;
+            sigma.assign(&svd.sigma);
+            for (place, found) in [(u, svd.u), (v, svd.v)] {
+                if let (Some(mut place), Some(found)) = (place, found) {
+                    place.assign(&found);
+                }
+            }
+            return strict(svd.report, options);
+        }
         let mut u = Place::new(u.as_mut())?;
         let mut v = Place::new(v.as_mut())?;
         let mut sigma = Place::new(Some(&mut sigma))?;
@@ -570,6 +597,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Lstsq<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+                pollster::block_on(engine.lstsq_inner(a, b, options, true))
+            };
+            return self.background_on([a, b], options, call).await;
+        }
         let job = Job {
             values: options.singular_values,
             ..Job::inverse(Some(b.cols()))
@@ -600,12 +633,34 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
+        if !blocking && self.in_background() {
+            return self.compose_in_background(a, rhs, job, options).await;
+        }
         let [count, rows, cols] = composed_shape(&a, &rhs, &job)?;
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
         let report = self.compose_into(a, rhs, job, place, options, blocking);
         let report = report.await?;
         Ok((composed, report))
+    }
+
+    async fn compose_in_background<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        options: &Options,
+    ) -> Result<(Batch<T>, Report), Error> {
+        let Some(b) = rhs else {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.compose(a, None, job, options, true))
+            };
+            return self.background(a, options, call).await;
+        };
+        let call = move |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+            pollster::block_on(engine.compose(a, Some(b), job, options, true))
+        };
+        self.background_on([a, b], options, call).await
     }
 
     async fn compose_into<T: Real>(
@@ -619,6 +674,14 @@ impl Engine {
     ) -> Result<Report, Error> {
         let shape = composed_shape(&a, &rhs, &job)?;
         fits("the result", &composed, shape)?;
+        if !blocking && self.in_background() {
+            // The place is written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let found = self.compose_in_background(a, rhs, job, &lenient);
+            let (found, report) = found.await?;
+            composed.assign(&found);
+            return strict(report, options);
+        }
         let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
@@ -718,34 +781,53 @@ impl Engine {
                     None => self.gpu_run(&gpu, call, &recipe, outputs).await,
                     Some(rates) => self.sooner(&gpu, rates, call, &recipe, outputs).await,
                 },
-                Err(error) if self.falls_back => self.cpu_instead(error, call, outputs),
+                Err(error) if self.falls_back => self.cpu_instead(error, call, outputs).await,
                 Err(error) => Err(error),
             };
         }
-        self.cpu_run(call, outputs)
+        self.cpu_run(call, outputs).await
     }
 
-    pub(crate) fn cpu_run<T: Real>(
+    /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
+    /// in between.
+    pub(crate) async fn cpu_run<T: Real>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
-        let recipe = CpuRecipe::new(
-            &call.task.problem,
-            call.view.count(),
-            cpu::lanes::<T>(),
-            parallel::threads(),
-            &self.tuning,
-        );
+        #[cfg(target_family = "wasm")]
+        return crate::background::in_turns(self, call, outputs).await;
+        #[cfg(not(target_family = "wasm"))]
+        self.cpu_run_now(call, outputs)
+    }
+
+    /// Has the CPU compute a call.
+    #[cfg(any(feature = "gpu", not(target_family = "wasm")))]
+    pub(crate) fn cpu_run_now<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let recipe = self.cpu_recipe(call);
         cpu::run(call, &recipe, outputs)?;
-        Ok(Done {
+        Ok(self.cpu_done(&recipe))
+    }
+
+    pub(crate) fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
+        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
+        let count = call.view.count();
+        CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
+    }
+
+    pub(crate) fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
+        Done {
             backend: Backend::Cpu,
             device: self.cpu_name.clone(),
             kernel: recipe.kernel(),
             device_seconds: None,
             shared: None,
             device_error: None,
-        })
+        }
     }
 }
 

@@ -59,6 +59,7 @@
 
 #[cfg(feature = "gpu")]
 mod automatic;
+mod background;
 mod batch;
 mod call;
 mod compositions;
@@ -84,6 +85,7 @@ mod ragged;
 mod report;
 mod resident;
 mod scalar;
+mod slot;
 pub mod verify;
 mod view;
 

@@ -362,7 +362,14 @@ pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    cancelled: AtomicBool,
+    /// What cancels this too.
+    outer: Option<Cancel>,
+}
 
 impl Cancel {
     /// A handle that has cancelled nothing so far.
@@ -375,12 +382,21 @@ impl Cancel {
     /// fraction of a second, or later where another call on the same engine is waited for. What the GPU
     /// was given it computes to the end, though nobody waits for it.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has been cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let outer = self.0.outer.as_ref();
+        self.0.cancelled.load(Ordering::Relaxed) || outer.is_some_and(Cancel::is_cancelled)
+    }
+
+    /// A handle that is cancelled with another, and by itself.
+    pub(crate) fn within(outer: Option<&Cancel>) -> Self {
+        Cancel(Arc::new(Flag {
+            cancelled: AtomicBool::new(false),
+            outer: outer.cloned(),
+        }))
     }
 }
 

@@ -93,6 +93,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Components<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.components_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let m = a.rows();
         let Centred {
             mean,
@@ -181,6 +187,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Whitening<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.whitening_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let Centred {
             mean,
             data,

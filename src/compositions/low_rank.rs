@@ -147,6 +147,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<LowRankFactors<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.factors_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let k = a.rows().min(a.cols());
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
         let outcomes = &svd.report.outcomes;

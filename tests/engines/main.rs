@@ -17,6 +17,7 @@ mod cli;
 mod common;
 mod compositions;
 mod exact;
+mod executor;
 #[cfg(feature = "faults")]
 mod faults;
 mod interop;
@@ -1242,6 +1243,11 @@ impl Suite {
         self.add::<T>("exact-energies", exact::energies::<T>);
         self.add::<T>("cutoff-rows", exact::rows::<T>);
         self.add::<T>("noise", exact::noise::<T>);
+        if self.which == Which::Cpu {
+            self.add::<T>("executor", executor::others_have_their_turn::<T>);
+            self.add::<T>("executor-dropped", executor::dropped::<T>);
+            self.add::<T>("executor-pool", executor::in_a_pool::<T>);
+        }
         // Software adapters cannot: their drivers leave loops that are as long.
         if self.which == Which::Cpu && T::DTYPE == Dtype::F32 {
             self.add::<T>("cutoff-millions", exact::millions);
