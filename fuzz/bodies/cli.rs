@@ -4,5 +4,5 @@
 #[path = "../../src/cli/failure.rs"]
 pub mod failure;
 #[allow(dead_code)]
-#[path = "../../src/cli/npy.rs"]
+#[path = "../../src/cli/npy/mod.rs"]
 pub mod npy;

@@ -2,17 +2,40 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Determinant, Error, Options, View, Whitening, verify};
+use batched_svd::{
+    Batch, Components, Determinant, Error, Options, Outcome, View, Whitening, verify,
+};
 
-use crate::cli::args::{BasisArgs, LowRankArgs, PcaArgs, PolarArgs, ProjectorArgs, WhitenArgs};
+use crate::cli::args::{
+    BasisArgs, CutoffArgs, LowRankArgs, PcaArgs, PolarArgs, ProjectorArgs, RunArgs, WhitenArgs,
+};
+use crate::cli::call::Call;
 use crate::cli::commands::DAMPED;
 use crate::cli::judge::{self, Kind, Residual, tol};
 use crate::cli::npy::{Data, Entry};
-use crate::cli::run::{Call, Computed, Last, Output, Place, Task};
+use crate::cli::numbers::Damping;
+use crate::cli::output::{Computed, Last, Output, Place, cleared};
+use crate::cli::run::Task;
+use crate::cli::spread::{Spread, spreads};
 
 impl Task<1> for LowRankArgs {
     fn op(&self) -> &'static str {
         "low-rank"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        match self.factors {
+            true => &["left", "right", "s"],
+            false => &[],
+        }
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -23,12 +46,8 @@ impl Task<1> for LowRankArgs {
         &self.output
     }
 
-    fn in_folder(&self) -> bool {
-        self.factors
-    }
-
-    fn options(&self, options: Options) -> Options {
-        self.cutoff.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
@@ -40,31 +59,46 @@ impl Task<1> for LowRankArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let (outputs, left, report) = if self.factors {
+        if self.factors {
             let found = call.timed([a], |engine, [a], options| {
                 engine.low_rank_factors(a, options)
             })?;
             let (left, right) = (&found.left, &found.right);
-            let outputs = vec![
-                Output::matrices(Place::In("left"), left)?.last(Last::Ranks),
-                Output::matrices(Place::In("right"), right)?.last(Last::Ranks),
-            ];
-            let left = verify::products(a, left.view(), right.view().transpose())?;
-            (outputs, left, found.report)
-        } else {
-            let found = call.timed([a], |engine, [a], options| engine.low_rank(a, options))?;
-            let outputs = vec![Output::matrices(Place::File, &found.approximation)?];
-            let left = verify::distances(a, &found.approximation)?;
-            (outputs, left, found.report)
-        };
-        let name = match self.factors {
-            true => "|A-LR'| / |A|",
-            false => "|A-B| / |A|",
-        };
+            let checked = call.checked(|call| {
+                let values = verify::products(a, left.view(), right.view().transpose())?;
+                let spreads = spreads(call.sigma(a)?.view(), &found.report.outcomes);
+                Ok((
+                    vec![Residual::new("|A-LR'| / |A|", Kind::Error, values)],
+                    spreads,
+                ))
+            })?;
+            let (residuals, spreads) = checked.unzip();
+            return Ok(Computed {
+                outputs: vec![
+                    Output::matrices(Place::In("left"), left)?.last(Last::Ranks),
+                    Output::matrices(Place::In("right"), right)?.last(Last::Ranks),
+                    Output::vectors(Place::In("s"), found.sigma).last(Last::Ranks),
+                ],
+                residuals: residuals.unwrap_or_default(),
+                spreads,
+                report: found.report,
+            });
+        }
+        let found = call.timed([a], |engine, [a], options| engine.low_rank(a, options))?;
+        let checked = call.checked(|call| {
+            let values = verify::distances(a, &found.approximation)?;
+            let spreads = spreads(call.sigma(a)?.view(), &found.report.outcomes);
+            Ok((
+                vec![Residual::new("|A-B| / |A|", Kind::Error, values)],
+                spreads,
+            ))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         Ok(Computed {
-            outputs,
-            residuals: vec![Residual::new(name, Kind::Error, left)],
-            report,
+            outputs: vec![Output::matrices(Place::File, &found.approximation)?],
+            residuals: residuals.unwrap_or_default(),
+            spreads,
+            report: found.report,
         })
     }
 }
@@ -72,6 +106,18 @@ impl Task<1> for LowRankArgs {
 impl Task<1> for ProjectorArgs {
     fn op(&self) -> &'static str {
         "projector"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &[]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -82,12 +128,8 @@ impl Task<1> for ProjectorArgs {
         &self.output
     }
 
-    fn in_folder(&self) -> bool {
-        false
-    }
-
-    fn options(&self, options: Options) -> Options {
-        self.cutoff.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -98,13 +140,20 @@ impl Task<1> for ProjectorArgs {
         let found = call.timed([a], |engine, [a], options| {
             engine.projector(a, self.onto.into(), options)
         })?;
-        let ranks = found.report.outcomes.iter().map(|o| f64::from(o.rank));
-        let promised = ranks.map(|rank| (rank + 4.0) * tol(&a)).collect();
-        let values = verify::idempotence(&found.projector)?;
-        let residual = Residual::new("|PP-P|", Kind::Main, values);
+        let outcomes = &found.report.outcomes;
+        let checked = call.checked(|call| {
+            let ranks = outcomes.iter().map(|o| f64::from(o.rank));
+            let promised = ranks.map(|rank| (rank + 4.0) * tol(&a)).collect();
+            let values = verify::idempotence(&found.projector)?;
+            let residual = Residual::new("|PP-P|", Kind::Main, values);
+            let spreads = spreads(call.sigma(a)?.view(), outcomes);
+            Ok((vec![residual.promised(Some(promised))], spreads))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         Ok(Computed {
             outputs: vec![Output::matrices(Place::File, &found.projector)?],
-            residuals: vec![residual.promised(Some(promised))],
+            residuals: residuals.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
     }
@@ -115,6 +164,18 @@ impl Task<1> for BasisArgs {
         "basis"
     }
 
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &["vectors", "dimensions"]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
+    }
+
     fn inputs(&self) -> [&Path; 1] {
         [&self.input]
     }
@@ -123,8 +184,8 @@ impl Task<1> for BasisArgs {
         &self.output
     }
 
-    fn options(&self, options: Options) -> Options {
-        self.cutoff.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -136,21 +197,30 @@ impl Task<1> for BasisArgs {
             engine.basis(a, self.of.into(), options)
         })?;
         let q = &found.vectors;
-        // Of the vectors that are there: of matrices with equally many at a time.
-        let mut losses = Vec::with_capacity(a.count());
-        for run in found.dimensions.chunk_by(|one, next| one == next) {
-            let some = q.view().matrices(losses.len()..losses.len() + run.len())?;
-            let there = some.submatrix(0..q.rows(), 0..run[0])?;
-            losses.extend(verify::orthogonality(there)?);
-        }
+        let checked = call.checked(|call| {
+            // Of the vectors that are there: of matrices with equally many at a time.
+            let mut losses = Vec::with_capacity(a.count());
+            for run in found.dimensions.chunk_by(|one, next| one == next) {
+                let some = q.view().matrices(losses.len()..losses.len() + run.len())?;
+                let there = some.submatrix(0..q.rows(), 0..run[0])?;
+                losses.extend(verify::orthogonality(there)?);
+            }
+            let residual = Residual::new("|Q'Q-I|", Kind::Main, losses);
+            let spreads = spreads(call.sigma(a)?.view(), &found.report.outcomes);
+            Ok((
+                vec![residual.promised(Some(vec![tol(&a); a.count()]))],
+                spreads,
+            ))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         let dimensions = found.dimensions.iter().map(|&d| d as u64).collect();
-        let residual = Residual::new("|Q'Q-I|", Kind::Main, losses);
         Ok(Computed {
             outputs: vec![
                 Output::matrices(Place::In("vectors"), q)?,
                 Output::new(Place::In("dimensions"), &[], Data::U64(dimensions)),
             ],
-            residuals: vec![residual.promised(Some(vec![tol(&a); a.count()]))],
+            residuals: residuals.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
     }
@@ -159,6 +229,14 @@ impl Task<1> for BasisArgs {
 impl Task<1> for PolarArgs {
     fn op(&self) -> &'static str {
         "polar"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &["q", "h"]
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -182,23 +260,32 @@ impl Task<1> for PolarArgs {
             engine.polar(a, determinant, options)
         })?;
         let (q, h) = (&found.orthogonal, &found.stretch);
-        let loss = match a.rows() < a.cols() {
-            true => verify::orthogonality(q.view().transpose())?,
-            false => verify::orthogonality(q)?,
-        };
-        let k = a.rows().min(a.cols()) as f64;
-        let within = vec![4.0 * k * tol(&a); a.count()];
-        let product = Residual::new("|A-QH| / |A|", Kind::Main, verify::products(a, q, h)?);
-        let promised = judge::reconstruction(a, k + 4.0)?;
+        let checked = call.checked(|call| {
+            let loss = match a.rows() < a.cols() {
+                true => verify::orthogonality(q.view().transpose())?,
+                false => verify::orthogonality(q)?,
+            };
+            let k = a.rows().min(a.cols()) as f64;
+            let within = vec![4.0 * k * tol(&a); a.count()];
+            let product = Residual::new("|A-QH| / |A|", Kind::Main, verify::products(a, q, h)?);
+            let promised = judge::reconstruction(a, k + 4.0)?;
+            let residuals = vec![
+                product.promised(Some(promised)),
+                Residual::new("|Q'Q-I|", Kind::Orthogonality, loss).promised(Some(within)),
+            ];
+            Ok((
+                residuals,
+                spreads(call.sigma(a)?.view(), &found.report.outcomes),
+            ))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         Ok(Computed {
             outputs: vec![
                 Output::matrices(Place::In("q"), q)?,
                 Output::matrices(Place::In("h"), h)?,
             ],
-            residuals: vec![
-                product.promised(Some(promised)),
-                Residual::new("|Q'Q-I|", Kind::Orthogonality, loss).promised(Some(within)),
-            ],
+            residuals: residuals.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
     }
@@ -209,6 +296,25 @@ impl Task<1> for PcaArgs {
         "pca"
     }
 
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &[
+            "mean",
+            "components",
+            "scores",
+            "deviations",
+            "explained_variance",
+            "explained_variance_ratio",
+        ]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
+    }
+
     fn inputs(&self) -> [&Path; 1] {
         [&self.input]
     }
@@ -217,8 +323,8 @@ impl Task<1> for PcaArgs {
         &self.output
     }
 
-    fn options(&self, options: Options) -> Options {
-        self.cutoff.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -229,6 +335,52 @@ impl Task<1> for PcaArgs {
         let found = call.timed([a], |engine, [a], options| {
             engine.principal_components(a, options)
         })?;
+        let outcomes = &found.report.outcomes;
+        let spreads = spreads(found.deviations.view(), outcomes);
+        let checked = call.checked(|_| self.residuals(a, &found))?;
+        let [variances, ratios] = variances(&found.deviations)?;
+        let mut outputs = vec![Output::vectors(Place::In("mean"), found.mean)];
+        let [components, scores, deviations, variances, ratios] = [
+            found.components,
+            found.scores,
+            transposed(&found.deviations)?,
+            transposed(&variances)?,
+            transposed(&ratios)?,
+        ]
+        .map(|batch| match self.cutoff.is_asked() {
+            true => cleared(batch, outcomes),
+            false => batch,
+        });
+        let last = match self.cutoff.is_asked() {
+            true => Last::Ranks,
+            false => Last::Own,
+        };
+        for (name, batch) in [("components", &components), ("scores", &scores)] {
+            outputs.push(Output::matrices(Place::In(name), batch)?.last(last));
+        }
+        for (name, row) in [
+            ("deviations", deviations),
+            ("explained_variance", variances),
+            ("explained_variance_ratio", ratios),
+        ] {
+            let own = [row.cols()];
+            outputs.push(Output::new(Place::In(name), &own, T::data(row.into_vec())).last(last));
+        }
+        Ok(Computed {
+            outputs,
+            residuals: checked.unwrap_or_default(),
+            spreads: Some(spreads),
+            report: found.report,
+        })
+    }
+}
+
+impl PcaArgs {
+    fn residuals<T: Entry>(
+        &self,
+        a: View<'_, T>,
+        found: &Components<T>,
+    ) -> Result<Vec<Residual>, Error> {
         let (components, scores) = (&found.components, &found.scores);
         let loss = verify::orthogonality(components)?;
         let centred = centred(a, &found.mean)?;
@@ -246,22 +398,68 @@ impl Task<1> for PcaArgs {
                 *promised += unit * samples * mean / size;
             }
         }
-        let residuals = vec![
+        let mut residuals = vec![
             Residual::new("|A-mean-SC'| / ..", Kind::Main, values).promised(Some(promised)),
             Residual::new("|Q'Q-I|", Kind::Orthogonality, loss)
                 .promised(Some(vec![tol(&a); a.count()])),
         ];
-        Ok(Computed {
-            outputs: vec![
-                Output::vectors(Place::In("mean"), found.mean),
-                Output::matrices(Place::In("components"), components)?,
-                Output::matrices(Place::In("scores"), scores)?,
-                Output::vectors(Place::In("deviations"), found.deviations),
-            ],
-            residuals,
-            report: found.report,
-        })
+        if self.cutoff.is_asked() {
+            let left = left_out(&found.deviations, &found.report.outcomes);
+            residuals.push(Residual::new("left out", Kind::Error, left));
+        }
+        Ok(residuals)
     }
+}
+
+/// What the components that do not count are of the data, relative.
+fn left_out<T: Entry>(deviations: &Batch<T>, outcomes: &[Outcome]) -> Vec<f64> {
+    let left = |(b, outcome): (usize, &Outcome)| {
+        let all = deviations.matrix(b).iter().map(|deviation| deviation.f64());
+        let largest = all.clone().fold(0.0, f64::max);
+        if largest == 0.0 {
+            return 0.0;
+        }
+        let squares: Vec<f64> = all.map(|deviation| (deviation / largest).powi(2)).collect();
+        let rank = (outcome.rank as usize).min(squares.len());
+        (squares[rank..].iter().sum::<f64>() / squares.iter().sum::<f64>()).sqrt()
+    };
+    outcomes.iter().enumerate().map(left).collect()
+}
+
+/// The variances along the components, and their shares of all variance: none of none.
+fn variances<T: Entry>(deviations: &Batch<T>) -> Result<[Batch<T>; 2], Error> {
+    let (count, k) = (deviations.count(), deviations.rows());
+    let mut both = [Vec::new(), Vec::new()];
+    for b in 0..count {
+        let all = deviations.matrix(b).iter().map(|deviation| deviation.f64());
+        let largest = all.clone().fold(0.0, f64::max);
+        // Squares stay in range.
+        let scale = if largest > 0.0 && largest.is_finite() {
+            largest
+        } else {
+            1.0
+        };
+        let sum = all
+            .clone()
+            .map(|deviation| (deviation / scale).powi(2))
+            .sum::<f64>();
+        for deviation in all {
+            let share = (deviation / scale).powi(2);
+            both[0].push(T::of(deviation * deviation));
+            both[1].push(T::of(if sum > 0.0 || sum.is_nan() {
+                share / sum
+            } else {
+                0.0
+            }));
+        }
+    }
+    let [variances, ratios] = both.map(|entries| Batch::from_col_major(count, k, 1, entries));
+    Ok([variances?, ratios?])
+}
+
+/// A row for each column.
+fn transposed<T: Entry>(batch: &Batch<T>) -> Result<Batch<T>, Error> {
+    batch.view().transpose().to_batch()
 }
 
 fn in_f64<T: Entry>(batch: &Batch<T>) -> Result<Batch<f64>, Error> {
@@ -284,6 +482,26 @@ impl Task<1> for WhitenArgs {
         "whiten"
     }
 
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &["mean", "transform"]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.filter.cutoff)
+    }
+
+    fn damping(&self) -> Option<&Damping> {
+        self.filter.damping.as_ref()
+    }
+
+    fn enlarges(&self) -> bool {
+        true
+    }
+
     fn inputs(&self) -> [&Path; 1] {
         [&self.input]
     }
@@ -292,12 +510,12 @@ impl Task<1> for WhitenArgs {
         &self.output
     }
 
-    fn options(&self, options: Options) -> Options {
-        self.filter.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
-        self.filter.damping.map(|_| DAMPED)
+        self.filter.is_damped().then_some(DAMPED)
     }
 
     fn compute<T: Entry>(
@@ -306,23 +524,46 @@ impl Task<1> for WhitenArgs {
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
         let found = call.timed([a], |engine, [a], options| engine.whitening(a, options))?;
-        let residuals = match self.filter.damping {
-            // That is not white.
-            Some(_) => Vec::new(),
-            None => {
-                let values = verify::whiteness(a, &found.transform)?;
-                let promised = whiteness(a, &found)?;
-                vec![Residual::new("|CC-C|", Kind::Main, values).promised(Some(promised))]
+        let checked = call.checked(|call| {
+            let spreads = self.spreads(call, a, &found)?;
+            if self.filter.is_damped() {
+                // That is not white.
+                return Ok((Vec::new(), spreads));
             }
-        };
+            let values = verify::whiteness(a, &found.transform)?;
+            let promised = whiteness(a, &found)?;
+            let residual = Residual::new("|CC-C|", Kind::Main, values).promised(Some(promised));
+            Ok((vec![residual], spreads))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         Ok(Computed {
             outputs: vec![
                 Output::vectors(Place::In("mean"), found.mean),
                 Output::matrices(Place::In("transform"), &found.transform)?,
             ],
-            residuals,
+            residuals: residuals.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
+    }
+}
+
+impl WhitenArgs {
+    /// By the singular values of the data that are whitened.
+    fn spreads<T: Entry>(
+        &self,
+        call: &Call<'_>,
+        a: View<'_, T>,
+        found: &Whitening<T>,
+    ) -> Result<Vec<Spread>, Error> {
+        let data = centred(a, &found.mean)?;
+        let freedom = (a.rows().saturating_sub(1).max(1) as f64).sqrt();
+        let entries = data.as_slice().iter().map(|x| T::of(x / freedom)).collect();
+        let data = Batch::from_col_major(data.count(), data.rows(), data.cols(), entries)?;
+        Ok(spreads(
+            call.sigma(data.view())?.view(),
+            &found.report.outcomes,
+        ))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Why the command failed, in one line and an exit code.
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -47,16 +46,5 @@ impl From<Error> for Failure {
             Error::Argument(_) | Error::Memory { .. } => Failure::Usage(error.to_string()),
             _ => Failure::Run(error.to_string()),
         }
-    }
-}
-
-/// Writes to standard output. A reader who has seen enough is no failure.
-pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Usage(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -20,10 +20,10 @@ pub(crate) struct BenchArgs {
     pub shapes: Vec<Shape>,
     /// Matrices in a batch, where the shape names none [default: as many as fill 4 MiB, or 256 MiB
     /// with a GPU]; a contender that is slow gets as many as fill its time.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 28), allow_hyphen_values = true)]
     pub batch: Option<u64>,
     /// Seconds for each contender in each case [default: 0.7; quick: 0.1].
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     pub seconds: Option<f64>,
     /// Four shapes, svd, in less than a minute.
     #[arg(long)]

@@ -1,0 +1,64 @@
+//! What singular values say of how far a result may be trusted.
+
+use batched_svd::{Outcome, Status, View};
+
+use crate::cli::npy::Entry;
+
+/// What matters for that of the singular values of a matrix: not a number where it is not known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spread {
+    /// The largest over the smallest: infinite where that is zero, zero where there is none.
+    pub condition: f64,
+    pub first: f64,
+    /// The last that counts; zero where none does.
+    pub kept: f64,
+}
+
+impl Spread {
+    /// The condition number of what counts: zero where nothing does.
+    pub fn kept_condition(&self) -> f64 {
+        self.damped_condition(0.0)
+    }
+
+    /// The same under damping: how many times noise in the data is enlarged.
+    pub fn damped_condition(&self, lambda: f64) -> f64 {
+        match self.kept {
+            0.0 => 0.0,
+            kept => self.first.hypot(lambda) / kept.hypot(lambda),
+        }
+    }
+}
+
+/// Of every matrix, by its singular values in descending order.
+pub(crate) fn spreads<T: Entry>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec<Spread> {
+    let k = sigma.rows();
+    let spread = |(b, outcome): (usize, &Outcome)| {
+        let at = |i: usize| sigma.get(b, i, 0).map_or(0.0, |sigma| sigma.f64());
+        let rank = (outcome.rank as usize).min(k);
+        let (first, last) = (at(0), at(k.saturating_sub(1)));
+        if outcome.status == Status::NonFinite {
+            let unknown = f64::NAN;
+            return Spread {
+                condition: unknown,
+                first: unknown,
+                kept: unknown,
+            };
+        }
+        Spread {
+            condition: match last {
+                last if last > 0.0 => first / last,
+                _ if k > 0 => f64::INFINITY,
+                _ => 0.0,
+            },
+            first,
+            kept: if rank > 0 { at(rank - 1) } else { 0.0 },
+        }
+    };
+    outcomes.iter().enumerate().map(spread).collect()
+}
+
+/// The largest of these that are numbers, and whose it is.
+pub(crate) fn largest(values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
+    let numbers = values.enumerate().filter(|(_, value)| !value.is_nan());
+    numbers.max_by(|(_, one), (_, other)| one.total_cmp(other))
+}
