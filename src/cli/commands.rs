@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Cutoff, Error, Options, Outcome, Status, Vectors, View, verify};
+use batched_svd::{Cutoff, Error, Options, Outcome, Status, Vectors, View, verify};
 
 use crate::cli::args::{CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs};
 use crate::cli::call::Call;
@@ -65,15 +65,16 @@ impl Task<1> for PinvArgs {
         let found = call.timed([a], |engine, [a], options| engine.pinv(a, options))?;
         let (x, outcomes) = (found.inverse.view(), &found.report.outcomes);
         let checked = call.checked(|call| {
-            let sigma = call.sigma(a)?;
-            let spreads = spreads(sigma.view(), outcomes);
             if self.filter.is_damped() {
-                // Those of a pseudoinverse are not for it.
-                return Ok((Vec::new(), spreads));
+                // The residuals of a pseudoinverse are not for it.
+                return Ok((Vec::new(), call.spreads(a, outcomes, None)?));
             }
+            let bounds = judge::norms(a)?.into_iter().zip(judge::norms(x)?);
+            let bounds = bounds.map(|(a, x)| a * x).collect();
+            let spreads = call.spreads(a, outcomes, Some(bounds))?;
             let four = verify::moore_penrose(a, x)?;
             let promised = match call.verify {
-                true => Some(judge::conditions(a, x, &what_is_cut(a, &sigma, outcomes)?)?),
+                true => Some(judge::conditions(a, x, &what_is_cut(call, a, outcomes)?)?),
                 false => None,
             };
             Ok((judge::moore_penrose(&four, promised), spreads))
@@ -88,16 +89,16 @@ impl Task<1> for PinvArgs {
     }
 }
 
-/// What does not count, relative to |A|, if there is any.
+/// What does not count, relative to |A|: of singular values that are computed only if there is any.
 fn what_is_cut<T: Entry>(
+    call: &Call<'_>,
     a: View<'_, T>,
-    sigma: &Batch<T>,
     outcomes: &[Outcome],
 ) -> Result<Vec<f64>, Error> {
     let full = a.rows().min(a.cols());
     let lacks = |o: &Outcome| o.status == Status::Converged && (o.rank as usize) < full;
     match outcomes.iter().any(lacks) {
-        true => judge::cut(a, sigma, outcomes),
+        true => judge::cut(a, &call.sigma(a)?, outcomes),
         false => Ok(vec![0.0; a.count()]),
     }
 }

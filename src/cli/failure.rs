@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use batched_svd::Error;
 
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// A file that cannot be used, or an argument that does not fit: exit code 2.
     Usage(String),

@@ -344,3 +344,62 @@ fn write_over(from: &Path, to: &Path, len: u64) -> Result<(), Error> {
     // The rest of what was longer.
     file.set_len(len)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs::{create_dir, hard_link, read, read_dir, write};
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A folder turns up where the last file is to be, after all have been written.
+    #[test]
+    fn a_step_that_fails_undoes_those_before() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        write(at("old"), "what was there").unwrap();
+        write(at("one"), "what was there before").unwrap();
+        hard_link(at("one"), at("two")).unwrap();
+        let target = |name: &str| Target {
+            name: at(name),
+            kind: Kind::File(at(name)),
+        };
+        let results = |bytes| {
+            let names = ["one", "old", "new", "made/late"].into_iter();
+            names
+                .map(|name| (target(name), Content::Bytes(bytes)))
+                .collect::<Vec<_>>()
+        };
+        let left = Cell::new(4);
+        let tick = |_| {
+            left.set(left.get() - 1);
+            if left.get() == 0 {
+                create_dir(at("made/late")).unwrap();
+            }
+        };
+        let failure = place(&results(b"new"), &tick).unwrap_err();
+        assert!(failure.to_string().contains("made/late"), "{failure}");
+        assert!(matches!(failure, Failure::Run(_)));
+        assert_eq!(names(scratch.path()), ["made", "old", "one", "two"]);
+        assert_eq!(names(&at("made")), ["late"]);
+        assert_eq!(read(at("old")).unwrap(), b"what was there");
+        assert_eq!(read(at("two")).unwrap(), b"what was there before");
+        assert!(unfinished().files.is_empty() && unfinished().folders.is_empty());
+
+        std::fs::remove_dir(at("made/late")).unwrap();
+        place(&results(b"new"), &|_| ()).unwrap();
+        assert_eq!(names(scratch.path()), ["made", "new", "old", "one", "two"]);
+        for name in ["old", "two", "new", "made/late"] {
+            assert_eq!(read(at(name)).unwrap(), b"new");
+        }
+    }
+}

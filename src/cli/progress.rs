@@ -8,10 +8,12 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What takes less is not shown.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What takes less is not shown, in milliseconds, unless this variable has another number of them: nobody can test
+/// what takes a second.
+const PATIENCE: u64 = 1000;
+const AFTER: &str = "BATCHED_SVD_PROGRESS_AFTER";
 const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,14 +133,23 @@ impl Bar {
     fn new(phase: Phase, total: Total, done: &Arc<AtomicU64>) -> Option<Bar> {
         let (stop, stopped) = channel::<()>();
         let done = done.clone();
+        let start = Instant::now();
+        let patience = std::env::var(AFTER)
+            .ok()
+            .and_then(|after| after.parse().ok());
+        let patience = Duration::from_millis(patience.unwrap_or(PATIENCE));
+        let goes_on = move |time| stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
         let draw = move || {
-            if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+            if !goes_on(patience) {
                 return;
             }
-            let bar = styled(phase, total);
-            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let bar = styled(phase, total, start);
+            loop {
                 bar.set_position(done.load(Ordering::Relaxed));
                 bar.tick();
+                if !goes_on(TICK) {
+                    break;
+                }
             }
             bar.finish_and_clear();
         };
@@ -156,11 +167,11 @@ impl Bar {
     }
 }
 
-fn styled(phase: Phase, total: Total) -> ProgressBar {
+fn styled(phase: Phase, total: Total, start: Instant) -> ProgressBar {
     let (len, template) = match total {
         Total::Bytes(bytes) => (
             Some(bytes),
-            "{msg:9} {bar:40} {bytes}/{total_bytes}, {eta} left",
+            "{msg:9} {bar:40} {bytes}/{total_bytes}, {elapsed}",
         ),
         Total::SomeBytes => (None, "{msg:9} {spinner} {bytes}, {elapsed}"),
         Total::Matrices(count) => (
@@ -169,14 +180,12 @@ fn styled(phase: Phase, total: Total) -> ProgressBar {
         ),
         Total::Unknown => (None, "{msg:9} {spinner} {elapsed}"),
     };
-    let bar = match len {
-        Some(len) => ProgressBar::new(len),
-        None => ProgressBar::new_spinner(),
-    };
-    bar.set_message(phase.to_string());
-    let bar = bar.with_elapsed(PATIENCE);
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    let style = ProgressStyle::with_template(template);
+    // Hidden until it is what it is to be.
+    let bar = ProgressBar::with_draw_target(len, ProgressDrawTarget::hidden())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(phase.to_string())
+        .with_elapsed(start.elapsed());
+    bar.set_draw_target(ProgressDrawTarget::stderr());
     bar
 }

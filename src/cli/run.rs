@@ -11,16 +11,16 @@ use crate::cli::call::{Call, watched};
 use crate::cli::damping::{self, Lambda};
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, joined};
+use crate::cli::names::Failed;
 use crate::cli::npy::{self, Content, Entry, Filed, Form, Shape, Source, Stack};
 use crate::cli::numbers::Damping;
-use crate::cli::output::{Computed, Last, Place};
+use crate::cli::output::{Computed, Last};
 use crate::cli::place::place;
+use crate::cli::plan::{Plan, in_folder};
 use crate::cli::progress::{Phase, Progress, Total};
 use crate::cli::record::{Format, Record};
 use crate::cli::spread::Spread;
-use crate::cli::streams::Ear;
-use crate::cli::summary::{Failed, Run, Summary, name_of};
-use crate::cli::target::{self, Target};
+use crate::cli::summary::{Run, Summary};
 
 /// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
 /// summary are the driver's.
@@ -81,132 +81,6 @@ pub(crate) trait Task<const N: usize> {
         call: &mut Call<'_>,
         inputs: [View<'_, T>; N],
     ) -> Result<Computed, Error>;
-}
-
-/// The file of this name in a folder of results.
-pub(crate) fn in_folder(folder: &Path, name: &str, zipped: bool) -> PathBuf {
-    folder.join(file_of(name, zipped))
-}
-
-fn file_of(name: &str, zipped: bool) -> String {
-    format!("{name}.{}", if zipped { "npz" } else { "npy" })
-}
-
-/// Where everything goes.
-struct Plan {
-    /// Of each file or of each name, in the order of the task's.
-    own: Vec<Target>,
-    others: Vec<Target>,
-    report: Option<(Target, Format)>,
-    ear: Ear,
-}
-
-impl Plan {
-    /// What can be said before the inputs are read.
-    fn new<const N: usize>(task: &impl Task<N>) -> Result<Plan, Failure> {
-        let output = task.output();
-        let own = match task.files() {
-            [] => vec![Target::of(output)?],
-            files => {
-                check_is_folder(output, files)?;
-                Vec::new()
-            }
-        };
-        let others = task
-            .others()
-            .into_iter()
-            .map(Target::of)
-            .collect::<Result<_, _>>()?;
-        let report = match &task.common().report {
-            None => None,
-            Some(path) => {
-                let target = Target::of(path)?;
-                let format = Format::of(path, &target)?;
-                Some((target, format))
-            }
-        };
-        Ok(Plan {
-            own,
-            others,
-            report,
-            ear: Ear::Stdout,
-        })
-    }
-
-    /// What is left to say when it is known whether results are .npz files.
-    fn check<const N: usize>(
-        &mut self,
-        task: &impl Task<N>,
-        read: &[&Path],
-        zipped: bool,
-    ) -> Result<(), Failure> {
-        for target in self.own.iter().chain(&self.others) {
-            target.check_terminal()?;
-            if target.is_named() && npy::is_npz(&target.name) != zipped {
-                let text = match zipped {
-                    true => "results of a .npz file are one too, by their name",
-                    false => "results of a .npy file are no .npz file",
-                };
-                return Err(Failure::file(&target.name, text));
-            }
-        }
-        if let Some((target, Format::Npz)) = &self.report
-            && !zipped
-        {
-            let text = "the report on a .npy file is no .npz file, but a .npy or .json file";
-            return Err(Failure::file(&target.name, text));
-        }
-        for name in task.files() {
-            self.own
-                .push(Target::in_folder(task.output(), &file_of(name, zipped))?);
-        }
-        if let Some((target, Format::Npy | Format::Npz)) = &self.report {
-            target.check_terminal()?;
-        }
-        let report = self.report.iter().map(|(target, _)| target);
-        let all: Vec<Target> = self
-            .own
-            .iter()
-            .chain(&self.others)
-            .chain(report)
-            .cloned()
-            .collect();
-        self.ear = target::check(&all, read, task.common().replace_input)?;
-        Ok(())
-    }
-
-    fn of<const N: usize>(&self, task: &impl Task<N>, place: &Place) -> Option<&Target> {
-        let index = match place {
-            Place::File => 0,
-            Place::In(name) => task.files().iter().position(|file| file == name)?,
-            Place::Beside(path) => {
-                let at = task.others().iter().position(|other| other == path)?;
-                return self.others.get(at);
-            }
-        };
-        self.own.get(index)
-    }
-}
-
-/// A file is no place for many.
-fn check_is_folder(output: &Path, files: &[&str]) -> Result<(), Failure> {
-    let needed = || {
-        let files: Vec<_> = files.iter().map(|name| file_of(name, false)).collect();
-        let text = format!("a folder is needed here, for {}", files.join(", "));
-        Failure::file(output, text)
-    };
-    if output.is_dir() {
-        return Ok(());
-    }
-    let extension = output.extension().unwrap_or_default();
-    let is_file = ["npy", "npz"]
-        .iter()
-        .any(|file| extension.eq_ignore_ascii_case(file));
-    let slash = output.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if output.exists() || output == Path::new("-") || (is_file && !slash) {
-        return Err(needed());
-    }
-    Ok(())
 }
 
 pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Result<(), Failure> {
@@ -404,6 +278,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
                 options,
                 check: !task.common().no_check,
                 verify: args.verify,
+                all_spreads: task.common().report.is_some(),
                 count,
                 seconds: &mut seconds,
                 progress,
@@ -578,21 +453,4 @@ fn apart(mut parts: Vec<Computed>) -> (Vec<Computed>, Told) {
         worst,
     };
     (parts, told)
-}
-
-/// The names of the first few of some matrices.
-pub(crate) fn named(
-    shapes: &[&Shape],
-    zipped: bool,
-    matrices: impl Iterator<Item = usize>,
-) -> String {
-    let mut names = Vec::new();
-    for (at, b) in matrices.enumerate() {
-        if at == 8 {
-            names.push("...".to_string());
-            break;
-        }
-        names.push(name_of(shapes, zipped, b));
-    }
-    names.join(", ")
 }

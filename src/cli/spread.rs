@@ -1,8 +1,20 @@
 //! What singular values say of how far a result may be trusted.
 
-use batched_svd::{Outcome, Status, View};
+use batched_svd::{Dtype, Outcome, Status, View};
 
 use crate::cli::npy::Entry;
+
+/// Results are in doubt where rounding alone may change this part of them,
+const DOUBTFUL: f64 = 1e-4;
+/// and what counts comes this near to what by default does not: within two digits.
+const NEAR: f64 = 1e-2;
+
+/// The condition number of what counts from which on that is so, of matrices of this shape.
+pub(crate) fn doubtful(dtype: Dtype, rows: usize, cols: usize) -> f64 {
+    let unit = dtype.unit_roundoff();
+    let size = rows.max(cols).max(1) as f64;
+    (DOUBTFUL / unit).max(NEAR / (2.0 * unit * size))
+}
 
 /// What matters for that of the singular values of a matrix: not a number where it is not known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +27,12 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    pub const UNKNOWN: Spread = Spread {
+        condition: f64::NAN,
+        first: f64::NAN,
+        kept: f64::NAN,
+    };
+
     /// The condition number of what counts: zero where nothing does.
     pub fn kept_condition(&self) -> f64 {
         self.damped_condition(0.0)
@@ -37,12 +55,7 @@ pub(crate) fn spreads<T: Entry>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec
         let rank = (outcome.rank as usize).min(k);
         let (first, last) = (at(0), at(k.saturating_sub(1)));
         if outcome.status == Status::NonFinite {
-            let unknown = f64::NAN;
-            return Spread {
-                condition: unknown,
-                first: unknown,
-                kept: unknown,
-            };
+            return Spread::UNKNOWN;
         }
         Spread {
             condition: match last {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::failure::Failure;
+use crate::cli::npy::plain;
 
 /// Whether standard error is where a result goes.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -58,7 +59,7 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Run(format!("standard output: {error}")))
+            Err(Failure::Run(format!("standard output: {}", plain(&error))))
         }
         _ => Ok(()),
     }

@@ -9,10 +9,10 @@ use serde_json::json;
 use crate::cli::damping::Lambda;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, Verdict, judge};
+use crate::cli::names::{bad, index, name_of, named};
 use crate::cli::npy::{Lost, Shape, Stored};
 use crate::cli::progress::{Phase, Times};
-use crate::cli::run::named;
-use crate::cli::spread::{Spread, largest};
+use crate::cli::spread::{Spread, doubtful, largest};
 use crate::cli::streams::Ear;
 
 pub(crate) struct Summary<'a> {
@@ -57,23 +57,6 @@ pub(crate) struct Run<'a> {
 
 /// Ranks shown one by one; a longer list is shown by its ends.
 const MOST_RANKS: usize = 10;
-
-/// Results are in doubt where rounding alone may change this part of them,
-const DOUBTFUL: f64 = 1e-4;
-/// and what counts comes this near to what by default does not: within two digits.
-const NEAR: f64 = 1e-2;
-
-/// What a matrix, counted over all arrays, is called.
-pub(crate) fn name_of(shapes: &[&Shape], zipped: bool, index: usize) -> String {
-    let mut own = index;
-    for shape in shapes.iter().filter(|_| zipped) {
-        if own < shape.count {
-            return format!("{}[{own}]", shape.key.escape_debug());
-        }
-        own -= shape.count;
-    }
-    index.to_string()
-}
 
 impl Run<'_> {
     fn ranks(&self) -> BTreeMap<u32, usize> {
@@ -165,16 +148,18 @@ impl Summary<'_> {
     /// that count are so small that the rounding of the data shows, and any other noise the more.
     fn doubts(&self) -> Option<String> {
         let run = self.run.as_ref().filter(|run| run.enlarges)?;
-        let unit = self.dtype.unit_roundoff();
-        let sizes = self.shapes.iter();
-        let sizes = sizes.flat_map(|s| std::iter::repeat_n(s.rows.max(s.cols), s.count));
-        let doubtful = |(b, (spread, size)): (usize, (&Spread, usize))| {
+        let limits = self.shapes.iter().flat_map(|shape| {
+            std::iter::repeat_n(doubtful(self.dtype, shape.rows, shape.cols), shape.count)
+        });
+        let doubtful = |(b, (spread, limit)): (usize, (&Spread, f64))| {
             let condition = spread.damped_condition(run.lambda.map_or(0.0, |lambda| lambda.of(b)));
-            let part = condition * unit;
-            let is_doubtful = part >= DOUBTFUL && 2.0 * part * size as f64 >= NEAR;
-            if is_doubtful { condition } else { f64::NAN }
+            if condition >= limit {
+                condition
+            } else {
+                f64::NAN
+            }
         };
-        let spreads = run.spreads?.iter().zip(sizes).enumerate();
+        let spreads = run.spreads?.iter().zip(limits).enumerate();
         let conditions: Vec<f64> = spreads.map(doubtful).collect();
         let count = conditions
             .iter()
@@ -188,7 +173,7 @@ impl Summary<'_> {
                 format!("what counts of {count} matrices, most of all of matrix {matrix}, has")
             }
         };
-        let part = condition * unit;
+        let part = condition * self.dtype.unit_roundoff();
         Some(format!(
             "{which} a condition number of {condition:.1e}: rounding alone may change its result by {part:.0e} of itself, and other noise in the data counts {condition:.0e} times; a larger --rcond, a --rank or --damping leaves less of that"
         ))
@@ -198,7 +183,13 @@ impl Summary<'_> {
     fn conditions(&self) -> Option<[Option<(usize, f64)>; 2]> {
         let spreads = self.run.as_ref()?.spreads?;
         let kept = largest(spreads.iter().map(Spread::kept_condition));
-        Some([kept, largest(spreads.iter().map(|spread| spread.condition))])
+        // Where only those of what may be the largest are known, the others are not.
+        let known = |(spread, status): (&Spread, &Status)| {
+            *status == Status::NonFinite || !spread.condition.is_nan()
+        };
+        let all = spreads.iter().zip(&self.statuses).all(known);
+        let all = all.then(|| largest(spreads.iter().map(|spread| spread.condition)));
+        Some([kept, all.flatten()])
     }
 
     fn condition_text(&self) -> String {
@@ -522,68 +513,6 @@ impl Summary<'_> {
 
 /// What is said in place of a number where there is none.
 const NOTHING: &str = "of nothing: no matrix has a result";
-
-/// A matrix, for programs: a number, or where there are many arrays, a name.
-fn index(shapes: &[&Shape], zipped: bool, b: usize) -> serde_json::Value {
-    match zipped {
-        true => json!(name_of(shapes, zipped, b)),
-        false => json!(b),
-    }
-}
-
-/// All matrices that did not converge, by how they ended.
-fn bad(shapes: &[&Shape], zipped: bool, ended: impl Fn(Status) -> Vec<usize>) -> serde_json::Value {
-    let of = |status| {
-        let all = ended(status).into_iter();
-        all.map(|b| index(shapes, zipped, b)).collect::<Vec<_>>()
-    };
-    json!({
-        "not_converged": of(Status::NotConverged),
-        "non_finite": of(Status::NonFinite),
-        "not_representable": of(Status::NotRepresentable),
-    })
-}
-
-/// What strict mode says.
-pub(crate) struct Failed<'a> {
-    pub op: &'a str,
-    pub shapes: &'a [&'a Shape],
-    pub zipped: bool,
-    pub failures: &'a [(usize, Status)],
-}
-
-impl Failed<'_> {
-    pub fn text(&self) -> String {
-        let shown = self.failures.iter().take(8);
-        let shown: Vec<_> = shown
-            .map(|(b, status)| format!("{} ({status})", name_of(self.shapes, self.zipped, *b)))
-            .collect();
-        let more = if self.failures.len() > 8 { ", ..." } else { "" };
-        let matrices = if self.failures.len() == 1 {
-            "matrix"
-        } else {
-            "matrices"
-        };
-        format!(
-            "{} {matrices} failed: {}{more}",
-            self.failures.len(),
-            shown.join(", ")
-        )
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        let ended = |status| {
-            let those = self.failures.iter().filter(|(_, s)| *s == status);
-            those.map(|(b, _)| *b).collect()
-        };
-        json!({
-            "op": self.op,
-            "error": self.text(),
-            "count": self.shapes.iter().map(|shape| shape.count).sum::<usize>(),
-            "bad": bad(self.shapes, self.zipped, ended),
-        })
-    }
-}
 
 /// How long everything took, and what.
 fn whole(times: &Times) -> String {

@@ -9,8 +9,8 @@ use crate::cli::args::{EngineArgs, VerifyArgs};
 use crate::cli::failure::Failure;
 use crate::cli::judge::{self, Residual, joined};
 use crate::cli::npy::{self, Entry, Form, Shape, Source, Stack};
+use crate::cli::plan::in_folder;
 use crate::cli::progress::{Phase, Progress, Total};
-use crate::cli::run::in_folder;
 use crate::cli::streams::Ear;
 use crate::cli::summary::Summary;
 
