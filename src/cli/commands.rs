@@ -4,7 +4,9 @@ use std::path::Path;
 
 use batched_svd::{Cutoff, Error, Options, Outcome, Status, Vectors, View, verify};
 
-use crate::cli::args::{CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs};
+use crate::cli::args::{
+    CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
+};
 use crate::cli::call::Call;
 use crate::cli::judge::{self, Kind, Residual};
 use crate::cli::npy::{Data, Entry};
@@ -232,6 +234,11 @@ impl Task<1> for SvdArgs {
             Some(rank) => options.cutoff(Cutoff::rank(rank.min(most))),
             None => options,
         }
+    }
+
+    fn objection(&self) -> Option<&'static str> {
+        let full = self.vectors == VectorsArg::Full && self.rank.is_some();
+        full.then_some("--rank leaves vectors out, but --vectors full asks for all")
     }
 
     fn warning(&self) -> Option<String> {

@@ -66,6 +66,11 @@ pub(crate) trait Task<const N: usize> {
         None
     }
 
+    /// Why these arguments make no sense together, if so.
+    fn objection(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What to say of the arguments, if there is anything.
     fn warning(&self) -> Option<String> {
         self.cutoff().and_then(CutoffArgs::leaves_nothing)
@@ -88,6 +93,9 @@ pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Res
     if args.verify && common.no_check {
         let text = "--verify holds residuals to what is promised, but --no-check leaves them out";
         return Err(Failure::Usage(text.into()));
+    }
+    if let Some(objection) = task.objection() {
+        return Err(Failure::Usage(objection.into()));
     }
     let inputs = task.inputs();
     let mut read: Vec<&Path> = inputs.to_vec();

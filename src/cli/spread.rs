@@ -70,8 +70,8 @@ pub(crate) fn spreads<T: Entry>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec
     outcomes.iter().enumerate().map(spread).collect()
 }
 
-/// The largest of these that are numbers, and whose it is.
+/// The largest of these that are above zero, the first if there are many, and whose it is.
 pub(crate) fn largest(values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
-    let numbers = values.enumerate().filter(|(_, value)| !value.is_nan());
-    numbers.max_by(|(_, one), (_, other)| one.total_cmp(other))
+    let there = values.enumerate().filter(|(_, value)| *value > 0.0);
+    there.reduce(|most, next| if next.1 > most.1 { next } else { most })
 }

@@ -209,7 +209,7 @@ impl Summary<'_> {
                     number(kept)
                 )
             }
-            Some([None, _]) => NOTHING.into(),
+            Some([None, _]) => "none: no singular value counts".into(),
         }
     }
 

@@ -314,7 +314,7 @@ fn a_signal_that_is_ignored_stays_ignored() {
 }
 
 #[test]
-fn a_folder_that_an_interrupted_run_made_goes_too() {
+fn a_folder_that_a_failed_run_made_goes_too() {
     let scratch = Scratch::new();
     let a = matrices(&scratch, "a.npy");
     for (output, report, why) in [
