@@ -299,9 +299,10 @@ fn an_interrupted_run_leaves_nothing() {
 
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
-    let waiting = Waiting::new("trap '' HUP;");
+    let mut waiting = Waiting::new("trap '' HUP;");
     waiting.signal(Signal::HUP);
     std::thread::sleep(Duration::from_millis(100));
+    assert!(waiting.child.try_wait().unwrap().is_none());
     let report = std::fs::read(waiting.scratch.path("fifo")).unwrap();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report["count"], 2);
