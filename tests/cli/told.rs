@@ -394,6 +394,24 @@ fn the_largest_condition_number_is_told() {
         said.contains("1.01e2 at most, of what counts (matrix 100); 1.00e3 of all"),
         "{said}"
     );
+    // One among many whose condition numbers might be as large, by their norms.
+    let entry = |b: u64, e: u64| match (b, e) {
+        (100, 9) => 0.2,
+        (100, e) if e > 9 => 0.0,
+        (_, e) => f64::from(u8::from(e % 9 == 0)),
+    };
+    let entries = (0..101).flat_map(|b| (0..64).map(move |e| entry(b, e)));
+    write(
+        a.as_ref(),
+        &[101, 8, 8],
+        Order::C,
+        &entries.collect::<Vec<f64>>(),
+    );
+    let said = success(&["pinv", &a, "-o", &x]);
+    assert!(
+        said.contains("5.00e0 at most, of what counts (matrix 100)\n"),
+        "{said}"
+    );
     // The same of data: of what varies.
     let entries = (0..101).flat_map(|b| {
         let small = if b == 70 {
