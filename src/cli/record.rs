@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use batched_svd::Outcome;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::npy::{Data, Records, Shape, is_npz};
@@ -98,10 +98,10 @@ impl Record<'_> {
         arrays
     }
 
-    /// An object with a list of all matrices.
-    pub fn json(&self) -> Value {
+    /// An object with a list of all matrices, a line each: there may be millions of them.
+    pub fn json(&self) -> String {
+        let mut lines = Vec::with_capacity(self.outcomes.len());
         let mut first = 0;
-        let mut matrices = Vec::with_capacity(self.outcomes.len());
         for shape in self.shapes {
             for own in 0..shape.count {
                 let (b, outcome) = (first + own, &self.outcomes[first + own]);
@@ -118,11 +118,12 @@ impl Record<'_> {
                 if self.zipped {
                     matrix["array"] = json!(shape.key);
                 }
-                matrices.push(matrix);
+                lines.push(matrix.to_string());
             }
             first += shape.count;
         }
-        json!({"op": self.op, "count": first, "matrices": matrices})
+        let (op, lines) = (json!(self.op), lines.join(",\n"));
+        format!("{{\"op\":{op},\"count\":{first},\"matrices\":[\n{lines}\n]}}\n")
     }
 }
 

@@ -353,7 +353,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let (mut results, mut text, mut arrays) = (Vec::new(), String::new(), Vec::new());
         if let Some((target, format)) = &self.plan.report {
             match format {
-                Format::Json => text = format!("{}\n", record.json()),
+                Format::Json => text = record.json(),
                 Format::Npy | Format::Npz => arrays = record.arrays(*format),
             }
             let filed = arrays
