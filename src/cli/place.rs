@@ -15,7 +15,7 @@
 //! of what it was then lies beside. And a disk that says that it is full only later, as some over networks do, is not
 //! asked again.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -179,7 +179,7 @@ fn temporary(folder: &Path, existing: Option<&Metadata>) -> Result<(File, TempPa
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = if existing.is_some() { 0o600 } else { 0o666 };
-        builder.permissions(Permissions::from_mode(mode));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     #[cfg(not(unix))]
     let _ = existing;

@@ -406,7 +406,7 @@ fn right_hand_sides_are_vectors_or_matrices_for_each_or_for_all() {
             );
         }
         let vectors = kind.contains("vector");
-        let norms = &solution[..solution.len() - 2 + usize::from(vectors)];
+        let norms = &solution[..solution.len() + usize::from(vectors) - 2];
         let last = (!vectors).then(|| solution[solution.len() - 1]);
         let norms: Vec<u64> = norms.iter().copied().chain(last).collect();
         assert_eq!(read::<f64>(&residuals).0, norms);
