@@ -206,6 +206,17 @@ fn what_was_there_keeps_its_mode_its_owner_and_its_names() {
         assert_eq!((about.uid(), about.gid()), (1234, 4321));
         assert_eq!(read::<f64>(path("theirs.npy")).0, [2, 4, 3]);
     }
+    // Where there are such: what else a file has.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{XattrFlags, getxattr, setxattr};
+        std::fs::write(path("more.npy"), b"old").unwrap();
+        if setxattr(path("more.npy"), "user.mine", b"1", XattrFlags::empty()).is_ok() {
+            pinv("more.npy");
+            let mut value = [0u8; 8];
+            assert_eq!(getxattr(path("more.npy"), "user.mine", &mut value), Ok(1));
+        }
+    }
     let temporary = names(scratch.0.path());
     assert!(
         !temporary.iter().any(|name| name.starts_with('.')),
