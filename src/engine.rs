@@ -22,6 +22,7 @@ use crate::peak::Peak;
 #[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
+use crate::refined;
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
@@ -473,9 +474,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        let b = b.into();
-        let job = Job::inverse(Some(b.cols()));
-        self.compose_into(a.into(), Some(b), job, solution, options, false)
+        self.lstsq_into_inner(a.into(), b.into(), solution, options, false)
             .await
     }
 
@@ -590,7 +589,7 @@ impl Engine {
         Ok(Pinv { inverse, report })
     }
 
-    async fn lstsq_inner<T: Real>(
+    pub(crate) async fn lstsq_inner<T: Real>(
         &self,
         a: View<'_, T>,
         b: View<'_, T>,
@@ -602,6 +601,9 @@ impl Engine {
                 pollster::block_on(engine.lstsq_inner(a, b, options, true))
             };
             return self.background_on([a, b], options, call).await;
+        }
+        if options.refined {
+            return refined::lstsq(self, [a, b], options, blocking).await;
         }
         let job = Job {
             values: options.singular_values,
@@ -622,6 +624,27 @@ impl Engine {
             sigma: job.values.then_some(sigma),
             report: strict(report, options)?,
         })
+    }
+
+    async fn lstsq_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        b: View<'_, T>,
+        mut solution: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let job = Job::inverse(Some(b.cols()));
+        if !options.refined {
+            let composed = self.compose_into(a, Some(b), job, solution, options, blocking);
+            return composed.await;
+        }
+        fits("the result", &solution, composed_shape(&a, &Some(b), &job)?)?;
+        // The place is written in strict mode too.
+        let lenient = options.clone().strict(false);
+        let found = self.lstsq_inner(a, b, &lenient, blocking).await?;
+        solution.assign(&found.solution);
+        strict(found.report, options)
     }
 
     /// Compositions, or what they make of right-hand sides.
@@ -1008,9 +1031,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        let b = b.into();
-        let job = Job::inverse(Some(b.cols()));
-        pollster::block_on(self.compose_into(a.into(), Some(b), job, solution, options, true))
+        pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
     }
 }
 

@@ -82,6 +82,7 @@ mod options;
 mod peak;
 mod planner;
 mod ragged;
+mod refined;
 mod report;
 mod resident;
 mod scalar;

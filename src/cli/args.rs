@@ -6,7 +6,7 @@ use batched_svd::{Cutoff, Dtype, Engine, Error, GpuOptions, Options, Subspace, V
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::failure::Failure;
-use crate::cli::numbers::{self, Damping};
+use crate::cli::numbers::{self, Damping, Rcond};
 use crate::cli::streams::complain;
 
 /// Singular value decompositions, pseudoinverses, least-squares solutions and their kin, of many matrices at
@@ -130,6 +130,9 @@ pub(crate) struct LstsqArgs {
     /// Where |b - A x| of every right-hand side goes, of shape (...) or (..., p), in f64.
     #[arg(long, value_name = "FILE")]
     pub residuals: Option<PathBuf>,
+    /// Refine the solutions once, in twice the time: exact data is fitted to a few tenths of eps |b|.
+    #[arg(long)]
+    pub refine: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
     #[command(flatten)]
@@ -246,6 +249,10 @@ pub(crate) struct WhitenArgs {
     /// be.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Regularise as ZCA is customarily: 1 / sqrt(s^2 + E) in place of 1 / s, s the standard deviation along a
+    /// principal component.
+    #[arg(long, value_name = "E", value_parser = numbers::not_negative, allow_hyphen_values = true)]
+    pub epsilon: Option<f64>,
     #[command(flatten)]
     pub filter: FilterArgs,
     #[command(flatten)]
@@ -335,9 +342,10 @@ pub(crate) struct FilterArgs {
 /// Which singular values count.
 #[derive(ClapArgs)]
 pub(crate) struct CutoffArgs {
-    /// Relative cutoff: singular values above X * sigma_max count [default: eps * max(m, n)].
-    #[arg(long, value_name = "X", value_parser = numbers::not_negative, allow_hyphen_values = true)]
-    pub rcond: Option<f64>,
+    /// Relative cutoff: singular values above X * sigma_max count [default: 4 * eps * sqrt(k), k = min(m, n): what
+    /// rounding may make of zero]. X is a number, or numpy: eps * max(m, n), the default of NumPy.
+    #[arg(long, value_name = "X", value_parser = numbers::rcond, allow_hyphen_values = true)]
+    pub rcond: Option<Rcond>,
     /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
     #[arg(long, value_name = "X", value_parser = numbers::not_negative, allow_hyphen_values = true)]
     pub atol: Option<f64>,
@@ -433,11 +441,15 @@ impl EngineArgs {
 impl CutoffArgs {
     /// Of matrices that have no more than `most` singular values.
     pub fn add_to(&self, options: Options, most: usize) -> Options {
-        let mut cutoff = match (self.rcond, self.atol) {
+        let relative = self.rcond.map(|rcond| match rcond {
+            Rcond::Number(rcond) => Cutoff::relative(rcond),
+            Rcond::Numpy => Cutoff::numpy(),
+        });
+        let mut cutoff = match (relative, self.atol) {
             (None, None) => Cutoff::default(),
-            (Some(rcond), None) => Cutoff::relative(rcond),
+            (Some(relative), None) => relative,
             (None, Some(atol)) => Cutoff::absolute(atol),
-            (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
+            (Some(relative), Some(atol)) => relative.and_absolute(atol),
         };
         if let Some(rank) = self.rank {
             cutoff = cutoff.and_rank(rank.min(most));
@@ -453,14 +465,16 @@ impl CutoffArgs {
 
     /// Whether anything was said of what counts.
     pub fn is_asked(&self) -> bool {
-        let numbers = [self.rcond, self.atol, self.error, self.energy];
-        self.rank.is_some() || numbers.iter().any(Option::is_some)
+        let numbers = [self.atol, self.error, self.energy];
+        self.rcond.is_some() || self.rank.is_some() || numbers.iter().any(Option::is_some)
     }
 
     /// What leaves nothing of any matrix, and why.
     pub fn leaves_nothing(&self) -> Option<String> {
-        let [rcond, error, energy] = [self.rcond, self.error, self.energy];
-        if let Some(rcond) = rcond.filter(|rcond| *rcond >= 1.0) {
+        let [error, energy] = [self.error, self.energy];
+        if let Some(Rcond::Number(rcond)) = self.rcond
+            && rcond >= 1.0
+        {
             return Some(format!(
                 "--rcond {rcond} leaves nothing: no singular value is above {rcond} times the largest"
             ));

@@ -138,6 +138,13 @@ impl Task<2> for LstsqArgs {
         &self.output
     }
 
+    fn objection(&self) -> Option<&'static str> {
+        let both = self.refine && self.filter.is_damped();
+        both.then_some(
+            "--refine mends the residual, which solutions with --damping do not minimise",
+        )
+    }
+
     fn others(&self) -> Vec<&Path> {
         let others = [&self.values, &self.residuals];
         others.into_iter().flatten().map(AsRef::as_ref).collect()
@@ -159,7 +166,8 @@ impl Task<2> for LstsqArgs {
         let damped = self.filter.is_damped();
         let wanted = self.values.is_some() || call.check;
         let found = call.timed([a, b], |engine, [a, b], options| {
-            engine.lstsq(a, b, &options.clone().singular_values(wanted))
+            let options = options.clone().singular_values(wanted);
+            engine.lstsq(a, b, &options.refined(self.refine))
         })?;
         let (x, outcomes) = (found.solution.view(), &found.report.outcomes);
         let checked = call.checked(|call| {

@@ -238,7 +238,15 @@ impl Task<1> for WhitenArgs {
     }
 
     fn unjudged(&self) -> Option<&'static str> {
-        self.filter.is_damped().then_some(DAMPED)
+        match self.epsilon {
+            Some(epsilon) if epsilon > 0.0 => Some("nothing is promised of regularised results"),
+            _ => self.filter.is_damped().then_some(DAMPED),
+        }
+    }
+
+    fn objection(&self) -> Option<&'static str> {
+        let both = self.epsilon.is_some() && self.filter.damping.is_some();
+        both.then_some("--damping and --epsilon are two ways to the same end: give one of them")
     }
 
     fn compute<T: Entry>(
@@ -246,10 +254,13 @@ impl Task<1> for WhitenArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| engine.whitening(a, options))?;
+        let found = call.timed([a], |engine, [a], options| match self.epsilon {
+            Some(epsilon) => engine.whitening(a, &options.clone().epsilon(epsilon)),
+            None => engine.whitening(a, options),
+        })?;
         let checked = call.checked(|call| {
             let spreads = self.spreads(call, a, &found)?;
-            if self.filter.is_damped() {
+            if self.is_soft() {
                 // That is not white.
                 return Ok((Vec::new(), spreads));
             }
@@ -272,6 +283,11 @@ impl Task<1> for WhitenArgs {
 }
 
 impl WhitenArgs {
+    /// Whether less is done to directions of little variance than would make them white.
+    fn is_soft(&self) -> bool {
+        self.filter.is_damped() || self.epsilon.is_some_and(|epsilon| epsilon > 0.0)
+    }
+
     /// By the singular values of the data that are whitened.
     fn spreads<T: Entry>(
         &self,

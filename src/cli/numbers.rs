@@ -11,6 +11,23 @@ pub(crate) fn not_negative(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A relative cutoff.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rcond {
+    Number(f64),
+    /// eps max(m, n), as NumPy's functions have it.
+    Numpy,
+}
+
+/// A number that is not negative, or the name of a cutoff.
+pub(crate) fn rcond(text: &str) -> Result<Rcond, String> {
+    match text.trim() {
+        "numpy" => Ok(Rcond::Numpy),
+        text if text.parse::<f64>().is_err() => Err("it must be a number, or: numpy".into()),
+        text => not_negative(text).map(Rcond::Number),
+    }
+}
+
 /// A number from 0 to 1.
 pub(crate) fn part(text: &str) -> Result<f64, String> {
     match not_negative(text)? {
@@ -92,6 +109,10 @@ mod tests {
         ] {
             assert!(not_negative(text).unwrap_err().contains(what), "{text}");
         }
+        assert_eq!(rcond("1e-3"), Ok(Rcond::Number(1e-3)));
+        assert_eq!(rcond("numpy"), Ok(Rcond::Numpy));
+        assert!(rcond("-1").unwrap_err().contains("negative"));
+        assert!(rcond("NumPy's").unwrap_err().contains("numpy"));
         assert!(part("1.5").is_err() && part("1").is_ok());
         assert_eq!(count("99999999999999999999999"), Ok(usize::MAX));
         assert!(count("-1").is_err() && count("2.5").is_err() && count("").is_err());

@@ -455,3 +455,69 @@ fn a_command_that_is_not_built_says_which_feature_it_needs() {
         );
     }
 }
+
+/// A line through 10,000 points: good data that NumPy's cutoff drops in f32.
+#[test]
+fn numpys_cutoff_has_a_name() {
+    let scratch = Scratch::new();
+    let m = 10_000;
+    let a: Vec<f32> = (0..m).flat_map(|t| [1.0, t as f32]).collect();
+    let b: Vec<f32> = (0..m).map(|t| 2020.0 + 2020.0 * t as f32).collect();
+    write(&scratch.path("a.npy"), &[m, 2], Order::C, &a);
+    write(&scratch.path("b.npy"), &[m], Order::C, &b);
+    let [a, b, x] = ["a.npy", "b.npy", "x.npy"].map(|name| scratch.text(name));
+    success(&["lstsq", &a, &b, "-o", &x]);
+    let (_, fit) = read::<f32>(&x);
+    assert!((fit[0] - 2020.0).abs() < 2.0, "{fit:?}");
+    success(&["lstsq", &a, &b, "-o", &x, "--rcond", "numpy"]);
+    let (_, fit) = read::<f32>(&x);
+    assert!(fit[0].abs() < 2.0, "{fit:?}");
+    refused(
+        &["lstsq", &a, &b, "-o", &x, "--rcond", "matlab"],
+        2,
+        "numpy",
+    );
+}
+
+#[test]
+fn solutions_are_refined_on_request() {
+    let scratch = Scratch::new();
+    let a = matrices(&scratch);
+    let b: Vec<f64> = (0..3 * 5).map(|e| f64::from(e).cos()).collect();
+    write(&scratch.path("b.npy"), &[3, 5], Order::C, &b);
+    let [b, x, y] = ["b.npy", "x.npy", "y.npy"].map(|name| scratch.text(name));
+    success(&["lstsq", &a, &b, "-o", &x]);
+    success(&["lstsq", &a, &b, "-o", &y, "--refine", "--verify"]);
+    let (plain, refined) = (read::<f64>(&x).1, read::<f64>(&y).1);
+    assert!(plain != refined, "the last digits differ");
+    for (x, y) in plain.iter().zip(&refined) {
+        assert!((x - y).abs() < 1e-13, "{x} {y}");
+    }
+    let damped = ["lstsq", &a, &b, "-o", &x, "--refine", "--damping", "1"];
+    refused(&damped, 2, "--damping");
+}
+
+#[test]
+fn whitening_has_an_epsilon() {
+    let scratch = Scratch::new();
+    // Two features that vary by 8 and by nothing.
+    let a = [2.0, 5.0, -2.0, 5.0];
+    write(&scratch.path("a.npy"), &[2, 2], Order::C, &a);
+    let [a, dir] = ["a.npy", "d"].map(|name| scratch.text(name));
+    let said = success(&["whiten", &a, "-o", &dir, "--epsilon", "1", "--verify"]);
+    assert!(
+        said.contains("nothing is promised of regularised results"),
+        "{said}"
+    );
+    let (_, w) = read::<f64>(scratch.path("d").join("transform.npy"));
+    for (w, exact) in w.iter().zip([1.0 / 3.0, 0.0, 0.0, 1.0]) {
+        assert!((w - exact).abs() < 1e-15, "{w} {exact}");
+    }
+    let both = ["whiten", &a, "-o", &dir, "--epsilon", "1", "--damping", "1"];
+    refused(&both, 2, "give one of them");
+    refused(
+        &["whiten", &a, "-o", &dir, "--epsilon", "-1"],
+        2,
+        "negative",
+    );
+}

@@ -1295,6 +1295,7 @@ impl Suite {
         self.add::<T>("lstsq-isolation", lstsq::isolation::<T>);
         self.add::<T>("lstsq-scales", lstsq::scales::<T>);
         self.add::<T>("lstsq-damped", lstsq::damped::<T>);
+        self.add::<T>("lstsq-refined", lstsq::refined::<T>);
         self.add::<T>("lstsq-places", lstsq::places::<T>);
         self.add::<T>("low-rank", compositions::low_rank::<T>);
         self.add::<T>("low-rank-tiny", compositions::tiny::<T>);
@@ -1302,6 +1303,7 @@ impl Suite {
         self.add::<T>("subspaces", compositions::subspaces::<T>);
         self.add::<T>("polar", compositions::polar::<T>);
         self.add::<T>("components", compositions::components::<T>);
+        self.add::<T>("components-regularised", compositions::regularised::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
