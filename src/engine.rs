@@ -357,8 +357,13 @@ impl Engine {
     /// **Guarantee**, at the default tolerance, for every matrix with status
     /// [`Status::Converged`], with u = 2^-24 (f32) or
     /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
-    /// U'U - I and V'V - I are at most tol, singular values are off by at most tol sigma_max (and
-    /// by the rounding of subnormal results).
+    /// U'U - I and V'V - I are at most tol, singular values are off by at most 8 sqrt(k) u sigma_max (and
+    /// by the rounding of subnormal results), which is
+    /// [`Outcome::sigma_error`](crate::Outcome::sigma_error).
+    ///
+    /// **Scaled columns**: for A = B D, B of full column rank and D any diagonal matrix whose entries span up to
+    /// 2^50 (f32) or 2^450 (f64), in any order, every column of A is reconstructed to 2 tol of its own norm, and
+    /// singular values have relative errors of at most 4 k u cond(B). D does not enter.
     ///
     /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and
     /// Veselic 1992; Drmac and Veselic 2008; LAPACK xGEJSV).
@@ -401,6 +406,8 @@ impl Engine {
     /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
     /// conditions hold to 8 tol times the condition number of the part that is kept (tol as for
     /// [`svd_async`](Self::svd_async)), and A X A = A, less what does not count, besides.
+    /// For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: A X is off by at most
+    /// tol cond(B), and D X by tol cond(B) |B^+| (Frobenius).
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async).
@@ -445,7 +452,10 @@ impl Engine {
     /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
     /// singular value s: a solution x is off by at most
     /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
-    /// 5.3.7).
+    /// 5.3.7). For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: D x is off by no more than that
+    /// with c = cond(B) and s the smallest singular value of B, and fitted values A x by tol cond(B) |b|. For wide
+    /// matrices A = D B of full row rank x itself is off by at most tol cond(B) |x|. Seen: at most 3.3 u cond(B) |b|
+    /// of fitted values, on both engines.
     ///
     /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
     /// solution. Both are reported as [`Status::NonFinite`].
