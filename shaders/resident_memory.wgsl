@@ -31,11 +31,11 @@ fn x_store(matrix: u32, p: u32, r: u32, value: T) {
 }
 
 fn j_load(matrix: u32, p: u32, r: u32) -> T {
-    return wj[r * (P.cols | 1u) + p];
+    return wj[r * J_LEADING + p];
 }
 
 fn j_store(matrix: u32, p: u32, r: u32, value: T) {
-    wj[r * (P.cols | 1u) + p] = value;
+    wj[r * J_LEADING + p] = value;
 }
 
 // What one invocation wrote, the others see after this.

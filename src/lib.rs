@@ -76,6 +76,8 @@ mod dense;
 mod engine;
 mod error;
 #[cfg(feature = "gpu")]
+pub mod explain;
+#[cfg(feature = "gpu")]
 mod fallback;
 mod filter;
 #[cfg(feature = "gpu")]

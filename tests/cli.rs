@@ -2,6 +2,8 @@
 
 #[path = "cli/counting.rs"]
 mod counting;
+#[path = "cli/explaining.rs"]
+mod explaining;
 #[cfg(unix)]
 #[path = "cli/placing.rs"]
 mod placing;

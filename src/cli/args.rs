@@ -49,6 +49,16 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// What this machine could compute on.
     Devices,
+    /// How a GPU would solve matrices of a shape, and why: which kernel, how much at a time, and its text.
+    #[cfg(feature = "gpu")]
+    Explain(crate::cli::explain::ExplainArgs),
+    /// How a GPU would solve matrices of a shape: not in this build, which has not the feature gpu.
+    #[cfg(not(feature = "gpu"))]
+    #[command(disable_help_flag = true)]
+    Explain {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// How fast it is here, beside other libraries and the machine's limits.
     #[cfg(feature = "bench")]
     Bench(crate::cli::bench::BenchArgs),

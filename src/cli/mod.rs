@@ -9,6 +9,8 @@ mod components;
 mod compositions;
 mod damping;
 mod devices;
+#[cfg(feature = "gpu")]
+mod explain;
 mod failure;
 mod interrupt;
 mod judge;
@@ -41,8 +43,10 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
-    let asks_devices = match args.command {
+    let asks_devices = match &args.command {
         Command::Verify(_) => false,
+        #[cfg(feature = "gpu")]
+        Command::Explain(explain) => explain.device.is_none(),
         Command::Devices => true,
         _ => args.engine.backend != BackendArg::Cpu,
     };
@@ -65,6 +69,12 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Whiten(whiten) => run::run(&args.engine, whiten),
         Command::Verify(verify) => verify::run(&args.engine, verify),
         Command::Devices => devices::list(&args.engine),
+        #[cfg(feature = "gpu")]
+        Command::Explain(explain) => explain::run(&args.engine, explain),
+        #[cfg(not(feature = "gpu"))]
+        Command::Explain { .. } => Err(failure::Failure::Usage(
+            "explain is not in this build, which has not the feature gpu".into(),
+        )),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),
         #[cfg(not(feature = "bench"))]

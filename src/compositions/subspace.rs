@@ -26,7 +26,7 @@ pub enum Subspace {
 
 impl Subspace {
     /// The factor whose columns span it, and whether they are those that do not count.
-    fn of(self) -> (Side, bool) {
+    pub(crate) fn of(self) -> (Side, bool) {
         match self {
             Subspace::ColumnSpace => (Side::U, false),
             Subspace::RowSpace => (Side::V, false),

@@ -4,7 +4,7 @@ use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::gpu::device::Device;
 use crate::gpu::faults_of;
-use crate::planner::gpu::Limits;
+use crate::planner::facts::{DeviceFacts, DeviceKind};
 
 async fn enumerate() -> Vec<wgpu::Adapter> {
     // Not GL: llvmpipe shows up there too, without f64.
@@ -91,7 +91,7 @@ pub(crate) async fn find(name: Option<&str>, software: bool) -> Result<wgpu::Ada
 pub(super) async fn open(
     adapter: &wgpu::Adapter,
     options: &GpuOptions,
-) -> Result<(Device, Limits), Error> {
+) -> Result<(Device, DeviceFacts), Error> {
     let own = adapter.limits();
     let limits = if options.default_limits {
         wgpu::Limits::default().or_worse_values_from(&own)
@@ -118,33 +118,35 @@ pub(super) async fn open(
             adapter.get_info().name
         ))
     })?;
-    let limits = limits_of(adapter, &device);
-    Ok((Device::new(device, queue, faults_of(options)), limits))
+    let facts = facts_of(adapter, &device);
+    Ok((Device::new(device, queue, faults_of(options)), facts))
 }
 
-/// What a device allows, which may be less than its adapter.
-pub(super) fn limits_of(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Limits {
-    let (limits, features) = (device.limits(), device.features());
-    let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-    Limits {
+/// What a device is, and allows, which may be less than its adapter.
+pub(super) fn facts_of(adapter: &wgpu::Adapter, device: &wgpu::Device) -> DeviceFacts {
+    let (limits, features, info) = (device.limits(), device.features(), adapter.get_info());
+    DeviceFacts {
+        name: describe(adapter).name,
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => DeviceKind::Discrete,
+            wgpu::DeviceType::Cpu => DeviceKind::Software,
+            _ => DeviceKind::Integrated,
+        },
+        vendor: info.vendor,
+        has_f64: features.contains(wgpu::Features::SHADER_F64),
+        subgroup: match features.contains(wgpu::Features::SUBGROUP) {
+            true => info.subgroup_min_size,
+            false => 1,
+        },
         workgroup_storage: limits.max_compute_workgroup_storage_size,
         workgroup_invocations: limits
             .max_compute_invocations_per_workgroup
             .min(limits.max_compute_workgroup_size_x),
+        workgroups: limits.max_compute_workgroups_per_dimension,
         binding: limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size),
         buffer: limits.max_buffer_size,
-        workgroups: limits.max_compute_workgroups_per_dimension,
-        // Half of lavapipe's limit: the planner's counts are estimates.
-        iterations: if software { 1 << 15 } else { u64::MAX },
-        invocation_words: if software { 32 } else { 128 },
-        tiny_columns: if software { 4 } else { 6 },
-        fuses_columns: !software,
-        has_f64: features.contains(wgpu::Features::SHADER_F64),
-        subgroup: match features.contains(wgpu::Features::SUBGROUP) {
-            true => adapter.get_info().subgroup_min_size,
-            false => 1,
-        },
+        units: None,
     }
 }

@@ -41,6 +41,17 @@ pub(super) struct Steps {
     pub col: u32,
 }
 
+/// The kernel that composes, whatever the sizes.
+pub(super) fn composing(dtype: Dtype) -> Blueprint {
+    Blueprint {
+        kernel: Kernel::Compose,
+        dtype,
+        workgroup: COMPOSE_WORKGROUP,
+        subgroup: 1,
+        sizes: Sizes::Any,
+    }
+}
+
 /// left diag(weights) right', rows x cols, with `inner` columns of left and of right.
 #[derive(Clone, Copy)]
 pub(super) struct Composition {
@@ -108,17 +119,13 @@ impl Composition {
         per_submit: usize,
     ) -> Result<(), Error> {
         let gpu = stream.gpu;
-        let blueprint = Blueprint {
-            kernel: Kernel::Compose,
-            dtype: self.dtype,
-            workgroup: COMPOSE_WORKGROUP,
-            subgroup: 1,
-            sizes: Sizes::Any,
-        };
-        let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+        let pipeline = gpu
+            .pipelines
+            .get(&gpu.device, composing(self.dtype))
+            .await?;
         // Of one matrix that is too much for a submit, some entries at a time.
         let entries = self.rows * self.cols;
-        let bounded = gpu.tuning.submit_flops / (2 * self.inner as u64).max(1);
+        let bounded = gpu.submit_flops() / (2 * self.inner as u64).max(1);
         let most = bounded.clamp(COMPOSE_WORKGROUP.into(), 1 << 30) as usize;
         let some = if per_submit > 1 { entries } else { most };
         for (first, begin) in (0..count)

@@ -6,7 +6,7 @@
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
 //! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
-//! those, else `solve`; `compose` forms what is asked of their factors, and products.
+//! those, else `solve`; `compose` forms what is asked of their factors, and products. `stages` lists the kernels of a plan for who explains it.
 
 mod adapter;
 mod cache;
@@ -26,6 +26,7 @@ mod run;
 mod shader;
 mod shelf;
 mod solve;
+pub(crate) mod stages;
 mod state;
 mod stream;
 
@@ -33,6 +34,7 @@ pub(crate) use adapter::adapters;
 
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
+use crate::planner::facts::DeviceFacts;
 use crate::planner::gpu::{GpuRecipe, Limits, Path};
 use crate::planner::{Convergence, Problem, Tuning};
 #[cfg(not(target_family = "wasm"))]
@@ -41,6 +43,8 @@ use crate::{peak::Peak, scalar::Dtype};
 /// An open GPU.
 pub(crate) struct Gpu {
     pub adapter: Adapter,
+    /// What the device is, without its `units`.
+    pub facts: DeviceFacts,
     device: device::Device,
     limits: Limits,
     tuning: Tuning,
@@ -68,8 +72,8 @@ impl Gpu {
         if again.is_some_and(|adapter| *adapter != found) {
             return Err(Error::Unsupported(format!("there is {found} instead")));
         }
-        let (device, limits) = adapter::open(&wgpu_adapter, options).await?;
-        Self::new(&wgpu_adapter, device, limits, options).await
+        let (device, facts) = adapter::open(&wgpu_adapter, options).await?;
+        Self::new(&wgpu_adapter, device, facts, options).await
     }
 
     /// Works on a device that somebody else has opened.
@@ -79,15 +83,15 @@ impl Gpu {
         queue: wgpu::Queue,
         options: &GpuOptions,
     ) -> Result<Self, Error> {
-        let limits = adapter::limits_of(adapter, &device);
+        let facts = adapter::facts_of(adapter, &device);
         let device = device::Device::borrowed(device, queue, faults_of(options));
-        Self::new(adapter, device, limits, options).await
+        Self::new(adapter, device, facts, options).await
     }
 
     async fn new(
         adapter: &wgpu::Adapter,
         device: device::Device,
-        limits: Limits,
+        facts: DeviceFacts,
         options: &GpuOptions,
     ) -> Result<Self, Error> {
         let cache = match &options.pipeline_cache {
@@ -98,7 +102,8 @@ impl Gpu {
         Ok(Gpu {
             adapter: adapter::describe(adapter),
             device,
-            limits,
+            limits: facts.limits(),
+            facts,
             tuning: options.tuning.clone(),
             timed: options.timestamps,
             pipelines,
@@ -116,6 +121,11 @@ impl Gpu {
     pub fn plan(&self, problem: &Problem, convergence: &Convergence) -> Result<GpuRecipe, Error> {
         GpuRecipe::new(problem, convergence, &self.limits, &self.tuning)
             .map_err(|why| Error::Unsupported(format!("{}: {why}", self.adapter.name)))
+    }
+
+    /// Floating-point operations in one submit.
+    fn submit_flops(&self) -> u64 {
+        self.tuning.submit_flops.unwrap_or(self.limits.submit_flops)
     }
 
     /// What the device does at best.

@@ -284,10 +284,7 @@ impl Gpu {
             false => count,
         };
         let flops = 2 * (rows as u64 * cols as u64).saturating_mul(inner as u64);
-        if chunk == 0
-            || flops > self.tuning.submit_flops
-            || inner as u64 > self.limits.iterations / 2
-        {
+        if chunk == 0 || flops > self.submit_flops() || inner as u64 > self.limits.iterations / 2 {
             return Ok(None);
         }
         let steps = |[matrix, row, col]: [usize; 3]| Steps {
@@ -308,7 +305,7 @@ impl Gpu {
             each: false,
             solves: false,
         };
-        let per_submit = (self.tuning.submit_flops / flops).clamp(1, 1 << 20) as usize;
+        let per_submit = (self.submit_flops() / flops).clamp(1, 1 << 20) as usize;
         let channel = self.channel(0).await?;
         let stream = self.stream(&channel, blocking);
         let (result, groups) = self

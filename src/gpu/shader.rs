@@ -293,7 +293,11 @@ pub(crate) enum Sizes {
     /// None: they come with the call.
     Any,
     /// Of a matrix in workgroup memory.
-    Resident { leading: u32, cols: u32 },
+    Resident {
+        leading: u32,
+        j_leading: u32,
+        cols: u32,
+    },
     /// Of two blocks of columns in workgroup memory.
     Blocks { leading: u32, width: u32 },
     /// Of a matrix in registers, and who holds it.
@@ -363,6 +367,7 @@ impl Blueprint {
             },
             Kernel::Solve | Kernel::Sweeps | Kernel::Resume => Sizes::Resident {
                 leading: recipe.leading,
+                j_leading: recipe.j_leading,
                 cols,
             },
             Kernel::Blocks => Sizes::Blocks {
@@ -429,9 +434,14 @@ impl Blueprint {
         let mut sizes = Unrolled::default();
         match self.sizes {
             Sizes::Any => {}
-            Sizes::Resident { leading, cols } => {
+            Sizes::Resident {
+                leading,
+                j_leading,
+                cols,
+            } => {
                 constant("A_LEN", leading * cols);
-                constant("J_LEN", (cols | 1) * cols);
+                constant("J_LEADING", j_leading);
+                constant("J_LEN", j_leading * cols);
                 constant("COLS", cols);
             }
             Sizes::Blocks { leading, width } => {
@@ -774,11 +784,17 @@ mod tests {
                 columns_bytes(rows, cols, workgroup, recipe.shuffles, size)
             }
             (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept) => {
-                resident_bytes(recipe.leading as usize, cols, workgroup, size).unwrap()
+                resident_bytes(
+                    [recipe.leading, recipe.j_leading].map(|n| n as usize),
+                    cols,
+                    workgroup,
+                    size,
+                )
+                .unwrap()
             }
             (Kernel::Blocks, Path::Blocks) => blocks_bytes(
                 recipe.block_width as usize,
-                cols,
+                recipe.leading as usize,
                 recipe.block_workgroup as usize,
                 size,
             ),

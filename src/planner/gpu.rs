@@ -20,8 +20,8 @@ pub(crate) struct Limits {
     pub has_f64: bool,
     /// Invocations in the smallest subgroup; 1 where there are none.
     pub subgroup: u32,
-    /// 32-bit words that an invocation may hold in registers, unless the caller knows better.
-    pub invocation_words: u32,
+    /// 32-bit words that an invocation may hold in registers, in f32 and in f64, unless the caller knows better.
+    pub invocation_words: [u32; 2],
     /// Columns of a matrix that one invocation may hold in registers, unless the caller knows better.
     pub tiny_columns: usize,
     /// Whether matrices with a column a lane are composed where they are decomposed, unless the caller knows better:
@@ -30,6 +30,8 @@ pub(crate) struct Limits {
     /// Iterations of all loops of one invocation together. Mesa's lavapipe leaves every loop,
     /// silently, once a shader has gone round 65535 times in all; hardware has no such limit.
     pub iterations: u64,
+    /// Floating-point operations in one submit, unless the caller knows better.
+    pub submit_flops: u64,
 }
 
 /// WebGPU's default limits, and f64 besides: what tests plan for.
@@ -42,10 +44,11 @@ pub(crate) const WEBGPU: Limits = Limits {
     workgroups: 65535,
     has_f64: true,
     subgroup: 1,
-    invocation_words: 128,
+    invocation_words: [128, 128],
     tiny_columns: 4,
     fuses_columns: true,
     iterations: u64::MAX,
+    submit_flops: 4 << 30,
 };
 
 /// Where the columns live during the sweeps.
@@ -91,6 +94,13 @@ impl Path {
     }
 }
 
+/// A path that does not apply, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub path: Path,
+    pub why: String,
+}
+
 /// How the GPU engine solves a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GpuRecipe {
@@ -114,8 +124,9 @@ pub(crate) struct GpuRecipe {
     pub block_width: u32,
     pub block_workgroup: u32,
     pub block_lanes: u32,
-    /// Leading dimension of what lies in workgroup memory; odd, so that rows spread over banks.
+    /// Leading dimensions of what lies in workgroup memory, X and J: by them rows spread over its banks.
     pub leading: u32,
+    pub j_leading: u32,
     /// Matrices that lie on the device at a time.
     pub chunk: usize,
     /// Matrices in one submit of the resident kernels and of that in registers.
@@ -153,6 +164,16 @@ impl GpuRecipe {
         limits: &Limits,
         tuning: &Tuning,
     ) -> Result<Self, String> {
+        Self::explained(problem, convergence, limits, tuning).map(|(recipe, _)| recipe)
+    }
+
+    /// The same, and why other paths were refused.
+    pub fn explained(
+        problem: &Problem,
+        convergence: &Convergence,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Result<(Self, Vec<Refusal>), String> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         if problem.dtype == Dtype::F64 && !limits.has_f64 {
             return Err(NO_F64.into());
@@ -204,7 +225,6 @@ impl GpuRecipe {
             .clamp(SMALLEST_WORKGROUP.min(most), most);
 
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage) as usize;
-        let odd = |rows: usize| rows | 1;
         let iterations = Iterations {
             rows: m as u64,
             cols: n as u64,
@@ -219,25 +239,66 @@ impl GpuRecipe {
                 .saturating_sub(solve + iterations.copies())
                 / iterations.sweep()
         };
-        let fits = |rows: usize| {
-            let bytes = resident_bytes(odd(rows), n, workgroup as usize, size);
-            bytes.is_some_and(|b| b <= storage) && loops(rows) >= 1
+        // Leading dimensions of so many rows in workgroup memory: spread over its banks if they fit, else the least.
+        let resident = |rows: usize| -> Result<[usize; 2], String> {
+            if loops(rows) < 1 {
+                return Err("a sweep takes more iterations than the driver stays in loops".into());
+            }
+            let step = teams_a_turn(pair_lanes, size);
+            let mut bytes = None;
+            for leading in [
+                [rows, n].map(|length| spread(length, step)),
+                [rows | 1, n | 1],
+            ] {
+                bytes = resident_bytes(leading, n, workgroup as usize, size);
+                if bytes.is_some_and(|bytes| bytes <= storage) {
+                    return Ok(leading);
+                }
+            }
+            let bytes = bytes.map_or("too many".into(), |bytes| bytes.to_string());
+            Err(format!(
+                "takes {bytes} bytes of workgroup memory, of {storage}"
+            ))
         };
-        let tiny = Registers::tiny(problem, convergence, limits, tuning);
-        let columns = Registers::columns(problem, convergence, limits, tuning);
-        let blocks = Blocks::new(n, size, most, limits, tuning);
-        let (path, leading) = if tiny.is_some() {
-            (Path::Tiny, n)
-        } else if columns.is_some() {
-            (Path::Columns, n)
-        } else if fits(m) {
-            (Path::Resident, odd(m))
-        } else if fits(n) {
-            (Path::Swept, odd(n))
-        } else if blocks.is_some() {
-            (Path::Blocks, odd(n))
-        } else {
-            (Path::Rounds, n)
+        let mut refused = Vec::new();
+        let mut take = |path, refusal: String| refused.push(Refusal { path, why: refusal });
+        let mut registers = None;
+        let mut blocks = None;
+        let mut leading = [n, n];
+        // The first that applies, and why those before it do not.
+        let path = 'chosen: {
+            match Registers::tiny(problem, convergence, limits, tuning) {
+                Ok(tiny) => {
+                    registers = Some(tiny);
+                    break 'chosen Path::Tiny;
+                }
+                Err(why) => take(Path::Tiny, why),
+            }
+            match Registers::columns(problem, convergence, limits, tuning) {
+                Ok(columns) => {
+                    registers = Some(columns);
+                    break 'chosen Path::Columns;
+                }
+                Err(why) => take(Path::Columns, why),
+            }
+            for (path, rows) in [(Path::Resident, m), (Path::Swept, n)] {
+                match resident(rows) {
+                    Ok(found) => {
+                        leading = found;
+                        break 'chosen path;
+                    }
+                    Err(why) => take(path, why),
+                }
+            }
+            match Blocks::new(n, size, most, limits, tuning) {
+                Ok(found) => {
+                    leading = [found.leading as usize; 2];
+                    blocks = Some(found);
+                    break 'chosen Path::Blocks;
+                }
+                Err(why) => take(Path::Blocks, why),
+            }
+            Path::Rounds
         };
         // The global kernels keep only partial sums in workgroup memory.
         let global = workgroup as usize * (3 * size + 4) + 64;
@@ -260,7 +321,8 @@ impl GpuRecipe {
             ));
         }
 
-        let flops = |work: u64| tuning.submit_flops / work.max(1);
+        let submit_flops = tuning.submit_flops.unwrap_or(limits.submit_flops);
+        let flops = |work: u64| submit_flops / work.max(1);
         let step = 4 * m64 * n64;
         // A sweep has as many rounds as a matrix has columns; of blocks it has fewer, and the first does
         // most.
@@ -274,7 +336,6 @@ impl GpuRecipe {
         let round = 11 * n64 * n64 * rounds_at_once;
         let workgroups = u64::from(limits.workgroups);
         // Matrices that share a workgroup.
-        let registers = tiny.or(columns);
         let teams = registers.map_or(1, |registers| {
             u64::from(registers.workgroup / registers.team)
         });
@@ -299,7 +360,7 @@ impl GpuRecipe {
                 Path::Columns => fuses_columns,
                 _ => false,
             };
-        Ok(GpuRecipe {
+        let recipe = GpuRecipe {
             path,
             workgroup: registers.map_or(workgroup, |registers| registers.workgroup),
             team: registers.map_or(1, |registers| registers.team),
@@ -311,7 +372,8 @@ impl GpuRecipe {
             block_width: blocks.map_or(1, |blocks| blocks.width),
             block_workgroup: blocks.map_or(1, |blocks| blocks.workgroup),
             block_lanes: blocks.map_or(1, |blocks| blocks.lanes),
-            leading: leading as u32,
+            leading: leading[0] as u32,
+            j_leading: leading[1] as u32,
             chunk: chunk as usize,
             matrices_per_submit: bounded(work(problem).saturating_add(if fused {
                 composing
@@ -338,7 +400,8 @@ impl GpuRecipe {
                 .min(limits.iterations / iterations.complete())
                 .max(1) as u32,
             composed_per_submit: bounded(composing).min(workgroups) as usize,
-        })
+        };
+        Ok((recipe, refused))
     }
 
     /// Entries of U and of V that lie in the device's memory, of each matrix.
@@ -400,23 +463,31 @@ impl Registers {
         convergence: &Convergence,
         limits: &Limits,
         tuning: &Tuning,
-    ) -> Option<Self> {
+    ) -> Result<Self, String> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         // A, R' and J, and a column of U.
         let words = (m.saturating_mul(n + 1) + 2 * n * n).saturating_mul(size / 4);
         let most = tuning.tiny_columns.unwrap_or(limits.tiny_columns);
         let sweeps = convergence.max_sweeps;
-        if n > most || words > tuning.tiny_words || sweeps > MOST_SWEEPS {
-            return None;
+        if n > most {
+            return Err(format!("takes {n} columns, of {most} an invocation"));
+        }
+        if words > tuning.tiny_words {
+            let most = tuning.tiny_words;
+            return Err(format!("takes {words} registers, of {most} an invocation"));
+        }
+        if sweeps > MOST_SWEEPS {
+            return Err(format!("does {MOST_SWEEPS} sweeps at most, of {sweeps}"));
         }
         let entries = m * (m + 1) + n * n + FEW_RHS * 3 * m;
-        if (u64::from(sweeps) + entries as u64) > limits.iterations {
-            return None;
+        let steps = u64::from(sweeps) + entries as u64;
+        if steps > limits.iterations {
+            return Err(too_long(steps, limits));
         }
-        Self::workgroup(1, limits, tuning, |workgroup| {
+        let workgroup = Self::workgroup(1, limits, tuning, |workgroup| {
             tiny_bytes(problem, workgroup)
-        })
-        .map(|workgroup| Registers {
+        })?;
+        Ok(Registers {
             workgroup,
             team: 1,
             shuffles: false,
@@ -429,12 +500,18 @@ impl Registers {
         convergence: &Convergence,
         limits: &Limits,
         tuning: &Tuning,
-    ) -> Option<Self> {
+    ) -> Result<Self, String> {
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         let words = m.saturating_add(3 * n).saturating_mul(size / 4);
-        let most = tuning.invocation_words.unwrap_or(limits.invocation_words);
-        if words > most as usize || convergence.max_sweeps > MOST_SWEEPS {
-            return None;
+        let [single, double] = limits.invocation_words;
+        let own = if size == 4 { single } else { double };
+        let most = tuning.invocation_words.unwrap_or(own);
+        if words > most as usize {
+            return Err(format!("takes {words} registers, of {most} an invocation"));
+        }
+        let sweeps = convergence.max_sweeps;
+        if sweeps > MOST_SWEEPS {
+            return Err(format!("does {MOST_SWEEPS} sweeps at most, of {sweeps}"));
         }
         let team = n.next_power_of_two() as u32;
         let shuffles = limits.subgroup > 1 && team <= limits.subgroup;
@@ -447,12 +524,12 @@ impl Registers {
         let steps = intake + n64 * (n64 + 6) + sweeps * (n64 + 2) + complete + passes * (n64 + 2);
         let steps = steps + composes;
         if steps > limits.iterations {
-            return None;
+            return Err(too_long(steps, limits));
         }
-        Self::workgroup(team, limits, tuning, |workgroup| {
+        let workgroup = Self::workgroup(team, limits, tuning, |workgroup| {
             columns_bytes(m, n, workgroup, shuffles, size)
-        })
-        .map(|workgroup| Registers {
+        })?;
+        Ok(Registers {
             workgroup,
             team,
             shuffles,
@@ -466,17 +543,52 @@ impl Registers {
         limits: &Limits,
         tuning: &Tuning,
         bytes: impl Fn(usize) -> usize,
-    ) -> Option<u32> {
+    ) -> Result<u32, String> {
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
         let most = tuning
             .workgroup_invocations
             .min(limits.workgroup_invocations);
         let wanted = tuning.columns_workgroup.max(SMALLEST_WORKGROUP);
         let largest = (1 << wanted.ilog2()).max(team);
+        let smallest = team.max(SMALLEST_WORKGROUP);
+        if smallest > most {
+            return Err(format!(
+                "takes {smallest} invocations a workgroup, of {most}"
+            ));
+        }
         std::iter::successors(Some(largest), |workgroup| Some(workgroup / 2))
-            .take_while(|&workgroup| workgroup >= team.max(SMALLEST_WORKGROUP))
+            .take_while(|&workgroup| workgroup >= smallest)
             .find(|&workgroup| workgroup <= most && bytes(workgroup as usize) <= storage as usize)
+            .ok_or_else(|| {
+                let bytes = bytes(smallest as usize);
+                format!("takes {bytes} bytes of workgroup memory, of {storage}")
+            })
     }
+}
+
+/// Why a kernel is refused that goes round so often.
+fn too_long(steps: u64, limits: &Limits) -> String {
+    let most = limits.iterations;
+    format!("goes round loops {steps} times, but the driver may leave them after {most}")
+}
+
+/// Banks of workgroup memory, of four bytes each: an access is as slow as the bank with the most of it. All
+/// hardware that is known has as many.
+const BANKS: usize = 32;
+
+/// Teams of so many lanes that reach for entries of this size at once.
+fn teams_a_turn(lanes: u32, size: usize) -> usize {
+    match lanes {
+        // All of them read the same row.
+        1 => 1,
+        _ => (4 * BANKS / size / lanes as usize).max(1),
+    }
+}
+
+/// The least leading dimension of at least `length` whose multiples lie on different banks, `step` apart: an
+/// odd multiple of that power of two.
+fn spread(length: usize, step: usize) -> usize {
+    (length.div_ceil(step) | 1) * step
 }
 
 /// Blocks of columns, two of which meet in workgroup memory.
@@ -485,16 +597,24 @@ struct Blocks {
     width: u32,
     workgroup: u32,
     lanes: u32,
+    leading: u32,
 }
 
 impl Blocks {
     /// As few as fit, for as few ways between the memories; for an even number, so that each has an opponent
     /// in every round, if the last is not empty; but of two columns at least. What is wanted of a matrix
     /// does not matter: its singular values would depend on it.
-    fn new(n: usize, size: usize, most: u32, limits: &Limits, tuning: &Tuning) -> Option<Self> {
+    fn new(
+        n: usize,
+        size: usize,
+        most: u32,
+        limits: &Limits,
+        tuning: &Tuning,
+    ) -> Result<Self, String> {
         let storage = tuning.workgroup_storage.min(limits.workgroup_storage);
         let most_blocks = n.div_ceil(2).next_multiple_of(2);
-        (4..=most_blocks).step_by(2).find_map(|count| {
+        let mut least = (n, 0);
+        let found = (4..=most_blocks).step_by(2).find_map(|count| {
             let width = n.div_ceil(count).max(2);
             // A team a pair, if there may be so many.
             let pairs = (width as u32).min(most);
@@ -508,14 +628,31 @@ impl Blocks {
             let workgroup = (lanes * pairs)
                 .next_multiple_of(SMALLEST_WORKGROUP)
                 .min(most);
-            let fits = blocks_bytes(width, n, workgroup as usize, size) <= storage as usize
-                && Self::iterations(n as u64, width as u64, lanes.into(), workgroup.into())
-                    <= limits.iterations;
+            let banks = 4 * BANKS / size;
+            let leading = spread(
+                n,
+                if lanes as usize >= banks {
+                    1
+                } else {
+                    lanes as usize
+                },
+            );
+            let bytes = blocks_bytes(width, leading, workgroup as usize, size);
+            let steps = Self::iterations(n as u64, width as u64, lanes.into(), workgroup.into());
+            least = (bytes, width);
+            let fits = bytes <= storage as usize && steps <= limits.iterations;
             fits.then_some(Blocks {
                 width: width as u32,
                 workgroup,
                 lanes,
+                leading: leading as u32,
             })
+        });
+        found.ok_or_else(|| match least {
+            (_, 0) => format!("takes four blocks of columns, of {n} columns"),
+            (bytes, width) => format!(
+                "takes {bytes} bytes of workgroup memory for two blocks of {width} columns, of {storage}"
+            ),
         })
     }
 
@@ -530,8 +667,8 @@ impl Blocks {
 
 /// Bytes of workgroup memory of two blocks of columns and of their rotations, with four partial sums an
 /// invocation and an index each, and the flags.
-pub(crate) fn blocks_bytes(width: usize, n: usize, workgroup: usize, size: usize) -> usize {
-    let entries = 4 * width * (n | 1) + 4 * workgroup;
+pub(crate) fn blocks_bytes(width: usize, leading: usize, workgroup: usize, size: usize) -> usize {
+    let entries = 4 * width * leading + 4 * workgroup;
     entries * size + 4 * workgroup + 64
 }
 
@@ -578,18 +715,18 @@ pub(crate) fn columns_bytes(
     places + teams * (m * (size + 4) + 12) + 32
 }
 
-/// Bytes of workgroup memory of the resident kernels: A or R' with its leading dimension, the
-/// accumulated rotations, a value a column, four partial sums an invocation and an index each,
+/// Bytes of workgroup memory of the resident kernels: A or R' and the accumulated rotations with their leading
+/// dimensions, a value a column, four partial sums an invocation and an index each,
 /// and the flags.
 pub(crate) fn resident_bytes(
-    leading: usize,
+    [leading, j_leading]: [usize; 2],
     n: usize,
     workgroup: usize,
     size: usize,
 ) -> Option<usize> {
     let entries = leading
         .checked_mul(n)?
-        .checked_add((n | 1).checked_mul(n)?)?
+        .checked_add(j_leading.checked_mul(n)?)?
         .checked_add(n + 4 * workgroup)?;
     entries.checked_mul(size)?.checked_add(4 * workgroup + 64)
 }
@@ -846,27 +983,162 @@ mod tests {
                     if recipe.path == Path::Blocks {
                         let [width, workgroup] =
                             [recipe.block_width, recipe.block_workgroup].map(|n| n as usize);
-                        let storage = blocks_bytes(width, problem.cols, workgroup, size);
+                        let leading = recipe.leading as usize;
+                        let storage = blocks_bytes(width, leading, workgroup, size);
                         assert!(storage <= 16384 && width >= 2, "{m}x{n} {dtype}");
                         assert!(
                             workgroup <= tuning.workgroup_invocations as usize
                                 && workgroup % recipe.block_lanes as usize == 0
                         );
-                        assert_eq!(recipe.leading % 2, 1);
+                        assert!(leading >= problem.cols);
                     }
                     if matches!(recipe.path, Path::Resident | Path::Swept) {
+                        let leading = [recipe.leading, recipe.j_leading].map(|n| n as usize);
                         let storage = resident_bytes(
-                            recipe.leading as usize,
+                            leading,
                             problem.cols,
                             recipe.workgroup as usize,
                             dtype.size(),
                         );
                         assert!(storage.unwrap() <= 16384, "{m}x{n} {dtype}");
-                        assert_eq!(recipe.leading % 2, 1);
+                        assert!(leading[0] >= problem.cols && leading[1] >= problem.cols);
                     }
                 }
             }
         }
+    }
+
+    /// How many turns an access of a warp to workgroup memory takes in the sweeps, because entries in one bank wait
+    /// for each other: the mean over all rounds, warps and both columns of a pair. Pairs meet as in
+    /// shaders/resident.wgsl and blocks.wgsl.
+    fn turns(recipe: &GpuRecipe, cols: usize, size: usize) -> f64 {
+        let opponents = |round: usize, pair: usize, players: usize| {
+            let circle = players - 1;
+            let p = (round + pair) % circle;
+            let q = match pair {
+                0 => circle,
+                _ => (round + circle - pair) % circle,
+            };
+            [p.min(q), p.max(q)]
+        };
+        let width = recipe.block_width as usize;
+        let blocks = recipe.path == Path::Blocks;
+        let (lanes, rounds, pairs) = match blocks {
+            true => (recipe.block_lanes, width, width),
+            false => {
+                let players = cols.next_multiple_of(2);
+                (recipe.pair_lanes, players - 1, players / 2)
+            }
+        };
+        let (lanes, leading) = (lanes as usize, recipe.leading as usize);
+        // Of 64 bits, half a warp at once.
+        let (warp, banks) = (32 * 4 / size, BANKS * 4 / size);
+        let (mut all, mut accesses) = (0, 0);
+        for round in 0..rounds {
+            for first in (0..pairs).step_by((warp / lanes).max(1)) {
+                for side in 0..2 {
+                    let mut places = vec![std::collections::BTreeSet::new(); banks];
+                    for pair in first..pairs.min(first + (warp / lanes).max(1)) {
+                        let p = match blocks {
+                            true => [pair, width + (pair + round) % width][side],
+                            false => opponents(round, pair, cols.next_multiple_of(2))[side],
+                        };
+                        if p >= cols && !blocks {
+                            continue;
+                        }
+                        for row in 0..lanes.min(warp).min(cols) {
+                            let at = match blocks {
+                                true => p * leading + row,
+                                false => row * leading + p,
+                            };
+                            places[at % banks].insert(at);
+                        }
+                    }
+                    let most = places.iter().map(|bank| bank.len()).max().unwrap_or(0);
+                    all += most;
+                    accesses += usize::from(most > 0);
+                }
+            }
+        }
+        all as f64 / accesses as f64
+    }
+
+    #[test]
+    fn columns_in_workgroup_memory_spread_over_its_banks() {
+        let mut seen = [0; 2];
+        for (storage, invocation_words) in [(16384, 128), (49152, 128), (49152, 256), (65536, 192)]
+        {
+            let limits = Limits {
+                workgroup_storage: storage,
+                workgroup_invocations: 1024,
+                subgroup: 32,
+                invocation_words: [invocation_words; 2],
+                ..WEBGPU
+            };
+            for dtype in [Dtype::F32, Dtype::F64] {
+                for (m, n) in [
+                    (24, 24),
+                    (32, 32),
+                    (48, 48),
+                    (64, 64),
+                    (96, 96),
+                    (128, 128),
+                    (256, 256),
+                    (512, 512),
+                    (64, 16),
+                    (256, 32),
+                    (1024, 16),
+                    (1024, 64),
+                ] {
+                    let recipe =
+                        recipe(&problem(m, n, dtype), &limits, &Tuning::default()).unwrap();
+                    let which = match recipe.path {
+                        Path::Resident | Path::Swept => 0,
+                        Path::Blocks => 1,
+                        Path::Tiny | Path::Columns | Path::Rounds => continue,
+                    };
+                    seen[which] += 1;
+                    let of = |leading| turns(&GpuRecipe { leading, ..recipe }, n, dtype.size());
+                    let own = of(recipe.leading);
+                    // A circle of 31 places or fewer does not lie better on banks, but for memory that is short.
+                    let best = (n as u32..n as u32 + 64)
+                        .map(of)
+                        .fold(f64::INFINITY, f64::min);
+                    let most = if n < 48 { 1.1 * best } else { 1.2 };
+                    assert!(
+                        own <= most,
+                        "{m}x{n} {dtype} {storage}: {own:.2}, {best:.2}, {recipe:?}"
+                    );
+                }
+            }
+        }
+        assert!(seen.iter().all(|seen| *seen > 10), "{seen:?}");
+    }
+
+    #[test]
+    fn other_paths_are_refused_for_a_reason() {
+        let of = |m, n| {
+            let problem = problem(m, n, Dtype::F32);
+            let convergence = Convergence::new(&problem, &Options::default());
+            let tuning = Tuning::default();
+            GpuRecipe::explained(&problem, &convergence, &WEBGPU, &tuning).unwrap()
+        };
+        assert_eq!(of(3, 3).1, []);
+        let (recipe, refused) = of(64, 64);
+        assert_eq!(recipe.path, Path::Blocks);
+        let told: Vec<String> = refused
+            .iter()
+            .map(|refusal| format!("{} {}", refusal.path.name(), refusal.why))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "jacobi-tiny takes 64 columns, of 4 an invocation",
+                "jacobi-columns takes 256 registers, of 128 an invocation",
+                "jacobi-resident takes 38720 bytes of workgroup memory, of 16384",
+                "jacobi-swept takes 38720 bytes of workgroup memory, of 16384",
+            ]
+        );
     }
 
     #[test]
@@ -885,7 +1157,7 @@ mod tests {
     #[test]
     fn a_submit_is_bounded() {
         let tuning = Tuning {
-            submit_flops: 1 << 20,
+            submit_flops: Some(1 << 20),
             ..Tuning::default()
         };
         let recipe = recipe(&problem(64, 64, Dtype::F32), &WEBGPU, &tuning).unwrap();

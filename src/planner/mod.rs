@@ -8,6 +8,8 @@
 
 #[cfg(feature = "gpu")]
 pub(crate) mod choice;
+#[cfg(feature = "gpu")]
+pub(crate) mod facts;
 #[cfg(any(feature = "gpu", test))]
 pub(crate) mod gpu;
 
@@ -339,8 +341,8 @@ pub struct Tuning {
     /// The most invocations in a workgroup, below what the device has.
     pub workgroup_invocations: u32,
     /// The most 32-bit words that an invocation may hold in registers of a matrix that has a lane a column.
-    /// Without one: 128 of the 255 that hardware has at most; 32 on software adapters, whose compilers
-    /// take seconds (lavapipe) to minutes (SwiftShader) for more.
+    /// Without one: 256 on NVIDIA's (255 are registers, what is beyond is spilled), 192 on AMD's (160 in f64), 128
+    /// elsewhere; 32 on software adapters, whose compilers take seconds (lavapipe) to minutes (SwiftShader) for more.
     pub invocation_words: Option<u32>,
     /// The most columns of a matrix that one invocation holds in registers, and the most 32-bit words of it and
     /// its factors. Without a number of columns 6, or 4 on software adapters, which take a second for 5x5
@@ -360,9 +362,10 @@ pub struct Tuning {
     pub rows_per_lane: usize,
     /// The most bytes in one buffer of a chunk, below what the device has.
     pub chunk_bytes: u64,
-    /// Floating-point operations in one submit, so that no watchdog bites: about 40 ms on a slow
-    /// GPU that is all at work, and a 64th of it where one workgroup works alone.
-    pub submit_flops: u64,
+    /// Floating-point operations in one submit, so that no watchdog bites and a call can be cancelled, and all units have
+    /// work. Without a number: 2^37 on a discrete GPU, else 2^32, about 40 ms on a slow GPU that is all at work; a
+    /// 64th of it where one workgroup works alone.
+    pub submit_flops: Option<u64>,
     /// Sweeps of the resident kernels in one dispatch; what is not done then is resumed.
     pub sweeps_per_dispatch: u32,
     /// Floating-point operations in one task of the CPU engine.
@@ -387,7 +390,7 @@ impl Default for Tuning {
             columns_workgroup: 64,
             rows_per_lane: 8,
             chunk_bytes: 64 << 20,
-            submit_flops: 4 << 30,
+            submit_flops: None,
             sweeps_per_dispatch: 12,
             task_flops: 2 << 20,
             lanes: usize::MAX,

@@ -144,7 +144,7 @@ fn shrunk() -> Tuning {
     tuning.tiny_words = 24;
     tuning.invocation_words = Some(8);
     tuning.chunk_bytes = 16 << 10;
-    tuning.submit_flops = 400_000;
+    tuning.submit_flops = Some(400_000);
     tuning.sweeps_per_dispatch = 2;
     tuning
 }

@@ -466,7 +466,7 @@ pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
         ("columns_workgroup", |t, v| t.columns_workgroup = v as u32),
         ("rows_per_lane", |t, v| t.rows_per_lane = v as usize),
         ("chunk_bytes", |t, v| t.chunk_bytes = v),
-        ("submit_flops", |t, v| t.submit_flops = v),
+        ("submit_flops", |t, v| t.submit_flops = Some(v)),
         ("sweeps_per_dispatch", |t, v| {
             t.sweeps_per_dispatch = v as u32
         }),

@@ -24,7 +24,7 @@ const GPU: &[Setting] = &[
     ("workgroup_storage", |t, v| t.workgroup_storage = v as u32, &[7300, 16384]),
     ("sweeps_per_dispatch", |t, v| t.sweeps_per_dispatch = v as u32, &[4, 64]),
     ("chunk_bytes", |t, v| t.chunk_bytes = v, &[16 << 20, 256 << 20]),
-    ("submit_flops", |t, v| t.submit_flops = v, &[1 << 30, 64 << 30]),
+    ("submit_flops", |t, v| t.submit_flops = Some(v), &[1 << 30, 64 << 30]),
 ];
 
 /// And the CPU.

@@ -1,0 +1,267 @@
+//! What the GPU engine would do, and why: which kernel, how much at a time, and its text. Without a device, or for
+//! the one at hand.
+//!
+//! ```
+//! use batched_svd::explain::{DeviceFacts, Operation, explain};
+//! use batched_svd::{Dtype, Options, Tuning, Vectors};
+//!
+//! let (browser, svd) = (DeviceFacts::webgpu(), Operation::Svd(Vectors::Thin));
+//! let plan = explain(svd, [64, 64], Dtype::F32, &browser, &Options::default(), &Tuning::default())?;
+//! assert_eq!(plan.kernel, "jacobi-blocks");
+//! assert_eq!(plan.refused[2].kernel, "jacobi-resident");
+//! assert_eq!(plan.refused[2].why, "takes 38720 bytes of workgroup memory, of 16384");
+//! assert!(plan.stages.iter().any(|stage| stage.text.contains("fn blocks(")));
+//! # Ok::<(), batched_svd::Error>(())
+//! ```
+
+use crate::compositions::Subspace;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::gpu::stages::stages;
+use crate::options::{Options, Vectors};
+pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
+use crate::planner::gpu::{
+    GpuRecipe, Path, blocks_bytes, columns_bytes, resident_bytes, tiny_bytes,
+};
+use crate::planner::{Convergence, Filter, Job, Problem, Side, Tuning};
+use crate::scalar::Dtype;
+
+/// What is asked for of every matrix. Other calls are made of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Singular values, and vectors or not.
+    Svd(Vectors),
+    /// Pseudoinverses.
+    Pinv,
+    /// Least-squares solutions for so many right-hand sides.
+    Lstsq(usize),
+    /// Approximations of low rank, formed.
+    LowRank,
+    /// Projectors onto a subspace.
+    Projector(Subspace),
+}
+
+impl Operation {
+    fn job(self) -> Job {
+        match self {
+            Operation::Svd(vectors) => Job::svd(vectors),
+            Operation::Pinv => Job::inverse(None),
+            Operation::Lstsq(rhs) => Job::inverse(Some(rhs)),
+            Operation::LowRank => Job::composition(Side::U, Filter::Value, Side::V),
+            Operation::Projector(onto) => {
+                let (side, _) = onto.of();
+                Job::composition(side, Filter::Keep, side)
+            }
+        }
+    }
+}
+
+/// A kernel that comes before the chosen one in the planner's order, and why it does not apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Its name in reports.
+    pub kernel: &'static str,
+    /// What it needs, of what there is.
+    pub why: String,
+}
+
+/// A dispatch of a plan, or many of the same kernel.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stage {
+    /// The entry point.
+    pub name: &'static str,
+    /// WGSL.
+    pub text: String,
+    /// Invocations in a workgroup.
+    pub workgroup: u32,
+    /// Workgroups that a matrix takes in one dispatch: less than one where several share one.
+    pub workgroups: f64,
+    /// Dispatches of a chunk of matrices, if all sweeps are done that may be.
+    pub most_dispatches: u64,
+    /// Lanes on a column, or in the sweeps on a pair of columns.
+    pub lanes: u32,
+    /// Buffers that it sees, parameters included.
+    pub buffers: usize,
+    /// Whether it sweeps: most of the time is its.
+    pub sweeps: bool,
+}
+
+/// How a device would be filled by one submit of the kernel that sweeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Fill {
+    /// Workgroups that one unit holds at a time: registers are estimated.
+    pub workgroups_a_unit: u32,
+    /// What there is less of: "invocations", "workgroup memory" or "registers".
+    pub bound: &'static str,
+    /// Matrices that the device holds at a time.
+    pub matrices: u64,
+    /// The part of the device that has work, in the mean over a submit.
+    pub filled: f64,
+}
+
+/// How a problem would be solved.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The kernel that sweeps, by its name in reports.
+    pub kernel: &'static str,
+    /// Those before it, in the planner's order.
+    pub refused: Vec<Refused>,
+    /// Matrices that lie on the device at a time, at most.
+    pub chunk: usize,
+    /// Matrices of them in one submit of the kernel that sweeps.
+    pub submit: usize,
+    /// Bytes of workgroup memory of that kernel.
+    pub storage: usize,
+    /// Leading dimensions there, of the matrix and of the rotations; zero where it holds none.
+    pub leading: [u32; 2],
+    /// Columns of a block; zero where there are none.
+    pub block_width: u32,
+    /// Entries that are summed before their sum is added to a total.
+    pub sum_block: u32,
+    /// All that is dispatched, in order.
+    pub stages: Vec<Stage>,
+    /// How full a device is, whose units are known.
+    pub fill: Option<Fill>,
+}
+
+/// Registers of an invocation beside those of its matrix, about: what NVIDIA's compiler takes.
+const OTHER_REGISTERS: u32 = 40;
+/// Registers of an invocation whose matrix lies in memory, about.
+const FEW_REGISTERS: u32 = 64;
+/// No invocation has more.
+const MOST_REGISTERS: u32 = 255;
+
+/// How a device would solve m x n matrices.
+///
+/// # Errors
+/// [`Error::Argument`] for a matrix without rows or columns, [`Error::Unsupported`] if the device cannot.
+pub fn explain(
+    operation: Operation,
+    [rows, cols]: [usize; 2],
+    dtype: Dtype,
+    device: &DeviceFacts,
+    options: &Options,
+    tuning: &Tuning,
+) -> Result<Explanation, Error> {
+    if rows == 0 || cols == 0 {
+        let text =
+            format!("a {rows}x{cols} matrix has no singular value: nothing reaches a device");
+        return Err(Error::Argument(text));
+    }
+    let problem = Problem::new(rows, cols, dtype, operation.job());
+    let convergence = Convergence::new(&problem, options);
+    let limits = device.limits();
+    let (recipe, refused) = GpuRecipe::explained(&problem, &convergence, &limits, tuning)
+        .map_err(|why| Error::Unsupported(format!("{}: {why}", device.name)))?;
+    let storage = storage(&problem, &recipe);
+    let (m, n) = (problem.rows as u32, problem.cols as u32);
+    let words = dtype.size() as u32 / 4;
+    let registers = match recipe.path {
+        Path::Tiny => (m * (n + 1) + 2 * n * n) * words + OTHER_REGISTERS,
+        Path::Columns => (m + 3 * n) * words + OTHER_REGISTERS,
+        _ => FEW_REGISTERS,
+    };
+    let submit = match recipe.path {
+        Path::Blocks | Path::Rounds => recipe.chunk,
+        _ => recipe.matrices_per_submit.min(recipe.chunk),
+    };
+    let stages: Vec<Stage> = stages(&problem, &recipe, &convergence)
+        .into_iter()
+        .map(|stage| Stage {
+            name: stage.name,
+            text: stage.text,
+            workgroup: stage.workgroup,
+            workgroups: stage.workgroups,
+            most_dispatches: stage.most_dispatches,
+            lanes: stage.lanes,
+            buffers: stage.buffers,
+            sweeps: stage.sweeps,
+        })
+        .collect();
+    let sweeping = stages.iter().find(|stage| stage.sweeps);
+    let fill = device
+        .units
+        .zip(sweeping)
+        .map(|(units, stage)| fill(units, stage, storage, registers, submit));
+    let in_memory = !recipe.path.in_registers();
+    Ok(Explanation {
+        kernel: recipe.path.name(),
+        refused: refused
+            .into_iter()
+            .map(|refusal| Refused {
+                kernel: refusal.path.name(),
+                why: refusal.why,
+            })
+            .collect(),
+        chunk: recipe.chunk,
+        submit,
+        storage,
+        leading: match recipe.path {
+            Path::Resident | Path::Swept | Path::Blocks => [recipe.leading, recipe.j_leading],
+            Path::Tiny | Path::Columns | Path::Rounds => [0, 0],
+        },
+        block_width: match recipe.path {
+            Path::Blocks => recipe.block_width,
+            _ => 0,
+        },
+        sum_block: match in_memory {
+            true => {
+                crate::planner::gpu::block(rows.max(cols).div_ceil(recipe.column_lanes as usize))
+            }
+            false => 1,
+        },
+        stages,
+        fill,
+    })
+}
+
+fn storage(problem: &Problem, recipe: &GpuRecipe) -> usize {
+    let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
+    let workgroup = recipe.workgroup as usize;
+    let leading = [recipe.leading, recipe.j_leading].map(|n| n as usize);
+    match recipe.path {
+        Path::Tiny => tiny_bytes(problem, workgroup),
+        Path::Columns => columns_bytes(m, n, workgroup, recipe.shuffles, size),
+        Path::Resident | Path::Swept => resident_bytes(leading, n, workgroup, size).unwrap_or(0),
+        Path::Blocks => {
+            let (width, workgroup) = (recipe.block_width, recipe.block_workgroup);
+            blocks_bytes(width as usize, leading[0], workgroup as usize, size)
+        }
+        // Four partial sums an invocation and an index, and flags.
+        Path::Rounds => workgroup * (4 * size + 4) + 64,
+    }
+}
+
+fn fill(units: Units, stage: &Stage, storage: usize, registers: u32, submit: usize) -> Fill {
+    // Registers come in eights.
+    let registers = registers.min(MOST_REGISTERS).next_multiple_of(8);
+    let (workgroups_a_unit, bound) = [
+        (units.invocations / stage.workgroup, "invocations"),
+        (units.storage / (storage.max(1) as u32), "workgroup memory"),
+        (units.registers / (stage.workgroup * registers), "registers"),
+    ]
+    .into_iter()
+    .min_by_key(|(workgroups, _)| *workgroups)
+    .unwrap_or((1, "invocations"));
+    let at_once = f64::from(workgroups_a_unit.max(1)) * f64::from(units.count);
+    let turns = (submit as f64 * stage.workgroups).ceil() / at_once;
+    Fill {
+        workgroups_a_unit,
+        bound,
+        matrices: (at_once / stage.workgroups) as u64,
+        filled: turns / turns.ceil(),
+    }
+}
+
+impl Engine {
+    /// What this engine's device is, without its `units`, which no driver tells; none of the CPU.
+    pub fn device_facts(&self) -> Option<DeviceFacts> {
+        let gpu = self.gpu.as_ref()?;
+        Some(gpu.current().facts.clone())
+    }
+}
