@@ -4,14 +4,12 @@
 struct Params {
     rows: u32,          // m of each packed matrix, rows >= cols
     cols: u32,          // n
-    leading: u32,       // leading dimension of the matrix in workgroup memory
     u_cols: u32,        // columns of U to form
     first: u32,         // first matrix of this dispatch
     begin: u32,         // first step, round or column of this dispatch
     end: u32,           // one past the last; in rounds how many columns or blocks meet, an even number
     block: u32,         // entries an invocation sums before it adds to its total
     column_lanes: u32,  // invocations that share a column; a power of two
-    pair_lanes: u32,    // invocations that share a pair of columns; a power of two
     max_sweeps: u32,
     tolerance: f32,     // cosine below which a pair is orthogonal
 }

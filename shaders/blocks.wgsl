@@ -15,7 +15,7 @@ fn column_at(blocks: vec2<u32>, place: u32) -> u32 {
 fn blocks(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.y;
-    gather(matrix, P.pair_lanes, at);
+    gather(matrix, LANES, at);
     if (!is_running(matrix, lid)) {
         return;
     }
@@ -23,14 +23,14 @@ fn blocks(at: Invocation) {
         atomicStore(&rotated, 0u);
     }
     let pair = opponents(P.begin, at.group.x, P.end);
-    for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
-        let place = e / P.cols;
-        let r = e % P.cols;
+    for (var e = lid; e < 2u * WIDTH * COLS; e += WORKGROUP) {
+        let place = e / COLS;
+        let r = e % COLS;
         let c = column_at(pair, place);
-        if (c < P.cols) {
-            x_store(0u, place, r, x[(matrix * P.cols + c) * P.cols + r]);
+        if (c < COLS) {
+            x_store(0u, place, r, x[(matrix * COLS + c) * COLS + r]);
             if (P.u_cols > 0u) {
-                j_store(0u, place, r, j[(matrix * P.cols + c) * P.cols + r]);
+                j_store(0u, place, r, j[(matrix * COLS + c) * COLS + r]);
             }
         }
     }
@@ -38,19 +38,18 @@ fn blocks(at: Invocation) {
     // Columns of one block meet once a sweep, in its first round; those of two whenever the blocks do.
     let first_round = P.begin == 0u;
     let rounds = select(WIDTH, 2u * WIDTH - 1u, first_round);
-    let lanes = P.pair_lanes;
-    let teams = WORKGROUP / lanes;
+    let teams = WORKGROUP / LANES;
     for (var round = 0u; round < rounds; round++) {
         for (var first = 0u; first < WIDTH; first += teams) {
-            let own = first + lid / lanes;
+            let own = first + lid / LANES;
             let slot = min(own, WIDTH - 1u);
             var places = vec2<u32>(slot, WIDTH + (slot + round) % WIDTH);
             if (first_round) {
                 places = opponents(round, slot, 2u * WIDTH);
             }
-            let there = max(column_at(pair, places.x), column_at(pair, places.y)) < P.cols;
-            let turned = rotate_pair(0u, places.x, places.y, own < WIDTH && there, lid, lanes);
-            if (turned && lid % lanes == 0u) {
+            let there = max(column_at(pair, places.x), column_at(pair, places.y)) < COLS;
+            let turned = rotate_pair(0u, places.x, places.y, own < WIDTH && there, lid);
+            if (turned && lid % LANES == 0u) {
                 atomicAdd(&rotated, 1u);
             }
         }
@@ -63,14 +62,14 @@ fn blocks(at: Invocation) {
     if (workgroupUniformLoad(&busy) == 0u) {
         return;
     }
-    for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
-        let place = e / P.cols;
-        let r = e % P.cols;
+    for (var e = lid; e < 2u * WIDTH * COLS; e += WORKGROUP) {
+        let place = e / COLS;
+        let r = e % COLS;
         let c = column_at(pair, place);
-        if (c < P.cols) {
-            x[(matrix * P.cols + c) * P.cols + r] = x_load(0u, place, r);
+        if (c < COLS) {
+            x[(matrix * COLS + c) * COLS + r] = x_load(0u, place, r);
             if (P.u_cols > 0u) {
-                j[(matrix * P.cols + c) * P.cols + r] = j_load(0u, place, r);
+                j[(matrix * COLS + c) * COLS + r] = j_load(0u, place, r);
             }
         }
     }

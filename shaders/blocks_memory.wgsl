@@ -4,17 +4,17 @@ var<workgroup> wx: array<T, TILE_LEN>;
 var<workgroup> wj: array<T, TILE_LEN>;
 
 fn x_load(matrix: u32, p: u32, r: u32) -> T {
-    return wx[p * P.leading + r];
+    return wx[p * LEADING + r];
 }
 
 fn x_store(matrix: u32, p: u32, r: u32, value: T) {
-    wx[p * P.leading + r] = value;
+    wx[p * LEADING + r] = value;
 }
 
 fn j_load(matrix: u32, p: u32, r: u32) -> T {
-    return wj[p * P.leading + r];
+    return wj[p * LEADING + r];
 }
 
 fn j_store(matrix: u32, p: u32, r: u32, value: T) {
-    wj[p * P.leading + r] = value;
+    wj[p * LEADING + r] = value;
 }

@@ -11,7 +11,7 @@ fn start_rotations(lid: u32) {
         wj[e] = ZERO;
     }
     workgroupBarrier();
-    for (var c = lid; c < P.cols; c += WORKGROUP) {
+    for (var c = lid; c < COLS; c += WORKGROUP) {
         j_store(0u, c, c, ONE);
     }
     workgroupBarrier();
@@ -19,17 +19,16 @@ fn start_rotations(lid: u32) {
 
 // How many pairs it rotated.
 fn sweep(lid: u32) -> u32 {
-    let players = P.cols + P.cols % 2u;
+    let players = COLS + COLS % 2u;
     let pairs = players / 2u;
-    let lanes = P.pair_lanes;
-    let teams = WORKGROUP / lanes;
+    let teams = WORKGROUP / LANES;
     for (var round = 0u; round < players - 1u; round++) {
         for (var first = 0u; first < pairs; first += teams) {
-            let pair = first + lid / lanes;
+            let pair = first + lid / LANES;
             let pq = opponents(round, min(pair, pairs - 1u), players);
-            let present = pair < pairs && pq.y < P.cols;
-            let turned = rotate_pair(0u, pq.x, pq.y, present, lid, lanes);
-            if (turned && lid % lanes == 0u) {
+            let present = pair < pairs && pq.y < COLS;
+            let turned = rotate_pair(0u, pq.x, pq.y, present, lid);
+            if (turned && lid % LANES == 0u) {
                 atomicAdd(&rotated, 1u);
             }
         }
@@ -44,7 +43,7 @@ fn sweep(lid: u32) -> u32 {
 // Sweeps until the matrix is done or `P.end` sweeps are: a dispatch must end (a watchdog may kill a
 // long one, and some software drivers leave long loops). The host resumes what is not done.
 fn solve_in_place(matrix: u32, done: u32, lid: u32) {
-    var status = select(RUNNING, CONVERGED, P.cols < 2u);
+    var status = select(RUNNING, CONVERGED, COLS < 2u);
     var sweeps = done;
     var rotations = 0u;
     while (status == RUNNING && sweeps < P.end) {
@@ -74,11 +73,11 @@ fn solve_in_place(matrix: u32, done: u32, lid: u32) {
 }
 
 fn store_unfinished(matrix: u32, lid: u32) {
-    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
-        let c = e / P.cols;
-        let r = e % P.cols;
-        x[matrix * P.cols * P.cols + e] = x_load(0u, c, r);
-        j[matrix * P.cols * P.cols + e] = j_load(0u, c, r);
+    for (var e = lid; e < COLS * COLS; e += WORKGROUP) {
+        let c = e / COLS;
+        let r = e % COLS;
+        x[matrix * COLS * COLS + e] = x_load(0u, c, r);
+        j[matrix * COLS * COLS + e] = j_load(0u, c, r);
     }
 }
 
@@ -86,11 +85,11 @@ fn load_unfinished(matrix: u32, lid: u32) {
     if (lid == 0u) {
         atomicStore(&rotated, 0u);
     }
-    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
-        let c = e / P.cols;
-        let r = e % P.cols;
-        x_store(0u, c, r, x[matrix * P.cols * P.cols + e]);
-        j_store(0u, c, r, j[matrix * P.cols * P.cols + e]);
+    for (var e = lid; e < COLS * COLS; e += WORKGROUP) {
+        let c = e / COLS;
+        let r = e % COLS;
+        x_store(0u, c, r, x[matrix * COLS * COLS + e]);
+        j_store(0u, c, r, j[matrix * COLS * COLS + e]);
     }
     workgroupBarrier();
 }
@@ -99,11 +98,11 @@ fn load_unfinished(matrix: u32, lid: u32) {
 fn store_factors(matrix: u32, lid: u32) {
     let lanes = P.column_lanes;
     let teams = WORKGROUP / lanes;
-    for (var first = 0u; first < P.cols; first += teams) {
+    for (var first = 0u; first < COLS; first += teams) {
         let c = first + lid / lanes;
         var square = ZERO;
-        if (c < P.cols) {
-            for (var r = lid % lanes; r < P.cols; r += lanes) {
+        if (c < COLS) {
+            for (var r = lid % lanes; r < COLS; r += lanes) {
                 let entry = x_load(0u, c, r);
                 square = fma(entry, entry, square);
             }
@@ -111,22 +110,22 @@ fn store_factors(matrix: u32, lid: u32) {
         let squares = team_sum(square, lid, lanes);
         // An entry that is all of its column is its length, exactly.
         var own = ZERO;
-        if (c < P.cols) {
-            for (var r = lid % lanes; r < P.cols; r += lanes) {
+        if (c < COLS) {
+            for (var r = lid % lanes; r < COLS; r += lanes) {
                 let entry = x_load(0u, c, r);
                 own = select(own, abs(entry), entry * entry == squares);
             }
         }
         let norm = exact_length(squares, team_sum(own, lid, lanes));
-        if (c < P.cols) {
+        if (c < COLS) {
             let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
             if (lid % lanes == 0u) {
-                values[(2u * matrix + 1u) * P.cols + c] = sigma;
+                values[(2u * matrix + 1u) * COLS + c] = sigma;
             }
             let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
-            for (var r = lid % lanes; r < P.cols; r += lanes) {
-                x[(matrix * P.cols + c) * P.cols + r] = unit(x_load(0u, c, r), sigma, scale);
-                j[(matrix * P.cols + c) * P.cols + r] = j_load(0u, c, r);
+            for (var r = lid % lanes; r < COLS; r += lanes) {
+                x[(matrix * COLS + c) * COLS + r] = unit(x_load(0u, c, r), sigma, scale);
+                j[(matrix * COLS + c) * COLS + r] = j_load(0u, c, r);
             }
         }
     }

@@ -6,11 +6,11 @@ var<workgroup> wj: array<T, J_LEN>;
 var<workgroup> wcolumn: array<T, COLS>;
 
 fn a_load(matrix: u32, row: u32, col: u32) -> T {
-    return wa[col * P.leading + row];
+    return wa[col * LEADING + row];
 }
 
 fn a_store(matrix: u32, row: u32, col: u32, value: T) {
-    wa[col * P.leading + row] = value;
+    wa[col * LEADING + row] = value;
 }
 
 fn column_load(matrix: u32, col: u32) -> T {
@@ -23,11 +23,11 @@ fn column_store(matrix: u32, col: u32, value: T) {
 
 // Entry r of column p of R': of row p of R.
 fn x_load(matrix: u32, p: u32, r: u32) -> T {
-    return wa[r * P.leading + p];
+    return wa[r * LEADING + p];
 }
 
 fn x_store(matrix: u32, p: u32, r: u32, value: T) {
-    wa[r * P.leading + p] = value;
+    wa[r * LEADING + p] = value;
 }
 
 fn j_load(matrix: u32, p: u32, r: u32) -> T {

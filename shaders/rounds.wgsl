@@ -5,7 +5,7 @@
 fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = P.first + group.y;
     let c = group.x;
-    for (var r = lid; r < P.cols; r += WORKGROUP) {
+    for (var r = lid; r < COLS; r += WORKGROUP) {
         var entry = ZERO;
         if (r >= c) {
             entry = a_load(matrix, c, r);
@@ -22,7 +22,7 @@ fn round(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         return;
     }
     let pq = opponents(P.begin, group.x, P.end);
-    let turned = rotate_pair(matrix, pq.x, pq.y, pq.y < P.cols, lid, WORKGROUP);
+    let turned = rotate_pair(matrix, pq.x, pq.y, pq.y < COLS, lid);
     if (turned && lid == 0u) {
         atomicAdd(&state[matrix * STATE_WORDS + ROTATED], 1u);
     }
@@ -51,24 +51,24 @@ fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let matrix = P.first + group.y;
     let c = group.x;
     var square = ZERO;
-    for (var r = lid; r < P.cols; r += WORKGROUP) {
+    for (var r = lid; r < COLS; r += WORKGROUP) {
         let entry = x_load(matrix, c, r);
         square = fma(entry, entry, square);
     }
     let squares = team_sum(square, lid, WORKGROUP);
     // An entry that is all of its column is its length, exactly.
     var own = ZERO;
-    for (var r = lid; r < P.cols; r += WORKGROUP) {
+    for (var r = lid; r < COLS; r += WORKGROUP) {
         let entry = x_load(matrix, c, r);
         own = select(own, abs(entry), entry * entry == squares);
     }
     let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
     let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
     if (lid == 0u) {
-        values[(2u * matrix + 1u) * P.cols + c] = sigma;
+        values[(2u * matrix + 1u) * COLS + c] = sigma;
     }
     let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
-    for (var r = lid; r < P.cols; r += WORKGROUP) {
+    for (var r = lid; r < COLS; r += WORKGROUP) {
         x_store(matrix, c, r, unit(x_load(matrix, c, r), sigma, scale));
     }
 }

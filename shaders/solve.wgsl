@@ -4,7 +4,7 @@
 fn solve(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, min(P.column_lanes, P.pair_lanes), at);
+    gather(matrix, min(P.column_lanes, LANES), at);
     for (var e = lid; e < P.rows * P.cols; e += WORKGROUP) {
         a_store(0u, e % P.rows, e / P.rows, a[matrix * P.rows * P.cols + e]);
     }

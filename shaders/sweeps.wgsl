@@ -4,13 +4,13 @@
 fn sweeps(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, P.pair_lanes, at);
-    for (var e = lid; e < P.cols * P.cols; e += WORKGROUP) {
-        let row = e % P.cols;
-        let col = e / P.cols;
+    gather(matrix, LANES, at);
+    for (var e = lid; e < COLS * COLS; e += WORKGROUP) {
+        let row = e % COLS;
+        let col = e / COLS;
         var entry = ZERO;
         if (row <= col) {
-            entry = a[(matrix * P.cols + col) * P.rows + row];
+            entry = a[(matrix * COLS + col) * P.rows + row];
         }
         a_store(0u, row, col, entry);
     }
@@ -23,7 +23,7 @@ fn sweeps(at: Invocation) {
 fn resume(at: Invocation) {
     let lid = at.index;
     let matrix = P.first + at.group.x;
-    gather(matrix, P.pair_lanes, at);
+    gather(matrix, LANES, at);
     // The same for the whole workgroup, but only workgroup memory can prove it.
     if (lid == 0u) {
         let status = atomicLoad(&state[matrix * STATE_WORDS + STATUS]);

@@ -4,7 +4,7 @@
 //! live in is decided by which of the files of accessors is in the list.
 
 use crate::host::delivery::NEARLY;
-use crate::planner::gpu::{GpuRecipe, columns_places, tiny_stride};
+use crate::planner::gpu::{GpuRecipe, block, columns_places, tiny_stride};
 use crate::planner::{Problem, Side};
 use crate::scalar::Dtype;
 use crate::scalar::sealed::Float;
@@ -292,14 +292,14 @@ pub(crate) struct Blueprint {
 pub(crate) enum Sizes {
     /// None: they come with the call.
     Any,
-    /// Of a matrix in workgroup memory.
-    Resident {
-        leading: u32,
-        j_leading: u32,
+    /// Of columns that are swept, in some memory, `lanes` invocations a pair. What is wanted besides is not known
+    /// to the text: a compiler may round another one differently.
+    Swept {
         cols: u32,
+        lanes: u32,
+        block: u32,
+        memory: Memory,
     },
-    /// Of two blocks of columns in workgroup memory.
-    Blocks { leading: u32, width: u32 },
     /// Of a matrix in registers, and who holds it.
     Registers {
         rows: u32,
@@ -312,6 +312,25 @@ pub(crate) enum Sizes {
         holder: Holder,
     },
 }
+
+/// Where columns lie while they are swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Memory {
+    /// In workgroup memory, with leading dimensions.
+    Resident {
+        leading: u32,
+        j_leading: u32,
+    },
+    /// Two blocks of them in workgroup memory.
+    Blocks {
+        leading: u32,
+        width: u32,
+    },
+    Global,
+}
+
+/// A lane that has more rows of a pair reads them twice: registers would be short.
+const MOST_HELD: u32 = 16;
 
 /// A composition by the kernel that decomposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -365,15 +384,6 @@ impl Blueprint {
                     },
                 },
             },
-            Kernel::Solve | Kernel::Sweeps | Kernel::Resume => Sizes::Resident {
-                leading: recipe.leading,
-                j_leading: recipe.j_leading,
-                cols,
-            },
-            Kernel::Blocks => Sizes::Blocks {
-                leading: recipe.leading,
-                width: recipe.block_width,
-            },
             _ => Sizes::Any,
         };
         let workgroup = match kernel {
@@ -398,6 +408,29 @@ impl Blueprint {
                 recipe.pair_lanes.max(SMALLEST_PAIR).min(recipe.workgroup)
             }
             Kernel::Compose => COMPOSE_WORKGROUP,
+        };
+        let swept = |lanes, share: usize, memory| Sizes::Swept {
+            cols,
+            lanes,
+            block: block(share),
+            memory,
+        };
+        let share = problem.rows.div_ceil(recipe.column_lanes as usize);
+        let sizes = match kernel {
+            Kernel::Solve | Kernel::Sweeps | Kernel::Resume => {
+                let (leading, j_leading) = (recipe.leading, recipe.j_leading);
+                let memory = Memory::Resident { leading, j_leading };
+                swept(recipe.pair_lanes, share, memory)
+            }
+            Kernel::Blocks => {
+                let (leading, width) = (recipe.leading, recipe.block_width);
+                let share = problem.cols.div_ceil(recipe.block_lanes as usize);
+                swept(recipe.block_lanes, share, Memory::Blocks { leading, width })
+            }
+            Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
+                swept(workgroup, share, Memory::Global)
+            }
+            _ => sizes,
         };
         Blueprint {
             kernel,
@@ -434,19 +467,34 @@ impl Blueprint {
         let mut sizes = Unrolled::default();
         match self.sizes {
             Sizes::Any => {}
-            Sizes::Resident {
-                leading,
-                j_leading,
+            Sizes::Swept {
                 cols,
+                lanes,
+                block,
+                memory,
             } => {
-                constant("A_LEN", leading * cols);
-                constant("J_LEADING", j_leading);
-                constant("J_LEN", j_leading * cols);
                 constant("COLS", cols);
-            }
-            Sizes::Blocks { leading, width } => {
-                constant("TILE_LEN", 2 * width * leading);
-                constant("WIDTH", width);
+                constant("LANES", lanes);
+                constant("BLOCK", block);
+                match memory {
+                    Memory::Resident { leading, j_leading } => {
+                        constant("LEADING", leading);
+                        constant("A_LEN", leading * cols);
+                        constant("J_LEADING", j_leading);
+                        constant("J_LEN", j_leading * cols);
+                    }
+                    Memory::Blocks { leading, width } => {
+                        constant("LEADING", leading);
+                        constant("TILE_LEN", 2 * width * leading);
+                        constant("WIDTH", width);
+                    }
+                    Memory::Global => {}
+                }
+                sizes.held = cols.div_ceil(lanes);
+                variants.push(match sizes.held <= MOST_HELD {
+                    true => include_str!("../../shaders/pair_held.wgsl"),
+                    false => include_str!("../../shaders/pair_looped.wgsl"),
+                });
             }
             Sizes::Registers {
                 rows,
@@ -511,7 +559,12 @@ impl Blueprint {
                 ] {
                     text += &format!("const {name}: bool = {value};\n");
                 }
-                sizes = Unrolled { rows, cols, u_cols };
+                sizes = Unrolled {
+                    rows,
+                    cols,
+                    u_cols,
+                    held: 0,
+                };
             }
         }
         for file in [&variants, self.kernel.files()].concat() {
@@ -526,12 +579,13 @@ impl Blueprint {
 ///
 /// A line with `$m` is repeated for each row, one with `$n` for each column, with both for each entry; what
 /// is between `//$ for k in 0..N` and `//$ end` for each number, as `$k`. Bounds are numbers, numbers of
-/// enclosing ranges, `+1`, M, N, and W (columns of U, but no more than N); `rev` counts down. `$4` is the number modulo 4. Comments stay as they are.
+/// enclosing ranges, `+1`, M, N, W (columns of U, but no more than N) and K (rows of a pair that a lane holds); `rev` counts down. `$4` is the number modulo 4. Comments stay as they are.
 #[derive(Clone, Copy, Default)]
 struct Unrolled {
     rows: u32,
     cols: u32,
     u_cols: u32,
+    held: u32,
 }
 
 impl Unrolled {
@@ -583,6 +637,7 @@ impl Unrolled {
             "M" => self.rows,
             "N" => self.cols,
             "W" => self.u_cols.min(self.cols),
+            "K" => self.held,
             _ => match bound.iter().rev().find(|(name, _)| *name == text) {
                 Some((_, value)) => *value,
                 None => text.parse().expect("a bound is a number"),

@@ -33,14 +33,12 @@ struct IntakeParams {
 struct SolveParams {
     rows: u32,
     cols: u32,
-    leading: u32,
     u_cols: u32,
     first: u32,
     begin: u32,
     end: u32,
     block: u32,
     column_lanes: u32,
-    pair_lanes: u32,
     max_sweeps: u32,
     tolerance: f32,
 }
@@ -204,14 +202,12 @@ impl Solver<'_, '_> {
         SolveParams {
             rows: problem.rows as u32,
             cols: problem.cols as u32,
-            leading: self.recipe.leading,
             u_cols: problem.formed_u_cols() as u32,
             first: 0,
             begin: 0,
             end: 0,
             block: block(rows_per_lane),
             column_lanes: self.recipe.column_lanes,
-            pair_lanes: self.recipe.pair_lanes,
             max_sweeps: self.task.convergence.max_sweeps,
             tolerance: self.task.convergence.tolerance_f32(),
         }
@@ -344,18 +340,11 @@ impl Solver<'_, '_> {
         let params = self.params();
         let start = Dispatch::new(&begin, params, [n, self.count]);
         self.stream.submit(&self.groups.solve, &[start]).await?;
-        let (kernel, players, params) = if self.recipe.path == Path::Blocks {
-            let blocks = n.div_ceil(self.recipe.block_width);
-            let pair_lanes = self.recipe.block_lanes;
-            let params = SolveParams {
-                pair_lanes,
-                block: block((n as usize).div_ceil(pair_lanes as usize)),
-                ..params
-            };
-            (Kernel::Blocks, blocks.next_multiple_of(2), params)
-        } else {
-            (Kernel::Round, n.next_multiple_of(2), params)
+        let (kernel, meet) = match self.recipe.path {
+            Path::Blocks => (Kernel::Blocks, n.div_ceil(self.recipe.block_width)),
+            _ => (Kernel::Round, n),
         };
+        let players = meet.next_multiple_of(2);
         let (round, _) = self.pipeline(kernel).await?;
         let params = SolveParams {
             end: players,

@@ -3,7 +3,10 @@
 use super::*;
 
 fn facts(name: &str) -> String {
-    format!("{}/examples/devices/{name}.json", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/examples/devices/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }
 
 #[test]
@@ -35,7 +38,14 @@ fn plans_are_told_of_devices_that_are_not_there() {
     ] {
         assert!(text.lines().any(|own| own == line), "{line}\n{text}");
     }
-    let other = ["explain", "64x64", "--device", &facts("h100"), "--set", "invocation_words=128"];
+    let other = [
+        "explain",
+        "64x64",
+        "--device",
+        &facts("h100"),
+        "--set",
+        "invocation_words=128",
+    ];
     assert_eq!(json(&other)["kernel"], "jacobi-resident");
 }
 
@@ -43,7 +53,9 @@ fn plans_are_told_of_devices_that_are_not_there() {
 #[test]
 #[cfg(feature = "gpu")]
 fn a_card_is_filled() {
-    for shape in ["16x16", "24x24", "32x32", "40x40", "48x48", "64x64", "256x32", "1024x64"] {
+    for shape in [
+        "16x16", "24x24", "32x32", "40x40", "48x48", "64x64", "256x32", "1024x64",
+    ] {
         for op in ["svd", "pinv"] {
             let plan = json(&["explain", shape, "--op", op, "--device", &facts("h100")]);
             let filled = plan["fill"]["filled"].as_f64().unwrap();
@@ -82,7 +94,9 @@ fn kernels_are_written_in_every_language_that_has_their_type() {
     let spirv = std::fs::read(Path::new(&folder).join("blocks.spv")).unwrap();
     assert_eq!(spirv[..4], 0x0723_0203u32.to_le_bytes());
     std::fs::remove_dir_all(&folder).unwrap();
-    success(&["explain", "8x8", "--dtype", "f64", "--device", &device, "--wgsl", &folder]);
+    success(&[
+        "explain", "8x8", "--dtype", "f64", "--device", &device, "--wgsl", &folder,
+    ]);
     assert_eq!(files(), ["columns.spv", "columns.wgsl", "plan.json"]);
 }
 
@@ -96,15 +110,38 @@ fn what_cannot_be_explained_is_said_in_a_line() {
     let device = facts("webgpu");
     for (args, code, what) in [
         (&["explain", "64"][..], 2, "a shape is written as ROWSxCOLS"),
-        (&["explain", "3x3", "--device", &wrong], 2, "\"subgruop\" is none of name"),
-        (&["explain", "3x3", "--device", "nowhere.json"], 2, "nowhere.json"),
-        (&["explain", "3x3", "--set", "words=3"], 2, "is no threshold: there are invocation_words"),
-        (&["explain", "9000x9000", "--device", &device], 1, "9000x9000 matrix with its factors"),
-        (&["explain", "3x3", "--dtype", "f64", "--device", &device], 1, "no f64 in shaders"),
+        (
+            &["explain", "3x3", "--device", &wrong],
+            2,
+            "\"subgruop\" is none of name",
+        ),
+        (
+            &["explain", "3x3", "--device", "nowhere.json"],
+            2,
+            "nowhere.json",
+        ),
+        (
+            &["explain", "3x3", "--set", "words=3"],
+            2,
+            "is no threshold: there are invocation_words",
+        ),
+        (
+            &["explain", "9000x9000", "--device", &device],
+            1,
+            "9000x9000 matrix with its factors",
+        ),
+        (
+            &["explain", "3x3", "--dtype", "f64", "--device", &device],
+            1,
+            "no f64 in shaders",
+        ),
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         let said = complaints(&output);
-        assert!(said.len() == 1 && said[0].contains(what), "{args:?}: {said:?}");
+        assert!(
+            said.len() == 1 && said[0].contains(what),
+            "{args:?}: {said:?}"
+        );
     }
 }

@@ -1,0 +1,53 @@
+// A pair of columns, few rows a lane: they are read once, and held in registers until they are rotated.
+
+// Makes columns p and q orthogonal if they are `present`; whether that took a rotation. In uniform
+// control flow; each lane has its own rows. Columns stay where they are: putting the larger first
+// costs sweeps in this order.
+fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
+    let lane = lid % LANES;
+    var share = Gram(ZERO, ZERO, ZERO, ZERO);
+    var sum = share;
+    //$ for k in 0..K
+    var xp$k = ZERO;
+    var xq$k = ZERO;
+    //$ end
+    if (present) {
+        //$ for k in 0..K
+        // Only the last rows may not be there.
+        if (($ku + 1u) * LANES <= COLS || $ku * LANES + lane < COLS) {
+            xp$k = x_load(matrix, p, $ku * LANES + lane);
+            xq$k = x_load(matrix, q, $ku * LANES + lane);
+        }
+        sum.pp = fma(xp$k, xp$k, sum.pp);
+        sum.qq = fma(xq$k, xq$k, sum.qq);
+        sum.pq = fma(xp$k, xq$k, sum.pq);
+        sum.terms = fma(abs(xp$k), abs(xq$k), sum.terms);
+        if (($ku + 1u) % BLOCK == 0u) {
+            share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
+            sum = Gram(ZERO, ZERO, ZERO, ZERO);
+        }
+        //$ end
+        share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
+    }
+    let gram = team_gram(share, lid, LANES);
+    let turn = rotation(gram.pp, gram.qq, gram.pq, gram.terms);
+    if (!present || !turn.needed) {
+        return false;
+    }
+    // Rutishauser's form, which does not drift as x' = c x - s y does.
+    //$ for k in 0..K
+    if (($ku + 1u) * LANES <= COLS || $ku * LANES + lane < COLS) {
+        let r = $ku * LANES + lane;
+        x_store(matrix, p, r, xp$k - turn.s * (xq$k + turn.tau * xp$k));
+        x_store(matrix, q, r, xq$k + turn.s * (xp$k - turn.tau * xq$k));
+        // Only U needs the rotations.
+        if (P.u_cols > 0u) {
+            let jp = j_load(matrix, p, r);
+            let jq = j_load(matrix, q, r);
+            j_store(matrix, p, r, jp - turn.s * (jq + turn.tau * jp));
+            j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
+        }
+    }
+    //$ end
+    return true;
+}
