@@ -1,0 +1,276 @@
+//! Products and dot products in registers: blocks of a few vectors by a few columns.
+//!
+//! What is summed is summed in blocks of [`BLOCK`] terms, so that the rounding of f64 results does not drown in
+//! the rounding of its own verification.
+
+use crate::cpu::lanes::Lanes;
+use crate::verify::form::Form;
+
+/// Terms that are summed before a total is added to.
+const BLOCK: usize = 128;
+/// Vectors of a column above which a panel of it is copied: caches lose what lies far apart.
+const FAR: usize = 8;
+
+/// A left factor: columns of `height` vectors.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a, V> {
+    pub data: &'a [V],
+    pub height: usize,
+}
+
+/// A right factor, entry by entry: steps from row to row and from column to column, in [entries](Form::entries).
+#[derive(Clone, Copy)]
+pub(super) struct Right<'a, V> {
+    pub data: &'a [V],
+    pub steps: [usize; 2],
+}
+
+/// What becomes of a product.
+pub(super) enum Sink<'a, V> {
+    Store(&'a mut [V]),
+    /// The sums of squares of the columns of what it is more than a matrix, vector by vector.
+    Squares {
+        minus: &'a [V],
+        sums: &'a mut [V],
+    },
+}
+
+/// `left` `right`, with sums over `inner` terms, `height` vectors by `cols` columns. `panel` is scratch.
+#[inline(always)]
+pub(super) fn product<F: Form, L: Lanes<f64>>(
+    l: L,
+    left: Left<'_, L::Vector>,
+    right: Right<'_, L::Vector>,
+    [height, inner, cols]: [usize; 3],
+    panel: &mut [L::Vector],
+    mut to: Sink<'_, L::Vector>,
+) {
+    // With fewer registers, fewer vectors at once.
+    let most = if L::LANES >= 8 { 4 } else { 2 };
+    let mut first = 0;
+    while first < height {
+        let some = most.min(height - first);
+        let own = &left.data[first.min(left.data.len())..];
+        let (own, step) = if left.height > FAR && cols > 4 {
+            for k in 0..inner {
+                panel[k * some..][..some].copy_from_slice(&own[k * left.height..][..some]);
+            }
+            (&panel[..inner * some], some)
+        } else {
+            (own, left.height)
+        };
+        let place = [first, height, inner, cols];
+        match some {
+            1 => strip::<F, L, 1>(l, own, step, right, place, &mut to),
+            2 => strip::<F, L, 2>(l, own, step, right, place, &mut to),
+            3 => strip::<F, L, 3>(l, own, step, right, place, &mut to),
+            _ => strip::<F, L, 4>(l, own, step, right, place, &mut to),
+        }
+        first += some;
+    }
+}
+
+/// R vectors of every column.
+#[inline(always)]
+fn strip<F: Form, L: Lanes<f64>, const R: usize>(
+    l: L,
+    left: &[L::Vector],
+    step: usize,
+    right: Right<'_, L::Vector>,
+    [first, height, inner, cols]: [usize; 4],
+    to: &mut Sink<'_, L::Vector>,
+) {
+    let mut j = 0;
+    while j + 4 <= cols {
+        let tile = tile::<F, L, R, 4>(l, left, step, right, inner, j);
+        deliver(l, tile, first, height, j, to);
+        j += 4;
+    }
+    match cols - j {
+        1 => {
+            let tile = tile::<F, L, R, 1>(l, left, step, right, inner, j);
+            deliver(l, tile, first, height, j, to);
+        }
+        2 => {
+            let tile = tile::<F, L, R, 2>(l, left, step, right, inner, j);
+            deliver(l, tile, first, height, j, to);
+        }
+        3 => {
+            let tile = tile::<F, L, R, 3>(l, left, step, right, inner, j);
+            deliver(l, tile, first, height, j, to);
+        }
+        _ => {}
+    }
+}
+
+#[inline(always)]
+fn tile<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
+    l: L,
+    left: &[L::Vector],
+    step: usize,
+    right: Right<'_, L::Vector>,
+    inner: usize,
+    j: usize,
+) -> [[L::Vector; R]; C] {
+    let zero = l.splat(0.0);
+    let mut total = [[zero; R]; C];
+    let mut k = 0;
+    while k < inner {
+        let end = inner.min(k + BLOCK);
+        let mut sums = [[zero; R]; C];
+        while k < end {
+            let rows = &left[k * step..][..R];
+            for c in 0..C {
+                let at = k * right.steps[0] + (j + c) * right.steps[1];
+                let weight = F::entry(l, right.data, at);
+                for r in 0..R {
+                    sums[c][r] = l.mul_add(rows[r], weight, sums[c][r]);
+                }
+            }
+            k += 1;
+        }
+        if end == inner && inner <= BLOCK {
+            return sums;
+        }
+        for c in 0..C {
+            for r in 0..R {
+                total[c][r] = l.add(total[c][r], sums[c][r]);
+            }
+        }
+    }
+    total
+}
+
+#[inline(always)]
+fn deliver<L: Lanes<f64>, const R: usize, const C: usize>(
+    l: L,
+    tile: [[L::Vector; R]; C],
+    first: usize,
+    height: usize,
+    j: usize,
+    to: &mut Sink<'_, L::Vector>,
+) {
+    match to {
+        Sink::Store(to) => {
+            for c in 0..C {
+                let at = (j + c) * height + first;
+                to[at..at + R].copy_from_slice(&tile[c]);
+            }
+        }
+        Sink::Squares { minus, sums } => {
+            for c in 0..C {
+                let minus = &minus[(j + c) * height + first..][..R];
+                let mut sum = sums[j + c];
+                for r in 0..R {
+                    let off = l.sub(tile[c][r], minus[r]);
+                    sum = l.mul_add(off, off, sum);
+                }
+                sums[j + c] = sum;
+            }
+        }
+    }
+}
+
+/// What becomes of dot products.
+pub(super) enum Dots<'a, V> {
+    /// A matrix with columns of so many vectors.
+    Store(&'a mut [V], usize),
+    /// The largest that a Gram matrix is off from the identity.
+    Gap(&'a mut V),
+}
+
+/// Dot products of the columns of two matrices of one height; those of a matrix with itself only above the
+/// diagonal and on it, where a gap is asked for.
+#[inline(always)]
+pub(super) fn dots<F: Form, L: Lanes<f64>>(
+    l: L,
+    left: &[L::Vector],
+    right: &[L::Vector],
+    height: usize,
+    [rows, cols]: [usize; 2],
+    mut to: Dots<'_, L::Vector>,
+) {
+    let mut j = 0;
+    while j < cols {
+        let some = if j + 4 <= cols { 4 } else { 1 };
+        let end = match to {
+            Dots::Gap(_) => (j + some).min(rows),
+            Dots::Store(..) => rows,
+        };
+        let mut i = 0;
+        while i < end {
+            if some == 4 && i + 4 <= end {
+                square::<F, L, 4, 4>(l, left, right, height, [i, j], &mut to);
+                i += 4;
+            } else if some == 4 {
+                square::<F, L, 1, 4>(l, left, right, height, [i, j], &mut to);
+                i += 1;
+            } else if i + 4 <= end {
+                square::<F, L, 4, 1>(l, left, right, height, [i, j], &mut to);
+                i += 4;
+            } else {
+                square::<F, L, 1, 1>(l, left, right, height, [i, j], &mut to);
+                i += 1;
+            }
+        }
+        j += some;
+    }
+}
+
+#[inline(always)]
+fn square<F: Form, L: Lanes<f64>, const I: usize, const J: usize>(
+    l: L,
+    left: &[L::Vector],
+    right: &[L::Vector],
+    height: usize,
+    [i, j]: [usize; 2],
+    to: &mut Dots<'_, L::Vector>,
+) {
+    let zero = l.splat(0.0);
+    let left: [&[L::Vector]; I] = columns(&left[i * height..], height);
+    let right: [&[L::Vector]; J] = columns(&right[j * height..], height);
+    let mut totals = [[zero; I]; J];
+    let mut k = 0;
+    while k < height {
+        let end = height.min(k + BLOCK);
+        let mut sums = [[zero; I]; J];
+        while k < end {
+            for c in 0..J {
+                let weight = right[c][k];
+                for r in 0..I {
+                    sums[c][r] = l.mul_add(left[r][k], weight, sums[c][r]);
+                }
+            }
+            k += 1;
+        }
+        for c in 0..J {
+            for r in 0..I {
+                totals[c][r] = l.add(totals[c][r], sums[c][r]);
+            }
+        }
+    }
+    for c in 0..J {
+        for r in 0..I {
+            let total = F::total(l, totals[c][r]);
+            match to {
+                Dots::Store(to, height) => {
+                    F::put::<L>(to, (j + c) * *height * F::entries::<L>() + i + r, total);
+                }
+                Dots::Gap(most) => {
+                    let own = l.splat(if i + r == j + c { 1.0 } else { 0.0 });
+                    let gap = l.abs(l.sub(total, own));
+                    **most = crate::verify::form::larger(l, **most, gap);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn columns<V, const N: usize>(data: &[V], height: usize) -> [&[V]; N] {
+    let mut columns: [&[V]; N] = [&[]; N];
+    for (c, column) in columns.iter_mut().enumerate() {
+        *column = &data[c * height..][..height];
+    }
+    columns
+}

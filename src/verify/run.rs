@@ -1,0 +1,185 @@
+//! Measures all matrices of a call: groups of them side by side, or one at a time, on all cores.
+
+use crate::cpu::lanes::{Kernel, Lanes, vectors_mut};
+use crate::cpu::memory::Memory;
+use crate::error::{Error, allocate, product};
+use crate::host::parallel;
+use crate::scalar::Real;
+use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
+use crate::verify::machine::{Machine, asks, vectors};
+use crate::verify::step::{Measure, Size};
+
+/// Entries of all buffers of a matrix up to which matrices lie side by side: a group stays in the caches.
+const BESIDE: usize = 2048;
+/// Entries of all buffers that a task has at least.
+const TASK: usize = 1 << 14;
+
+/// The types that measures are compiled for: here, once, and not by everyone who calls them.
+pub trait Compiled: Sized {
+    #[doc(hidden)]
+    fn run(task: Task<'_, '_, Self>);
+}
+
+impl Compiled for f32 {
+    fn run(task: Task<'_, '_, f32>) {
+        f64_dispatch(task);
+    }
+}
+
+impl Compiled for f64 {
+    fn run(task: Task<'_, '_, f64>) {
+        f64_dispatch(task);
+    }
+}
+
+fn f64_dispatch<T: Real>(task: Task<'_, '_, T>) {
+    use crate::scalar::sealed::Float;
+    <f64 as Float>::dispatch(true, task);
+}
+
+/// Some matrices of a measure, and a thread's memory.
+pub struct Task<'t, 'a, T> {
+    measure: &'t Measure<'a, T>,
+    memory: &'t mut Option<Memory<f64>>,
+    first: usize,
+    /// The results, matrix by matrix.
+    to: &'t mut [f64],
+    /// Those that ask for care.
+    careful: &'t mut Vec<usize>,
+    beside: bool,
+}
+
+impl<T: Real> Kernel<f64> for Task<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<f64>>(self, l: L) {
+        match self.beside {
+            true => self.run_in::<Beside, L>(l),
+            false => self.run_in::<Alone, L>(l),
+        }
+    }
+}
+
+/// Columns of four in the widest buffer, and one, which products and reflectors copy to.
+fn panel<F: Form, L: Lanes<f64>>(buffers: &[Size]) -> usize {
+    let mut most = 0;
+    for size in buffers {
+        if let Size::Matrix(rows, cols) = *size {
+            most = most.max(4 * cols).max(4 * F::height::<L>(rows));
+        }
+    }
+    most
+}
+
+impl<T: Real> Task<'_, '_, T> {
+    #[inline(always)]
+    fn run_in<F: Form, L: Lanes<f64>>(self, l: L) {
+        let measure = self.measure;
+        let mut lens: Vec<usize> = measure
+            .buffers
+            .iter()
+            .map(|&size| vectors::<F, L>(size))
+            .collect();
+        lens.push(panel::<F, L>(&measure.buffers));
+        lens.push(F::height::<L>(measure.results));
+        for len in &mut lens {
+            *len *= L::LANES;
+        }
+        let memory = self.memory.get_or_insert_with(|| Memory::zeros(&lens));
+        let mut buffers: Vec<&mut [L::Vector]> = Vec::with_capacity(lens.len());
+        for part in memory.list(&lens) {
+            buffers.push(vectors_mut::<f64, L>(part).0);
+        }
+        let results = buffers.pop().unwrap_or_default();
+        let panel = buffers.pop().unwrap_or_default();
+        let mut machine = Machine {
+            buffers,
+            panel,
+            results,
+        };
+        let group = F::group::<L>();
+        let each = measure.results;
+        let groups = self.to.chunks_mut(group * each);
+        for (to, first) in groups.zip((self.first..).step_by(group)) {
+            let count = to.len() / each;
+            let care = machine.run::<T, F, L>(l, measure, first, count);
+            for (lane, to) in to.chunks_exact_mut(each).enumerate() {
+                for (at, to) in to.iter_mut().enumerate() {
+                    *to = machine.result::<F, L>(at, lane);
+                }
+                if asks::<L>(&care, lane) {
+                    self.careful.push(first + lane);
+                }
+            }
+        }
+    }
+}
+
+/// The entries of all buffers.
+fn entries(buffers: &[Size]) -> usize {
+    let entries = |size: &Size| match *size {
+        Size::Matrix(rows, cols) => rows.saturating_mul(cols),
+        Size::Sums(cols) => cols,
+    };
+    buffers.iter().map(entries).fold(0, usize::saturating_add)
+}
+
+/// The results of every matrix, one after the other, and those that ask for care.
+pub(super) fn run<T: Real>(measure: &Measure<'_, T>) -> Result<(Vec<f64>, Vec<usize>), Error> {
+    let (count, each) = (measure.count, measure.results);
+    let mut results = allocate(product(&[count, each], 1)?, 0.0)?;
+    if results.is_empty() {
+        return Ok((results, Vec::new()));
+    }
+    let size = entries(&measure.buffers);
+    let beside = size <= BESIDE && count > 1;
+    probe(measure, count, beside)?;
+    let some = (TASK / size.max(1)).max(1).next_multiple_of(MOST_LANES);
+    let some = if beside {
+        some
+    } else {
+        some.min(count.div_ceil(4 * parallel::threads())).max(1)
+    };
+    let mut careful: Vec<Vec<usize>> = allocate(count.div_ceil(some), Vec::new())?;
+    let tasks = results
+        .chunks_mut(some * each)
+        .zip(&mut careful)
+        .enumerate();
+    parallel::for_each(
+        tasks.collect(),
+        || None,
+        |memory, (task, (to, careful)): (usize, (&mut [f64], &mut Vec<usize>))| {
+            T::run(Task {
+                measure,
+                memory,
+                first: task * some,
+                to,
+                careful,
+                beside,
+            });
+        },
+    );
+    Ok((results, careful.into_iter().flatten().collect()))
+}
+
+/// Whether the host can provide the buffers of all threads; asked for, not touched.
+fn probe<T: Real>(measure: &Measure<'_, T>, count: usize, beside: bool) -> Result<(), Error> {
+    let lanes = if beside { MOST_LANES } else { 1 };
+    let threads = parallel::threads().min(count);
+    let mut bytes = 0u128;
+    for size in &measure.buffers {
+        let entries = match *size {
+            Size::Matrix(rows, cols) => {
+                rows.next_multiple_of(MOST_LANES) as u128 * (cols as u128 + 4)
+            }
+            Size::Sums(cols) => (cols * MOST_LANES) as u128,
+        };
+        bytes = bytes.saturating_add(entries * (8 * lanes * threads) as u128);
+    }
+    let bytes_here = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let mut probe: Vec<u8> = Vec::new();
+    probe
+        .try_reserve_exact(bytes_here)
+        .map_err(|_| Error::Memory { bytes })
+}
