@@ -31,11 +31,11 @@ enum Range {
 }
 
 /// Of m x n matrices, m >= n.
-fn measure<'a, T: Real>(
+fn measure<'a, T: Real, const N: usize>(
     [a, u, s, v]: [View<'a, T>; 4],
-    gaps: bool,
     range: Range,
-) -> Measure<'a, T> {
+) -> Measure<'a> {
+    let gaps = N > GAPS[1];
     let (m, n) = (a.rows(), a.cols());
     let check = range == Range::Plain && T::DTYPE == Dtype::F64;
     let brought: &[(usize, i32)] = match range {
@@ -111,31 +111,28 @@ fn measure<'a, T: Real>(
             Size::Sums(n),
             Size::Matrix(n, 1),
         ],
-        views: vec![a, u, s, v],
+        views: T::views(vec![a, u, s, v]),
         steps,
-        results: if gaps { 4 } else { 2 },
+        results: N,
     }
 }
 
-/// Results of every matrix, and how many there are: of A, U, sigma and V of one another's shape.
-pub(super) fn factors<T: Real>(
+/// N results of every matrix, of A, U, sigma and V: with the gaps, or without.
+pub(super) fn factors<T: Real, const N: usize>(
     [a, u, s, v]: [View<'_, T>; 4],
-    gaps: bool,
-) -> Result<(Vec<f64>, usize), Error> {
+) -> Result<Vec<[f64; N]>, Error> {
     let wide = a.rows() < a.cols();
     let views = match wide {
         true => [a.transpose(), v, s, u],
         false => [a, u, s, v],
     };
-    let plain = measure(views, gaps, Range::Plain);
-    let each = plain.results;
-    let (mut results, careful) = run(&plain)?;
+    let (mut results, careful) = run(&measure::<T, N>(views, Range::Plain))?;
     for b in careful {
         let mut one = views;
         for view in &mut one {
             *view = view.matrices(b..b + 1)?;
         }
-        let (own, _) = run(&measure(one, gaps, Range::Brought))?;
+        let (own, _) = run::<N>(&measure::<T, N>(one, Range::Brought))?;
         // Every column, and the row of V that belongs to it, by its own power.
         let [a, u, s, v] = one;
         let powers = column_exponents(&a, 0);
@@ -147,25 +144,24 @@ pub(super) fn factors<T: Real>(
         ];
         let [a, u, s, v] = &copies;
         let ready = [a.view(), u.view(), s.view(), v.view()];
-        let (columns, _) = run(&measure(ready, false, Range::Ready))?;
-        let to = &mut results[b * each..][..each];
-        to.copy_from_slice(&own);
-        to[COLUMNS] = columns[COLUMNS];
+        let (columns, _) = run::<2>(&measure::<f64, 2>(ready, Range::Ready))?;
+        results[b] = own[0];
+        results[b][COLUMNS] = columns[0][COLUMNS];
     }
-    if wide && gaps {
-        for own in results.chunks_exact_mut(each) {
+    if wide && N > GAPS[1] {
+        for own in &mut results {
             own.swap(GAPS[0], GAPS[1]);
         }
     }
-    Ok((results, each))
+    Ok(results)
 }
 
 /// max |Q'Q - I|
-pub(super) fn gaps<T: Real>(q: View<'_, T>) -> Result<Vec<f64>, Error> {
+pub(super) fn gaps<T: Real>(q: View<'_, T>) -> Result<Vec<[f64; 1]>, Error> {
     let measure = Measure {
         count: q.count(),
         buffers: vec![Size::Matrix(q.rows(), q.cols())],
-        views: vec![q],
+        views: T::views(vec![q]),
         steps: vec![
             Step::Load {
                 view: 0,

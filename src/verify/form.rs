@@ -23,14 +23,16 @@ pub(super) trait Form: Copy + 'static {
     fn put<L: Lanes<f64>>(data: &mut [L::Vector], at: usize, value: L::Vector);
     /// The sum of a matrix's lanes.
     fn total<L: Lanes<f64>>(l: L, sums: L::Vector) -> L::Vector;
+    /// The sums of the lanes of many vectors, one entry after the other, in place; says how many vectors they fill.
+    fn totals<L: Lanes<f64>>(l: L, sums: &mut [L::Vector]) -> usize;
     /// The largest of a matrix's lanes; not a number, if one is not.
     fn most<L: Lanes<f64>>(l: L, values: L::Vector) -> L::Vector;
-    /// `count` matrices from `first` on, each times a power of two; other lanes are zero.
+    /// From `those[0]` on `those[1]` matrices, each times a power of two if there are any; other lanes are zero.
     fn load<T: Real, L: Lanes<f64>>(
         l: L,
         view: &View<'_, T>,
-        first: usize,
-        powers: &[i32],
+        those: [usize; 2],
+        powers: Option<&[i32; MOST_LANES]>,
         to: &mut [L::Vector],
     );
 }
@@ -42,6 +44,9 @@ pub(super) struct Beside;
 /// Alone.
 #[derive(Clone, Copy)]
 pub(super) struct Alone;
+
+/// Dot products that are summed at once.
+const TOTALS: usize = 16;
 
 /// The larger; not a number, if one is not.
 #[inline(always)]
@@ -83,6 +88,11 @@ impl Form for Beside {
     }
 
     #[inline(always)]
+    fn totals<L: Lanes<f64>>(_: L, sums: &mut [L::Vector]) -> usize {
+        sums.len()
+    }
+
+    #[inline(always)]
     fn most<L: Lanes<f64>>(_: L, values: L::Vector) -> L::Vector {
         values
     }
@@ -91,39 +101,62 @@ impl Form for Beside {
     fn load<T: Real, L: Lanes<f64>>(
         l: L,
         view: &View<'_, T>,
-        first: usize,
-        powers: &[i32],
+        [first, count]: [usize; 2],
+        powers: Option<&[i32; MOST_LANES]>,
         to: &mut [L::Vector],
     ) {
-        if powers.len() < L::LANES {
-            to.fill(l.splat(0.0));
-        }
         let (rows, cols) = (view.rows(), view.cols());
+        let to = &mut to[..rows * cols];
+        if count < L::LANES {
+            to.fill(l.splat(0.0));
+        } else if powers.is_none() && whole::<T, L>(view, first, to) {
+            return;
+        }
         let turned = view.transpose();
-        for (lane, &power) in powers.iter().enumerate() {
+        let numbers: &mut [f64] = bytemuck::cast_slice_mut(to);
+        for lane in 0..count {
             let b = first + lane;
-            let numbers: &mut [f64] = bytemuck::cast_slice_mut(to);
-            if let (Some(entries), 0) = (view.contiguous(b), power) {
-                for (to, entry) in numbers.chunks_exact_mut(L::LANES).zip(entries) {
-                    to[lane] = entry.f64();
-                }
-            } else if let (Some(entries), 0) = (turned.contiguous(b), power) {
+            if let (Some(entries), None) = (turned.contiguous(b), powers) {
                 for (i, row) in entries.chunks_exact(cols).enumerate() {
-                    let places = numbers.chunks_exact_mut(L::LANES).skip(i).step_by(rows);
-                    for (to, entry) in places.zip(row) {
-                        to[lane] = entry.f64();
+                    for (j, entry) in row.iter().enumerate() {
+                        numbers[(j * rows + i) * L::LANES + lane] = entry.f64();
                     }
                 }
             } else if rows > 0 {
                 for (j, places) in numbers.chunks_exact_mut(rows * L::LANES).enumerate() {
                     let column = view.column_of(b, j);
                     for (i, to) in places.chunks_exact_mut(L::LANES).enumerate() {
-                        to[lane] = column.at(i).f64().ldexp(power);
+                        let entry = column.at(i).f64();
+                        to[lane] = match powers {
+                            None => entry,
+                            Some(powers) => entry.ldexp(powers[lane]),
+                        };
                     }
                 }
             }
         }
     }
+}
+
+/// A matrix for every lane, all in one piece and as they are: an entry of all lanes at a time.
+#[inline(always)]
+fn whole<T: Real, L: Lanes<f64>>(view: &View<'_, T>, first: usize, to: &mut [L::Vector]) -> bool {
+    let size = to.len();
+    let mut entries: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
+    for lane in 0..L::LANES {
+        match view.contiguous(first + lane) {
+            Some(own) => entries[lane] = &own[..size],
+            None => return false,
+        }
+    }
+    for (at, to) in to.iter_mut().enumerate() {
+        let mut line = [0.0; MOST_LANES];
+        for lane in 0..L::LANES {
+            line[lane] = entries[lane][at].f64();
+        }
+        numbers_mut::<f64, _>(to).copy_from_slice(&line[..L::LANES]);
+    }
+    true
 }
 
 impl Form for Alone {
@@ -156,16 +189,20 @@ impl Form for Alone {
 
     #[inline(always)]
     fn total<L: Lanes<f64>>(l: L, sums: L::Vector) -> L::Vector {
-        let mut parts = [0.0; MOST_LANES];
-        parts[..L::LANES].copy_from_slice(numbers(&sums));
-        let mut half = L::LANES / 2;
-        while half > 0 {
-            for p in 0..half {
-                parts[p] += parts[p + half];
-            }
-            half /= 2;
+        l.splat(l.sum(sums))
+    }
+
+    #[inline(always)]
+    fn totals<L: Lanes<f64>>(l: L, sums: &mut [L::Vector]) -> usize {
+        let mut parts = [0.0; TOTALS];
+        for (part, sum) in parts.iter_mut().zip(sums.iter()) {
+            *part = l.sum(*sum);
         }
-        l.splat(parts[0])
+        let count = sums.len();
+        sums[(count - 1) / L::LANES] = l.splat(0.0);
+        let numbers: &mut [f64] = bytemuck::cast_slice_mut(sums);
+        numbers[..count].copy_from_slice(&parts[..count]);
+        count.div_ceil(L::LANES)
     }
 
     #[inline(always)]
@@ -182,31 +219,32 @@ impl Form for Alone {
     fn load<T: Real, L: Lanes<f64>>(
         l: L,
         view: &View<'_, T>,
-        first: usize,
-        powers: &[i32],
+        [first, count]: [usize; 2],
+        powers: Option<&[i32; MOST_LANES]>,
         to: &mut [L::Vector],
     ) {
+        debug_assert_eq!(count, 1);
         let (rows, cols) = (view.rows(), view.cols());
         let stride = Self::height::<L>(rows) * L::LANES;
         if rows == 0 {
             return;
         }
+        let to = &mut to[..Self::height::<L>(rows) * cols];
         // The rows that fill no vector.
         for column in to.chunks_exact_mut(Self::height::<L>(rows)) {
             if let Some(last) = column.last_mut() {
                 *last = l.splat(0.0);
             }
         }
-        let power = powers[0];
         let numbers: &mut [f64] = bytemuck::cast_slice_mut(to);
-        if let (Some(entries), 0) = (view.contiguous(first), power) {
+        if let (Some(entries), None) = (view.contiguous(first), powers) {
             let columns = numbers.chunks_exact_mut(stride);
             for (to, column) in columns.zip(entries.chunks_exact(rows)) {
                 for (to, entry) in to.iter_mut().zip(column) {
                     *to = entry.f64();
                 }
             }
-        } else if let (Some(entries), 0) = (view.transpose().contiguous(first), power) {
+        } else if let (Some(entries), None) = (view.transpose().contiguous(first), powers) {
             // A few rows at a time: their places in a column share a line of the cache.
             for (block, some) in entries.chunks(cols * L::LANES).enumerate() {
                 for (j, to) in numbers.chunks_exact_mut(stride).enumerate() {
@@ -220,7 +258,11 @@ impl Form for Alone {
             for (j, to) in numbers.chunks_exact_mut(stride).enumerate() {
                 let column = view.column_of(first, j);
                 for (i, to) in to[..rows].iter_mut().enumerate() {
-                    *to = column.at(i).f64().ldexp(power);
+                    let entry = column.at(i).f64();
+                    *to = match powers {
+                        None => entry,
+                        Some(powers) => entry.ldexp(powers[0]),
+                    };
                 }
             }
         }

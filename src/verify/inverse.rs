@@ -35,7 +35,11 @@ pub(super) const RESULTS: usize = 7;
 const NORMS: [usize; 3] = [7, 8, 9];
 
 /// Of m x n matrices, m >= n. `lift`: X was brought by the inverse of that, and A and X have D already.
-fn measure<'a, T: Real>([a, x]: [View<'a, T>; 2], lift: Option<f64>) -> Measure<'a, T> {
+fn measure<'a, T: Real, const N: usize>(
+    [a, x]: [View<'a, T>; 2],
+    lift: Option<f64>,
+) -> Measure<'a> {
+    let conditions = N > CONDITIONS[1];
     let (m, n) = (a.rows(), a.cols());
     let check = lift.is_none() && T::DTYPE == Dtype::F64;
     // A square of many rows is never formed.
@@ -95,8 +99,10 @@ fn measure<'a, T: Real>([a, x]: [View<'a, T>; 2], lift: Option<f64>) -> Measure<
     if let Some(lift) = lift {
         steps.push(Step::Multiply { of: P, by: lift });
     }
+    if conditions {
+        steps.push(Step::Trace { of: P, out: TRACE });
+    }
     steps.extend([
-        Step::Trace { of: P, out: TRACE },
         residue(A, P, A),
         sum(SUMS, 2),
         ratio(2, a2, 0),
@@ -124,11 +130,10 @@ fn measure<'a, T: Real>([a, x]: [View<'a, T>; 2], lift: Option<f64>) -> Measure<
         steps.push(product(A, whole(X), Q));
     }
     let condition = |of, out| Step::Condition { of, out };
-    steps.extend([
-        Step::Asymmetry { of: Q, to: [2, 3] },
-        ratio(2, 3, 2),
-        condition([a2, x2, 3], CONDITIONS[0]),
-    ]);
+    steps.extend([Step::Asymmetry { of: Q, to: [2, 3] }, ratio(2, 3, 2)]);
+    if conditions {
+        steps.push(condition([a2, x2, 3], CONDITIONS[0]));
+    }
     if lift.is_some() {
         for (of, out) in [a2, x2, 3].into_iter().zip(NORMS) {
             steps.push(Step::Root { of, out });
@@ -142,14 +147,18 @@ fn measure<'a, T: Real>([a, x]: [View<'a, T>; 2], lift: Option<f64>) -> Measure<
         },
         Step::Asymmetry { of: P, to: [2, 3] },
         ratio(2, 3, 3),
-        sum(LENGTHS, 4),
-        Step::Weigh {
-            of: ROWS,
-            by: D_INVERSE,
-            to: 5,
-        },
-        condition([4, 5, 3], CONDITIONS[1]),
     ]);
+    if conditions {
+        steps.extend([
+            sum(LENGTHS, 4),
+            Step::Weigh {
+                of: ROWS,
+                by: D_INVERSE,
+                to: 5,
+            },
+            condition([4, 5, 3], CONDITIONS[1]),
+        ]);
+    }
     let side = if tall { 2 * n } else { m };
     Measure {
         count: a.count(),
@@ -165,30 +174,28 @@ fn measure<'a, T: Real>([a, x]: [View<'a, T>; 2], lift: Option<f64>) -> Measure<
             Size::Sums(m),
             Size::Matrix(if tall { m } else { 0 }, 2 * n),
         ],
-        views: vec![a, x, x.transpose()],
+        views: T::views(vec![a, x, x.transpose()]),
         steps,
-        results: if lift.is_some() {
-            RESULTS + NORMS.len()
-        } else {
-            RESULTS
-        },
+        results: N,
     }
 }
 
-/// Results of every matrix A and its pseudoinverse X.
-pub(super) fn inverse<T: Real>([a, x]: [View<'_, T>; 2]) -> Result<Vec<f64>, Error> {
+/// N results of every matrix A and its pseudoinverse X: the four conditions, or all.
+pub(super) fn inverse<T: Real, const N: usize>(
+    [a, x]: [View<'_, T>; 2],
+) -> Result<Vec<[f64; N]>, Error> {
     let wide = a.rows() < a.cols();
     let views = match wide {
         true => [a.transpose(), x.transpose()],
         false => [a, x],
     };
-    let (mut results, careful) = run(&measure(views, None))?;
+    let (mut results, careful) = run(&measure::<T, N>(views, None))?;
     for b in careful {
         let own = with_care(views, b)?;
-        results[b * RESULTS..][..RESULTS].copy_from_slice(&own);
+        results[b].copy_from_slice(&own[..N]);
     }
     if wide {
-        for own in results.chunks_exact_mut(RESULTS) {
+        for own in &mut results {
             own.swap(2, 3);
         }
     }
@@ -208,7 +215,9 @@ fn with_care<T: Real>([a, x]: [View<'_, T>; 2], b: usize) -> Result<[f64; RESULT
     let scaled_a = scaled(&a, b, |_, j| -powers[j])?;
     let scaled_x = scaled(&x, b, |i, _| powers[i] - lift)?;
     let both = [scaled_a.view(), scaled_x.view()];
-    let (own, _) = run(&measure(both, Some(1.0f64.ldexp(lift))))?;
+    const ALL: usize = RESULTS + NORMS.len();
+    let (own, _) = run::<ALL>(&measure::<f64, ALL>(both, Some(1.0f64.ldexp(lift))))?;
+    let own = own[0];
     let mut results = [0.0; RESULTS];
     results.copy_from_slice(&own[..RESULTS]);
     let [a_norm, x_norm, ax_norm] = NORMS.map(|at| own[at]);

@@ -45,11 +45,15 @@ pub(super) fn product<F: Form, L: Lanes<f64>>(
     panel: &mut [L::Vector],
     mut to: Sink<'_, L::Vector>,
 ) {
-    // With fewer registers, fewer vectors at once.
-    let most = if L::LANES >= 8 { 4 } else { 2 };
     let mut first = 0;
     while first < height {
-        let some = most.min(height - first);
+        // With fewer registers, fewer vectors at once.
+        let some = match height - first {
+            1 => 1,
+            2 | 3 => 2,
+            _ if L::LANES < 8 => 2,
+            _ => 4,
+        };
         let own = &left.data[first.min(left.data.len())..];
         let (own, step) = if left.height > FAR && cols > 4 {
             for k in 0..inner {
@@ -63,7 +67,7 @@ pub(super) fn product<F: Form, L: Lanes<f64>>(
         match some {
             1 => strip::<F, L, 1>(l, own, step, right, place, &mut to),
             2 => strip::<F, L, 2>(l, own, step, right, place, &mut to),
-            3 => strip::<F, L, 3>(l, own, step, right, place, &mut to),
+            _ if L::LANES < 8 => {}
             _ => strip::<F, L, 4>(l, own, step, right, place, &mut to),
         }
         first += some;
@@ -81,25 +85,16 @@ fn strip<F: Form, L: Lanes<f64>, const R: usize>(
     to: &mut Sink<'_, L::Vector>,
 ) {
     let mut j = 0;
-    while j + 4 <= cols {
-        let tile = tile::<F, L, R, 4>(l, left, step, right, inner, j);
-        deliver(l, tile, first, height, j, to);
-        j += 4;
-    }
-    match cols - j {
-        1 => {
+    while j < cols {
+        if j + 4 <= cols {
+            let tile = tile::<F, L, R, 4>(l, left, step, right, inner, j);
+            deliver(l, tile, first, height, j, to);
+            j += 4;
+        } else {
             let tile = tile::<F, L, R, 1>(l, left, step, right, inner, j);
             deliver(l, tile, first, height, j, to);
+            j += 1;
         }
-        2 => {
-            let tile = tile::<F, L, R, 2>(l, left, step, right, inner, j);
-            deliver(l, tile, first, height, j, to);
-        }
-        3 => {
-            let tile = tile::<F, L, R, 3>(l, left, step, right, inner, j);
-            deliver(l, tile, first, height, j, to);
-        }
-        _ => {}
     }
 }
 
@@ -112,33 +107,38 @@ fn tile<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
     inner: usize,
     j: usize,
 ) -> [[L::Vector; R]; C] {
-    let zero = l.splat(0.0);
-    let mut total = [[zero; R]; C];
-    let mut k = 0;
+    let mut k = BLOCK.min(inner);
+    let mut sums = terms::<F, L, R, C>(l, left, step, right, [0, k], j);
     while k < inner {
         let end = inner.min(k + BLOCK);
-        let mut sums = [[zero; R]; C];
-        while k < end {
-            let rows = &left[k * step..][..R];
-            for c in 0..C {
-                let at = k * right.steps[0] + (j + c) * right.steps[1];
-                let weight = F::entry(l, right.data, at);
-                for r in 0..R {
-                    sums[c][r] = l.mul_add(rows[r], weight, sums[c][r]);
-                }
-            }
-            k += 1;
-        }
-        if end == inner && inner <= BLOCK {
-            return sums;
-        }
+        let more = terms::<F, L, R, C>(l, left, step, right, [k, end], j);
+        add(l, &more, &mut sums);
+        k = end;
+    }
+    sums
+}
+
+#[inline(always)]
+fn terms<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
+    l: L,
+    left: &[L::Vector],
+    step: usize,
+    right: Right<'_, L::Vector>,
+    [first, end]: [usize; 2],
+    j: usize,
+) -> [[L::Vector; R]; C] {
+    let mut sums = [[l.splat(0.0); R]; C];
+    for k in first..end {
+        let rows = &left[k * step..][..R];
         for c in 0..C {
+            let at = k * right.steps[0] + (j + c) * right.steps[1];
+            let weight = F::entry(l, right.data, at);
             for r in 0..R {
-                total[c][r] = l.add(total[c][r], sums[c][r]);
+                sums[c][r] = l.mul_add(rows[r], weight, sums[c][r]);
             }
         }
     }
-    total
+    sums
 }
 
 #[inline(always)]
@@ -226,51 +226,88 @@ fn square<F: Form, L: Lanes<f64>, const I: usize, const J: usize>(
     [i, j]: [usize; 2],
     to: &mut Dots<'_, L::Vector>,
 ) {
-    let zero = l.splat(0.0);
-    let left: [&[L::Vector]; I] = columns(&left[i * height..], height);
-    let right: [&[L::Vector]; J] = columns(&right[j * height..], height);
-    let mut totals = [[zero; I]; J];
-    let mut k = 0;
-    while k < height {
-        let end = height.min(k + BLOCK);
-        let mut sums = [[zero; I]; J];
-        while k < end {
-            for c in 0..J {
-                let weight = right[c][k];
-                for r in 0..I {
-                    sums[c][r] = l.mul_add(left[r][k], weight, sums[c][r]);
-                }
-            }
-            k += 1;
-        }
-        for c in 0..J {
-            for r in 0..I {
-                totals[c][r] = l.add(totals[c][r], sums[c][r]);
-            }
-        }
+    let (left, right) = (&left[i * height..], &right[j * height..]);
+    let few = BLOCK.min(height);
+    let mut totals = columns_dot(
+        l,
+        columns::<_, I>(left, height, few),
+        columns::<_, J>(right, height, few),
+    );
+    let mut first = few;
+    while first < height {
+        let len = BLOCK.min(height - first);
+        let more = columns_dot(
+            l,
+            columns::<_, I>(&left[first..], height, len),
+            columns::<_, J>(&right[first..], height, len),
+        );
+        add(l, &more, &mut totals);
+        first += len;
     }
-    for c in 0..J {
-        for r in 0..I {
-            let total = F::total(l, totals[c][r]);
-            match to {
-                Dots::Store(to, height) => {
-                    F::put::<L>(to, (j + c) * *height * F::entries::<L>() + i + r, total);
+    let totals = totals.as_flattened_mut();
+    let count = F::totals(l, totals);
+    match to {
+        Dots::Store(to, height) => {
+            for c in 0..J {
+                for r in 0..I {
+                    let at = (j + c) * *height * F::entries::<L>() + i + r;
+                    F::put::<L>(to, at, F::entry(l, totals, c * I + r));
                 }
-                Dots::Gap(most) => {
-                    let own = l.splat(if i + r == j + c { 1.0 } else { 0.0 });
-                    let gap = l.abs(l.sub(total, own));
-                    **most = crate::verify::form::larger(l, **most, gap);
+            }
+        }
+        Dots::Gap(most) => {
+            for c in 0..J {
+                for r in 0..I {
+                    if i + r == j + c {
+                        let one = l.sub(F::entry(l, totals, c * I + r), l.splat(1.0));
+                        F::put::<L>(totals, c * I + r, one);
+                    }
                 }
+            }
+            for total in &totals[..count] {
+                **most = crate::verify::form::larger(l, **most, l.abs(*total));
             }
         }
     }
 }
 
 #[inline(always)]
-fn columns<V, const N: usize>(data: &[V], height: usize) -> [&[V]; N] {
+fn columns_dot<L: Lanes<f64>, const I: usize, const J: usize>(
+    l: L,
+    left: [&[L::Vector]; I],
+    right: [&[L::Vector]; J],
+) -> [[L::Vector; I]; J] {
+    let mut sums = [[l.splat(0.0); I]; J];
+    for k in 0..left[0].len() {
+        for c in 0..J {
+            let weight = right[c][k];
+            for r in 0..I {
+                sums[c][r] = l.mul_add(left[r][k], weight, sums[c][r]);
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn add<L: Lanes<f64>, const I: usize, const J: usize>(
+    l: L,
+    sums: &[[L::Vector; I]; J],
+    to: &mut [[L::Vector; I]; J],
+) {
+    for c in 0..J {
+        for r in 0..I {
+            to[c][r] = l.add(to[c][r], sums[c][r]);
+        }
+    }
+}
+
+/// So many columns, `len` vectors of each.
+#[inline(always)]
+fn columns<V, const N: usize>(data: &[V], height: usize, len: usize) -> [&[V]; N] {
     let mut columns: [&[V]; N] = [&[]; N];
     for (c, column) in columns.iter_mut().enumerate() {
-        *column = &data[c * height..][..height];
+        *column = &data[c * height..][..len];
     }
     columns
 }

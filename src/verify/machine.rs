@@ -6,7 +6,7 @@ use crate::scalar::sealed::Float;
 use crate::verify::form::{Form, MOST_LANES};
 use crate::verify::kernel::{Dots, Left, Right, Sink, dots, product};
 use crate::verify::passes::{self, Matrix};
-use crate::verify::step::{Brought, Measure, REGISTERS, Size, Step, Target, VIEWS, Wanted};
+use crate::verify::step::{Brought, Measure, REGISTERS, Size, Step, Target, VIEWS, Views, Wanted};
 use crate::view::View;
 
 /// The vectors of a buffer.
@@ -40,10 +40,10 @@ pub(super) struct Machine<'m, V> {
 impl<V: bytemuck::Pod> Machine<'_, V> {
     /// Measures `count` matrices from `first` on; says which lanes ask for care.
     #[inline(always)]
-    pub fn run<T: Real, F: Form, L: Lanes<f64, Vector = V>>(
+    pub fn run<F: Form, L: Lanes<f64, Vector = V>>(
         &mut self,
         l: L,
-        measure: &Measure<'_, T>,
+        measure: &Measure<'_>,
         first: usize,
         count: usize,
     ) -> V {
@@ -57,7 +57,10 @@ impl<V: bytemuck::Pod> Machine<'_, V> {
             match *step {
                 Step::Exponents(view) => {
                     for lane in 0..count {
-                        exponents[view][lane] = exponent(&measure.views[view], first + lane);
+                        exponents[view][lane] = match &measure.views {
+                            Views::F32(views) => exponent(&views[view], first + lane),
+                            Views::F64(views) => exponent(&views[view], first + lane),
+                        };
                     }
                 }
                 Step::Load {
@@ -70,10 +73,14 @@ impl<V: bytemuck::Pod> Machine<'_, V> {
                     for (lane, power) in powers[..count].iter_mut().enumerate() {
                         *power = power_of(brought, &exponents, lane);
                     }
+                    let powers = (!brought.is_empty()).then_some(&powers);
                     let height = shape::<F, L>(measure.buffers[to]).height;
-                    let view = &measure.views[view];
-                    let to = &mut buffers[to][column * height..][..height * view.cols()];
-                    F::load(l, view, first, &powers[..count], to);
+                    let to = &mut buffers[to][column * height..];
+                    let those = [first, count];
+                    match &measure.views {
+                        Views::F32(views) => F::load(l, &views[view], those, powers, to),
+                        Views::F64(views) => F::load(l, &views[view], those, powers, to),
+                    }
                 }
                 Step::Product { left, right, to } => {
                     let (target, other) = match to {
@@ -137,7 +144,7 @@ impl<V: bytemuck::Pod> Machine<'_, V> {
                     dots::<F, L>(l, left, right, x.height, [x.cols, y.cols], target);
                     match to {
                         Wanted::Matrix(to) => buffers[to] = std::mem::take(&mut out),
-                        Wanted::Gap(at) => F::put::<L>(results, at, gap),
+                        Wanted::Gap(at) => F::put::<L>(results, at, F::most(l, gap)),
                     }
                 }
                 Step::Subtract { from, of } => {

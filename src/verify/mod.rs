@@ -85,9 +85,56 @@ fn system<'a, T: Real>(
     Ok([a, x, b])
 }
 
-/// One result of every matrix.
-fn pick((results, each): &(Vec<f64>, usize), at: usize) -> Vec<f64> {
-    results.chunks_exact(*each).map(|own| own[at]).collect()
+/// What [`factors`] measures of a decomposition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Factors {
+    /// |A - U S V'| / |A|, as [`reconstruction`] has it.
+    pub reconstruction: f64,
+    /// The same of the column for which it is largest, in the length of that column; of rows, where there are
+    /// more columns than rows. Zero for a column of zeros that is reproduced, infinite for one that is not.
+    pub columns: f64,
+    /// max |U'U - I|, as [`orthogonality`] has it.
+    pub left: f64,
+    /// max |V'V - I|
+    pub right: f64,
+}
+
+/// How good thin or full factors of m x n matrices are, with sigma k x 1: all at once, and sooner than one after
+/// the other. A NaN in factors or matrix is one in what it has to do with.
+///
+/// Whoever decomposes A to a small error |A - U S V'| / |A| may lose a column that is small beside others. This
+/// library does not: A = B D, with any scaling D of the columns of a tall B, is reproduced column by column.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options, Vectors, verify};
+///
+/// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + 2 * i + 3 * j) as f64).sin() * 1e-9f64.powi(j as i32))?;
+/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+/// let found = verify::factors(&a, &svd.u.unwrap(), &svd.sigma, &svd.v.unwrap())?;
+/// assert!(found.iter().all(|one| one.reconstruction < 1e-14 && one.columns < 1e-14));
+/// assert!(found.iter().all(|one| one.left < 1e-14 && one.right < 1e-14));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn factors<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    u: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T>>,
+    v: impl Into<View<'a, T>>,
+) -> Result<Vec<Factors>, Error> {
+    let (a, u, sigma, v) = (a.into(), u.into(), sigma.into(), v.into());
+    thin(a, [u, sigma, v])?;
+    let all = factors::factors::<T, 4>([a, u, sigma, v])?;
+    let named = |own: [f64; 4]| Factors {
+        reconstruction: own[factors::ALL],
+        columns: own[factors::COLUMNS],
+        left: own[factors::GAPS[0]],
+        right: own[factors::GAPS[1]],
+    };
+    Ok(all.into_iter().map(named).collect())
 }
 
 /// |A - U diag(sigma) V'|_F / |A|_F of every matrix: thin or full factors of m x n matrices, with
@@ -113,7 +160,8 @@ pub fn reconstruction<'a, T: Real>(
     v: impl Into<View<'a, T>>,
 ) -> Result<Vec<f64>, Error> {
     let thin = thin(a.into(), [u.into(), sigma.into(), v.into()])?;
-    Ok(pick(&factors::factors(thin, false)?, factors::ALL))
+    let both = factors::factors::<T, 2>(thin)?;
+    Ok(both.into_iter().map(|own| own[factors::ALL]).collect())
 }
 
 /// max |Q'Q - I| of every matrix: zero for columns that are exactly orthonormal.
@@ -121,7 +169,7 @@ pub fn reconstruction<'a, T: Real>(
 /// # Errors
 /// [`Error::Memory`] if the host cannot hold the work.
 pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
-    factors::gaps(q.into())
+    Ok(factors::gaps(q.into())?.into_iter().flatten().collect())
 }
 
 /// |A - B|_F / |A|_F of every matrix, for A and B m x n: what an approximation leaves. Zero where they are the
@@ -243,9 +291,60 @@ pub fn moore_penrose<'a, T: Real>(
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    let results = inverse::inverse([a, x])?;
-    let own = results.chunks_exact(inverse::RESULTS);
-    Ok(own.map(|own| [own[0], own[1], own[2], own[3]]).collect())
+    inverse::inverse([a, x])
+}
+
+/// What [`inverses`] measures of a pseudoinverse.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Inverse {
+    /// The four Moore-Penrose residuals, as [`moore_penrose`] has them.
+    pub residuals: [f64; 4],
+    /// The condition number by which each is judged: |A| |X| / |A X|, or / |X A| for the last, of the matrices that
+    /// the residual is of. This library keeps 16 u times that.
+    pub conditions: [f64; 4],
+    /// The trace of X A: of a pseudoinverse the rank, but for rounding.
+    pub trace: f64,
+}
+
+/// The same with what they are judged by.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes do not belong together.
+///
+/// ```
+/// use batched_svd::{Batch, Dtype, Engine, Options, verify};
+///
+/// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + i * i + 3 * j) as f32).sin())?;
+/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// for one in verify::inverses(&a, &pinv.inverse)? {
+///     assert_eq!(one.trace.round(), 3.0);
+///     for (residual, condition) in one.residuals.iter().zip(one.conditions) {
+///         assert!(*residual <= 16.0 * Dtype::F32.unit_roundoff() * condition);
+///     }
+/// }
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub fn inverses<'a, T: Real>(
+    a: impl Into<View<'a, T>>,
+    x: impl Into<View<'a, T>>,
+) -> Result<Vec<Inverse>, Error> {
+    let (a, x) = (a.into(), x.into());
+    let [count, m, n] = shape(&a);
+    expect("X", shape(&x), [count, n, m])?;
+    let all = inverse::inverse::<T, { inverse::RESULTS }>([a, x])?;
+    let named = |own: [f64; inverse::RESULTS]| {
+        let [all, last] = inverse::CONDITIONS.map(|at| own[at]);
+        Inverse {
+            residuals: [own[0], own[1], own[2], own[3]],
+            conditions: match m < n {
+                true => [all, all, last, all],
+                false => [all, all, all, last],
+            },
+            trace: own[inverse::TRACE],
+        }
+    };
+    Ok(all.into_iter().map(named).collect())
 }
 
 /// How good solutions X of A X = B are, of m x n matrices and p right-hand sides each, in the Frobenius

@@ -1,8 +1,8 @@
 //! What is measured of approximations, products, projectors, whitened data and values alone.
 
-use crate::error::Error;
+use crate::error::{Error, zeros};
 use crate::scalar::{Dtype, Real};
-use crate::verify::run::run;
+use crate::verify::run::run_to;
 use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Wanted, whole};
 use crate::view::View;
 
@@ -157,10 +157,12 @@ fn values<T: Real>(
 ) -> Result<Vec<f64>, Error> {
     let measure = Measure {
         count,
-        views,
+        views: T::views(views),
         buffers,
         steps,
         results: 1,
     };
-    Ok(run(&measure)?.0)
+    let mut results = zeros(count)?;
+    run_to(&measure, &mut results)?;
+    Ok(results)
 }

@@ -256,23 +256,27 @@ pub(super) fn asymmetry<F: Form, L: Lanes<f64>>(
     }
     let stride = shape.height * L::LANES;
     let numbers: &[f64] = bytemuck::cast_slice(of);
-    let mut mirror = [l.splat(0.0); MOST_LANES];
     // Blocks above the diagonal, and on it, beside those that they mirror.
     for v in 0..shape.height {
-        for j in v * L::LANES..n {
-            let first = v * L::LANES;
-            let some = L::LANES.min(n - first);
-            let block = j - j % L::LANES;
-            let turned = &mut mirror[j % L::LANES];
-            let entries: &mut [f64] = numbers_mut(turned);
-            for (i, to) in entries[..some].iter_mut().enumerate() {
-                *to = numbers[(first + i) * stride + j];
+        let first = v * L::LANES;
+        let some = L::LANES.min(n - first);
+        for j in first..n {
+            let mut line = [0.0; MOST_LANES];
+            if some == L::LANES {
+                for i in 0..L::LANES {
+                    line[i] = numbers[(first + i) * stride + j];
+                }
+            } else {
+                for i in 0..some {
+                    line[i] = numbers[(first + i) * stride + j];
+                }
             }
-            entries[some..].fill(0.0);
-            let gap = l.sub(of[j * shape.height + v], *turned);
+            let mut mirror = l.splat(0.0);
+            numbers_mut::<f64, _>(&mut mirror).copy_from_slice(&line[..L::LANES]);
+            let gap = l.sub(of[j * shape.height + v], mirror);
             let square = l.mul(gap, gap);
             // On the diagonal every pair is there twice.
-            let square = match block == first {
+            let square = match j < first + L::LANES {
                 true => square,
                 false => l.add(square, square),
             };

@@ -2,44 +2,40 @@
 
 use crate::cpu::lanes::{Kernel, Lanes, vectors_mut};
 use crate::cpu::memory::Memory;
-use crate::error::{Error, allocate, product};
+use crate::error::{Error, allocate, zeros};
 use crate::host::parallel;
-use crate::scalar::Real;
+use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
 use crate::verify::machine::{Machine, asks, vectors};
-use crate::verify::step::{Measure, Size};
+use crate::verify::step::{Measure, Size, Views};
+use crate::view::View;
 
 /// Entries of all buffers of a matrix up to which matrices lie side by side: a group stays in the caches.
-const BESIDE: usize = 2048;
+const BESIDE: usize = 200;
 /// Entries of all buffers that a task has at least.
 const TASK: usize = 1 << 14;
 
-/// The types that measures are compiled for: here, once, and not by everyone who calls them.
+/// The types that can be measured.
 pub trait Compiled: Sized {
     #[doc(hidden)]
-    fn run(task: Task<'_, '_, Self>);
+    fn views(views: Vec<View<'_, Self>>) -> Views<'_>;
 }
 
 impl Compiled for f32 {
-    fn run(task: Task<'_, '_, f32>) {
-        f64_dispatch(task);
+    fn views(views: Vec<View<'_, f32>>) -> Views<'_> {
+        Views::F32(views)
     }
 }
 
 impl Compiled for f64 {
-    fn run(task: Task<'_, '_, f64>) {
-        f64_dispatch(task);
+    fn views(views: Vec<View<'_, f64>>) -> Views<'_> {
+        Views::F64(views)
     }
 }
 
-fn f64_dispatch<T: Real>(task: Task<'_, '_, T>) {
-    use crate::scalar::sealed::Float;
-    <f64 as Float>::dispatch(true, task);
-}
-
 /// Some matrices of a measure, and a thread's memory.
-pub struct Task<'t, 'a, T> {
-    measure: &'t Measure<'a, T>,
+struct Task<'t, 'a> {
+    measure: &'t Measure<'a>,
     memory: &'t mut Option<Memory<f64>>,
     first: usize,
     /// The results, matrix by matrix.
@@ -49,7 +45,7 @@ pub struct Task<'t, 'a, T> {
     beside: bool,
 }
 
-impl<T: Real> Kernel<f64> for Task<'_, '_, T> {
+impl Kernel<f64> for Task<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -72,7 +68,7 @@ fn panel<F: Form, L: Lanes<f64>>(buffers: &[Size]) -> usize {
     most
 }
 
-impl<T: Real> Task<'_, '_, T> {
+impl Task<'_, '_> {
     #[inline(always)]
     fn run_in<F: Form, L: Lanes<f64>>(self, l: L) {
         let measure = self.measure;
@@ -103,7 +99,7 @@ impl<T: Real> Task<'_, '_, T> {
         let groups = self.to.chunks_mut(group * each);
         for (to, first) in groups.zip((self.first..).step_by(group)) {
             let count = to.len() / each;
-            let care = machine.run::<T, F, L>(l, measure, first, count);
+            let care = machine.run::<F, L>(l, measure, first, count);
             for (lane, to) in to.chunks_exact_mut(each).enumerate() {
                 for (at, to) in to.iter_mut().enumerate() {
                     *to = machine.result::<F, L>(at, lane);
@@ -125,12 +121,21 @@ fn entries(buffers: &[Size]) -> usize {
     buffers.iter().map(entries).fold(0, usize::saturating_add)
 }
 
-/// The results of every matrix, one after the other, and those that ask for care.
-pub(super) fn run<T: Real>(measure: &Measure<'_, T>) -> Result<(Vec<f64>, Vec<usize>), Error> {
+/// N results of every matrix, and the matrices that ask for care.
+pub(super) fn run<const N: usize>(
+    measure: &Measure<'_>,
+) -> Result<(Vec<[f64; N]>, Vec<usize>), Error> {
+    debug_assert_eq!(measure.results, N);
+    let mut results = zeros::<[f64; N]>(measure.count)?;
+    let careful = run_to(measure, results.as_flattened_mut())?;
+    Ok((results, careful))
+}
+
+/// The results of every matrix, one after the other.
+pub(super) fn run_to(measure: &Measure<'_>, results: &mut [f64]) -> Result<Vec<usize>, Error> {
     let (count, each) = (measure.count, measure.results);
-    let mut results = allocate(product(&[count, each], 1)?, 0.0)?;
     if results.is_empty() {
-        return Ok((results, Vec::new()));
+        return Ok(Vec::new());
     }
     let size = entries(&measure.buffers);
     let beside = size <= BESIDE && count > 1;
@@ -150,21 +155,24 @@ pub(super) fn run<T: Real>(measure: &Measure<'_, T>) -> Result<(Vec<f64>, Vec<us
         tasks.collect(),
         || None,
         |memory, (task, (to, careful)): (usize, (&mut [f64], &mut Vec<usize>))| {
-            T::run(Task {
-                measure,
-                memory,
-                first: task * some,
-                to,
-                careful,
-                beside,
-            });
+            f64::dispatch(
+                true,
+                Task {
+                    measure,
+                    memory,
+                    first: task * some,
+                    to,
+                    careful,
+                    beside,
+                },
+            );
         },
     );
-    Ok((results, careful.into_iter().flatten().collect()))
+    Ok(careful.into_iter().flatten().collect())
 }
 
 /// Whether the host can provide the buffers of all threads; asked for, not touched.
-fn probe<T: Real>(measure: &Measure<'_, T>, count: usize, beside: bool) -> Result<(), Error> {
+fn probe(measure: &Measure<'_>, count: usize, beside: bool) -> Result<(), Error> {
     let lanes = if beside { MOST_LANES } else { 1 };
     let threads = parallel::threads().min(count);
     let mut bytes = 0u128;

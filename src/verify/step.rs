@@ -214,10 +214,16 @@ pub(super) enum Step {
     Roots(Buffer),
 }
 
+/// Matrices of either type: the steps are compiled for both at once.
+pub enum Views<'a> {
+    F32(Vec<View<'a, f32>>),
+    F64(Vec<View<'a, f64>>),
+}
+
 /// What is measured of every matrix.
-pub(super) struct Measure<'a, T> {
+pub(super) struct Measure<'a> {
     pub count: usize,
-    pub views: Vec<View<'a, T>>,
+    pub views: Views<'a>,
     pub buffers: Vec<Size>,
     pub steps: Vec<Step>,
     /// The results of a matrix.

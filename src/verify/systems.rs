@@ -4,7 +4,7 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, largest_exponent, scaled};
-use crate::verify::run::run;
+use crate::verify::run::{run, run_to};
 use crate::verify::step::{Brought, Measure, Size, Step, Target, Wanted, whole};
 use crate::view::View;
 
@@ -60,7 +60,7 @@ fn measure<'a, T: Real>(
     views: [View<'a, T>; 3],
     brought: [Brought; 3],
     check: bool,
-) -> Measure<'a, T> {
+) -> Measure<'a> {
     let [a, x, _] = views;
     let squares = |of, to| Step::Squares { of, to };
     let mut steps = rest(brought);
@@ -104,7 +104,7 @@ fn measure<'a, T: Real>(
     Measure {
         count: a.count(),
         buffers,
-        views: views.to_vec(),
+        views: T::views(views.to_vec()),
         steps,
         results: 2,
     }
@@ -113,16 +113,14 @@ fn measure<'a, T: Real>(
 /// |B - A X| / |B| and the normal equations of every system.
 pub(super) fn systems<T: Real>(views: [View<'_, T>; 3]) -> Result<Vec<[f64; 2]>, Error> {
     let check = T::DTYPE == Dtype::F64;
-    let (results, careful) = run(&measure(views, [&[]; 3], check))?;
-    let (pairs, _) = results.as_chunks::<2>();
-    let mut pairs = pairs.to_vec();
+    let (mut pairs, careful) = run::<2>(&measure(views, [&[]; 3], check))?;
     for b in careful {
         let mut one = views;
         for view in &mut one {
             *view = view.matrices(b..b + 1)?;
         }
-        let (own, _) = run(&measure(one, BROUGHT, false))?;
-        pairs[b][LEFT] = own[LEFT];
+        let (own, _) = run::<2>(&measure(one, BROUGHT, false))?;
+        pairs[b][LEFT] = own[0][LEFT];
         // Every column, and every right-hand side, by its own power.
         let [a, x, sides] = one;
         let powers = column_exponents(&a, 0);
@@ -138,8 +136,8 @@ pub(super) fn systems<T: Real>(views: [View<'_, T>; 3]) -> Result<Vec<[f64; 2]>,
             scaled(&sides, 0, |_, p| -by[p])?,
         ];
         let ready = [copies[0].view(), copies[1].view(), copies[2].view()];
-        let (own, _) = run(&measure(ready, [&[]; 3], false))?;
-        pairs[b][NORMAL] = own[NORMAL];
+        let (own, _) = run::<2>(&measure(ready, [&[]; 3], false))?;
+        pairs[b][NORMAL] = own[0][NORMAL];
     }
     Ok(pairs)
 }
@@ -159,9 +157,11 @@ pub(super) fn lengths<T: Real>(views: [View<'_, T>; 3]) -> Result<Batch<f64>, Er
     let measure = Measure {
         count: a.count(),
         buffers: buffers(a, x.cols()),
-        views: views.to_vec(),
+        views: T::views(views.to_vec()),
         steps,
         results: x.cols(),
     };
-    Batch::from_col_major(a.count(), x.cols(), 1, run(&measure)?.0)
+    let mut lengths = Batch::zeros(a.count(), x.cols(), 1)?;
+    run_to(&measure, lengths.as_mut_slice())?;
+    Ok(lengths)
 }

@@ -8,7 +8,9 @@ use crate::scalar::sealed::Float;
 fn random(seed: usize) -> impl FnMut() -> f64 {
     let mut state = seed as u64 + 1;
     move || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         ((state >> 11) as f64 / (1u64 << 52) as f64) - 1.0
     }
 }
@@ -110,7 +112,9 @@ impl Plain {
     }
 
     fn less(&self, other: &Plain) -> Self {
-        Plain::from(self.rows, self.cols, |i, j| self.at(i, j).less(other.at(i, j)))
+        Plain::from(self.rows, self.cols, |i, j| {
+            self.at(i, j).less(other.at(i, j))
+        })
     }
 
     fn norm(&self) -> Wide {
@@ -127,7 +131,13 @@ impl Plain {
         let lengths: Vec<Wide> = (0..self.cols).map(|j| self.column(j).norm()).collect();
         let counts = lengths.iter().filter(|x| x.0 > 0.0 && x.0.is_finite());
         let least = counts.map(|x| x.1).min().unwrap_or(0);
-        let scale = |x: &Wide| if x.0 > 0.0 && x.0.is_finite() { x.1 } else { least };
+        let scale = |x: &Wide| {
+            if x.0 > 0.0 && x.0.is_finite() {
+                x.1
+            } else {
+                least
+            }
+        };
         lengths.iter().map(scale).collect()
     }
 
@@ -152,7 +162,11 @@ fn plain_inverse(a: &Plain, x: &Plain) -> [f64; 7] {
     let off = |p: &Plain| p.turned().less(p).norm().over(p.norm());
     let over = |p: &Plain| {
         let norm = p.norm();
-        if norm.f64() > 1.0 { norm } else { Wide::of(1.0) }
+        if norm.f64() > 1.0 {
+            norm
+        } else {
+            Wide::of(1.0)
+        }
     };
     let xa = x.times(a);
     let trace = (0..p.cols).fold(Wide(0.0, 0), |sum, i| sum.plus(p.at(i, i)));
@@ -184,12 +198,7 @@ fn plain_factors(a: &Plain, u: &Plain, s: &Plain, v: &Plain) -> [f64; 4] {
         let gaps = gram.less(&Plain::from(gram.rows, gram.cols, own));
         largest(gaps.data.iter().map(|x| x.f64().abs()))
     };
-    [
-        off.norm().over(a.norm()),
-        largest(columns),
-        gap(u),
-        gap(v),
-    ]
+    [off.norm().over(a.norm()), largest(columns), gap(u), gap(v)]
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
@@ -220,7 +229,10 @@ fn agree(what: &str, fast: &[f64], plain: &[f64], noise: &[f64]) {
     for (at, ((&fast, &plain), noise)) in fast.iter().zip(plain).zip(noise).enumerate() {
         let close = (fast - plain).abs() <= noise + 1e-9 * plain.abs();
         let same = fast == plain || !(fast.is_finite() || plain.is_finite());
-        assert!(close || same, "{what}, {at}: {fast:e}, but plainly {plain:e}, {noise:e}");
+        assert!(
+            close || same,
+            "{what}, {at}: {fast:e}, but plainly {plain:e}, {noise:e}"
+        );
     }
 }
 
@@ -271,8 +283,8 @@ fn ways<T: Real>(a: &Batch<T>, check: impl Fn(&str, View<'_, T>)) {
 }
 
 fn inverses<T: Real>(what: &str, a: View<'_, T>, x: View<'_, T>) {
-    let results = inverse::inverse([a, x]).unwrap();
-    for (b, own) in results.chunks_exact(inverse::RESULTS).enumerate() {
+    let results = inverse::inverse::<T, { inverse::RESULTS }>([a, x]).unwrap();
+    for (b, own) in results.iter().enumerate() {
         let plain = plain_inverse(&Plain::of(a, b), &Plain::of(x, b));
         let u = 64.0 * f64::EPSILON;
         let (c, other) = (plain[4] * plain[4] + 1.0, plain[5] * plain[5] + 1.0);
@@ -296,7 +308,9 @@ fn inverses_are_measured_as_plainly() {
                 let x = batch::<T>(count, n, m, 3 * m + n);
                 ways(&a, |way, a| inverses(way, a, x.view()));
                 ways(&x, |way, x| inverses(way, a.view(), x));
-                let near = crate::Engine::cpu().pinv(&a, &crate::Options::default()).unwrap();
+                let near = crate::Engine::cpu()
+                    .pinv(&a, &crate::Options::default())
+                    .unwrap();
                 inverses("near", a.view(), near.inverse.view());
             }
         }
