@@ -4,12 +4,16 @@
 //! the rounding of its own verification.
 
 use crate::cpu::lanes::Lanes;
-use crate::verify::form::Form;
+use crate::verify::form::{Form, larger};
 
 /// Terms that are summed before a total is added to.
 const BLOCK: usize = 128;
 /// Vectors of a column above which a panel of it is copied: caches lose what lies far apart.
 const FAR: usize = 8;
+/// Vectors of a column that go over all columns of the right factor together.
+pub(super) const GROUP: usize = 16;
+/// Vectors of some columns that stay in a cache while others go by.
+const NEAR: usize = 4096;
 
 /// A left factor: columns of `height` vectors.
 #[derive(Clone, Copy)]
@@ -45,56 +49,58 @@ pub(super) fn product<F: Form, L: Lanes<f64>>(
     panel: &mut [L::Vector],
     mut to: Sink<'_, L::Vector>,
 ) {
+    let far = left.height > FAR && cols > 4;
     let mut first = 0;
     while first < height {
-        // With fewer registers, fewer vectors at once.
-        let some = match height - first {
-            1 => 1,
-            2 | 3 => 2,
-            _ if L::LANES < 8 => 2,
-            _ => 4,
-        };
-        let own = &left.data[first.min(left.data.len())..];
-        let (own, step) = if left.height > FAR && cols > 4 {
-            for k in 0..inner {
-                panel[k * some..][..some].copy_from_slice(&own[k * left.height..][..some]);
+        let group = GROUP.min(height - first);
+        if far {
+            // Strip by strip, each in one piece.
+            let mut at = 0;
+            while at < group {
+                let some = strip::<L>(group - at);
+                for k in 0..inner {
+                    let from = &left.data[k * left.height + first + at..][..some];
+                    panel[at * inner + k * some..][..some].copy_from_slice(from);
+                }
+                at += some;
             }
-            (&panel[..inner * some], some)
-        } else {
-            (own, left.height)
-        };
-        let place = [first, height, inner, cols];
-        match some {
-            1 => strip::<F, L, 1>(l, own, step, right, place, &mut to),
-            2 => strip::<F, L, 2>(l, own, step, right, place, &mut to),
-            _ if L::LANES < 8 => {}
-            _ => strip::<F, L, 4>(l, own, step, right, place, &mut to),
         }
-        first += some;
+        let mut j = 0;
+        while j < cols {
+            let wide = if j + 4 <= cols { 4 } else { 1 };
+            let mut at = 0;
+            while at < group {
+                let some = strip::<L>(group - at);
+                let (own, step) = match far {
+                    true => (&panel[at * inner..], some),
+                    false => (&left.data[(first + at).min(left.data.len())..], left.height),
+                };
+                let place = [first + at, height, j];
+                match (some, wide) {
+                    (1, 1) => tile::<F, L, 1, 1>(l, own, step, right, inner, place, &mut to),
+                    (1, _) => tile::<F, L, 1, 4>(l, own, step, right, inner, place, &mut to),
+                    (2, 1) => tile::<F, L, 2, 1>(l, own, step, right, inner, place, &mut to),
+                    (2, _) => tile::<F, L, 2, 4>(l, own, step, right, inner, place, &mut to),
+                    _ if L::LANES < 8 => {}
+                    (_, 1) => tile::<F, L, 4, 1>(l, own, step, right, inner, place, &mut to),
+                    _ => tile::<F, L, 4, 4>(l, own, step, right, inner, place, &mut to),
+                }
+                at += some;
+            }
+            j += wide;
+        }
+        first += group;
     }
 }
 
-/// R vectors of every column.
+/// How many vectors of a column go at once; with fewer registers, fewer.
 #[inline(always)]
-fn strip<F: Form, L: Lanes<f64>, const R: usize>(
-    l: L,
-    left: &[L::Vector],
-    step: usize,
-    right: Right<'_, L::Vector>,
-    [first, height, inner, cols]: [usize; 4],
-    to: &mut Sink<'_, L::Vector>,
-) {
-    let mut j = 0;
-    while j < cols {
-        if j + 4 <= cols {
-            let tile = tile::<F, L, R, 4>(l, left, step, right, inner, j);
-            deliver(l, tile, first, height, j, to);
-            j += 4;
-        } else {
-            let tile = tile::<F, L, R, 1>(l, left, step, right, inner, j);
-            deliver(l, tile, first, height, j, to);
-            j += 1;
-        }
+fn strip<L: Lanes<f64>>(left: usize) -> usize {
+    match left {
+        1 => 1,
+        2 | 3 => 2,
+        _ if L::LANES < 8 => 2,
+        _ => 4,
     }
 }
 
@@ -105,8 +111,9 @@ fn tile<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
     step: usize,
     right: Right<'_, L::Vector>,
     inner: usize,
-    j: usize,
-) -> [[L::Vector; R]; C] {
+    [first, height, j]: [usize; 3],
+    to: &mut Sink<'_, L::Vector>,
+) {
     let mut k = BLOCK.min(inner);
     let mut sums = terms::<F, L, R, C>(l, left, step, right, [0, k], j);
     while k < inner {
@@ -115,7 +122,7 @@ fn tile<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
         add(l, &more, &mut sums);
         k = end;
     }
-    sums
+    deliver(l, sums, first, height, j, to);
 }
 
 #[inline(always)]
@@ -190,30 +197,30 @@ pub(super) fn dots<F: Form, L: Lanes<f64>>(
     [rows, cols]: [usize; 2],
     mut to: Dots<'_, L::Vector>,
 ) {
-    let mut j = 0;
-    while j < cols {
-        let some = if j + 4 <= cols { 4 } else { 1 };
-        let end = match to {
-            Dots::Gap(_) => (j + some).min(rows),
-            Dots::Store(..) => rows,
-        };
-        let mut i = 0;
-        while i < end {
-            if some == 4 && i + 4 <= end {
-                square::<F, L, 4, 4>(l, left, right, height, [i, j], &mut to);
-                i += 4;
-            } else if some == 4 {
-                square::<F, L, 1, 4>(l, left, right, height, [i, j], &mut to);
-                i += 1;
-            } else if i + 4 <= end {
-                square::<F, L, 4, 1>(l, left, right, height, [i, j], &mut to);
-                i += 4;
-            } else {
-                square::<F, L, 1, 1>(l, left, right, height, [i, j], &mut to);
-                i += 1;
+    let many = (NEAR / height.max(1)).max(4).next_multiple_of(4);
+    for block in (0..rows).step_by(many) {
+        let block_end = rows.min(block + many);
+        let mut j = 0;
+        while j < cols {
+            let some = if j + 4 <= cols { 4 } else { 1 };
+            let end = match to {
+                Dots::Gap(_) => (j + some).min(block_end),
+                Dots::Store(..) => block_end,
+            };
+            let mut i = block;
+            while i < end {
+                let place = [i, j];
+                let four = i + 4 <= end;
+                match (four, some) {
+                    (true, 4) => square::<F, L, 4, 4>(l, left, right, height, place, &mut to),
+                    (true, _) => square::<F, L, 4, 1>(l, left, right, height, place, &mut to),
+                    (_, 4) => square::<F, L, 1, 4>(l, left, right, height, place, &mut to),
+                    _ => square::<F, L, 1, 1>(l, left, right, height, place, &mut to),
+                }
+                i += if four { 4 } else { 1 };
             }
+            j += some;
         }
-        j += some;
     }
 }
 
@@ -264,9 +271,12 @@ fn square<F: Form, L: Lanes<f64>, const I: usize, const J: usize>(
                     }
                 }
             }
-            for total in &totals[..count] {
-                **most = crate::verify::form::larger(l, **most, l.abs(*total));
+            // Among themselves first: the largest of all blocks is waited for by the next.
+            let mut own = l.abs(totals[0]);
+            for total in &totals[1..count] {
+                own = larger(l, own, l.abs(*total));
             }
+            **most = larger(l, **most, own);
         }
     }
 }

@@ -6,12 +6,13 @@ use crate::error::{Error, allocate, zeros};
 use crate::host::parallel;
 use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
+use crate::verify::kernel::GROUP;
 use crate::verify::machine::{Machine, asks, vectors};
 use crate::verify::step::{Measure, Size, Views};
 use crate::view::View;
 
 /// Entries of all buffers of a matrix up to which matrices lie side by side: a group stays in the caches.
-const BESIDE: usize = 200;
+const BESIDE: usize = 3300;
 /// Entries of all buffers that a task has at least.
 const TASK: usize = 1 << 14;
 
@@ -57,12 +58,12 @@ impl Kernel<f64> for Task<'_, '_> {
     }
 }
 
-/// Columns of four in the widest buffer, and one, which products and reflectors copy to.
+/// What products copy a group of rows to, and reflectors a column.
 fn panel<F: Form, L: Lanes<f64>>(buffers: &[Size]) -> usize {
     let mut most = 0;
     for size in buffers {
         if let Size::Matrix(rows, cols) = *size {
-            most = most.max(4 * cols).max(4 * F::height::<L>(rows));
+            most = most.max(GROUP * cols).max(F::height::<L>(rows));
         }
     }
     most
@@ -138,7 +139,7 @@ pub(super) fn run_to(measure: &Measure<'_>, results: &mut [f64]) -> Result<Vec<u
         return Ok(Vec::new());
     }
     let size = entries(&measure.buffers);
-    let beside = size <= BESIDE && count > 1;
+    let beside = size <= BESIDE && count > MOST_LANES / 2;
     probe(measure, count, beside)?;
     let some = (TASK / size.max(1)).max(1).next_multiple_of(MOST_LANES);
     let some = if beside {
@@ -178,12 +179,11 @@ fn probe(measure: &Measure<'_>, count: usize, beside: bool) -> Result<(), Error>
     let mut bytes = 0u128;
     for size in &measure.buffers {
         let entries = match *size {
-            Size::Matrix(rows, cols) => {
-                rows.next_multiple_of(MOST_LANES) as u128 * (cols as u128 + 4)
-            }
+            Size::Matrix(rows, cols) => rows.next_multiple_of(MOST_LANES) as u128 * cols as u128,
             Size::Sums(cols) => (cols * MOST_LANES) as u128,
         };
-        bytes = bytes.saturating_add(entries * (8 * lanes * threads) as u128);
+        // And as much again for what products copy.
+        bytes = bytes.saturating_add(2 * entries * (8 * lanes * threads) as u128);
     }
     let bytes_here = usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut probe: Vec<u8> = Vec::new();
