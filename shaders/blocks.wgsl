@@ -4,8 +4,6 @@
 // may be short, and a further one empty.
 
 var<workgroup> rotated: atomic<u32>;
-// Whether any column of the tile has changed.
-var<workgroup> touched: atomic<u32>;
 var<workgroup> busy: u32;
 
 // The column of the matrix at a place of the tile.
@@ -23,7 +21,6 @@ fn blocks(at: Invocation) {
     }
     if (lid == 0u) {
         atomicStore(&rotated, 0u);
-        atomicStore(&touched, 0u);
     }
     let pair = opponents(P.begin, at.group.x, P.end);
     for (var e = lid; e < 2u * WIDTH * P.cols; e += WORKGROUP) {
@@ -53,16 +50,15 @@ fn blocks(at: Invocation) {
             }
             let there = max(column_at(pair, places.x), column_at(pair, places.y)) < P.cols;
             let turned = rotate_pair(0u, places.x, places.y, own < WIDTH && there, lid, lanes);
-            if (turned != UNTOUCHED && lid % lanes == 0u) {
-                atomicStore(&touched, 1u);
-                atomicAdd(&rotated, select(0u, 1u, turned == ROTATED_PAIR));
+            if (turned && lid % lanes == 0u) {
+                atomicAdd(&rotated, 1u);
             }
         }
         workgroupBarrier();
     }
     if (lid == 0u) {
-        busy = atomicLoad(&touched);
-        atomicAdd(&state[matrix * STATE_WORDS + ROTATED], atomicLoad(&rotated));
+        busy = atomicLoad(&rotated);
+        atomicAdd(&state[matrix * STATE_WORDS + ROTATED], busy);
     }
     if (workgroupUniformLoad(&busy) == 0u) {
         return;

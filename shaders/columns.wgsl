@@ -200,8 +200,11 @@ fn columns(at: Invocation) {
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
             s$4 = fma(x$n, y$n, s$4);
             let product = total(s0, s1, s2, s3);
+            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+            s$4 = fma(abs(x$n), abs(y$n), s$4);
+            let terms = total(s0, s1, s2, s3);
             let left = lane < partner;
-            let turn = rotation(select(other, own, left), select(own, other, left), product);
+            let turn = rotation(select(other, own, left), select(own, other, left), product, terms);
             let needed = paired && turn.needed;
             if (anyone(needed)) {
                 // Rutishauser's form, which does not drift; and not a bit of those that need none.
@@ -211,7 +214,7 @@ fn columns(at: Invocation) {
                 if (U_COLS > 0u) {
                     { let other = fetch(N + $nu, j$n, place); j$n = select(j$n, fma(-s, fma(tau, j$n, other), j$n), needed); }
                 }
-                count += select(0u, 1u, needed && turn.oblique && left);
+                count += select(0u, 1u, needed && left);
             }
             meet();
         }

@@ -22,35 +22,32 @@ fn is_running(matrix: u32, lid: u32) -> bool {
     return workgroupUniformLoad(&chosen) == RUNNING;
 }
 
-// What `rotate_pair` did: nothing, a rotation that does not count against convergence, or one that does.
-const UNTOUCHED: u32 = 0u;
-const CORRECTED: u32 = 1u;
-const ROTATED_PAIR: u32 = 2u;
-
-// Makes columns p and q orthogonal if they are `present`; what that took. In uniform control flow; each lane has its own rows. Columns stay where they are: putting the larger first
+// Makes columns p and q orthogonal if they are `present`; whether that took a rotation. In uniform
+// control flow; each lane has its own rows. Columns stay where they are: putting the larger first
 // costs sweeps in this order.
-fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32) -> u32 {
+fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32) -> bool {
     let lane = lid % lanes;
-    var share = Gram(ZERO, ZERO, ZERO);
+    var share = Gram(ZERO, ZERO, ZERO, ZERO);
     if (present) {
         var r = lane;
         while (r < P.cols) {
-            var sum = Gram(ZERO, ZERO, ZERO);
+            var sum = Gram(ZERO, ZERO, ZERO, ZERO);
             for (var b = 0u; b < P.block && r < P.cols; b++) {
                 let xp = x_load(matrix, p, r);
                 let xq = x_load(matrix, q, r);
                 sum.pp = fma(xp, xp, sum.pp);
                 sum.qq = fma(xq, xq, sum.qq);
                 sum.pq = fma(xp, xq, sum.pq);
+                sum.terms = fma(abs(xp), abs(xq), sum.terms);
                 r += lanes;
             }
-            share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq);
+            share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
         }
     }
     let gram = team_gram(share, lid, lanes);
-    let turn = rotation(gram.pp, gram.qq, gram.pq);
+    let turn = rotation(gram.pp, gram.qq, gram.pq, gram.terms);
     if (!present || !turn.needed) {
-        return UNTOUCHED;
+        return false;
     }
     // Rutishauser's form, which does not drift as x' = c x - s y does.
     for (var r = lane; r < P.cols; r += lanes) {
@@ -66,5 +63,5 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32, lanes: u32)
             j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
         }
     }
-    return select(CORRECTED, ROTATED_PAIR, turn.oblique);
+    return true;
 }

@@ -29,7 +29,7 @@ fn sweep(lid: u32) -> u32 {
             let pq = opponents(round, min(pair, pairs - 1u), players);
             let present = pair < pairs && pq.y < P.cols;
             let turned = rotate_pair(0u, pq.x, pq.y, present, lid, lanes);
-            if (turned == ROTATED_PAIR && lid % lanes == 0u) {
+            if (turned && lid % lanes == 0u) {
                 atomicAdd(&rotated, 1u);
             }
         }

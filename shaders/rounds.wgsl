@@ -23,7 +23,7 @@ fn round(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
     let pq = opponents(P.begin, group.x, P.end);
     let turned = rotate_pair(matrix, pq.x, pq.y, pq.y < P.cols, lid, WORKGROUP);
-    if (turned == ROTATED_PAIR && lid == 0u) {
+    if (turned && lid == 0u) {
         atomicAdd(&state[matrix * STATE_WORDS + ROTATED], 1u);
     }
 }

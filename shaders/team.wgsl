@@ -5,6 +5,7 @@
 var<workgroup> partial: array<T, WORKGROUP>;
 var<workgroup> partial_q: array<T, WORKGROUP>;
 var<workgroup> partial_pq: array<T, WORKGROUP>;
+var<workgroup> partial_terms: array<T, WORKGROUP>;
 var<workgroup> candidate: array<u32, WORKGROUP>;
 var<workgroup> chosen: u32;
 
@@ -45,28 +46,32 @@ fn first_largest(value: T, index: u32, count: u32, floor: T, lid: u32) -> u32 {
     return workgroupUniformLoad(&chosen);
 }
 
+// Of a pair of columns: products, and the sum of the magnitudes of the terms of p'q.
 struct Gram {
     pp: T,
     qq: T,
     pq: T,
+    terms: T,
 }
 
-// The same for the three products of a pair.
+// The same for the four sums of a pair.
 fn tree_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
     partial[lid] = value.pp;
     partial_q[lid] = value.qq;
     partial_pq[lid] = value.pq;
+    partial_terms[lid] = value.terms;
     workgroupBarrier();
     for (var step = lanes / 2u; step > 0u; step /= 2u) {
         if (lid % lanes < step) {
             partial[lid] += partial[lid + step];
             partial_q[lid] += partial_q[lid + step];
             partial_pq[lid] += partial_pq[lid + step];
+            partial_terms[lid] += partial_terms[lid + step];
         }
         workgroupBarrier();
     }
     let first = lid - lid % lanes;
-    let sum = Gram(partial[first], partial_q[first], partial_pq[first]);
+    let sum = Gram(partial[first], partial_q[first], partial_pq[first], partial_terms[first]);
     workgroupBarrier();
     return sum;
 }

@@ -40,6 +40,7 @@ fn team_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
         sum.pp += subgroupShuffleXor(sum.pp, step);
         sum.qq += subgroupShuffleXor(sum.qq, step);
         sum.pq += subgroupShuffleXor(sum.pq, step);
+        sum.terms += subgroupShuffleXor(sum.terms, step);
     }
     return sum;
 }

@@ -410,7 +410,7 @@ fn reflect_$k(v: ptr<function, Column>, tau: T, a: ptr<function, Column>) {
 }
 
 //$ end
-// Rotates a pair of columns of R', and of J, unless they are orthogonal; whether that counts.
+// Rotates a pair of columns of R', and of J, unless they are orthogonal.
 fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Short>, jq: ptr<function, Short>) -> u32 {
     var pp = ZERO;
     var qq = ZERO;
@@ -418,7 +418,9 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     pp = fma((*xp)[$n], (*xp)[$n], pp);
     qq = fma((*xq)[$n], (*xq)[$n], qq);
     pq = fma((*xp)[$n], (*xq)[$n], pq);
-    let r = rotation(pp, qq, pq);
+    var terms = ZERO;
+    terms = fma(abs((*xp)[$n]), abs((*xq)[$n]), terms);
+    let r = rotation(pp, qq, pq, terms);
     if (!r.needed) {
         return 0u;
     }
@@ -427,7 +429,7 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     if (U_COLS > 0u) {
         { let p = (*jp)[$n]; let q = (*jq)[$n]; (*jp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*jq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
     }
-    return select(0u, 1u, r.oblique);
+    return 1u;
 }
 
 fn norm_of(x: ptr<function, Short>) -> T {

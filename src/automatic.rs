@@ -43,7 +43,9 @@ impl Engine {
             match probe(gpu, call, recipe, trial).await {
                 Ok(line) => rates().gpu_tried(problem, count, line),
                 // It is tried anew once it is open again.
-                Err(error @ Error::Device(_)) => return self.cpu_instead(error, call, outputs),
+                Err(error @ Error::Device(_)) => {
+                    return self.cpu_instead(error, call, outputs).await;
+                }
                 Err(error) => return Err(error),
             }
             choice = choose();
@@ -63,7 +65,7 @@ impl Engine {
             }
             return Ok(done);
         }
-        let done = self.cpu_run(call, outputs)?;
+        let done = self.cpu_run(call, outputs).await?;
         rates().cpu_took(problem, count, start.elapsed().as_secs_f64());
         Ok(done)
     }
@@ -101,7 +103,7 @@ impl Engine {
                 })
                 .map_err(|error| Error::Device(format!("no thread for the GPU: {error}")))?;
             let start = Instant::now();
-            let cpu = self.cpu_run(&on_cpu, back);
+            let cpu = self.cpu_run_now(&on_cpu, back);
             let cpus = (cpu, start.elapsed().as_secs_f64());
             let gpus = gpus
                 .join()

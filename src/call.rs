@@ -2,6 +2,11 @@
 
 use crate::error::Error;
 use crate::filter::scaled;
+#[cfg(any(feature = "gpu", target_family = "wasm"))]
+use std::sync::Arc;
+
+#[cfg(any(feature = "gpu", target_family = "wasm"))]
+use crate::options::Progress;
 use crate::options::{Options, PerMatrix};
 use crate::planner::{Convergence, Filter, Job, Problem, Sizes};
 use crate::scalar::Real;
@@ -25,6 +30,7 @@ impl<'a> Task<'a> {
         options: &'a Options,
     ) -> Result<Self, Error> {
         options.check(count, rows.min(cols))?;
+        options.check_others()?;
         let problem = Problem::new(rows, cols, T::DTYPE, job);
         if problem.rows > u32::MAX as usize {
             return Err(Error::argument(format!(
@@ -85,8 +91,23 @@ impl<T: Real> Call<'_, T> {
         self.task.progress(done, self.view.count());
     }
 
+    /// The options of some of the matrices, whose progress is told as that of all.
+    #[cfg(any(feature = "gpu", target_family = "wasm"))]
+    pub fn options_of(&self, matrices: std::ops::Range<usize>) -> Options {
+        let count = self.view.count();
+        let options = self.task.options;
+        let progress = options.progress.clone().map(|progress| -> Progress {
+            let first = matrices.start;
+            Arc::new(move |done, _| progress(first + done, count))
+        });
+        Options {
+            progress,
+            ..options.of_some(&matrices.collect::<Vec<_>>())
+        }
+    }
+
     /// The same for some of the matrices, with options of theirs.
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "gpu", target_family = "wasm"))]
     pub fn part<'p>(
         &'p self,
         matrices: std::ops::Range<usize>,
@@ -102,6 +123,7 @@ impl<T: Real> Call<'_, T> {
                 options,
                 ..self.task
             },
+            #[cfg(feature = "gpu")]
             blocking: self.blocking,
         })
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 #[cfg(feature = "gpu")]
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "gpu")]
 use crate::automatic::Sharing;
@@ -22,6 +22,7 @@ use crate::peak::Peak;
 #[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
+use crate::refined;
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
@@ -177,15 +178,16 @@ impl GpuOptions {
 /// assert_eq!((svd.sigma.rows(), svd.report.outcomes.len()), (6, 1000));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Engine {
     #[cfg(feature = "gpu")]
-    pub(crate) gpu: Option<Lasting>,
+    pub(crate) gpu: Option<Arc<Lasting>>,
     /// Whether the CPU takes what the GPU cannot.
     #[cfg(feature = "gpu")]
     pub(crate) falls_back: bool,
     /// The rates of both, where the sooner one takes a call.
     #[cfg(feature = "gpu")]
-    rates: Option<Mutex<Rates>>,
+    rates: Option<Arc<Mutex<Rates>>>,
     /// Where both share a call.
     #[cfg(feature = "gpu")]
     pub(crate) sharing: Option<Sharing>,
@@ -247,9 +249,9 @@ impl Engine {
             let reason = match Lasting::open(&GpuOptions::default(), false).await {
                 Ok(gpu) => {
                     return Engine {
-                        gpu: Some(gpu),
+                        gpu: Some(Arc::new(gpu)),
                         falls_back: true,
-                        rates: clock_is_there().then(Mutex::default),
+                        rates: clock_is_there().then(Arc::default),
                         ..Self::cpu()
                     };
                 }
@@ -296,9 +298,9 @@ impl Engine {
     #[cfg(feature = "gpu")]
     pub(crate) fn with_gpu(gpu: Lasting, options: &GpuOptions) -> Self {
         Engine {
-            gpu: Some(gpu),
+            gpu: Some(Arc::new(gpu)),
             falls_back: options.cpu_fallback || options.automatic || options.shared,
-            rates: ((options.automatic || options.shared) && clock_is_there()).then(Mutex::default),
+            rates: ((options.automatic || options.shared) && clock_is_there()).then(Arc::default),
             sharing: options.shared.then_some(Sharing {
                 part: options.gpu_part,
             }),
@@ -312,6 +314,14 @@ impl Engine {
         return crate::gpu::adapters().await;
         #[cfg(not(feature = "gpu"))]
         return Vec::new();
+    }
+
+    /// Whether the CPU computes, or may.
+    pub(crate) fn cpu_takes_calls(&self) -> bool {
+        #[cfg(feature = "gpu")]
+        return self.gpu.is_none() || self.falls_back;
+        #[cfg(not(feature = "gpu"))]
+        true
     }
 
     /// Which engine computes.
@@ -347,8 +357,13 @@ impl Engine {
     /// **Guarantee**, at the default tolerance, for every matrix with status
     /// [`Status::Converged`], with u = 2^-24 (f32) or
     /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
-    /// U'U - I and V'V - I are at most tol, singular values are off by at most tol sigma_max (and
-    /// by the rounding of subnormal results).
+    /// U'U - I and V'V - I are at most tol, singular values are off by at most 8 sqrt(k) u sigma_max (and
+    /// by the rounding of subnormal results), which is
+    /// [`Outcome::sigma_error`](crate::Outcome::sigma_error).
+    ///
+    /// **Scaled columns**: for A = B D, B of full column rank and D any diagonal matrix whose entries span up to
+    /// 2^50 (f32) or 2^450 (f64), in any order, every column of A is reconstructed to 2 tol of its own norm, and
+    /// singular values have relative errors of at most 4 k u cond(B). D does not enter.
     ///
     /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and
     /// Veselic 1992; Drmac and Veselic 2008; LAPACK xGEJSV).
@@ -391,6 +406,8 @@ impl Engine {
     /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
     /// conditions hold to 8 tol times the condition number of the part that is kept (tol as for
     /// [`svd_async`](Self::svd_async)), and A X A = A, less what does not count, besides.
+    /// For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: A X is off by at most
+    /// tol cond(B), and D X by tol cond(B) |B^+| (Frobenius).
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async).
@@ -435,7 +452,10 @@ impl Engine {
     /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
     /// singular value s: a solution x is off by at most
     /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
-    /// 5.3.7).
+    /// 5.3.7). For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: D x is off by no more than that
+    /// with c = cond(B) and s the smallest singular value of B, and fitted values A x by tol cond(B) |b|. For wide
+    /// matrices A = D B of full row rank x itself is off by at most tol cond(B) |x|. Seen: at most 3.3 u cond(B) |b|
+    /// of fitted values, on both engines.
     ///
     /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
     /// solution. Both are reported as [`Status::NonFinite`].
@@ -464,9 +484,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        let b = b.into();
-        let job = Job::inverse(Some(b.cols()));
-        self.compose_into(a.into(), Some(b), job, solution, options, false)
+        self.lstsq_into_inner(a.into(), b.into(), solution, options, false)
             .await
     }
 
@@ -477,6 +495,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Svd<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.svd_inner(a, vectors, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let (count, m, n) = (a.count(), a.rows(), a.cols());
         let k = m.min(n);
         let cols = |side: usize| match vectors {
@@ -535,6 +559,18 @@ impl Engine {
             fits("V", v, [count, n, if full { n } else { k }])?;
         }
         fits("sigma", &sigma, [count, k, 1])?;
+        if !blocking && self.in_background() {
+            // The places are written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let svd = self.svd_inner(a, vectors, &lenient, false).await?;
+            sigma.assign(&svd.sigma);
+            for (place, found) in [(u, svd.u), (v, svd.v)] {
+                if let (Some(mut place), Some(found)) = (place, found) {
+                    place.assign(&found);
+                }
+            }
+            return strict(svd.report, options);
+        }
         let mut u = Place::new(u.as_mut())?;
         let mut v = Place::new(v.as_mut())?;
         let mut sigma = Place::new(Some(&mut sigma))?;
@@ -563,13 +599,22 @@ impl Engine {
         Ok(Pinv { inverse, report })
     }
 
-    async fn lstsq_inner<T: Real>(
+    pub(crate) async fn lstsq_inner<T: Real>(
         &self,
         a: View<'_, T>,
         b: View<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<Lstsq<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+                pollster::block_on(engine.lstsq_inner(a, b, options, true))
+            };
+            return self.background_on([a, b], options, call).await;
+        }
+        if options.refined {
+            return refined::lstsq(self, [a, b], options, blocking).await;
+        }
         let job = Job {
             values: options.singular_values,
             ..Job::inverse(Some(b.cols()))
@@ -591,6 +636,27 @@ impl Engine {
         })
     }
 
+    async fn lstsq_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        b: View<'_, T>,
+        mut solution: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let job = Job::inverse(Some(b.cols()));
+        if !options.refined {
+            let composed = self.compose_into(a, Some(b), job, solution, options, blocking);
+            return composed.await;
+        }
+        fits("the result", &solution, composed_shape(&a, &Some(b), &job)?)?;
+        // The place is written in strict mode too.
+        let lenient = options.clone().strict(false);
+        let found = self.lstsq_inner(a, b, &lenient, blocking).await?;
+        solution.assign(&found.solution);
+        strict(found.report, options)
+    }
+
     /// Compositions, or what they make of right-hand sides.
     pub(crate) async fn compose<T: Real>(
         &self,
@@ -600,12 +666,34 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
+        if !blocking && self.in_background() {
+            return self.compose_in_background(a, rhs, job, options).await;
+        }
         let [count, rows, cols] = composed_shape(&a, &rhs, &job)?;
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
         let report = self.compose_into(a, rhs, job, place, options, blocking);
         let report = report.await?;
         Ok((composed, report))
+    }
+
+    async fn compose_in_background<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        options: &Options,
+    ) -> Result<(Batch<T>, Report), Error> {
+        let Some(b) = rhs else {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.compose(a, None, job, options, true))
+            };
+            return self.background(a, options, call).await;
+        };
+        let call = move |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+            pollster::block_on(engine.compose(a, Some(b), job, options, true))
+        };
+        self.background_on([a, b], options, call).await
     }
 
     async fn compose_into<T: Real>(
@@ -619,6 +707,14 @@ impl Engine {
     ) -> Result<Report, Error> {
         let shape = composed_shape(&a, &rhs, &job)?;
         fits("the result", &composed, shape)?;
+        if !blocking && self.in_background() {
+            // The place is written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let found = self.compose_in_background(a, rhs, job, &lenient);
+            let (found, report) = found.await?;
+            composed.assign(&found);
+            return strict(report, options);
+        }
         let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
         let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
@@ -718,34 +814,53 @@ impl Engine {
                     None => self.gpu_run(&gpu, call, &recipe, outputs).await,
                     Some(rates) => self.sooner(&gpu, rates, call, &recipe, outputs).await,
                 },
-                Err(error) if self.falls_back => self.cpu_instead(error, call, outputs),
+                Err(error) if self.falls_back => self.cpu_instead(error, call, outputs).await,
                 Err(error) => Err(error),
             };
         }
-        self.cpu_run(call, outputs)
+        self.cpu_run(call, outputs).await
     }
 
-    pub(crate) fn cpu_run<T: Real>(
+    /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
+    /// in between.
+    pub(crate) async fn cpu_run<T: Real>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
-        let recipe = CpuRecipe::new(
-            &call.task.problem,
-            call.view.count(),
-            cpu::lanes::<T>(),
-            parallel::threads(),
-            &self.tuning,
-        );
+        #[cfg(target_family = "wasm")]
+        return crate::background::in_turns(self, call, outputs).await;
+        #[cfg(not(target_family = "wasm"))]
+        self.cpu_run_now(call, outputs)
+    }
+
+    /// Has the CPU compute a call.
+    #[cfg(any(feature = "gpu", not(target_family = "wasm")))]
+    pub(crate) fn cpu_run_now<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let recipe = self.cpu_recipe(call);
         cpu::run(call, &recipe, outputs)?;
-        Ok(Done {
+        Ok(self.cpu_done(&recipe))
+    }
+
+    pub(crate) fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
+        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
+        let count = call.view.count();
+        CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
+    }
+
+    pub(crate) fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
+        Done {
             backend: Backend::Cpu,
             device: self.cpu_name.clone(),
             kernel: recipe.kernel(),
             device_seconds: None,
             shared: None,
             device_error: None,
-        })
+        }
     }
 }
 
@@ -926,9 +1041,7 @@ impl Engine {
         solution: ViewMut<'o, T>,
         options: &Options,
     ) -> Result<Report, Error> {
-        let b = b.into();
-        let job = Job::inverse(Some(b.cols()));
-        pollster::block_on(self.compose_into(a.into(), Some(b), job, solution, options, true))
+        pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
     }
 }
 

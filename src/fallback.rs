@@ -1,13 +1,10 @@
 //! Calls that a GPU does not finish: the CPU does the rest, where the caller wants that.
 
-use std::sync::Arc;
-
 use crate::call::Call;
 use crate::engine::{Done, Engine};
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::host::outputs::Outputs;
-use crate::options::{Options, Progress};
 use crate::planner::gpu::GpuRecipe;
 use crate::report::Backend;
 use crate::scalar::Real;
@@ -45,14 +42,9 @@ impl Engine {
         };
         let (_, rest) = outputs.split_at(complete, &call.task.sizes);
         let matrices = complete..call.view.count();
-        let options = Options {
-            progress: from(&call.task.options.progress, complete, matrices.end),
-            ..call
-                .task
-                .options
-                .of_some(&matrices.clone().collect::<Vec<_>>())
-        };
-        let finished = self.cpu_instead(error, &call.part(matrices, &options)?, rest)?;
+        let options = call.options_of(matrices.clone());
+        let rest_of_call = call.part(matrices, &options)?;
+        let finished = self.cpu_instead(error, &rest_of_call, rest).await?;
         Ok(match complete {
             0 => finished,
             _ => Done {
@@ -64,22 +56,16 @@ impl Engine {
     }
 
     /// Has the CPU do what a GPU cannot, or failed to do.
-    pub(crate) fn cpu_instead<T: Real>(
+    pub(crate) async fn cpu_instead<T: Real>(
         &self,
         error: Error,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
-        let done = self.cpu_run(call, outputs)?;
+        let done = self.cpu_run(call, outputs).await?;
         Ok(Done {
             device_error: Some(error).filter(|error| matches!(error, Error::Device(_))),
             ..done
         })
     }
-}
-
-/// What hears of the progress of all but the first matrices, and tells of all.
-fn from(progress: &Option<Progress>, first: usize, count: usize) -> Option<Progress> {
-    let progress = progress.clone()?;
-    Some(Arc::new(move |done, _| progress(first + done, count)))
 }

@@ -4,7 +4,7 @@
 //! ```
 //! use batched_svd::{Batch, Engine, Options, Vectors};
 //!
-//! let engine = Engine::auto(); // a GPU if there is one, else the CPU
+//! let engine = Engine::auto(); // a GPU where there is one and it is sooner, else the CPU
 //! let jacobians = Batch::from_fn(1000, 6, 7, |b, i, j| ((b + 3 * i + 5 * j) as f32).sin())?;
 //!
 //! let svd = engine.svd(&jacobians, Vectors::Thin, &Options::default())?;
@@ -28,14 +28,21 @@
 //! - **Shapes**: matrices are m x n, any m and n, also 0 and 1; k = min(m, n).
 //! - **Order of entries**: a [`Batch`] is contiguous, matrix after matrix, each column by column.
 //!   Any other order comes in and goes out through a strided [`View`] and [`ViewMut`].
-//! - **Order and signs**: singular values descend; the entry of largest magnitude in each column of
-//!   V is positive, the first on ties.
+//! - **Order and signs**: singular values descend; in each column of V the first entry of (nearly) the largest
+//!   magnitude is positive: of at least 1023 / 1024 of it, so that rounding does not decide ties.
 //! - **V, not V'**: results hold V as columns; its transpose is a free view.
 //! - **What counts**: a singular value strictly above max(absolute, relative * sigma_max), by
-//!   default relative with eps * max(m, n); see [`Cutoff`].
+//!   default relative with 8 sqrt(k) u, this library's bound on the error of a singular value; see [`Cutoff`].
 //! - **Trouble stays where it is**: a NaN or an infinity makes the results of its own matrix NaN
 //!   and its [`Status`] say so; see [`Report`]. It is no error unless
 //!   [`strict`](Options::strict) is on.
+//!
+//! # Async calls
+//!
+//! Every call has an async one beside it. What a GPU computes is awaited; what the CPU computes runs on the thread pool
+//! (in a browser in turns of some 10 ms), so that an executor goes on with its other tasks. The matrices are copied on
+//! the way there. Dropping a future ends its work. Inside a thread of a rayon pool an async call computes in that pool,
+//! and does not return before it is done.
 //!
 //! # Features
 //!
@@ -59,6 +66,7 @@
 
 #[cfg(feature = "gpu")]
 mod automatic;
+mod background;
 mod batch;
 mod call;
 mod compositions;
@@ -81,9 +89,11 @@ mod options;
 mod peak;
 mod planner;
 mod ragged;
+mod refined;
 mod report;
 mod resident;
 mod scalar;
+mod slot;
 pub mod verify;
 mod view;
 

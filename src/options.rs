@@ -362,7 +362,14 @@ pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    cancelled: AtomicBool,
+    /// What cancels this too.
+    outer: Option<Cancel>,
+}
 
 impl Cancel {
     /// A handle that has cancelled nothing so far.
@@ -375,12 +382,21 @@ impl Cancel {
     /// fraction of a second, or later where another call on the same engine is waited for. What the GPU
     /// was given it computes to the end, though nobody waits for it.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has been cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        let outer = self.0.outer.as_ref();
+        self.0.cancelled.load(Ordering::Relaxed) || outer.is_some_and(Cancel::is_cancelled)
+    }
+
+    /// A handle that is cancelled with another, and by itself.
+    pub(crate) fn within(outer: Option<&Cancel>) -> Self {
+        Cancel(Arc::new(Flag {
+            cancelled: AtomicBool::new(false),
+            outer: outer.cloned(),
+        }))
     }
 }
 
@@ -396,6 +412,8 @@ impl Cancel {
 pub struct Options {
     pub(crate) cutoff: Cutoff,
     pub(crate) damping: Option<PerMatrix>,
+    pub(crate) epsilon: Option<PerMatrix>,
+    pub(crate) refined: bool,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
     pub(crate) singular_values: bool,
@@ -409,6 +427,8 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("cutoff", &self.cutoff)
             .field("damping", &self.damping)
+            .field("epsilon", &self.epsilon)
+            .field("refined", &self.refined)
             .field("tolerance", &self.tolerance)
             .field("max_sweeps", &self.max_sweeps)
             .field("singular_values", &self.singular_values)
@@ -448,7 +468,29 @@ impl Options {
         self
     }
 
-    /// The cosine at or below which a pair of columns counts as orthogonal.
+    /// Regularises [whitening](crate::Engine::whitening_async) as ZCA is customarily: 1/s becomes
+    /// 1 / sqrt(s^2 + epsilon), s the standard deviation along a principal component. Finite, not negative, in
+    /// the unit of the variances; for the whole batch or one for each matrix. Other calls refuse it, and
+    /// whitening refuses it beside a [damping](Self::damping).
+    ///
+    /// Nothing is left out then: what does not count under the [cutoff](Self::cutoff) has s = 0, and is divided
+    /// by the root of epsilon. An epsilon of zero is none.
+    pub fn epsilon(mut self, epsilon: impl Into<PerMatrix>) -> Self {
+        self.epsilon = Some(epsilon.into());
+        self
+    }
+
+    /// Refines the solutions of [`lstsq`](crate::Engine::lstsq_async) once: x + A^+ (b - A x), the residual in f64.
+    /// Default: no, since it takes twice the time, and what it mends is of the size of eps |b|: fits of exact
+    /// data leave 0.1 to 0.3 eps |b| (eps = 2u) in place of 0.3 to 1. Other calls refuse it, and so does lstsq of
+    /// data on a device, or beside a [damping](Self::damping).
+    pub fn refined(mut self, yes: bool) -> Self {
+        self.refined = yes;
+        self
+    }
+
+    /// When a pair of columns counts as orthogonal: at a cosine of at most this, and where columns differ in size
+    /// at less, down to the roundoff of the smaller.
     ///
     /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n); at most 1.
     pub fn tolerance(mut self, cosine: f64) -> Self {
@@ -509,8 +551,21 @@ impl Options {
         Options {
             cutoff: self.cutoff.of_some(matrices),
             damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
+            epsilon: self.epsilon.as_ref().map(|e| e.of_some(matrices)),
             ..self.clone()
         }
+    }
+
+    /// Whether an option was given that only other calls have.
+    pub(crate) fn check_others(&self) -> Result<(), Error> {
+        if self.epsilon.is_some() {
+            return Err(Error::argument("an epsilon is for whitening alone"));
+        }
+        if self.refined {
+            let text = "only least-squares solutions are refined, and none on a device";
+            return Err(Error::argument(text));
+        }
+        Ok(())
     }
 
     /// For so many matrices of at most `most` singular values each.
@@ -519,6 +574,9 @@ impl Options {
         self.cutoff.check(count, most)?;
         if let Some(damping) = &self.damping {
             damping.check("damping", count)?;
+        }
+        if let Some(epsilon) = &self.epsilon {
+            epsilon.check("epsilon", count)?;
         }
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)

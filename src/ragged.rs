@@ -121,7 +121,7 @@ batched! {
     Pinv { inverse, report }
     Lstsq { solution, sigma, report }
     LowRank { approximation, report }
-    LowRankFactors { left, right, report }
+    LowRankFactors { left, right, sigma, report }
     Projector { projector, report }
     Basis { vectors, dimensions, report }
     Polar { orthogonal, stretch, report }

@@ -163,9 +163,12 @@ impl Report {
 
 /// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
 ///
-/// **Order**: singular values are non-negative and descend. **Signs**: the entry of largest
-/// magnitude in each column of V is positive (the first on ties), and U follows; in a full U of a
-/// tall matrix the columns beyond k have no partner in V and any sign.
+/// **Order**: singular values are non-negative and descend. **Signs**: in each column of V the first entry of
+/// (nearly) the largest magnitude is positive, and U follows; in a full U of a tall matrix the columns beyond k have
+/// no partner in V and any sign. "Nearly" is 1023 / 1024 of it and more: what is a tie in exact arithmetic is one
+/// here, in both types and on every engine.
+///
+/// Scalars, the sides of length one of vectors, and diagonal matrices have exact factors.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Svd<T: Scalar> {

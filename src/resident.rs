@@ -638,8 +638,22 @@ impl Engine {
             }
         }
         let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
-        let mut product = Batch::zeros(count, a.rows, b.cols)?;
-        host::product::product(a.seen(&left), b.seen(&right), &mut product);
+        let [left, right] = [a.seen(&left), b.seen(&right)];
+        let multiplied = move |left: View<'_, T>, right: View<'_, T>| {
+            let mut product = Batch::zeros(count, left.rows(), right.cols())?;
+            host::product::product(left, right, &mut product);
+            Ok(product)
+        };
+        let product = if !blocking && self.in_background() {
+            let call = move |_: &Engine, [left, right]: [View<'_, T>; 2], _: &Options| {
+                multiplied(left, right)
+            };
+            let factors = [left, right];
+            self.background_on(factors, &Options::default(), call)
+                .await?
+        } else {
+            multiplied(left, right)?
+        };
         let beside = if matches!(a.memory, Memory::Host(_)) {
             b
         } else {

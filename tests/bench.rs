@@ -99,6 +99,75 @@ fn merged_files_make_one_table_and_one_plot() {
 }
 
 #[test]
+fn lists_come_with_commas_with_spaces_and_one_at_a_time() {
+    let more = [
+        "--backend",
+        "cpu",
+        "--seconds",
+        "0.01",
+        "--no-peers",
+        "--json",
+    ];
+    for list in [
+        &[
+            "--ops",
+            "svd,pinv",
+            "--shapes",
+            "2x2:4,3x3:4",
+            "--dtypes",
+            "f32,f64",
+        ][..],
+        &[
+            "--ops", "svd", "pinv", "--shapes", "2x2:4", "3x3:4", "--dtypes", "f32", "f64",
+        ],
+        &[
+            "--ops", "svd", "--ops", "pinv", "--shapes", "2x2:4", "--shapes", "3x3:4", "--dtypes",
+            "f32", "--dtypes", "f64",
+        ],
+    ] {
+        assert_eq!(rows(&run(&[list, &more].concat())).len(), 8, "{list:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_needs_to_hear_standard_error() {
+    let args = "--shapes 2x2:4 --ops svd --seconds 0.01 --no-peers";
+    for to in ["2>&-", "2>/dev/full"] {
+        // Without a GPU that is said there, and with a software adapter, too.
+        let script = format!(r#""$0" bench {args} --backend auto {to}"#);
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_batched-svd")])
+            .env("VK_DRIVER_FILES", "/nowhere")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(text(&output.stdout).contains("2x2"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_plot_replaces_no_measurements() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mine.jsonl");
+    let line = r#"{"peer": "torch", "op": "svd", "m": 3, "n": 3, "batch": 10, "dtype": "f32",
+        "seconds": 10.0, "matrices_per_s": 1.0, "ok": true, "note": ""}"#;
+    let line = line.replace('\n', "") + "\n";
+    std::fs::write(&file, &line).unwrap();
+    let name = file.to_str().unwrap();
+    let output = run(&["--merge", name, "--plot", name]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("is read by this command"),
+        "{output:?}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), line);
+    let output = run(&["--merge", name, "--plot", "-"]);
+    assert!(text(&output.stdout).starts_with("<svg"), "{output:?}");
+    assert!(text(&output.stderr).contains("torch"), "{output:?}");
+}
+
+#[test]
 fn what_makes_no_sense_gets_a_clear_line() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("bad.jsonl");
@@ -108,6 +177,9 @@ fn what_makes_no_sense_gets_a_clear_line() {
         (&["--shapes", "0x3"][..], "is not a number from 1"),
         (&["--shapes", "3"], "ROWSxCOLS"),
         (&["--seconds", "0"], "seconds"),
+        (&["--seconds", "-1"], "seconds"),
+        (&["--seconds", "nan"], "seconds"),
+        (&["--batch", "-1"], "a whole number from 1"),
         (&["--ops", "qr"], "qr"),
         (&["--merge", "/nowhere/x.jsonl"], "/nowhere/x.jsonl"),
         (&["--merge", file], "line 1"),
@@ -130,6 +202,10 @@ fn what_makes_no_sense_gets_a_clear_line() {
         let code = if args.contains(&"gpu") { 1 } else { 2 };
         assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
         assert!(complaint.contains(what), "{args:?}: {complaint}");
+        let own = complaint
+            .lines()
+            .filter(|line| line.starts_with("batched-svd:"));
+        assert_eq!(own.count(), 1, "{args:?}: {complaint}");
         assert!(output.stdout.is_empty());
     }
 }

@@ -3,6 +3,6 @@
 #[allow(dead_code)]
 #[path = "../../src/cli/failure.rs"]
 pub mod failure;
-#[allow(dead_code)]
-#[path = "../../src/cli/npy.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../../src/cli/npy/mod.rs"]
 pub mod npy;

@@ -14,11 +14,10 @@ pub fn reader(bytes: &[u8], folder: &Path) {
     };
     let path = folder.join(["file.npy", "file.npz"][usize::from(first % 2)]);
     std::fs::write(&path, contents).expect("a folder to write to");
-    let read = match npy::look(&path) {
-        Ok((Dtype::F32, _)) => npy::read::<f32>(&path).map(|list| list.len()),
-        Ok(_) => npy::read::<f64>(&path).map(|list| list.len()),
-        Err(failure) => Err(failure),
-    };
+    let read = npy::Source::open(&path, &|_| ()).and_then(|source| match source.dtype() {
+        Dtype::F32 => source.read::<f32>().map(|list| list.len()),
+        _ => source.read::<f64>().map(|list| list.len()),
+    });
     if let Err(failure) = read {
         let text = failure.to_string();
         assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Cutoff, Engine, Error, GpuOptions, Options, Subspace, Vectors};
+use batched_svd::{Cutoff, Dtype, Engine, Error, GpuOptions, Options, Subspace, Vectors};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::failure::Failure;
+use crate::cli::numbers::{self, Damping, Rcond};
+use crate::cli::streams::complain;
 
 /// Singular value decompositions, pseudoinverses, least-squares solutions and their kin, of many matrices at
 /// once.
+///
+/// Matrices come from .npy files, one or a stack of them, or from .npz files of stacks of any shapes; results go to
+/// such files. A dash in place of a file is standard input or output.
 #[derive(Parser)]
 #[command(version, bin_name = "batched-svd", max_term_width = 100)]
 pub(crate) struct Args {
@@ -47,6 +52,13 @@ pub(crate) enum Command {
     /// How fast it is here, beside other libraries and the machine's limits.
     #[cfg(feature = "bench")]
     Bench(crate::cli::bench::BenchArgs),
+    /// How fast it is here: not in this build, which has not the feature bench.
+    #[cfg(not(feature = "bench"))]
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Options of every command.
@@ -60,10 +72,10 @@ pub(crate) struct EngineArgs {
     #[arg(long, global = true, value_name = "NAME")]
     pub adapter: Option<String>,
     /// Cosine below which a pair of columns counts as orthogonal [default: by type and shape].
-    #[arg(long, global = true, value_name = "COSINE")]
+    #[arg(long, global = true, value_name = "COSINE", value_parser = numbers::cosine, allow_hyphen_values = true)]
     pub tolerance: Option<f64>,
     /// Sweeps after which a matrix is given up [default: by type and shape].
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = numbers::sweeps, allow_hyphen_values = true)]
     pub max_sweeps: Option<u32>,
     /// Fail, with the indices, if a matrix does not converge, is not finite or has no
     /// representable result.
@@ -88,7 +100,7 @@ pub(crate) enum BackendArg {
 
 #[derive(ClapArgs)]
 pub(crate) struct PinvArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// Where the pseudoinverses go, of shape (..., n, m): a .npz file if the input is one.
@@ -96,18 +108,20 @@ pub(crate) struct PinvArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct LstsqArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "A.npy")]
     pub input: PathBuf,
-    /// The right-hand sides, in the same type: (..., m), one a matrix, or (..., m, p); of a .npz file by the same
-    /// keys.
+    /// The right-hand sides: vectors (..., m) or matrices (..., m, p), as many as there are matrices; or one for
+    /// all, (m) or (m, p). Of a .npz file by the same keys.
     #[arg(value_name = "B.npy")]
     pub sides: PathBuf,
-    /// Where the solutions go, of shape (..., n) or (..., n, p).
+    /// Where the solutions go, of shape (..., n) for vectors, else (..., n, p).
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
     /// Where the singular values of the matrices go, of shape (..., k), k = min(m, n).
@@ -116,13 +130,18 @@ pub(crate) struct LstsqArgs {
     /// Where |b - A x| of every right-hand side goes, of shape (...) or (..., p), in f64.
     #[arg(long, value_name = "FILE")]
     pub residuals: Option<PathBuf>,
+    /// Refine the solutions once, in twice the time: exact data is fitted to a few tenths of eps |b|.
+    #[arg(long)]
+    pub refine: bool,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct MeasuresArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for rank.npy, condition.npy, kept_condition.npy (of what counts), spectral.npy,
@@ -131,27 +150,32 @@ pub(crate) struct MeasuresArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct LowRankArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the approximations go, of the same shape; with --factors, the folder for left.npy (..., m, r) and
-    /// right.npy (..., n, r), made if need be.
+    /// Where the approximations go, of the same shape; with --factors, the folder for left.npy (..., m, r),
+    /// right.npy (..., n, r) and s.npy (..., r), made if need be.
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
-    /// Write the factors of the approximations, left right', in place of their product; r is the largest rank.
+    /// Write the factors of the approximations, left right', in place of their product, and the singular values that
+    /// count; r is the largest rank.
     #[arg(long)]
     pub factors: bool,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct ProjectorArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// Where the projectors go, of shape (..., m, m) for column spaces and left null spaces, else
@@ -163,11 +187,13 @@ pub(crate) struct ProjectorArgs {
     pub onto: SubspaceArg,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct BasisArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for vectors.npy (as columns, zeros after the last) and dimensions.npy; made if need
@@ -179,11 +205,13 @@ pub(crate) struct BasisArgs {
     pub of: SubspaceArg,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct PolarArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for q.npy (..., m, n) and h.npy (..., n, n); made if need be.
@@ -192,50 +220,93 @@ pub(crate) struct PolarArgs {
     /// Make every Q a rotation, of determinant 1 (square matrices).
     #[arg(long)]
     pub rotation: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct PcaArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays: m samples of n features.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k) and
-    /// deviations.npy (..., k), k = min(m, n); made if need be.
+    /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k),
+    /// deviations.npy (..., k), explained_variance.npy and explained_variance_ratio.npy (..., k); made if need be.
+    /// k is min(m, n), or, where --rank, --energy or the like say what counts, the largest number that counts.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     #[command(flatten)]
     pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct WhitenArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays: m samples of n features.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for mean.npy (..., n) and transform.npy (..., n, n): (A - mean) W is white; made if need
     /// be.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Regularise as ZCA is customarily: 1 / sqrt(s^2 + E) in place of 1 / s, s the standard deviation along a
+    /// principal component.
+    #[arg(long, value_name = "E", value_parser = numbers::not_negative, allow_hyphen_values = true)]
+    pub epsilon: Option<f64>,
     #[command(flatten)]
     pub filter: FilterArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct VerifyArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "A.npy")]
     pub input: PathBuf,
     /// Pseudoinverses, of shape (..., n, m): the four Moore-Penrose conditions.
-    #[arg(
-        long,
-        value_name = "X.npy",
-        conflicts_with = "factors",
-        required_unless_present = "factors"
-    )]
+    #[arg(long, value_name = "X.npy", conflicts_with = "factors")]
     pub inverse: Option<PathBuf>,
     /// A folder with u.npy, s.npy and vt.npy, thin or full: reconstruction and orthogonality.
     #[arg(long, value_name = "DIR")]
     pub factors: Option<PathBuf>,
+    /// Judge in this type, whatever the files hold [default: the type that holds them all].
+    #[arg(long, value_enum)]
+    pub dtype: Option<Precision>,
+}
+
+/// Options of every command that computes and writes files.
+#[derive(ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Compute in this type, and write it [default: f32 for f32, f16, booleans and integers of up to 16 bits; else
+    /// f64].
+    #[arg(long, value_enum)]
+    pub dtype: Option<Precision>,
+    /// Write how every matrix fared to a .npy file (a structured array, of the shape of the stack), a .npz or a .json
+    /// file: status, rank, sweeps, condition numbers, residual.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Leave checking out: no residuals, and no condition numbers where these take extra work.
+    #[arg(long)]
+    pub no_check: bool,
+    /// Let a result replace a file that is read.
+    #[arg(long)]
+    pub replace_input: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    F64,
+}
+
+impl From<Precision> for Dtype {
+    fn from(precision: Precision) -> Dtype {
+        match precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F64 => Dtype::F64,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -262,34 +333,42 @@ impl From<SubspaceArg> for Subspace {
 pub(crate) struct FilterArgs {
     #[command(flatten)]
     pub cutoff: CutoffArgs,
-    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries.
-    #[arg(long, value_name = "L")]
-    pub damping: Option<f64>,
+    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries. A number, a list
+    /// with one for each matrix (0.1,0.2), or a .npy file of such.
+    #[arg(long, value_name = "L", value_parser = numbers::damping, allow_hyphen_values = true)]
+    pub damping: Option<Damping>,
 }
 
 /// Which singular values count.
 #[derive(ClapArgs)]
 pub(crate) struct CutoffArgs {
-    /// Relative cutoff: singular values above X * sigma_max count [default: eps * max(m, n)].
-    #[arg(long, value_name = "X")]
-    pub rcond: Option<f64>,
+    /// Relative cutoff: singular values above X * sigma_max count [default: 4 * eps * sqrt(k), k = min(m, n): what
+    /// rounding may make of zero]. X is a number, or numpy: eps * max(m, n), the default of NumPy.
+    #[arg(long, value_name = "X", value_parser = numbers::rcond, allow_hyphen_values = true)]
+    pub rcond: Option<Rcond>,
     /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = numbers::not_negative, allow_hyphen_values = true)]
     pub atol: Option<f64>,
-    /// No more than the K largest count.
-    #[arg(long, value_name = "K")]
+    /// No more than the K largest count; of a matrix that has no more, all.
+    #[arg(long, value_name = "K", value_parser = numbers::count, allow_hyphen_values = true)]
     pub rank: Option<usize>,
     /// No more count than leave an error of E |A| in the Frobenius norm.
-    #[arg(long, value_name = "E", conflicts_with = "energy")]
+    #[arg(
+        long,
+        value_name = "E",
+        value_parser = numbers::not_negative,
+        allow_hyphen_values = true,
+        conflicts_with = "energy"
+    )]
     pub error: Option<f64>,
     /// No more count than have this part of the energy, the sum of all squares.
-    #[arg(long, value_name = "PART")]
+    #[arg(long, value_name = "PART", value_parser = numbers::part, allow_hyphen_values = true)]
     pub energy: Option<f64>,
 }
 
 #[derive(ClapArgs)]
 pub(crate) struct SvdArgs {
-    /// A .npy file of shape (..., m, n), f32 or f64, or a .npz file of such arrays of any shapes.
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
     /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; made if need be.
@@ -298,6 +377,11 @@ pub(crate) struct SvdArgs {
     /// Which singular vectors to compute.
     #[arg(long, value_enum, default_value_t = VectorsArg::Thin)]
     pub vectors: VectorsArg,
+    /// Write the K largest singular values and their vectors; of a matrix that has no more, all.
+    #[arg(long, value_name = "K", value_parser = numbers::count, allow_hyphen_values = true)]
+    pub rank: Option<usize>,
+    #[command(flatten)]
+    pub run: RunArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -335,9 +419,9 @@ impl EngineArgs {
             return Err(Error::Argument(text).into());
         }
         if engine.is_software() {
-            eprintln!(
-                "batched-svd: warning: {engine} is a software adapter; --backend cpu is faster"
-            );
+            complain(format!(
+                "warning: {engine} is a software adapter; --backend cpu is faster"
+            ));
         }
         Ok(engine)
     }
@@ -355,15 +439,20 @@ impl EngineArgs {
 }
 
 impl CutoffArgs {
-    pub fn add_to(&self, options: Options) -> Options {
-        let mut cutoff = match (self.rcond, self.atol) {
+    /// Of matrices that have no more than `most` singular values.
+    pub fn add_to(&self, options: Options, most: usize) -> Options {
+        let relative = self.rcond.map(|rcond| match rcond {
+            Rcond::Number(rcond) => Cutoff::relative(rcond),
+            Rcond::Numpy => Cutoff::numpy(),
+        });
+        let mut cutoff = match (relative, self.atol) {
             (None, None) => Cutoff::default(),
-            (Some(rcond), None) => Cutoff::relative(rcond),
+            (Some(relative), None) => relative,
             (None, Some(atol)) => Cutoff::absolute(atol),
-            (Some(rcond), Some(atol)) => Cutoff::relative(rcond).and_absolute(atol),
+            (Some(relative), Some(atol)) => relative.and_absolute(atol),
         };
         if let Some(rank) = self.rank {
-            cutoff = cutoff.and_rank(rank);
+            cutoff = cutoff.and_rank(rank.min(most));
         }
         if let Some(error) = self.error {
             cutoff = cutoff.and_error(error);
@@ -373,14 +462,42 @@ impl CutoffArgs {
         }
         options.cutoff(cutoff)
     }
+
+    /// Whether anything was said of what counts.
+    pub fn is_asked(&self) -> bool {
+        let numbers = [self.atol, self.error, self.energy];
+        self.rcond.is_some() || self.rank.is_some() || numbers.iter().any(Option::is_some)
+    }
+
+    /// What leaves nothing of any matrix, and why.
+    pub fn leaves_nothing(&self) -> Option<String> {
+        let [error, energy] = [self.error, self.energy];
+        if let Some(Rcond::Number(rcond)) = self.rcond
+            && rcond >= 1.0
+        {
+            return Some(format!(
+                "--rcond {rcond} leaves nothing: no singular value is above {rcond} times the largest"
+            ));
+        }
+        if let Some(error) = error.filter(|error| *error >= 1.0) {
+            return Some(format!(
+                "--error {error} leaves nothing: without any singular value the error is 1"
+            ));
+        }
+        if energy == Some(0.0) {
+            return Some("--energy 0 leaves nothing: no part of the energy is asked for".into());
+        }
+        (self.rank == Some(0)).then(|| "--rank 0 leaves nothing".into())
+    }
 }
 
 impl FilterArgs {
-    pub fn add_to(&self, options: Options) -> Options {
-        let options = self.cutoff.add_to(options);
-        match self.damping {
-            Some(lambda) => options.damping(lambda),
-            None => options,
+    /// Whether anything is damped, as far as the arguments tell.
+    pub fn is_damped(&self) -> bool {
+        match &self.damping {
+            None => false,
+            Some(Damping::Numbers(numbers)) => numbers.iter().any(|lambda| *lambda > 0.0),
+            Some(Damping::File(_)) => true,
         }
     }
 }

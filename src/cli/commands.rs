@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Error, Options, Outcome, Status, Vectors, View, verify};
+use batched_svd::{Cutoff, Error, Options, Outcome, Status, Vectors, View, verify};
 
-use crate::cli::args::{LstsqArgs, MeasuresArgs, PinvArgs, SvdArgs};
+use crate::cli::args::{
+    CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
+};
+use crate::cli::call::Call;
 use crate::cli::judge::{self, Kind, Residual};
 use crate::cli::npy::{Data, Entry};
-use crate::cli::run::{Call, Computed, Last, Output, Place, Task};
+use crate::cli::numbers::Damping;
+use crate::cli::output::{Computed, Last, Output, Place, leading};
+use crate::cli::run::Task;
+use crate::cli::spread::spreads;
 
 /// Why damped results are not judged.
 pub(super) const DAMPED: &str = "nothing is promised of damped results";
@@ -15,6 +21,26 @@ pub(super) const DAMPED: &str = "nothing is promised of damped results";
 impl Task<1> for PinvArgs {
     fn op(&self) -> &'static str {
         "pinv"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &[]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.filter.cutoff)
+    }
+
+    fn damping(&self) -> Option<&Damping> {
+        self.filter.damping.as_ref()
+    }
+
+    fn enlarges(&self) -> bool {
+        true
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -25,16 +51,12 @@ impl Task<1> for PinvArgs {
         &self.output
     }
 
-    fn in_folder(&self) -> bool {
-        false
-    }
-
-    fn options(&self, options: Options) -> Options {
-        self.filter.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
-        self.filter.damping.map(|_| DAMPED)
+        self.filter.is_damped().then_some(DAMPED)
     }
 
     fn compute<T: Entry>(
@@ -43,25 +65,27 @@ impl Task<1> for PinvArgs {
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
         let found = call.timed([a], |engine, [a], options| engine.pinv(a, options))?;
-        let x = found.inverse.view();
-        let residuals = match self.filter.damping {
-            // Those of a pseudoinverse are not for it.
-            Some(_) => Vec::new(),
-            None => {
-                let four = verify::moore_penrose(a, x)?;
-                let promised = match call.verify {
-                    true => {
-                        let cut = what_is_cut(call, a, &found.report.outcomes)?;
-                        Some(judge::conditions(a, x, &cut)?)
-                    }
-                    false => None,
-                };
-                judge::moore_penrose(&four, promised)
+        let (x, outcomes) = (found.inverse.view(), &found.report.outcomes);
+        let checked = call.checked(|call| {
+            if self.filter.is_damped() {
+                // The residuals of a pseudoinverse are not for it.
+                return Ok((Vec::new(), call.spreads(a, outcomes, None)?));
             }
-        };
+            let bounds = judge::norms(a)?.into_iter().zip(judge::norms(x)?);
+            let bounds = bounds.map(|(a, x)| a * x).collect();
+            let spreads = call.spreads(a, outcomes, Some(bounds))?;
+            let four = verify::moore_penrose(a, x)?;
+            let promised = match call.verify {
+                true => Some(judge::conditions(a, x, &what_is_cut(call, a, outcomes)?)?),
+                false => None,
+            };
+            Ok((judge::moore_penrose(&four, promised), spreads))
+        })?;
+        let (residuals, spreads) = checked.unzip();
         Ok(Computed {
             outputs: vec![Output::matrices(Place::File, &found.inverse)?],
-            residuals,
+            residuals: residuals.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
     }
@@ -75,16 +99,35 @@ fn what_is_cut<T: Entry>(
 ) -> Result<Vec<f64>, Error> {
     let full = a.rows().min(a.cols());
     let lacks = |o: &Outcome| o.status == Status::Converged && (o.rank as usize) < full;
-    if !outcomes.iter().any(lacks) {
-        return Ok(vec![0.0; a.count()]);
+    match outcomes.iter().any(lacks) {
+        true => judge::cut(a, &call.sigma(a)?, outcomes),
+        false => Ok(vec![0.0; a.count()]),
     }
-    let svd = call.untimed(|engine, options| engine.svd(a, Vectors::None, options))?;
-    judge::cut(a, &svd.sigma, outcomes)
 }
 
 impl Task<2> for LstsqArgs {
     fn op(&self) -> &'static str {
         "lstsq"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &[]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.filter.cutoff)
+    }
+
+    fn damping(&self) -> Option<&Damping> {
+        self.filter.damping.as_ref()
+    }
+
+    fn enlarges(&self) -> bool {
+        true
     }
 
     fn inputs(&self) -> [&Path; 2] {
@@ -95,8 +138,11 @@ impl Task<2> for LstsqArgs {
         &self.output
     }
 
-    fn in_folder(&self) -> bool {
-        false
+    fn objection(&self) -> Option<&'static str> {
+        let both = self.refine && self.filter.is_damped();
+        both.then_some(
+            "--refine mends the residual, which solutions with --damping do not minimise",
+        )
     }
 
     fn others(&self) -> Vec<&Path> {
@@ -104,12 +150,12 @@ impl Task<2> for LstsqArgs {
         others.into_iter().flatten().map(AsRef::as_ref).collect()
     }
 
-    fn options(&self, options: Options) -> Options {
-        self.filter.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
-        self.filter.damping.map(|_| DAMPED)
+        self.filter.is_damped().then_some(DAMPED)
     }
 
     fn compute<T: Entry>(
@@ -117,26 +163,34 @@ impl Task<2> for LstsqArgs {
         call: &mut Call<'_>,
         [a, b]: [View<'_, T>; 2],
     ) -> Result<Computed, Error> {
-        let damped = self.filter.damping.is_some();
-        let judged = call.verify && !damped;
-        let wanted = self.values.is_some() || judged;
+        let damped = self.filter.is_damped();
+        let wanted = self.values.is_some() || call.check;
         let found = call.timed([a, b], |engine, [a, b], options| {
-            engine.lstsq(a, b, &options.clone().singular_values(wanted))
+            let options = options.clone().singular_values(wanted);
+            engine.lstsq(a, b, &options.refined(self.refine))
         })?;
         let (x, outcomes) = (found.solution.view(), &found.report.outcomes);
-        let both = verify::least_squares(a, x, b)?;
-        let [left, normal] = [0, 1].map(|at| both.iter().map(|both| both[at]).collect::<Vec<_>>());
-        let promised = match &found.sigma {
-            Some(sigma) if judged => {
-                Some(judge::normal_equations([a, b, x], sigma, outcomes, &left)?)
+        let checked = call.checked(|call| {
+            let both = verify::least_squares(a, x, b)?;
+            let [left, normal] =
+                [0, 1].map(|at| both.iter().map(|both| both[at]).collect::<Vec<_>>());
+            let promised = match &found.sigma {
+                Some(sigma) if call.verify && !damped => {
+                    Some(judge::normal_equations([a, b, x], sigma, outcomes, &left)?)
+                }
+                _ => None,
+            };
+            let mut residuals = vec![Residual::new("|B-AX| / |B|", Kind::Left, left)];
+            if !damped {
+                let normal = Residual::new("|A'(B-AX)| / ..", Kind::Main, normal);
+                residuals.push(normal.promised(promised));
             }
-            _ => None,
-        };
-        let mut residuals = vec![Residual::new("|B-AX| / |B|", Kind::Left, left)];
-        if !damped {
-            let normal = Residual::new("|A'(B-AX)| / ..", Kind::Main, normal);
-            residuals.push(normal.promised(promised));
-        }
+            Ok(residuals)
+        })?;
+        let spreads = found
+            .sigma
+            .as_ref()
+            .map(|sigma| spreads(sigma.view(), outcomes));
         let mut outputs = vec![Output::matrices(Place::File, &found.solution)?.last(Last::Sides)];
         if let (Some(path), Some(sigma)) = (&self.values, found.sigma) {
             outputs.push(Output::vectors(Place::Beside(path.clone()), sigma));
@@ -147,7 +201,8 @@ impl Task<2> for LstsqArgs {
         }
         Ok(Computed {
             outputs,
-            residuals,
+            residuals: checked.unwrap_or_default(),
+            spreads,
             report: found.report,
         })
     }
@@ -156,6 +211,14 @@ impl Task<2> for LstsqArgs {
 impl Task<1> for SvdArgs {
     fn op(&self) -> &'static str {
         "svd"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &["u", "s", "vt", "status", "sweeps"]
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -174,47 +237,115 @@ impl Task<1> for SvdArgs {
         }
     }
 
+    fn options(&self, options: Options, most: usize) -> Options {
+        match self.rank {
+            Some(rank) => options.cutoff(Cutoff::rank(rank.min(most))),
+            None => options,
+        }
+    }
+
+    fn objection(&self) -> Option<&'static str> {
+        let full = self.vectors == VectorsArg::Full && self.rank.is_some();
+        full.then_some("--rank leaves vectors out, but --vectors full asks for all")
+    }
+
+    fn warning(&self) -> Option<String> {
+        (self.rank == Some(0)).then(|| "--rank 0 leaves nothing".into())
+    }
+
+    fn unjudged(&self) -> Option<&'static str> {
+        self.rank
+            .map(|_| "what --rank leaves out is left out on purpose")
+    }
+
     fn compute<T: Entry>(
         &self,
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
         let vectors = Vectors::from(self.vectors);
-        let found = call.timed([a], |engine, [a], options| engine.svd(a, vectors, options))?;
-        let (sigma, outcomes) = (found.sigma.view(), &found.report.outcomes);
+        let mut found = call.timed([a], |engine, [a], options| engine.svd(a, vectors, options))?;
+        let outcomes = &found.report.outcomes;
+        let spreads = spreads(found.sigma.view(), outcomes);
+        if let Some(rank) = self.rank {
+            found.u = found.u.map(|u| leading(u, rank)).transpose()?;
+            found.v = found.v.map(|v| leading(v, rank)).transpose()?;
+        }
+        let kept = self.rank.unwrap_or(usize::MAX).min(found.sigma.rows());
+        let sigma = found.sigma.view().submatrix(0..kept, 0..1)?;
+        let cut = kept < found.sigma.rows();
+        let checked = call.checked(|_| match (&found.u, &found.v) {
+            (Some(u), Some(v)) if cut => truncated(a, [u.view(), sigma, v.view()]),
+            (Some(u), Some(v)) => judge::factors(a, [u.view(), sigma, v.view()]),
+            _ => Ok(vec![judge::values(a, found.sigma.view())?]),
+        })?;
         let status: Vec<u8> = outcomes.iter().map(|o| o.status.code()).collect();
         let sweeps: Vec<u32> = outcomes.iter().map(|o| o.sweeps).collect();
-        let mut outputs = Vec::new();
-        let residuals = match (&found.u, &found.v) {
-            (Some(u), Some(v)) => {
-                outputs.push(Output::matrices(Place::In("u"), u)?);
-                outputs.push(transposed(Place::In("vt"), v));
-                judge::factors(a, [u.view(), sigma, v.view()])?
-            }
-            _ => vec![judge::values(a, sigma)?],
-        };
-        outputs.extend([
-            Output::vectors(Place::In("s"), found.sigma),
+        let mut outputs = vec![
+            Output::vectors(Place::In("s"), sigma.to_batch()?),
             Output::new(Place::In("status"), &[], Data::U8(status)),
             Output::new(Place::In("sweeps"), &[], Data::U32(sweeps)),
-        ]);
+        ];
+        if let (Some(u), Some(v)) = (found.u, found.v) {
+            outputs.push(Output::matrices(Place::In("u"), &u)?);
+            outputs.push(Output::transposed(Place::In("vt"), v));
+        }
         Ok(Computed {
             outputs,
-            residuals,
+            residuals: checked.unwrap_or_default(),
+            spreads: Some(spreads),
             report: found.report,
         })
     }
 }
 
-/// The transposes of matrices, row by row: as they lie.
-fn transposed<T: Entry>(place: Place, batch: &Batch<T>) -> Output {
-    let own = [batch.cols(), batch.rows()];
-    Output::new(place, &own, T::data(batch.as_slice().to_vec()))
+/// Of some of the factors, what they leave is no residual; that they are orthonormal is promised as ever.
+fn truncated<T: Entry>(
+    a: View<'_, T>,
+    [u, sigma, v]: [View<'_, T>; 3],
+) -> Result<Vec<Residual>, Error> {
+    let mut weighted = u.to_batch()?;
+    let weights = sigma.to_batch()?;
+    let columns = weighted.as_mut_slice().chunks_exact_mut(u.rows().max(1));
+    for (column, &sigma) in columns.zip(weights.as_slice()) {
+        let times = |entry: &mut T| *entry = T::of(entry.f64() * sigma.f64());
+        column.iter_mut().for_each(times);
+    }
+    let left = verify::products(a, &weighted, v.transpose())?;
+    let losses = verify::orthogonality(u)?
+        .into_iter()
+        .zip(verify::orthogonality(v)?);
+    let losses = losses.map(|(u, v)| if v > u || v.is_nan() { v } else { u });
+    let within = vec![judge::tol(&a); a.count()];
+    Ok(vec![
+        Residual::new("|A-USV'| / |A|", Kind::Error, left),
+        Residual::new("|U'U-I|, |V'V-I|", Kind::Orthogonality, losses.collect())
+            .promised(Some(within)),
+    ])
 }
 
 impl Task<1> for MeasuresArgs {
     fn op(&self) -> &'static str {
         "measures"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &[
+            "rank",
+            "condition",
+            "kept_condition",
+            "spectral",
+            "nuclear",
+            "frobenius",
+        ]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -225,8 +356,8 @@ impl Task<1> for MeasuresArgs {
         &self.output
     }
 
-    fn options(&self, options: Options) -> Options {
-        self.cutoff.add_to(options)
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -237,6 +368,8 @@ impl Task<1> for MeasuresArgs {
         let found = call.timed([a], |engine, [a], options| {
             engine.svd(a, Vectors::None, options)
         })?;
+        let sigma = found.sigma.view();
+        let checked = call.checked(|_| Ok(vec![judge::values(a, sigma)?]))?;
         let number = |name, values: Vec<f64>| Output::new(Place::In(name), &[], Data::F64(values));
         let ranks = found.report.outcomes.iter().map(|o| o.rank).collect();
         Ok(Computed {
@@ -248,7 +381,8 @@ impl Task<1> for MeasuresArgs {
                 number("frobenius", found.frobenius_norms()),
                 Output::new(Place::In("rank"), &[], Data::U32(ranks)),
             ],
-            residuals: vec![judge::values(a, found.sigma.view())?],
+            residuals: checked.unwrap_or_default(),
+            spreads: Some(spreads(sigma, &found.report.outcomes)),
             report: found.report,
         })
     }

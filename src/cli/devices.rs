@@ -4,7 +4,8 @@ use batched_svd::{Backend, Engine};
 use serde_json::json;
 
 use crate::cli::args::EngineArgs;
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::Failure;
+use crate::cli::streams::say;
 
 pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
     let adapters = Engine::adapters();

@@ -1,12 +1,12 @@
 //! Why the command failed, in one line and an exit code.
 
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use batched_svd::Error;
 
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// A file that cannot be used, or an argument that does not fit: exit code 2.
     Usage(String),
@@ -47,16 +47,5 @@ impl From<Error> for Failure {
             Error::Argument(_) | Error::Memory { .. } => Failure::Usage(error.to_string()),
             _ => Failure::Run(error.to_string()),
         }
-    }
-}
-
-/// Writes to standard output. A reader who has seen enough is no failure.
-pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Usage(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
     }
 }

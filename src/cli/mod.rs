@@ -3,28 +3,54 @@
 mod args;
 #[cfg(feature = "bench")]
 mod bench;
+mod call;
 mod commands;
+mod components;
 mod compositions;
+mod damping;
 mod devices;
 mod failure;
+mod interrupt;
 mod judge;
+mod names;
 mod npy;
+mod numbers;
+mod output;
+mod place;
+mod plan;
+mod progress;
+mod quiet;
+mod record;
 mod run;
+mod spread;
+mod streams;
 mod summary;
+mod target;
+mod usage;
 mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Args, Command};
+use args::{BackendArg, Command};
+use streams::complain;
 
 /// Does what the arguments say, of which the first is the command's name.
 pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = Args::parse_from(args);
-    if let Err(error) = npy::clean_up_on_interrupt() {
-        eprintln!("batched-svd: {error}");
+    let args = match usage::read(args) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    let asks_devices = match args.command {
+        Command::Verify(_) => false,
+        Command::Devices => true,
+        _ => args.engine.backend != BackendArg::Cpu,
+    };
+    if asks_devices {
+        quiet::hush();
+    }
+    if let Err(error) = interrupt::clean_up_on_interrupt() {
+        complain(format!("warning: signals cannot be waited for: {error}"));
     }
     let result = match &args.command {
         Command::Pinv(pinv) => run::run(&args.engine, pinv),
@@ -41,11 +67,16 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Devices => devices::list(&args.engine),
         #[cfg(feature = "bench")]
         Command::Bench(bench) => bench::run(&args.engine, bench),
+        #[cfg(not(feature = "bench"))]
+        Command::Bench { .. } => Err(failure::Failure::Usage(
+            "bench is not in this build, which has not the feature bench: cargo run --release --features bench -- bench"
+                .into(),
+        )),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("batched-svd: {failure}");
+            complain(&failure);
             failure.exit_code()
         }
     }

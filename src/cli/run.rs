@@ -1,34 +1,41 @@
 //! What all commands on files of matrices have in common: files in, files out, a summary.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use batched_svd::{
-    Batch, Batched, Dtype, Engine, Error, Options, Outcome, Progress, Report, Status, View, ragged,
-};
-use indicatif::{ProgressBar, ProgressStyle};
+use batched_svd::{Batched, Dtype, Engine, Error, Options, Outcome, Report, Status, View, ragged};
 
-use crate::cli::args::EngineArgs;
+use crate::cli::args::{CutoffArgs, EngineArgs, RunArgs};
+use crate::cli::call::{Call, watched};
+use crate::cli::damping::{self, Lambda};
 use crate::cli::failure::Failure;
-use crate::cli::judge::{Residual, joined};
-use crate::cli::npy::{self, Data, Entry, Form, Shape, Stack};
-use crate::cli::summary::{Run, Summary, name_of};
+use crate::cli::judge::{Kind, Residual, joined};
+use crate::cli::names::Failed;
+use crate::cli::npy::{self, Content, Entry, Filed, Form, Shape, Source, Stack};
+use crate::cli::numbers::Damping;
+use crate::cli::output::{Computed, Last};
+use crate::cli::place::place;
+use crate::cli::plan::{Plan, in_folder};
+use crate::cli::progress::{Phase, Progress, Total};
+use crate::cli::record::{Format, Record};
+use crate::cli::spread::Spread;
+use crate::cli::summary::{Run, Summary};
 
 /// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
 /// summary are the driver's.
 pub(crate) trait Task<const N: usize> {
     fn op(&self) -> &'static str;
 
+    fn common(&self) -> &RunArgs;
+
     /// The first file has the matrices; the others have what belongs to them.
     fn inputs(&self) -> [&Path; N];
 
     fn output(&self) -> &Path;
 
-    /// Whether the output is a folder, to be made if need be.
-    fn in_folder(&self) -> bool {
-        true
-    }
+    /// The files that go into the output, a folder to be made if need be; or none, where the output is a file.
+    fn files(&self) -> &[&'static str];
 
     /// Files to be written besides.
     fn others(&self) -> Vec<&Path> {
@@ -40,14 +47,38 @@ pub(crate) trait Task<const N: usize> {
         &[]
     }
 
-    /// The command's own options, and the engine's.
-    fn options(&self, options: Options) -> Options {
+    /// The command's own options, and the engine's, for matrices that have no more than so many singular values.
+    fn options(&self, options: Options, _most: usize) -> Options {
         options
+    }
+
+    fn damping(&self) -> Option<&Damping> {
+        None
     }
 
     /// Why nothing is promised of the residuals, if so.
     fn unjudged(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What counts, where the arguments say so.
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        None
+    }
+
+    /// Why these arguments make no sense together, if so.
+    fn objection(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What to say of the arguments, if there is anything.
+    fn warning(&self) -> Option<String> {
+        self.cutoff().and_then(CutoffArgs::leaves_nothing)
+    }
+
+    /// Whether noise in the data is enlarged by the condition number of what counts.
+    fn enlarges(&self) -> bool {
+        false
     }
 
     fn compute<T: Entry>(
@@ -57,379 +88,377 @@ pub(crate) trait Task<const N: usize> {
     ) -> Result<Computed, Error>;
 }
 
-/// What a command computes with.
-pub(crate) struct Call<'a> {
-    engine: &'a Engine,
-    options: &'a Options,
-    /// Whether to say what is promised of residuals.
-    pub verify: bool,
-    seconds: &'a mut Duration,
-}
-
-/// Matrices of the untimed first call, which compiles what the timed one uses.
-const WARM_UP: usize = 16;
-
-impl Call<'_> {
-    /// Calls once on a few matrices, to compile and to warm up, then on all, timed.
-    pub fn timed<T: Entry, R, const N: usize>(
-        &mut self,
-        inputs: [View<'_, T>; N],
-        call: impl Fn(&Engine, [View<'_, T>; N], &Options) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        let mut few = inputs;
-        for view in &mut few {
-            *view = view.matrices(0..view.count().min(WARM_UP))?;
-        }
-        call(self.engine, few, &self.aside())?;
-        let start = Instant::now();
-        let found = call(self.engine, inputs, self.options);
-        *self.seconds += start.elapsed();
-        found
-    }
-
-    /// Calls once, for what is not the command's result.
-    pub fn untimed<R>(
-        &self,
-        call: impl FnOnce(&Engine, &Options) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        call(self.engine, &self.aside())
-    }
-
-    /// The options of calls that nobody watches.
-    fn aside(&self) -> Options {
-        let quiet = self.options.clone().strict(false);
-        quiet.progress(Arc::new(|_, _| ()))
-    }
-}
-
-/// What a command computed, as plain data.
-pub(crate) struct Computed {
-    pub outputs: Vec<Output>,
-    pub residuals: Vec<Residual>,
-    pub report: Report,
-}
-
-/// Where an output goes.
-#[derive(Clone)]
-pub(crate) enum Place {
-    /// To the output file itself.
-    File,
-    /// To a file of this name in the output folder.
-    In(&'static str),
-    /// To a file besides.
-    Beside(PathBuf),
-}
-
-/// What the last dimension of an output is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Last {
-    Own,
-    /// The right-hand sides: missing where these are vectors.
-    Sides,
-    /// The largest rank of an array's matrices.
-    Ranks,
-}
-
-/// Entries matrix by matrix, in C order.
-pub(crate) struct Output {
-    place: Place,
-    /// The dimensions that follow those of the stack.
-    own: Vec<usize>,
-    last: Last,
-    data: Data,
-}
-
-impl Output {
-    pub fn new(place: Place, own: &[usize], data: Data) -> Self {
-        Output {
-            place,
-            own: own.to_vec(),
-            last: Last::Own,
-            data,
-        }
-    }
-
-    /// Matrices.
-    pub fn matrices<T: Entry>(place: Place, batch: &Batch<T>) -> Result<Self, Error> {
-        let own = [batch.rows(), batch.cols()];
-        let by_rows = batch.view().transpose().to_batch()?;
-        Ok(Output::new(place, &own, T::data(by_rows.into_vec())))
-    }
-
-    /// A vector a matrix.
-    pub fn vectors<T: Entry>(place: Place, batch: Batch<T>) -> Self {
-        let own = [batch.rows()];
-        Output::new(place, &own, T::data(batch.into_vec()))
-    }
-
-    pub fn last(mut self, last: Last) -> Self {
-        self.last = last;
-        self
-    }
-
-    fn path(&self, output: &Path, zipped: bool) -> PathBuf {
-        match &self.place {
-            Place::File => output.to_path_buf(),
-            Place::In(name) => in_folder(output, name, zipped),
-            Place::Beside(path) => path.clone(),
-        }
-    }
-
-    /// The parts of arrays whose largest ranks are these.
-    fn split(self, counts: &[usize], ranks: &[usize]) -> Result<Vec<Output>, Error> {
-        let size = self.own.iter().product::<usize>();
-        let entries: Vec<usize> = counts.iter().map(|count| count * size).collect();
-        let parts = self.data.split(&entries)?.into_iter().zip(ranks);
-        let part = |(data, &rank): (Data, &usize)| {
-            let mut part = Output {
-                data,
-                own: self.own.clone(),
-                place: self.place.clone(),
-                last: self.last,
-            };
-            if let (Last::Ranks, Some(cols)) = (part.last, part.own.last_mut()) {
-                let rank = rank.min(*cols);
-                part.data = part.data.narrowed(*cols, rank);
-                *cols = rank;
-            }
-            part
-        };
-        Ok(parts.map(part).collect())
-    }
-}
-
-impl Batched for Computed {
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-        let reports = self.report.split(counts)?.into_iter();
-        let mut parts: Vec<Computed> = reports
-            .map(|report| Computed {
-                outputs: Vec::new(),
-                residuals: Vec::new(),
-                report,
-            })
-            .collect();
-        // Where a matrix is not finite, a column is left to say so.
-        let rank_of = |outcome: &Outcome| match outcome.status {
-            Status::NonFinite => 1,
-            _ => outcome.rank,
-        };
-        let rank = |part: &Computed| part.report.outcomes.iter().map(rank_of).max();
-        let ranks: Vec<usize> = parts
-            .iter()
-            .map(|p| rank(p).unwrap_or(0) as usize)
-            .collect();
-        for output in self.outputs {
-            for (part, output) in parts.iter_mut().zip(output.split(counts, &ranks)?) {
-                part.outputs.push(output);
-            }
-        }
-        for residual in self.residuals {
-            for (part, residual) in parts.iter_mut().zip(residual.split(counts)?) {
-                part.residuals.push(residual);
-            }
-        }
-        Ok(parts)
-    }
-}
-
-/// The file of this name in a folder of results.
-pub(crate) fn in_folder(folder: &Path, name: &str, zipped: bool) -> PathBuf {
-    folder.join(format!("{name}.{}", if zipped { "npz" } else { "npy" }))
-}
-
 pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Result<(), Failure> {
-    let own = (!task.in_folder()).then(|| task.output());
-    let files: Vec<&Path> = own.into_iter().chain(task.others()).collect();
-    for (at, file) in files.iter().enumerate() {
-        npy::check_folder(file)?;
-        if files[..at].contains(file) {
-            return Err(Failure::file(file, "is to hold two results"));
-        }
+    let common = task.common();
+    if args.verify && common.no_check {
+        let text = "--verify holds residuals to what is promised, but --no-check leaves them out";
+        return Err(Failure::Usage(text.into()));
     }
-    let (dtype, zipped) = npy::look(task.inputs()[0])?;
-    for file in files {
-        if npy::is_npz(file) != zipped {
-            let text = match zipped {
-                true => "results of a .npz file are one too, by their name",
-                false => "results of a .npy file are no .npz file",
-            };
-            return Err(Failure::file(file, text));
-        }
+    if let Some(objection) = task.objection() {
+        return Err(Failure::Usage(objection.into()));
     }
-    match dtype {
-        Dtype::F32 => run_in::<f32, N>(args, task, zipped),
-        _ => run_in::<f64, N>(args, task, zipped),
-    }
-}
-
-fn run_in<T: Entry, const N: usize>(
-    args: &EngineArgs,
-    task: &impl Task<N>,
-    zipped: bool,
-) -> Result<(), Failure> {
     let inputs = task.inputs();
-    let mut stacks: Vec<Vec<Stack<T>>> = vec![npy::read(inputs[0])?];
-    for input in &inputs[1..] {
-        let sides = |of: &Shape| Form::Sides(of.leading.clone(), of.rows);
-        let others = npy::read_beside(input, &stacks[0], zipped, sides)?;
-        stacks.push(others);
+    let mut read: Vec<&Path> = inputs.to_vec();
+    if let Some(Damping::File(path)) = task.damping() {
+        read.push(path);
     }
-    let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
-    let engine = args.engine()?;
-    if task.in_folder() {
-        let folder = task.output();
-        std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, e))?;
+    if read.iter().filter(|path| npy::is_stdin(path)).count() > 1 {
+        return Err(Failure::Usage(
+            "standard input can be one of the inputs, but not two".into(),
+        ));
     }
-    let (parts, seconds) = compute(args, task, &engine, &stacks, zipped)?;
-    let paths = write(task, &stacks, &parts, zipped)?;
-    if task.in_folder() {
-        for name in task.leftovers() {
-            let _ = std::fs::remove_file(in_folder(task.output(), name, zipped));
-        }
-    }
-    let (reports, residuals): (Vec<Report>, Vec<Vec<Residual>>) =
-        parts.into_iter().map(|p| (p.report, p.residuals)).unzip();
-    let outcomes: Vec<Outcome> = reports.iter().flat_map(|r| &r.outcomes).copied().collect();
-    let run = Run {
-        outcomes: &outcomes,
-        reports: &reports,
-        seconds: seconds.as_secs_f64(),
-        software: engine.is_software(),
-        outputs: match task.in_folder() {
-            true => vec![task.output().to_path_buf()],
-            false => paths,
-        },
+    let mut plan = Plan::new(task)?;
+    let mut progress = Progress::new();
+    progress.enter(Phase::Reading, Total::SomeBytes);
+    let counter = progress.counter();
+    let tick = move |bytes| {
+        counter.fetch_add(bytes, Ordering::Relaxed);
     };
-    let summary = Summary {
-        op: task.op(),
-        input: inputs[0],
+    let sources = inputs.into_iter().map(|path| Source::open(path, &tick));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    let zipped = sources[0].zipped();
+    plan.check(task, &read, zipped)?;
+    let promised = sources
+        .iter()
+        .map(Source::promised)
+        .fold(0, u64::saturating_add);
+    progress.enter(Phase::Reading, Total::Bytes(promised));
+    let wide = sources.iter().any(|source| source.dtype() == Dtype::F64);
+    let dtype = match (common.dtype, wide) {
+        (Some(dtype), _) => dtype.into(),
+        (None, true) => Dtype::F64,
+        (None, false) => Dtype::F32,
+    };
+    let job = Job {
+        args,
+        task,
+        plan: &plan,
         zipped,
-        dtype: T::DTYPE,
-        shapes,
-        run: Some(run),
-        statuses: outcomes.iter().map(|o| o.status).collect(),
-        residuals: joined(residuals),
-        verify: args.verify,
-        unjudged: task.unjudged(),
     };
-    summary.tell(args.json)
+    match dtype {
+        Dtype::F32 => job.run::<f32>(sources, &tick, progress),
+        _ => job.run::<f64>(sources, &tick, progress),
+    }
 }
 
-/// What the command makes of every array, and the seconds that the calls took.
-fn compute<T: Entry, const N: usize>(
-    args: &EngineArgs,
-    task: &impl Task<N>,
-    engine: &Engine,
-    stacks: &[Vec<Stack<T>>],
+/// A command and where its results go.
+struct Job<'a, K, const N: usize> {
+    args: &'a EngineArgs,
+    task: &'a K,
+    plan: &'a Plan,
     zipped: bool,
-) -> Result<(Vec<Computed>, Duration), Failure> {
-    let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
-    let mut views = Vec::with_capacity(N);
-    for list in stacks {
-        let list: Result<Vec<_>, _> = list.iter().map(Stack::view).collect();
-        views.push(list?);
-    }
-    let views: [&[View<'_, T>]; N] = std::array::from_fn(|at| views[at].as_slice());
-    let count = shapes.iter().map(|shape| shape.count).sum::<usize>();
-    let bar = progress_bar(count);
-    let options = task.options(args.options()).progress(told(&bar));
-    let mut seconds = Duration::ZERO;
-    // The shape that a call failed on.
-    let mut failed = None;
-    let mut call = |inputs: [View<'_, T>; N], options: &Options| {
-        let mut call = Call {
-            engine,
-            options,
-            verify: args.verify,
-            seconds: &mut seconds,
+}
+
+impl<K: Task<N>, const N: usize> Job<'_, K, N> {
+    fn run<T: Entry>(
+        &self,
+        sources: Vec<Source<'_>>,
+        tick: &dyn Fn(u64),
+        mut progress: Progress,
+    ) -> Result<(), Failure> {
+        let (args, task, common) = (self.args, self.task, self.task.common());
+        let stacks = self.read::<T>(sources)?;
+        let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
+        let lambda = task
+            .damping()
+            .map(|damping| damping::read(damping, &shapes, tick))
+            .transpose()?;
+
+        progress.enter(Phase::Computing, Total::Unknown);
+        let engine = args.engine()?;
+        let (parts, seconds) = self.compute(&engine, &stacks, lambda.as_ref(), &mut progress)?;
+        let (outputs, told) = apart(parts);
+        let outcomes: Vec<Outcome> = told
+            .reports
+            .iter()
+            .flat_map(|r| &r.outcomes)
+            .copied()
+            .collect();
+
+        let record = Record {
+            op: task.op(),
+            shapes: &shapes,
+            zipped: self.zipped,
+            outcomes: &outcomes,
+            spreads: told.spreads.as_deref(),
+            residuals: told.worst.as_deref(),
         };
-        failed = Some([inputs[0].rows(), inputs[0].cols()]);
-        let computed = task.compute(&mut call, inputs)?;
-        failed = None;
-        Ok(computed)
-    };
-    let parts = match zipped {
-        true => ragged(views, &options, call),
-        false => call(views.map(|list| list[0]), &options).map(|computed| vec![computed]),
-    };
-    bar.finish_and_clear();
-    let failure = |error| match error {
-        Error::Strict(failures) if zipped => {
-            let shown: Vec<_> = (failures.iter().take(8))
-                .map(|(b, status)| format!("{} ({status})", name_of(&shapes, zipped, *b)))
-                .collect();
-            let more = if failures.len() > 8 { ", ..." } else { "" };
-            let s = if failures.len() == 1 {
-                "matrix"
-            } else {
-                "matrices"
-            };
-            let text = format!("{} {s} failed: {}{more}", failures.len(), shown.join(", "));
-            Failure::file(task.inputs()[0], text).at_run()
+        self.write(&stacks, &outputs, &record, tick, &mut progress)?;
+
+        let mut warnings: Vec<String> = task
+            .warning()
+            .or_else(|| self.nothing(&outcomes))
+            .into_iter()
+            .collect();
+        warnings.extend(self.leftovers());
+        let mut written: Vec<PathBuf> = match task.files() {
+            [] => self
+                .plan
+                .own
+                .iter()
+                .map(|target| target.name.clone())
+                .collect(),
+            _ => vec![task.output().to_path_buf()],
+        };
+        let report = self.plan.report.iter().map(|(target, _)| target);
+        written.extend(
+            self.plan
+                .others
+                .iter()
+                .chain(report)
+                .map(|target| target.name.clone()),
+        );
+        let summary = Summary {
+            op: task.op(),
+            input: npy::name_of(task.inputs()[0]),
+            zipped: self.zipped,
+            dtype: T::DTYPE,
+            shapes,
+            sides: stacks
+                .get(1)
+                .map(|list| list.iter().map(|stack| &stack.shape).collect()),
+            run: Some(Run {
+                outcomes: &outcomes,
+                reports: &told.reports,
+                spreads: told.spreads.as_deref(),
+                lambda: lambda.as_ref(),
+                enlarges: task.enlarges(),
+                seconds: seconds.as_secs_f64(),
+                times: progress.times(),
+                software: engine.is_software(),
+                outputs: written,
+            }),
+            statuses: outcomes.iter().map(|o| o.status).collect(),
+            residuals: told.residuals,
+            checked: !common.no_check,
+            verify: args.verify,
+            unjudged: task.unjudged(),
+            warnings,
+        };
+        summary.tell(self.plan.ear, args.json)
+    }
+
+    fn read<T: Entry>(&self, sources: Vec<Source<'_>>) -> Result<Vec<Vec<Stack<T>>>, Failure> {
+        let mut sources = sources.into_iter();
+        let mut stacks: Vec<Vec<Stack<T>>> = Vec::with_capacity(N);
+        for source in sources.by_ref().take(1) {
+            stacks.push(source.read()?);
         }
-        Error::Argument(_) | Error::Unsupported(_) if zipped => {
-            let those = |shape: &&&Shape| failed == Some([shape.rows, shape.cols]);
-            let at_run = matches!(error, Error::Unsupported(_));
-            match shapes.iter().find(those) {
-                Some(shape) if at_run => npy::wrong(task.inputs()[0], &shape.key, error).at_run(),
-                Some(shape) => npy::wrong(task.inputs()[0], &shape.key, error),
-                None => error.into(),
+        for source in sources {
+            let of: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
+            let sides = |of: &Shape| Form::Sides(of.leading.clone(), of.rows);
+            let others = source.read_beside(&of, self.zipped, sides)?;
+            stacks.push(others);
+        }
+        Ok(stacks)
+    }
+
+    /// What the command makes of every array, and the seconds that the calls took.
+    fn compute<T: Entry>(
+        &self,
+        engine: &Engine,
+        stacks: &[Vec<Stack<T>>],
+        lambda: Option<&Lambda>,
+        progress: &mut Progress,
+    ) -> Result<(Vec<Computed>, Duration), Failure> {
+        let (args, task, zipped) = (self.args, self.task, self.zipped);
+        let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
+        let mut views = Vec::with_capacity(N);
+        for list in stacks {
+            let list: Result<Vec<_>, _> = list.iter().map(Stack::view).collect();
+            views.push(list?);
+        }
+        let views: [&[View<'_, T>]; N] = std::array::from_fn(|at| views[at].as_slice());
+        let count = shapes.iter().map(|shape| shape.count).sum::<usize>();
+        let most = shapes.iter().map(|shape| shape.rows.min(shape.cols)).max();
+        let mut options = watched(args.options(), progress);
+        options = task.options(options, most.unwrap_or(0));
+        if let Some(lambda) = lambda {
+            options = lambda.add_to(options);
+        }
+        progress.enter(Phase::Computing, Total::Matrices(count));
+        let mut seconds = Duration::ZERO;
+        // The shape that a call failed on.
+        let mut failed = None;
+        let mut call = |inputs: [View<'_, T>; N], options: &Options| {
+            let mut call = Call {
+                engine,
+                options,
+                check: !task.common().no_check,
+                verify: args.verify,
+                all_spreads: task.common().report.is_some(),
+                count,
+                seconds: &mut seconds,
+                progress,
+            };
+            failed = Some([inputs[0].rows(), inputs[0].cols()]);
+            let computed = task.compute(&mut call, inputs)?;
+            failed = None;
+            Ok(computed)
+        };
+        let parts = match zipped {
+            true => ragged(views, &options, call),
+            false => {
+                call(views.map(|list| list[0]), &options).and_then(|found| found.split(&[count]))
+            }
+        };
+        progress.leave();
+        let failure = |error| match error {
+            Error::Strict(failures) => self.strict(&shapes, &failures),
+            Error::Argument(_) | Error::Unsupported(_) if zipped => {
+                let those = |shape: &&&Shape| failed == Some([shape.rows, shape.cols]);
+                let at_run = matches!(error, Error::Unsupported(_));
+                match shapes.iter().find(those) {
+                    Some(shape) if at_run => {
+                        npy::wrong(task.inputs()[0], &shape.key, error).at_run()
+                    }
+                    Some(shape) => npy::wrong(task.inputs()[0], &shape.key, error),
+                    None => error.into(),
+                }
+            }
+            error => error.into(),
+        };
+        Ok((parts.map_err(failure)?, seconds))
+    }
+
+    /// A line with the first of the matrices that failed, and an object with all of them for programs.
+    fn strict(&self, shapes: &[&Shape], failures: &[(usize, Status)]) -> Failure {
+        let input = npy::name_of(self.task.inputs()[0]);
+        let failed = Failed {
+            op: self.task.op(),
+            shapes,
+            zipped: self.zipped,
+            failures,
+        };
+        if self.args.json {
+            // The failure is said, whether or not anybody hears this.
+            let _ = self.plan.ear.tell(&format!("{}\n", failed.json()));
+        }
+        Failure::file(input, failed.text()).at_run()
+    }
+
+    /// Writes all outputs, and the report.
+    fn write<T: Entry>(
+        &self,
+        stacks: &[Vec<Stack<T>>],
+        parts: &[Computed],
+        record: &Record<'_>,
+        tick: &dyn Fn(u64),
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        progress.enter(Phase::Writing, Total::Unknown);
+        // Right-hand sides, if there are any, are the last file.
+        let vectors = stacks.last().into_iter().flatten().map(|s| s.shape.vectors);
+        let vectors: Vec<bool> = vectors.collect();
+        let (mut results, mut text, mut arrays) = (Vec::new(), String::new(), Vec::new());
+        if let Some((target, format)) = &self.plan.report {
+            match format {
+                Format::Json => text = record.json(),
+                Format::Npy | Format::Npz => arrays = record.arrays(*format),
+            }
+            let filed = arrays
+                .iter()
+                .map(|(key, shape, data)| (key.as_str(), shape.clone(), data));
+            let filed = match format {
+                Format::Json => Content::Bytes(text.as_bytes()),
+                format => content(filed.collect(), *format == Format::Npz),
+            };
+            results.push((target.clone(), filed));
+        }
+        let outputs = parts.first().map_or(0, |part| part.outputs.len());
+        for at in 0..outputs {
+            let arrays = stacks[0].iter().zip(parts).zip(&vectors);
+            let filed = arrays.map(|((stack, part), &vectors)| {
+                let output = &part.outputs[at];
+                let gone = usize::from(vectors && output.last == Last::Sides);
+                let own = &output.own[..output.own.len() - gone];
+                let own = own.iter().map(|&n| n as u64);
+                let shape = stack.shape.leading.iter().copied().chain(own).collect();
+                (stack.shape.key.as_str(), shape, &output.data)
+            });
+            let target = self.plan.of(self.task, &parts[0].outputs[at].place);
+            let target = target.ok_or_else(|| Failure::Run("a result has no place".into()))?;
+            results.push((target.clone(), content(filed.collect(), self.zipped)));
+        }
+        let bytes = results.iter().map(|(_, content)| content.bytes()).sum();
+        progress.enter(Phase::Writing, Total::Bytes(bytes));
+        place(&results, tick)
+    }
+
+    /// What to say where what was asked for leaves nothing of any matrix.
+    fn nothing(&self, outcomes: &[Outcome]) -> Option<String> {
+        let asked = self.task.cutoff().is_some_and(CutoffArgs::is_asked);
+        let none = outcomes
+            .iter()
+            .all(|o| o.rank == 0 || o.status == Status::NonFinite);
+        let any = outcomes.iter().any(|o| o.status != Status::NonFinite);
+        let text = "nothing is left: no singular value of any matrix counts by what was asked for";
+        (asked && none && any).then(|| text.into())
+    }
+
+    /// What lies in the folder and does not belong to these results. It may be anybody's, and stays.
+    fn leftovers(&self) -> Option<String> {
+        let folder = self.task.output();
+        let leftovers = self
+            .task
+            .leftovers()
+            .iter()
+            .map(|name| in_folder(folder, name, self.zipped));
+        let there: Vec<_> = leftovers
+            .filter(|path| path.exists())
+            .map(|path| path.display().to_string())
+            .collect();
+        (!there.is_empty()).then(|| {
+            let paths = there.join(", ");
+            format!("{paths}: there from before, and of other results than these")
+        })
+    }
+}
+
+fn content(mut arrays: Vec<Filed<'_>>, zipped: bool) -> Content<'_> {
+    match (zipped, arrays.pop()) {
+        (false, Some(array)) => Content::Npy(array),
+        (_, last) => {
+            arrays.extend(last);
+            Content::Npz(arrays)
+        }
+    }
+}
+
+/// What is said of all arrays.
+struct Told {
+    reports: Vec<Report>,
+    residuals: Vec<Residual>,
+    spreads: Option<Vec<Spread>>,
+    /// Of every matrix, the largest of the residuals that should be nothing.
+    worst: Option<Vec<f64>>,
+}
+
+/// What is said, apart from the outputs, which stay with their arrays.
+fn apart(mut parts: Vec<Computed>) -> (Vec<Computed>, Told) {
+    let residuals = parts
+        .iter_mut()
+        .map(|part| std::mem::take(&mut part.residuals));
+    let residuals = joined(residuals.collect());
+    let spreads = parts.iter_mut().map(|part| part.spreads.take());
+    let spreads: Option<Vec<Vec<Spread>>> = spreads.collect();
+    let reports: Vec<Report> = parts.iter().map(|part| part.report.clone()).collect();
+    let kinds = [Kind::Main, Kind::MoorePenrose];
+    let those = residuals.iter().filter(|r| kinds.contains(&r.kind));
+    let worst = those.map(|r| r.values.clone()).reduce(|mut worst, values| {
+        for (worst, value) in worst.iter_mut().zip(values) {
+            // A NaN must not hide behind a comparison.
+            if value > *worst || value.is_nan() {
+                *worst = value;
             }
         }
-        error => error.into(),
+        worst
+    });
+    let told = Told {
+        reports,
+        residuals,
+        spreads: spreads.map(|spreads| spreads.concat()),
+        worst,
     };
-    Ok((parts.map_err(failure)?, seconds))
-}
-
-/// A bar for somebody who watches.
-fn progress_bar(count: usize) -> ProgressBar {
-    let bar = ProgressBar::new(count as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} matrices, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// What moves the bar, if it takes long.
-fn told(bar: &ProgressBar) -> Progress {
-    let (bar, start) = (bar.clone(), Instant::now());
-    Arc::new(move |done, _| {
-        if start.elapsed() > Duration::from_secs(1) {
-            bar.set_position(done as u64);
-        }
-    })
-}
-
-/// Writes the outputs, and says where they are.
-fn write<T: Entry, const N: usize>(
-    task: &impl Task<N>,
-    stacks: &[Vec<Stack<T>>],
-    parts: &[Computed],
-    zipped: bool,
-) -> Result<Vec<PathBuf>, Failure> {
-    // Right-hand sides, if there are any, are the last file.
-    let vectors = stacks.last().into_iter().flatten().map(|s| s.shape.vectors);
-    let vectors: Vec<bool> = vectors.collect();
-    let mut paths = Vec::new();
-    for (at, output) in parts.iter().flat_map(|p| p.outputs.iter().enumerate()) {
-        if at < paths.len() {
-            continue; // Another array's, and filed with the first's.
-        }
-        let path = output.path(task.output(), zipped);
-        let arrays = stacks[0].iter().zip(parts).zip(&vectors);
-        let filed: Vec<npy::Filed<'_>> = arrays
-            .map(|((stack, part), &vectors)| {
-                let Output {
-                    own, last, data, ..
-                } = &part.outputs[at];
-                let gone = usize::from(vectors && *last == Last::Sides);
-                let own = own[..own.len() - gone].iter().map(|&n| n as u64);
-                let shape = stack.shape.leading.iter().copied().chain(own).collect();
-                (stack.shape.key.as_str(), shape, data)
-            })
-            .collect();
-        npy::write(&path, &filed, zipped)?;
-        paths.push(path);
-    }
-    Ok(paths)
+    (parts, told)
 }

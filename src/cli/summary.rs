@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use batched_svd::{Dtype, Outcome, Report, Status};
 use serde_json::json;
 
-use crate::cli::failure::{Failure, say};
+use crate::cli::damping::Lambda;
+use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, Verdict, judge};
-use crate::cli::npy::Shape;
+use crate::cli::names::{bad, index, name_of, named};
+use crate::cli::npy::{Lost, Shape, Stored};
+use crate::cli::progress::{Phase, Times};
+use crate::cli::spread::{Spread, doubtful, largest};
+use crate::cli::streams::Ear;
 
 pub(crate) struct Summary<'a> {
     pub op: &'static str,
@@ -17,15 +22,20 @@ pub(crate) struct Summary<'a> {
     pub dtype: Dtype,
     /// Of every array in the input.
     pub shapes: Vec<&'a Shape>,
+    /// Of their right-hand sides, where there are any.
+    pub sides: Option<Vec<&'a Shape>>,
     /// Unless results of others are verified.
     pub run: Option<Run<'a>>,
     /// Of every matrix, over all arrays.
     pub statuses: Vec<Status>,
     pub residuals: Vec<Residual>,
+    /// Whether residuals were computed.
+    pub checked: bool,
     /// Whether residuals are judged by what is promised.
     pub verify: bool,
     /// Why they are not, where nothing is.
     pub unjudged: Option<&'static str>,
+    pub warnings: Vec<String>,
 }
 
 /// What an engine did, and where its results are.
@@ -33,25 +43,20 @@ pub(crate) struct Run<'a> {
     pub outcomes: &'a [Outcome],
     /// Of every array.
     pub reports: &'a [Report],
+    /// Of every matrix, where singular values are known.
+    pub spreads: Option<&'a [Spread]>,
+    pub lambda: Option<&'a Lambda>,
+    /// Whether noise in the data is enlarged by the condition number of what counts.
+    pub enlarges: bool,
+    /// Of the timed calls.
     pub seconds: f64,
+    pub times: Times,
     pub software: bool,
     pub outputs: Vec<PathBuf>,
 }
 
 /// Ranks shown one by one; a longer list is shown by its ends.
 const MOST_RANKS: usize = 10;
-
-/// What a matrix, counted over all arrays, is called.
-pub(crate) fn name_of(shapes: &[&Shape], zipped: bool, index: usize) -> String {
-    let mut own = index;
-    for shape in shapes.iter().filter(|_| zipped) {
-        if own < shape.count {
-            return format!("{}[{own}]", shape.key.escape_debug());
-        }
-        own -= shape.count;
-    }
-    index.to_string()
-}
 
 impl Run<'_> {
     fn ranks(&self) -> BTreeMap<u32, usize> {
@@ -115,14 +120,15 @@ impl Run<'_> {
 
 impl Summary<'_> {
     /// Prints what there is to say, and fails if a residual is above what is promised.
-    pub fn tell(&self, json: bool) -> Result<(), Failure> {
+    pub fn tell(mut self, ear: Ear, json: bool) -> Result<(), Failure> {
+        self.warnings.extend(self.doubts());
         let verdict = match self.verify {
             true => judge(&self.residuals, &self.statuses),
             false => None,
         };
         match json {
-            true => say(&format!("{}\n", self.json(verdict.as_ref())))?,
-            false => say(&self.text(verdict.as_ref()))?,
+            true => ear.tell(&format!("{}\n", self.json(verdict.as_ref())))?,
+            false => ear.tell(&self.text(verdict.as_ref()))?,
         }
         let Some((matrix, name, value, promised)) = verdict.as_ref().and_then(|v| v.worst) else {
             return Ok(());
@@ -138,17 +144,89 @@ impl Summary<'_> {
         Err(Failure::file(self.input, text).at_run())
     }
 
+    /// What is said of results that are as good as promised, and still good for little: the smallest singular values
+    /// that count are so small that the rounding of the data shows, and any other noise the more.
+    fn doubts(&self) -> Option<String> {
+        let run = self.run.as_ref().filter(|run| run.enlarges)?;
+        let limits = self.shapes.iter().flat_map(|shape| {
+            std::iter::repeat_n(doubtful(self.dtype, shape.rows, shape.cols), shape.count)
+        });
+        let doubtful = |(b, (spread, limit)): (usize, (&Spread, f64))| {
+            let condition = spread.damped_condition(run.lambda.map_or(0.0, |lambda| lambda.of(b)));
+            if condition >= limit {
+                condition
+            } else {
+                f64::NAN
+            }
+        };
+        let spreads = run.spreads?.iter().zip(limits).enumerate();
+        let conditions: Vec<f64> = spreads.map(doubtful).collect();
+        let count = conditions
+            .iter()
+            .filter(|condition| !condition.is_nan())
+            .count();
+        let (worst, condition) = largest(conditions.into_iter())?;
+        let matrix = name_of(&self.shapes, self.zipped, worst);
+        let which = match count {
+            1 => format!("what counts of matrix {matrix} has"),
+            count => {
+                format!("what counts of {count} matrices, most of all of matrix {matrix}, has")
+            }
+        };
+        let part = condition * self.dtype.unit_roundoff();
+        Some(format!(
+            "{which} a condition number of {condition:.1e}: rounding alone may change its result by {part:.0e} of itself, and other noise in the data counts {condition:.0e} times; a larger --rcond, a --rank or --damping leaves less of that"
+        ))
+    }
+
+    /// The largest condition number of what counts and of all, and whose they are.
+    fn conditions(&self) -> Option<[Option<(usize, f64)>; 2]> {
+        let spreads = self.run.as_ref()?.spreads?;
+        let kept = largest(spreads.iter().map(Spread::kept_condition));
+        // Where only those of what may be the largest are known, the others are not.
+        let known = |(spread, status): (&Spread, &Status)| {
+            *status == Status::NonFinite || !spread.condition.is_nan()
+        };
+        let all = spreads.iter().zip(&self.statuses).all(known);
+        let all = all.then(|| largest(spreads.iter().map(|spread| spread.condition)));
+        Some([kept, all.flatten()])
+    }
+
+    fn condition_text(&self) -> String {
+        let number = |value: f64| match value.is_finite() {
+            true => format!("{value:.2e}"),
+            false => "infinite".to_string(),
+        };
+        match self.conditions() {
+            None => "unknown (--no-check)".into(),
+            Some([Some((b, kept)), all]) => {
+                let matrix = name_of(&self.shapes, self.zipped, b);
+                let all = all.map_or(String::new(), |(_, all)| {
+                    format!("; {} of all", number(all))
+                });
+                format!(
+                    "{} at most, of what counts (matrix {matrix}){all}",
+                    number(kept)
+                )
+            }
+            Some([None, _]) => "none: no singular value counts".into(),
+        }
+    }
+
     fn count(&self, status: Status) -> usize {
         self.statuses.iter().filter(|s| **s == status).count()
     }
 
-    /// The worst of a residual over all matrices that have a result, and what is promised of that one.
-    fn worst(&self, residual: &Residual) -> (f64, Option<f64>) {
-        let Some(b) = residual.worst(&self.statuses) else {
-            return (0.0, None);
-        };
+    /// The worst of a residual over all matrices that have a result, and what is promised of that one. Of nothing there
+    /// is none.
+    fn worst(&self, residual: &Residual) -> Option<(f64, Option<f64>)> {
+        let entries = |shape: &&Shape| shape.count.min(1) * shape.rows.min(1) * shape.cols.min(1);
+        if self.shapes.iter().map(entries).sum::<usize>() == 0 {
+            return None;
+        }
+        let b = residual.worst(&self.statuses)?;
         let promised = residual.promised.as_ref().filter(|_| self.verify);
-        (residual.values[b], promised.map(|promised| promised[b]))
+        Some((residual.values[b], promised.map(|promised| promised[b])))
     }
 
     /// The worst of what should be nothing.
@@ -157,7 +235,62 @@ impl Summary<'_> {
         let those = self.residuals.iter().filter(|r| kinds.contains(&r.kind));
         // A NaN must not hide behind a comparison.
         let larger = |x: f64, y: f64| if y > x || y.is_nan() { y } else { x };
-        those.map(|r| self.worst(r).0).reduce(larger)
+        those
+            .filter_map(|r| self.worst(r))
+            .map(|(worst, _)| worst)
+            .reduce(larger)
+    }
+
+    /// The matrices that ended so.
+    fn ended(&self, status: Status) -> impl Iterator<Item = usize> {
+        let all = self.statuses.iter().enumerate();
+        all.filter(move |(_, s)| **s == status).map(|(b, _)| b)
+    }
+
+    /// The types in the files, what became of their entries, and how many there are of each.
+    fn stored<'s>(&self, shapes: &'s [&'s Shape]) -> (BTreeSet<String>, Lost) {
+        let mut lost = Lost::default();
+        shapes.iter().for_each(|shape| lost += shape.lost);
+        (
+            shapes
+                .iter()
+                .map(|shape| shape.stored.to_string())
+                .collect(),
+            lost,
+        )
+    }
+
+    /// The type, and which one it was before.
+    fn type_text(&self, shapes: &[&Shape]) -> String {
+        let (stored, lost) = self.stored(shapes);
+        let own = Stored::Float(self.dtype.size()).to_string();
+        if stored.iter().all(|stored| *stored == own) {
+            return own;
+        }
+        let stored: Vec<String> = stored.into_iter().collect();
+        let mut text = format!("{}, computed in {own}", stored.join(" and "));
+        if lost.rounded > 0 {
+            text += &format!(" ({} entries rounded)", lost.rounded);
+        }
+        if lost.infinite > 0 {
+            text += &format!(
+                " ({} entries beyond its range, infinite now)",
+                lost.infinite
+            );
+        }
+        text
+    }
+
+    fn sides_text(&self, sides: &[&Shape]) -> String {
+        let kind = |shape: &&Shape| match (shape.vectors, shape.shared) {
+            (true, true) => "one vector for all",
+            (true, false) => "a vector for each",
+            (false, true) => "one matrix for all",
+            (false, false) => "a matrix for each",
+        };
+        let kinds: BTreeSet<&str> = sides.iter().map(kind).collect();
+        let kinds: Vec<&str> = kinds.into_iter().collect();
+        format!("{}, {}", kinds.join(" or "), self.type_text(sides))
     }
 
     fn json(&self, verdict: Option<&Verdict>) -> serde_json::Value {
@@ -165,8 +298,12 @@ impl Summary<'_> {
             "op": self.op,
             "dtype": self.dtype.name(),
             "count": self.statuses.len(),
+            "stored": self.stored(&self.shapes).0,
             "non_finite": self.count(Status::NonFinite),
+            "bad": bad(&self.shapes, self.zipped, |status| self.ended(status).collect()),
+            "checked": self.checked,
             "max_residual": self.max_residual(),
+            "warnings": self.warnings,
         });
         match &self.shapes[..] {
             [shape] if !self.zipped => {
@@ -192,6 +329,22 @@ impl Summary<'_> {
             }
             object["kernel"] = json!(run.said(|r| r.kernel.to_string()));
             object["seconds"] = json!(run.seconds);
+            object["wall_seconds"] = json!(run.times.whole);
+            for (phase, seconds) in Phase::ALL.into_iter().zip(run.times.phases) {
+                object[format!("{phase}_seconds")] = json!(seconds);
+            }
+            let [kept, all] = self.conditions().unwrap_or_default();
+            let number = |found: Option<(usize, f64)>| match found {
+                // JSON has no other word for it.
+                Some((_, value)) if value.is_infinite() => json!("infinite"),
+                found => json!(found.map(|(_, value)| value)),
+            };
+            object["max_condition"] = number(all);
+            object["max_kept_condition"] = number(kept);
+            object["max_kept_condition_matrix"] = match kept {
+                Some((b, _)) => index(&self.shapes, self.zipped, b),
+                None => json!(null),
+            };
             object["matrices_per_s"] = json!(run.per_second());
             object["converged"] = json!(self.count(Status::Converged));
             object["not_converged"] = json!(self.count(Status::NotConverged));
@@ -211,11 +364,13 @@ impl Summary<'_> {
             Kind::Order,
         ] {
             let those = self.residuals.iter().filter(|r| r.kind == kind);
-            let worst: Vec<_> = those.map(|r| self.worst(r)).collect();
-            let Some(&(first, bound)) = worst.first() else {
+            let worst: Vec<_> = those.map(|r| self.worst(r).unzip()).collect();
+            let (values, bounds): (Vec<Option<f64>>, Vec<Option<Option<f64>>>) =
+                worst.into_iter().unzip();
+            let bounds: Vec<Option<f64>> = bounds.into_iter().map(Option::flatten).collect();
+            let (Some(&first), Some(&bound)) = (values.first(), bounds.first()) else {
                 continue;
             };
-            let (values, bounds): (Vec<f64>, Vec<Option<f64>>) = worst.into_iter().unzip();
             let (key, value, bound) = match kind {
                 Kind::MoorePenrose => ("moore_penrose", json!(values), json!(bounds)),
                 Kind::Main => ("max_residual", json!(first), json!(bound)),
@@ -237,6 +392,9 @@ impl Summary<'_> {
 
     fn text(&self, verdict: Option<&Verdict>) -> String {
         let mut lines = vec![("input", self.input_text())];
+        if let Some(sides) = &self.sides {
+            lines.push(("right-hand sides", self.sides_text(sides)));
+        }
         if let Some(run) = &self.run {
             let seconds = duration(run.seconds);
             let rate = rounded(run.per_second());
@@ -244,7 +402,11 @@ impl Summary<'_> {
             if let Some(error) = run.device_error() {
                 lines.push(("finished", format!("by the CPU: {error}")));
             }
-            lines.push(("time", format!("{seconds}, {rate} matrices/s")));
+            lines.push((
+                "time",
+                format!("{seconds} in the engine, {rate} matrices/s"),
+            ));
+            lines.push(("whole", whole(&run.times)));
             lines.push(("converged", run.convergence()));
         }
         for status in [
@@ -252,27 +414,28 @@ impl Summary<'_> {
             Status::NonFinite,
             Status::NotRepresentable,
         ] {
-            let all = self.statuses.iter().enumerate();
-            let indices: Vec<usize> = all.filter(|(_, s)| **s == status).map(|(b, _)| b).collect();
-            if !indices.is_empty() {
-                let shown = indices.iter().take(8);
-                let shown: Vec<_> = shown
-                    .map(|&b| name_of(&self.shapes, self.zipped, b))
-                    .collect();
-                let more = if indices.len() > 8 { ", ..." } else { "" };
-                let text = format!("{} ({}{more})", indices.len(), shown.join(", "));
-                lines.push((name(status), text));
+            let count = self.count(status);
+            if count > 0 {
+                let names = named(&self.shapes, self.zipped, self.ended(status));
+                lines.push((name(status), format!("{count} ({names})")));
             }
         }
         if let Some(run) = &self.run {
             lines.push(("ranks", self.rank_text(run)));
+            lines.push(("condition", self.condition_text()));
         }
         for residual in &self.residuals {
             let text = match self.worst(residual) {
-                (worst, None) => format!("{worst:.2e} at most"),
-                (worst, Some(promised)) => format!("{worst:.2e} at most, {promised:.1e} promised"),
+                None => NOTHING.to_string(),
+                Some((worst, None)) => format!("{worst:.2e} at most"),
+                Some((worst, Some(promised))) => {
+                    format!("{worst:.2e} at most, {promised:.1e} promised")
+                }
             };
             lines.push((residual.name, text));
+        }
+        if !self.checked {
+            lines.push(("checked", "no (--no-check)".into()));
         }
         if self.verify {
             lines.push(("verified", self.verdict_text(verdict)));
@@ -285,6 +448,9 @@ impl Summary<'_> {
                 .collect();
             lines.push(("output", outputs.join(", ")));
         }
+        for warning in &self.warnings {
+            lines.push(("warning", warning.clone()));
+        }
         lines
             .iter()
             .map(|(name, text)| format!("{name:<18}{text}\n"))
@@ -292,7 +458,7 @@ impl Summary<'_> {
     }
 
     fn input_text(&self) -> String {
-        let (input, dtype, count) = (self.input.display(), self.dtype, self.statuses.len());
+        let (input, count) = (self.input.display(), self.statuses.len());
         let arrays = match (self.zipped, self.shapes.len()) {
             (false, _) => String::new(),
             (true, 1) => "1 array, ".to_string(),
@@ -303,7 +469,7 @@ impl Summary<'_> {
             (1, Some((rows, cols))) => format!("{count} of {rows}x{cols}"),
             (shapes, _) => format!("{count} matrices of {shapes} shapes"),
         };
-        format!("{input}: {arrays}{of}, {dtype}")
+        format!("{input}: {arrays}{of}, {}", self.type_text(&self.shapes))
     }
 
     fn verdict_text(&self, verdict: Option<&Verdict>) -> String {
@@ -343,6 +509,21 @@ impl Summary<'_> {
             list.len()
         )
     }
+}
+
+/// What is said in place of a number where there is none.
+const NOTHING: &str = "of nothing: no matrix has a result";
+
+/// How long everything took, and what.
+fn whole(times: &Times) -> String {
+    let phases = Phase::ALL
+        .into_iter()
+        .zip(times.phases)
+        .filter(|(_, seconds)| *seconds > 0.0);
+    let phases: Vec<_> = phases
+        .map(|(phase, seconds)| format!("{phase} {}", duration(seconds)))
+        .collect();
+    format!("{}: {}", duration(times.whole), phases.join(", "))
 }
 
 fn name(status: Status) -> &'static str {

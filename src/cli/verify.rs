@@ -1,46 +1,106 @@
 //! `batched-svd verify`
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
-use batched_svd::{Dtype, Error, Status, verify};
+use batched_svd::{Dtype, Status, verify};
 
 use crate::cli::args::{EngineArgs, VerifyArgs};
 use crate::cli::failure::Failure;
 use crate::cli::judge::{self, Residual, joined};
-use crate::cli::npy::{self, Entry, Form, Shape, Stack};
-use crate::cli::run::in_folder;
+use crate::cli::npy::{self, Entry, Form, Shape, Source, Stack};
+use crate::cli::plan::in_folder;
+use crate::cli::progress::{Phase, Progress, Total};
+use crate::cli::streams::Ear;
 use crate::cli::summary::Summary;
 
 /// Residuals of results from anywhere, beside what this library promises of its own. No engine is at work.
 pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
-    let (dtype, zipped) = npy::look(&task.input)?;
+    let results: Vec<PathBuf> = match (&task.inverse, &task.factors) {
+        (Some(path), _) => vec![path.clone()],
+        (_, Some(folder)) => vec![folder.clone()],
+        _ => {
+            let text = "nothing to verify: --inverse X.npy has pseudoinverses, --factors DIR has u.npy, s.npy and vt.npy";
+            return Err(Failure::Usage(text.into()));
+        }
+    };
+    if npy::is_stdin(&task.input) && results.iter().any(|path| npy::is_stdin(path)) {
+        return Err(Failure::Usage(
+            "standard input can be one of the inputs, but not two".into(),
+        ));
+    }
+    let mut progress = Progress::new();
+    progress.enter(Phase::Reading, Total::SomeBytes);
+    let counter = progress.counter();
+    let tick = move |bytes| {
+        counter.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let source = Source::open(&task.input, &tick)?;
+    let zipped = source.zipped();
+    let results: Vec<PathBuf> = match (&task.inverse, &task.factors) {
+        (None, Some(folder)) => ["s", "u", "vt"]
+            .map(|name| in_folder(folder, name, zipped))
+            .into(),
+        _ => results,
+    };
+    let open = |path| Source::open(path, &tick);
+    let results = results
+        .iter()
+        .map(|path| open(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let dtype = match task.dtype {
+        Some(dtype) => dtype.into(),
+        None => common_type(&source, &results)?,
+    };
     match dtype {
-        Dtype::F32 => run_in::<f32>(args, task, zipped),
-        _ => run_in::<f64>(args, task, zipped),
+        Dtype::F32 => run_in::<f32>(args, task, source, results, progress),
+        _ => run_in::<f64>(args, task, source, results, progress),
     }
 }
 
-fn run_in<T: Entry>(args: &EngineArgs, task: &VerifyArgs, zipped: bool) -> Result<(), Failure> {
-    let stacks = npy::read::<T>(&task.input)?;
-    let residuals = match (&task.inverse, &task.factors) {
-        (Some(path), _) => inverses(&stacks, path, zipped)?,
-        (_, Some(folder)) => factors(&stacks, folder, zipped)?,
-        // The arguments are not taken without.
-        _ => return Err(Error::Argument("--inverse or --factors is needed".into()).into()),
+/// The type of the matrices, or of the results where it is wider: results in fewer digits are not as good as those of
+/// the matrices' own type, and not promised to be.
+fn common_type(matrices: &Source<'_>, results: &[Source<'_>]) -> Result<Dtype, Failure> {
+    let wide = matrices.dtype() == Dtype::F64;
+    let narrow = |result: &&Source<'_>| wide && result.dtype() == Dtype::F32;
+    if let Some(result) = results.iter().find(narrow) {
+        let text = "holds f32, but the matrices are f64: --dtype f32 judges them in f32";
+        return Err(Failure::file(npy::name_of(result.path()), text));
+    }
+    let all = results.iter().map(Source::dtype).chain([matrices.dtype()]);
+    Ok(all.max_by_key(|dtype| dtype.size()).unwrap_or(Dtype::F64))
+}
+
+fn run_in<T: Entry>(
+    args: &EngineArgs,
+    task: &VerifyArgs,
+    source: Source<'_>,
+    results: Vec<Source<'_>>,
+    mut progress: Progress,
+) -> Result<(), Failure> {
+    let zipped = source.zipped();
+    let stacks = source.read::<T>()?;
+    let residuals = match task.inverse {
+        Some(_) => inverses(&stacks, results, zipped, &mut progress)?,
+        None => factors(&stacks, results, zipped, &mut progress)?,
     };
+    progress.leave();
     let summary = Summary {
         op: "verify",
-        input: &task.input,
+        input: npy::name_of(&task.input),
         zipped,
         dtype: T::DTYPE,
         shapes: stacks.iter().map(|stack| &stack.shape).collect(),
+        sides: None,
         run: None,
         statuses: stacks.iter().flat_map(statuses).collect(),
         residuals: joined(residuals),
+        checked: true,
         verify: true,
         unjudged: None,
+        warnings: Vec::new(),
     };
-    summary.tell(args.json)
+    summary.tell(Ear::Stdout, args.json)
 }
 
 /// Nothing is promised of matrices that are not finite.
@@ -64,11 +124,17 @@ fn behind(shape: &Shape, own: [usize; 2]) -> Vec<u64> {
 
 fn inverses<T: Entry>(
     stacks: &[Stack<T>],
-    path: &Path,
+    results: Vec<Source<'_>>,
     zipped: bool,
+    progress: &mut Progress,
 ) -> Result<Vec<Vec<Residual>>, Failure> {
     let form = |of: &Shape| Form::OneOf(vec![behind(of, [of.cols, of.rows])]);
-    let inverses = npy::read_beside(path, stacks, zipped, form)?;
+    let shapes: Vec<&Shape> = stacks.iter().map(|stack| &stack.shape).collect();
+    let mut inverses = Vec::new();
+    for source in results {
+        inverses = source.read_beside::<T>(&shapes, zipped, form)?;
+    }
+    progress.enter(Phase::Checking, Total::Unknown);
     let each = |(a, x): (&Stack<T>, &Stack<T>)| {
         let (a, x) = (a.view()?, x.view()?);
         // The default cutoff leaves out that much.
@@ -84,25 +150,33 @@ fn inverses<T: Entry>(
 
 fn factors<T: Entry>(
     stacks: &[Stack<T>],
-    folder: &Path,
+    results: Vec<Source<'_>>,
     zipped: bool,
+    progress: &mut Progress,
 ) -> Result<Vec<Vec<Residual>>, Failure> {
-    let read = |name: &str, form: &dyn Fn(&Shape) -> Form| {
-        npy::read_beside(&in_folder(folder, name, zipped), stacks, zipped, form)
-    };
     let full = |of: &Shape| of.rows.min(of.cols);
-    let s = read("s", &|of| {
+    let values = |of: &Shape| {
         let values = [full(of) as u64];
         Form::Vectors(of.leading.iter().copied().chain(values).collect())
-    })?;
-    let u = read("u", &|of| {
+    };
+    let left = |of: &Shape| {
         let thin = behind(of, [of.rows, full(of)]);
         Form::OneOf(vec![thin, behind(of, [of.rows, of.rows])])
-    })?;
-    let vt = read("vt", &|of| {
+    };
+    let right = |of: &Shape| {
         let thin = behind(of, [full(of), of.cols]);
         Form::OneOf(vec![thin, behind(of, [of.cols, of.cols])])
-    })?;
+    };
+    let shapes: Vec<&Shape> = stacks.iter().map(|stack| &stack.shape).collect();
+    let forms: [&dyn Fn(&Shape) -> Form; 3] = [&values, &left, &right];
+    let mut read = Vec::with_capacity(forms.len());
+    for (source, form) in results.into_iter().zip(forms) {
+        read.push(source.read_beside::<T>(&shapes, zipped, form)?);
+    }
+    let [s, u, vt] = &read[..] else {
+        return Err(Failure::Usage("factors are u, s and vt".into()));
+    };
+    progress.enter(Phase::Checking, Total::Unknown);
     let mut residuals = Vec::with_capacity(stacks.len());
     for (at, a) in stacks.iter().enumerate() {
         let [u, s, vt] = [u[at].view()?, s[at].view()?, vt[at].view()?];

@@ -2,11 +2,11 @@
 
 use crate::batch::Batch;
 use crate::compositions::{for_each, mirror};
-use crate::engine::Engine;
+use crate::engine::{Engine, strict};
 use crate::error::Error;
-use crate::options::{Options, Vectors};
+use crate::options::{Options, PerMatrix, Vectors};
 use crate::planner::{Filter, Job, Side, sigma_error};
-use crate::report::Report;
+use crate::report::{Report, Status};
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 
@@ -93,6 +93,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Components<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.components_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let m = a.rows();
         let Centred {
             mean,
@@ -131,8 +137,9 @@ impl Engine {
     /// (ZCA, Mahalanobis). Where the data does not vary, W does nothing: it has the rank of the centred data under
     /// the [cutoff](Options::cutoff), and the covariance of the result is a projector.
     ///
-    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), f the reciprocal, [damped](Options::damping) on
-    /// request. (The white scores along the principal components are
+    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), f the reciprocal, on request [damped](Options::damping),
+    /// or with an [epsilon](Options::epsilon) 1 / sqrt(sigma^2 + epsilon) over all directions (so ZCA is customarily
+    /// regularised: Krizhevsky 2009). (The white scores along the principal components are
     /// [`scores`](Components::scores) over [`deviations`](Components::deviations).)
     ///
     /// **Guarantee**: W is exactly symmetric; the covariance is off by at most 8 sqrt(rank) tol c (Frobenius), c the
@@ -181,11 +188,33 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Whitening<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.whitening_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
+        let epsilon = options.epsilon.clone();
+        if epsilon.is_some() && options.damping.is_some() {
+            let text = "whitening is damped or has an epsilon, but not both";
+            return Err(Error::argument(text));
+        }
+        options.check(a.count(), a.rows().min(a.cols()))?;
         let Centred {
             mean,
             data,
-            options,
+            mut options,
         } = Centred::new(a, freedom(a.rows()).sqrt(), options)?;
+        options.epsilon = None;
+        if let Some(epsilon) = epsilon {
+            let whole = self.regularised(data.view(), &epsilon, &options, blocking);
+            let (transform, report) = whole.await?;
+            return Ok(Whitening {
+                mean,
+                transform,
+                report,
+            });
+        }
         let job = Job::composition(Side::V, Filter::Inverse, Side::V);
         let composed = self.compose(data.view(), None, job, &options, blocking);
         let (mut transform, report) = composed.await?;
@@ -196,6 +225,62 @@ impl Engine {
             transform,
             report,
         })
+    }
+}
+
+impl Engine {
+    /// V diag(1 / sqrt(sigma^2 + epsilon)) V' over all directions, those without a variance too.
+    async fn regularised<T: Real>(
+        &self,
+        data: View<'_, T>,
+        epsilon: &PerMatrix,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<(Batch<T>, Report), Error> {
+        let n = data.cols();
+        let vectors = match data.rows() < n {
+            true => Vectors::Full,
+            false => Vectors::Thin,
+        };
+        let svd = self.svd_inner(data, vectors, options, blocking).await?;
+        let mut transform = Batch::<T>::zeros(data.count(), n, n)?;
+        // Always there: it was asked for.
+        let v = svd.v.map_or_else(|| Batch::zeros(0, 0, 0), Ok)?;
+        let outcomes = &svd.report.outcomes;
+        for_each(&mut transform, |index, w| {
+            let (v, sigma) = (v.matrix(index), svd.sigma.matrix(index));
+            let (rank, root) = (outcomes[index].rank as usize, epsilon.get(index).sqrt());
+            for (c, column) in v.chunks_exact(n).enumerate() {
+                let counts = c < rank && sigma[c].finite();
+                let deviation = if counts { sigma[c].f64() } else { 0.0 };
+                let size = deviation.hypot(root);
+                // Of a matrix that is not finite the vectors are NaN.
+                let weight = if size > 0.0 { 1.0 / size } else { 0.0 };
+                for (j, to) in w.chunks_exact_mut(n).enumerate() {
+                    let factor = T::of(weight * column[j].f64());
+                    for (to, &entry) in to[j..].iter_mut().zip(&column[j..]) {
+                        *to += factor * entry;
+                    }
+                }
+            }
+            for j in 0..n {
+                for i in 0..j {
+                    w[j * n + i] = w[i * n + j];
+                }
+            }
+        });
+        let mut report = svd.report;
+        let size = (n * n).max(1);
+        for (outcome, w) in report
+            .outcomes
+            .iter_mut()
+            .zip(transform.as_slice().chunks_exact(size))
+        {
+            if outcome.status != Status::NonFinite && !w.iter().all(|w| w.finite()) {
+                outcome.status = Status::NotRepresentable;
+            }
+        }
+        Ok((transform, strict(report, options)?))
     }
 }
 

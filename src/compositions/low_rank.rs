@@ -29,6 +29,8 @@ pub struct LowRankFactors<T: Scalar> {
     pub left: Batch<T>,
     /// V of what counts: n x r, with zeros likewise.
     pub right: Batch<T>,
+    /// The singular values that count: r x 1, with zeros likewise.
+    pub sigma: Batch<T::Real>,
     /// How every matrix fared, with the rank of its approximation.
     pub report: Report,
 }
@@ -147,6 +149,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<LowRankFactors<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.factors_inner(a, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let k = a.rows().min(a.cols());
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
         let outcomes = &svd.report.outcomes;
@@ -177,9 +185,15 @@ impl Engine {
             });
             Ok::<_, Error>(taken)
         });
+        let mut sigma = Batch::<T>::zeros(svd.sigma.count(), most, 1)?;
+        for_each(&mut sigma, |index, to| match outcomes[index].status {
+            Status::NonFinite => to.fill(T::NAN),
+            _ => to[..rank(index)].copy_from_slice(&svd.sigma.matrix(index)[..rank(index)]),
+        });
         Ok(LowRankFactors {
             left: left?,
             right: right?,
+            sigma,
             report: svd.report,
         })
     }

@@ -102,6 +102,12 @@ impl Engine {
                 "rotations of {m}x{n} matrices, but only square ones have a determinant"
             )));
         }
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.polar_inner(a, determinant, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let mut orthogonal = Batch::zeros(count, m, n)?;
         let mut stretch = Batch::zeros(count, n, n)?;
         let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;

@@ -110,6 +110,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Projector<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.projector_inner(a, onto, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let (side, complement) = onto.of();
         let job = Job::composition(side, Filter::Keep, side);
         let (mut projector, report) = self.compose(a, None, job, options, blocking).await?;
@@ -176,6 +182,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Basis<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.basis_inner(a, of, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
         let (side, complement) = of.of();
         let (length, k) = match side {
             Side::U => (a.rows(), a.rows().min(a.cols())),

@@ -103,6 +103,12 @@ impl Engine {
             )));
         }
         options.check(count, k)?;
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, [a, v]: [View<'_, T>; 2], options: &Options| {
+                pollster::block_on(engine.warm_inner(a, v, vectors, options, true))
+            };
+            return self.background_on([a, previous], options, call).await;
+        }
         let wide = m < n;
         let tall = if wide { a.transpose() } else { a };
         let mut starts = Batch::<f64>::zeros(count, k, k)?;

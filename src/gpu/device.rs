@@ -1,16 +1,15 @@
 //! A wgpu device whose failures are errors: scopes around every call, a flag for its loss, and
 //! waiting that ends.
 
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::gpu::faults::{Fault, Faults};
 use crate::options::Cancel;
+use crate::slot::Slot;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -67,30 +66,6 @@ impl Pulse {
     }
 }
 
-/// Something that is waited for, and who waits.
-struct Slot<R> {
-    settled: bool,
-    result: Option<Result<R, Error>>,
-    waker: Option<Waker>,
-}
-
-impl<R> Slot<R> {
-    fn settle(slot: &Mutex<Self>, result: Result<R, Error>) {
-        let waker = {
-            let mut slot = lock(slot);
-            if slot.settled {
-                return;
-            }
-            slot.settled = true;
-            slot.result = Some(result);
-            slot.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -103,7 +78,7 @@ fn attend<R>(
     after: Option<wgpu::SubmissionIndex>,
     cancel: Option<&Cancel>,
     patience: Duration,
-    slot: &Mutex<Slot<R>>,
+    slot: &Slot<Result<R, Error>>,
 ) {
     let mut start = std::time::Instant::now();
     let mut done = pulse.done.load(Ordering::Relaxed);
@@ -114,7 +89,7 @@ fn attend<R>(
         };
         // poll panics where the driver reports a fatal error.
         let polled = catch_unwind(AssertUnwindSafe(|| device.poll(wait)));
-        if lock(slot).settled {
+        if slot.is_settled() {
             return;
         }
         let now_done = pulse.done.load(Ordering::Relaxed);
@@ -122,7 +97,7 @@ fn attend<R>(
             (start, done) = (std::time::Instant::now(), now_done);
         }
         if cancel.is_some_and(Cancel::is_cancelled) {
-            return Slot::settle(slot, Err(Error::Cancelled));
+            return slot.settle(Err(Error::Cancelled));
         }
         let patient = start.elapsed() < patience;
         let error = match (pulse.check(), polled) {
@@ -140,7 +115,7 @@ fn attend<R>(
             }
             (_, Ok(Err(error))) => Error::Device(error.to_string()),
         };
-        return Slot::settle(slot, Err(error));
+        return slot.settle(Err(error));
     }
 }
 
@@ -310,13 +285,9 @@ impl Device {
         cancel: Option<&Cancel>,
         ask: impl FnOnce(&wgpu::Queue, Box<dyn FnOnce(R) + Send>),
     ) -> Result<R, Error> {
-        let slot = Arc::new(Mutex::new(Slot {
-            settled: false,
-            result: None,
-            waker: None,
-        }));
+        let slot = Slot::new();
         let callback = Arc::clone(&slot);
-        let done = Box::new(move |result| Slot::settle(&callback, Ok(result)));
+        let done = Box::new(move |result| callback.settle(Ok(result)));
         let patience = match self.faults.due(Fault::Silent) {
             true => Duration::ZERO,
             false => {
@@ -340,16 +311,6 @@ impl Device {
                     .map_err(|error| Error::Device(format!("no thread to wait: {error}")))?;
             }
         }
-        poll_fn(|context| {
-            let mut slot = lock(&slot);
-            match slot.result.take() {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    slot.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
+        slot.wait().await
     }
 }

@@ -624,3 +624,93 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
     }
     Ok(())
 }
+
+/// Whitening as ZCA is customarily regularised: (C + epsilon)^(-1/2), C the covariance, of tall and wide data.
+pub fn regularised<T: Real>(engine: &Engine) -> Outcome {
+    for (m, n, count) in [
+        (50, 3, 20),
+        (2, 2, 20),
+        (5, 9, 10),
+        (300, 6, 3),
+        (1, 4, 2),
+        (60, 40, 2),
+    ] {
+        let random = normal::<T>(count, m, n, (m + 11 * n) as u64);
+        // The last feature does not vary.
+        let a = Batch::from_fn(count, m, n, |b, i, j| {
+            let varies = if j + 1 == n {
+                0.0
+            } else {
+                1.0 / (j + 1) as f64
+            };
+            T::of(3.0 + random.matrix(b)[j * m + i].f64() * varies)
+        });
+        let a = a.map_err(wrong)?;
+        let each: Vec<f64> = (0..count).map(|b| 0.01 * (b + 1) as f64).collect();
+        let options = Options::default().epsilon(each.clone());
+        let white = engine.whitening(&a, &options).map_err(wrong)?;
+        for (index, epsilon) in each.into_iter().enumerate() {
+            let data = dense(&a, index);
+            let mean = data.row_mean();
+            let centred = DMatrix::from_fn(m, n, |i, j| data[(i, j)] - mean[j]);
+            let freedom = m.saturating_sub(1).max(1) as f64;
+            let covariance = centred.transpose() * &centred / freedom;
+            let eigen = (covariance + DMatrix::identity(n, n) * epsilon).symmetric_eigen();
+            let roots = eigen.eigenvalues.map(|x| 1.0 / x.sqrt());
+            let exact = &eigen.eigenvectors
+                * DMatrix::from_diagonal(&roots)
+                * eigen.eigenvectors.transpose();
+            let w = dense(&white.transform, index);
+            ensure(w == w.transpose(), || format!("{m}x{n}: not symmetric"))?;
+            let off = (&w - &exact).norm() / exact.norm();
+            let largest = eigen.eigenvalues.max() / epsilon;
+            let slack = 2.0 * tol::<T>(m, n) * largest.sqrt();
+            at_most(&format!("W of {m}x{n}, matrix {index}"), off, slack)?;
+        }
+        // None at all is what is without.
+        let none = Options::default()
+            .epsilon(0.0)
+            .cutoff(Cutoff::relative(1e-3));
+        let without = Options::default().cutoff(Cutoff::relative(1e-3));
+        let [none, without] = [none, without].map(|o| engine.whitening(&a, &o).map_err(wrong));
+        let [none, without] = [none?, without?];
+        for index in 0..count {
+            let [none, without] = [&none, &without].map(|w| dense(&w.transform, index));
+            let off = (&none - &without).norm();
+            at_most("no epsilon", off, 8.0 * tol::<T>(m, n) * without.norm())?;
+        }
+    }
+    // A NaN stays where it is; and what nobody else has is refused.
+    let mut a = normal::<T>(3, 5, 2, 1);
+    a.as_mut_slice()[12] = T::NAN;
+    let options = Options::default().epsilon(0.1);
+    let white = engine.whitening(&a, &options).map_err(wrong)?;
+    let nan = |index: usize| {
+        white
+            .transform
+            .matrix(index)
+            .iter()
+            .all(|x| x.f64().is_nan())
+    };
+    ensure([nan(0), nan(1), nan(2)] == [false, true, false], || {
+        "beside a NaN".into()
+    })?;
+    let refused = [
+        engine.svd(&a, Vectors::None, &options).err(),
+        engine.pinv(&a, &options).err(),
+        engine.whitening(&a, &options.clone().damping(1.0)).err(),
+        engine
+            .whitening(&a, &Options::default().epsilon(-1.0))
+            .err(),
+        engine
+            .whitening(&a, &Options::default().epsilon(vec![0.1; 2]))
+            .err(),
+        engine
+            .whitening(&a, &Options::default().refined(true))
+            .err(),
+    ];
+    let all = refused
+        .iter()
+        .all(|e| matches!(e, Some(Error::Argument(_))));
+    ensure(all, || format!("{refused:?}"))
+}

@@ -593,3 +593,82 @@ pub fn tall(engine: &Engine) -> Outcome {
         8.0 * tol::<f32>(m, 1) * size,
     )
 }
+
+/// Refined once, fits leave less of exact data, and nothing else changes.
+pub fn refined<T: Real>(engine: &Engine) -> Outcome {
+    let (plain, refined) = (Options::default(), Options::default().refined(true));
+    let eps = 2.0 * T::DTYPE.unit_roundoff();
+    let mut sums = [0.0; 2];
+    for (m, n) in [(32, 3), (20, 6), (9, 9), (4, 7), (60, 10)] {
+        let a = Batch::from_fn(30, m, n, |b, i, j| {
+            let t = 1.0 + (i as f64 + 0.1 * b as f64) / m as f64;
+            T::of(t.powi(j as i32 % 4) + ((3 * b + 5 * i * j + j) as f64).sin())
+        });
+        let a = a.map_err(wrong)?;
+        let truth = normal::<T>(30, n, 1, 8);
+        let b = Batch::from_fn(30, m, 2, |at, i, side| {
+            let terms = (0..n).map(|j| a.matrix(at)[j * m + i].f64() * truth.matrix(at)[j].f64());
+            T::of(terms.sum::<f64>() * if side == 0 { 1.0 } else { -3.0 })
+        });
+        let b = b.map_err(wrong)?;
+        let both = [&plain, &refined].map(|options| solve(engine, &a, &b, options));
+        let [first, second] = both;
+        let (first, second) = (first?, second?);
+        ensure(first.report.outcomes == second.report.outcomes, || {
+            "outcomes".into()
+        })?;
+        for (found, sum) in [&first, &second].into_iter().zip(&mut sums) {
+            let left = verify::residuals(&a, &found.solution, &b).map_err(wrong)?;
+            for at in 0..30 {
+                for side in 0..2 {
+                    let size = norm(&in_f64(&b.matrix(at)[side * m..][..m]));
+                    let own = left.matrix(at)[side] / size;
+                    at_most("a residual", own, 16.0 * (n as f64).sqrt() * eps)?;
+                    *sum += own;
+                }
+            }
+        }
+        let mut place = Batch::<T>::zeros(30, n, 2).map_err(wrong)?;
+        let report = engine.lstsq_into(&a, &b, place.view_mut(), &refined);
+        ensure(
+            report.map_err(wrong)?.outcomes == second.report.outcomes,
+            || "into".into(),
+        )?;
+        ensure(place == second.solution, || "into".into())?;
+    }
+    let [first, second] = sums;
+    ensure(second < 0.6 * first, || {
+        format!("{second:e} is left on the whole, {first:e} unrefined")
+    })?;
+    // Of low rank nothing comes in that does not count.
+    let a = integers::<T>(20, 7, 5, 2, 3);
+    let b = normal::<T>(20, 7, 1, 4);
+    let [first, second] = [&plain, &refined].map(|options| solve(engine, &a, &b, options));
+    let (first, second) = (first?, second?);
+    for at in 0..20 {
+        let [x, y] = [&first, &second].map(|found| in_f64(found.solution.matrix(at)));
+        let off = norm(&x.iter().zip(&y).map(|(x, y)| x - y).collect::<Vec<_>>());
+        at_most("low rank", off, 1e3 * tol::<T>(7, 5) * norm(&x))?;
+    }
+    // Beside a NaN, and where it cannot be.
+    let mut bad = b.clone();
+    bad.as_mut_slice()[7] = T::NAN;
+    let found = engine.lstsq(&a, &bad, &refined).map_err(wrong)?;
+    let nan = |at: usize| found.solution.matrix(at).iter().all(|x| x.f64().is_nan());
+    ensure(nan(1) && !nan(0) && !nan(2), || "beside a NaN".into())?;
+    ensure(
+        bits(found.solution.matrix(0)) == bits(second.solution.matrix(0)),
+        || "beside a NaN".into(),
+    )?;
+    let there = [&a, &b].map(|batch| engine.upload(batch).map_err(wrong));
+    let [there_a, there_b] = there;
+    let refused = [
+        engine.lstsq(&a, &b, &refined.clone().damping(1.0)).err(),
+        engine.pinv(&a, &refined).err(),
+        engine.lstsq_resident(&there_a?, &there_b?, &refined).err(),
+    ];
+    let all = refused
+        .iter()
+        .all(|e| matches!(e, Some(Error::Argument(_))));
+    ensure(all, || format!("{refused:?}"))
+}

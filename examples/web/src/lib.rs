@@ -1,4 +1,4 @@
-//! Pseudoinverses in a browser, on its WebGPU: what `index.html` calls.
+//! Pseudoinverses in a browser, on its WebGPU or on its CPU: what `index.html` calls.
 
 use batched_svd::{Dtype, Engine, GpuOptions, Options, View, verify};
 use wasm_bindgen::prelude::*;
@@ -7,6 +7,19 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 pub struct Solver {
     engine: Engine,
+}
+
+/// Matrices that have no pseudoinverse by the CPU, which takes the page's thread in turns.
+#[wasm_bindgen]
+pub async fn pinv_by_cpu(
+    count: usize,
+    rows: usize,
+    cols: usize,
+    entries: Vec<f32>,
+) -> Result<usize, JsError> {
+    let a = View::col_major(&entries, count, rows, cols)?;
+    let pinv = Engine::cpu().pinv_async(a, &Options::default()).await?;
+    Ok(pinv.report.failures().count())
 }
 
 /// Pseudoinverses, and how the matrices fared.

@@ -9,21 +9,21 @@ use crate::cli::bench::shapes::SHAPES;
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
-    /// Operations.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Op::Svd, Op::Pinv])]
+    /// Operations: with commas, spaces, or one at a time.
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [Op::Svd, Op::Pinv])]
     pub ops: Vec<Op>,
-    /// Types.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [DtypeArg::F32])]
+    /// Types, likewise.
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [DtypeArg::F32])]
     pub dtypes: Vec<DtypeArg>,
-    /// Shapes, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64].
-    #[arg(long, value_delimiter = ',')]
+    /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64].
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub shapes: Vec<Shape>,
     /// Matrices in a batch, where the shape names none [default: as many as fill 4 MiB, or 256 MiB
     /// with a GPU]; a contender that is slow gets as many as fill its time.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
+    #[arg(long, value_name = "N", value_parser = batch, allow_hyphen_values = true)]
     pub batch: Option<u64>,
     /// Seconds for each contender in each case [default: 0.7; quick: 0.1].
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     pub seconds: Option<f64>,
     /// Four shapes, svd, in less than a minute.
     #[arg(long)]
@@ -49,6 +49,14 @@ pub(crate) struct BenchArgs {
     /// Measures nothing: shows the lines of these files in one table (and plot).
     #[arg(long, value_name = "FILE", num_args = 1.., action = ArgAction::Append)]
     pub merge: Vec<PathBuf>,
+}
+
+fn batch(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 1 << 28;
+    match text.parse() {
+        Ok(batch) if (1..=MOST).contains(&batch) => Ok(batch),
+        _ => Err(format!("it must be a whole number from 1 to {MOST}")),
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

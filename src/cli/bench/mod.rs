@@ -23,7 +23,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) use args::BenchArgs;
 
 use crate::cli::args::{BackendArg, EngineArgs};
-use crate::cli::failure::{Failure, say};
+use crate::cli::failure::Failure;
+use crate::cli::streams::{Ear, complain};
+use crate::cli::target::{self, Target};
 use case::{Case, LATENCY_BATCHES, LATENCY_SHAPES, Op};
 use contender::Own;
 use measure::{Budget, Field, Source};
@@ -43,12 +45,12 @@ const QUICK_REPETITIONS: usize = 3;
 const LATENCY_SHARE: f64 = 0.1;
 
 pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
+    // Found out now, not after minutes.
+    let plot = bench.plot.as_deref().map(Target::of).transpose()?;
+    let read: Vec<&Path> = bench.merge.iter().map(AsRef::as_ref).collect();
+    let ear = target::check(plot.as_slice(), &read, false)?;
     if !bench.merge.is_empty() {
-        return merge(args, bench);
-    }
-    if let Some(path) = &bench.plot {
-        // Found out now, not after minutes.
-        crate::cli::npy::check_folder(path)?;
+        return merge(args, bench, plot, ear);
     }
     let options = gpu_options(args);
     let mut engines = Vec::new();
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         true => peers::python::start(&bench.python).map_err(Failure::Usage)?,
         false => Vec::new(),
     };
-    let mut session = Session::new(args, bench, &engines, python);
+    let mut session = Session::new(args, bench, ear, &engines, python);
     for dtype in &bench.dtypes {
         match dtype.dtype() {
             Dtype::F32 => session.measure::<f32>()?,
@@ -73,11 +75,11 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     let runs = [rows];
     match (args.json, bench.tune) {
         (true, _) => {}
-        (false, true) => say(&tune::text(&runs[0]))?,
-        (false, false) => say(&table::text(&runs, &limits))?,
+        (false, true) => ear.tell(&tune::text(&runs[0]))?,
+        (false, false) => ear.tell(&table::text(&runs, &limits))?,
     }
-    if let Some(path) = &bench.plot {
-        plot::draw(path, &runs)?;
+    if let Some(target) = plot {
+        plot::draw(target, &runs)?;
     }
     let wrong = runs[0].iter().filter(|row| row.own().is_some() && !row.ok);
     match wrong.count() {
@@ -110,7 +112,7 @@ fn engines(args: &EngineArgs, options: &GpuOptions) -> Result<Vec<Engine>, Failu
             match Engine::gpu(options) {
                 Ok(engine) => engines.push(engine),
                 Err(error) if args.adapter.is_some() => return Err(error.into()),
-                Err(error) => eprintln!("batched-svd: no GPU rows: {error}"),
+                Err(error) => complain(format!("no GPU rows: {error}")),
             }
         }
     }
@@ -121,6 +123,7 @@ fn engines(args: &EngineArgs, options: &GpuOptions) -> Result<Vec<Engine>, Failu
 struct Session<'s> {
     args: &'s EngineArgs,
     bench: &'s BenchArgs,
+    ear: Ear,
     /// With their names, where they differ by more than the backend.
     engines: &'s [(Engine, Option<String>)],
     python: Vec<Python>,
@@ -134,6 +137,7 @@ impl<'s> Session<'s> {
     fn new(
         args: &'s EngineArgs,
         bench: &'s BenchArgs,
+        ear: Ear,
         engines: &'s [(Engine, Option<String>)],
         python: Vec<Python>,
     ) -> Self {
@@ -144,6 +148,7 @@ impl<'s> Session<'s> {
         Session {
             args,
             bench,
+            ear,
             engines,
             python,
             source: Source::new(1),
@@ -308,7 +313,7 @@ impl<'s> Session<'s> {
             return Ok(());
         }
         let text = serde_json::to_string(line).map_err(|e| Failure::Run(e.to_string()))?;
-        self.bar.suspend(|| say(&format!("{text}\n")))
+        self.bar.suspend(|| self.ear.tell(&format!("{text}\n")))
     }
 
     fn finish(self) -> (Vec<Row>, Vec<LimitRow>) {
@@ -318,7 +323,12 @@ impl<'s> Session<'s> {
 }
 
 /// Files of JSON lines in one table and one plot.
-fn merge(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
+fn merge(
+    args: &EngineArgs,
+    bench: &BenchArgs,
+    plot: Option<Target>,
+    ear: Ear,
+) -> Result<(), Failure> {
     let (mut runs, mut limits) = (Vec::new(), Vec::new());
     for path in &bench.merge {
         let mut rows = Vec::new();
@@ -337,13 +347,13 @@ fn merge(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     if args.json {
         for row in runs.iter().flatten() {
             let text = serde_json::to_string(row).map_err(|e| Failure::Run(e.to_string()))?;
-            say(&format!("{text}\n"))?;
+            ear.tell(&format!("{text}\n"))?;
         }
     } else {
-        say(&table::text(&runs, &limits))?;
+        ear.tell(&table::text(&runs, &limits))?;
     }
-    match &bench.plot {
-        Some(path) => plot::draw(path, &runs),
+    match plot {
+        Some(target) => plot::draw(target, &runs),
         None => Ok(()),
     }
 }

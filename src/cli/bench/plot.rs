@@ -1,12 +1,13 @@
 //! Matrices a second over n, for every contender: one panel an operation and type.
 
-use std::path::Path;
-
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use crate::cli::bench::row::{Kind, Row};
 use crate::cli::failure::Failure;
+use crate::cli::npy::Content;
+use crate::cli::place::place;
+use crate::cli::target::Target;
 
 const PANEL: (u32, u32) = (760, 520);
 /// Tableau's ten: told apart on white, also by most who see fewer colours.
@@ -124,7 +125,8 @@ impl ValueFormatter<f64> for Sizes {
 }
 
 /// Draws all panels into an SVG file.
-pub(crate) fn draw(path: &Path, runs: &[Vec<Row>]) -> Result<(), Failure> {
+pub(crate) fn draw(target: Target, runs: &[Vec<Row>]) -> Result<(), Failure> {
+    let path = target.name.clone();
     let rows: Vec<&Row> = runs.iter().flatten().collect();
     let mut panels: Vec<(String, Vec<Line<'_>>)> = Vec::new();
     for row in &rows {
@@ -137,7 +139,7 @@ pub(crate) fn draw(path: &Path, runs: &[Vec<Row>]) -> Result<(), Failure> {
     panels.retain(|(_, lines)| !lines.is_empty());
     if panels.is_empty() {
         return Err(Failure::file(
-            path,
+            &path,
             "no square matrices were measured, nothing to draw",
         ));
     }
@@ -161,9 +163,9 @@ pub(crate) fn draw(path: &Path, runs: &[Vec<Row>]) -> Result<(), Failure> {
             }
             area.present().map_err(|e| e.to_string())
         });
-        drawn.map_err(|e| Failure::file(path, e))?;
+        drawn.map_err(|e| Failure::file(&path, e))?;
     }
-    std::fs::write(path, picture).map_err(|e| Failure::file(path, e))
+    place(&[(target, Content::Bytes(picture.as_bytes()))], &|_| ())
 }
 
 fn panel<B: DrawingBackend>(

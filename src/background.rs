@@ -1,0 +1,166 @@
+//! Async calls that the CPU computes, or may: on other threads, so that no executor stands still meanwhile.
+//!
+//! A future may be dropped, or forgotten, at any time: so nothing that it borrows goes to another thread. The
+//! matrices are copied on the way there, and results move back.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+#[cfg(target_family = "wasm")]
+use crate::call::Call;
+#[cfg(target_family = "wasm")]
+use crate::engine::Done;
+use crate::engine::Engine;
+use crate::error::Error;
+#[cfg(target_family = "wasm")]
+use crate::host::outputs::Outputs;
+use crate::options::{Cancel, Options};
+use crate::scalar::Real;
+use crate::slot::Slot;
+use crate::view::View;
+
+/// Ends the work when the future that waits for it is dropped.
+struct Waiting(Cancel);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Engine {
+    /// Whether an async call goes through [`background`](Self::background): where the CPU computes, or may, and the
+    /// caller is no thread of a pool. Such a caller has the call computed in its pool, as a blocking one does: if it
+    /// slept, the pool might have nobody to compute it.
+    pub(crate) fn in_background(&self) -> bool {
+        #[cfg(feature = "threads")]
+        if rayon::current_thread_index().is_some() {
+            return false;
+        }
+        // On the web there is nobody else.
+        cfg!(not(target_family = "wasm")) && self.cpu_takes_calls()
+    }
+
+    /// Has other threads carry out a blocking call on a copy of the matrices, and waits for it.
+    pub(crate) async fn background<T: Real, R: Send + 'static>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        call: impl FnOnce(&Engine, View<'_, T>, &Options) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let a = a.to_batch()?;
+        let call = move |engine: &Engine, options: &Options| call(engine, a.view(), options);
+        self.elsewhere(options, call).await
+    }
+
+    /// The same on two batches.
+    pub(crate) async fn background_on<T: Real, R: Send + 'static>(
+        &self,
+        [a, b]: [View<'_, T>; 2],
+        options: &Options,
+        call: impl FnOnce(&Engine, [View<'_, T>; 2], &Options) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let both = [a.to_batch()?, b.to_batch()?];
+        let call = move |engine: &Engine, options: &Options| {
+            let [a, b] = &both;
+            call(engine, [a.view(), b.view()], options)
+        };
+        self.elsewhere(options, call).await
+    }
+
+    async fn elsewhere<R: Send + 'static>(
+        &self,
+        options: &Options,
+        call: impl FnOnce(&Engine, &Options) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        options.check_cancelled()?;
+        let cancel = Cancel::within(options.cancel.as_ref());
+        let options = options.clone().cancel(&cancel);
+        let engine = self.clone();
+        let slot = Slot::<Result<Result<R, Error>, Box<dyn Any + Send>>>::new();
+        let settled = Arc::clone(&slot);
+        let waiting = Waiting(cancel);
+        start(move || {
+            // Nobody else would hear of a panic.
+            let called = catch_unwind(AssertUnwindSafe(|| call(&engine, &options)));
+            // The last handle of an engine may wait for its device.
+            drop(engine);
+            settled.settle(called);
+        })?;
+        let called = slot.wait().await;
+        drop(waiting);
+        called.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+#[cfg(feature = "threads")]
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    rayon::spawn(work);
+    Ok(())
+}
+
+#[cfg(not(feature = "threads"))]
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = std::thread::Builder::new().name("batched-svd".into());
+    match thread.spawn(work) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Device(format!("no thread to compute on: {error}"))),
+    }
+}
+
+/// Tasks of a turn: some 10 ms of work.
+#[cfg(target_family = "wasm")]
+const TURN: usize = 8;
+
+/// Has the CPU compute a call, some matrices at a time.
+#[cfg(target_family = "wasm")]
+pub(crate) async fn in_turns<T: Real>(
+    engine: &Engine,
+    call: &Call<'_, T>,
+    mut outputs: Outputs<'_, T>,
+) -> Result<Done, Error> {
+    let count = call.view.count();
+    let recipe = engine.cpu_recipe(call);
+    let at_once = TURN * recipe.matrices_per_task;
+    let mut first = 0;
+    loop {
+        let matrices = first..count.min(first + at_once);
+        let options = call.options_of(matrices.clone());
+        let (turn, rest) = outputs.split_at(matrices.len(), &call.task.sizes);
+        first = matrices.end;
+        crate::cpu::run(&call.part(matrices, &options)?, &recipe, turn)?;
+        if first == count {
+            return Ok(engine.cpu_done(&recipe));
+        }
+        outputs = rest;
+        others().await;
+    }
+}
+
+/// Lets the page have its turn.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+async fn others() {
+    let slot = Slot::new();
+    let settled = Arc::clone(&slot);
+    // What waits for a timer of the browser cannot go to another thread; the slot can.
+    wasm_bindgen_futures::spawn_local(async move {
+        gloo_timers::future::TimeoutFuture::new(0).await;
+        settled.settle(());
+    });
+    slot.wait().await;
+}
+
+/// Lets others have their turn.
+#[cfg(all(target_family = "wasm", not(target_os = "unknown")))]
+async fn others() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

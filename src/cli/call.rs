@@ -1,0 +1,123 @@
+//! What a command computes with.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use batched_svd::{Batch, Engine, Error, Options, Outcome, Status, Vectors, View};
+
+use crate::cli::npy::Entry;
+use crate::cli::progress::{Phase, Progress, Total};
+use crate::cli::spread::{Spread, doubtful, spreads};
+
+pub(crate) struct Call<'a> {
+    pub engine: &'a Engine,
+    pub options: &'a Options,
+    /// Whether to compute residuals.
+    pub check: bool,
+    /// Whether to say what is promised of them.
+    pub verify: bool,
+    /// Whether the singular values of every matrix are asked for.
+    pub all_spreads: bool,
+    /// All matrices, of which these are some.
+    pub count: usize,
+    /// Of the timed calls.
+    pub seconds: &'a mut Duration,
+    pub progress: &'a mut Progress,
+}
+
+/// Matrices whose singular values are computed at once, to begin with.
+const FEW: usize = 64;
+
+/// Matrices of the untimed first call, which compiles what the timed one uses.
+const WARM_UP: usize = 16;
+
+impl Call<'_> {
+    /// Calls once on a few matrices, to compile and to warm up, then on all, timed.
+    pub fn timed<T: Entry, R, const N: usize>(
+        &mut self,
+        inputs: [View<'_, T>; N],
+        call: impl Fn(&Engine, [View<'_, T>; N], &Options) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut few = inputs;
+        for view in &mut few {
+            *view = view.matrices(0..view.count().min(WARM_UP))?;
+        }
+        call(self.engine, few, &self.aside())?;
+        let start = Instant::now();
+        let found = call(self.engine, inputs, self.options);
+        *self.seconds += start.elapsed();
+        found
+    }
+
+    /// Checks results, if they are to be checked.
+    pub fn checked<R>(
+        &mut self,
+        check: impl FnOnce(&Self) -> Result<R, Error>,
+    ) -> Result<Option<R>, Error> {
+        if !self.check {
+            return Ok(None);
+        }
+        self.progress.enter(Phase::Checking, Total::Unknown);
+        let found = check(self);
+        // What is left of computing: results on their way to files, and other shapes.
+        self.progress
+            .enter(Phase::Computing, Total::Matrices(self.count));
+        found.map(Some)
+    }
+
+    /// Singular values, where they are not the command's result.
+    pub fn sigma<T: Entry>(&self, a: View<'_, T>) -> Result<Batch<T>, Error> {
+        let found = self.engine.svd(a, Vectors::None, &self.aside())?;
+        Ok(found.sigma)
+    }
+
+    /// What singular values say of the matrices that matter: of all, or, where upper bounds of the condition numbers of
+    /// what counts are known, of those that may have the largest, or a doubtful one. Most often these are few,
+    /// and all together would take about as long as the command's own call.
+    pub fn spreads<T: Entry>(
+        &self,
+        a: View<'_, T>,
+        outcomes: &[Outcome],
+        bounds: Option<Vec<f64>>,
+    ) -> Result<Vec<Spread>, Error> {
+        let Some(bounds) = bounds.filter(|_| !self.all_spreads && a.count() > FEW) else {
+            return Ok(spreads(self.sigma(a)?.view(), outcomes));
+        };
+        let bounded = |b: &usize| outcomes[*b].status != Status::NonFinite && !bounds[*b].is_nan();
+        let mut order: Vec<usize> = (0..a.count()).filter(bounded).collect();
+        order.sort_unstable_by(|&one, &other| bounds[other].total_cmp(&bounds[one]));
+        let mut found = vec![Spread::UNKNOWN; a.count()];
+        let doubtful = doubtful(T::DTYPE, a.rows(), a.cols());
+        let (mut largest, mut first, mut some) = (0.0f64, 0, FEW);
+        while first < order.len() && bounds[order[first]] >= doubtful.min(largest) {
+            let next = &order[first..(first + some).min(order.len())];
+            let views = next
+                .iter()
+                .map(|&b| a.matrices(b..b + 1))
+                .collect::<Result<Vec<_>, _>>()?;
+            let own: Vec<Outcome> = next.iter().map(|&b| outcomes[b]).collect();
+            let sigma = self.sigma(Batch::concat(&views)?.view())?;
+            for (&b, spread) in next.iter().zip(spreads(sigma.view(), &own)) {
+                largest = largest.max(spread.kept_condition());
+                found[b] = spread;
+            }
+            (first, some) = (first + next.len(), 2 * some);
+        }
+        Ok(found)
+    }
+
+    /// The options of calls that nobody watches.
+    fn aside(&self) -> Options {
+        let quiet = self.options.clone().strict(false);
+        quiet.progress(Arc::new(|_, _| ()))
+    }
+}
+
+/// Options with what moves the bar.
+pub(crate) fn watched(options: Options, progress: &Progress) -> Options {
+    let counter = progress.counter();
+    options.progress(Arc::new(move |done, _| {
+        counter.store(done as u64, Ordering::Relaxed);
+    }))
+}

@@ -1,0 +1,109 @@
+//! `--damping`: one number for all matrices, or one for each.
+
+use batched_svd::Options;
+
+use crate::cli::failure::Failure;
+use crate::cli::npy::{Shape, Source, Tick, wrong};
+use crate::cli::numbers::Damping;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lambda {
+    All(f64),
+    Each(Vec<f64>),
+}
+
+impl Lambda {
+    pub fn of(&self, index: usize) -> f64 {
+        match self {
+            Lambda::All(lambda) => *lambda,
+            Lambda::Each(lambdas) => lambdas[index],
+        }
+    }
+
+    pub fn add_to(&self, options: Options) -> Options {
+        match self {
+            Lambda::All(lambda) => options.damping(*lambda),
+            Lambda::Each(lambdas) => options.damping(lambdas.clone()),
+        }
+    }
+}
+
+/// The damping of these arrays of matrices.
+pub(crate) fn read(
+    damping: &Damping,
+    shapes: &[&Shape],
+    tick: Tick<'_>,
+) -> Result<Lambda, Failure> {
+    let count: usize = shapes.iter().map(|shape| shape.count).sum();
+    let path = match damping {
+        Damping::Numbers(numbers) if numbers.len() == 1 => return Ok(Lambda::All(numbers[0])),
+        Damping::Numbers(numbers) if numbers.len() == count => {
+            return Ok(Lambda::Each(numbers.clone()));
+        }
+        Damping::Numbers(numbers) => {
+            let text = format!(
+                "--damping has {} numbers, but there are {count} matrices",
+                numbers.len()
+            );
+            return Err(Failure::Usage(text));
+        }
+        Damping::File(path) => path,
+    };
+    let source = Source::open(path, tick)?;
+    let zipped = source.zipped();
+    let lists = source.numbers()?;
+    for (key, numbers) in &lists {
+        let bad = numbers
+            .iter()
+            .enumerate()
+            .find(|(_, number)| !(number.is_finite() && **number >= 0.0));
+        if let Some((at, number)) = bad {
+            let text =
+                format!("number {at} is {number}, but damping must be finite and not negative");
+            return Err(wrong(path, key, text));
+        }
+    }
+    let of_count = |key: &str, numbers: &[f64], count: usize| match numbers {
+        [one] => Ok(vec![*one; count]),
+        numbers if numbers.len() == count => Ok(numbers.to_vec()),
+        numbers => {
+            let text = format!(
+                "holds {} numbers, but there are {count} matrices",
+                numbers.len()
+            );
+            Err(wrong(path, key, text))
+        }
+    };
+    if !zipped {
+        // Of all matrices, in the order of their arrays.
+        let numbers = lists
+            .into_iter()
+            .next()
+            .map_or(Vec::new(), |(_, numbers)| numbers);
+        return match numbers[..] {
+            [one] => Ok(Lambda::All(one)),
+            _ => of_count("", &numbers, count).map(Lambda::Each),
+        };
+    }
+    let mut all = Vec::with_capacity(count);
+    for shape in shapes {
+        let own = lists.iter().find(|(key, _)| *key == shape.key);
+        let missing = || {
+            let key = shape.key.escape_debug();
+            wrong(
+                path,
+                "",
+                format!("has no array {key}, but the matrices have"),
+            )
+        };
+        let (key, numbers) = own.ok_or_else(missing)?;
+        all.extend(of_count(key, numbers, shape.count)?);
+    }
+    if let Some((key, _)) = lists
+        .iter()
+        .find(|(key, _)| !shapes.iter().any(|shape| shape.key == *key))
+    {
+        return Err(wrong(path, key, "there are no matrices of this name"));
+    }
+    Ok(Lambda::Each(all))
+}
