@@ -318,3 +318,210 @@ fn inverses_are_measured_as_plainly() {
     check::<f32>();
     check::<f64>();
 }
+
+fn decompositions<T: Real>(what: &str, a: View<'_, T>, [u, s, v]: [View<'_, T>; 3]) {
+    let results = factors::factors::<T, 4>([a, u, s, v]).unwrap();
+    let apart = factors::gaps(u).unwrap();
+    for (b, own) in results.iter().enumerate() {
+        let plain = [a, u, s, v].map(|view| Plain::of(view, b));
+        let plain = plain_factors(&plain[0], &plain[1], &plain[2], &plain[3]);
+        let what = format!("{what}, {}x{}, matrix {b}", a.rows(), a.cols());
+        let size = plain.map(|x| 64.0 * f64::EPSILON * (1.0 + x.min(1e300)));
+        agree(&what, own, &plain, &size);
+        agree(&what, &apart[b], &plain[2..3], &size);
+    }
+}
+
+#[test]
+fn factors_are_measured_as_plainly() {
+    fn check<T: Real>() {
+        for [m, n] in SHAPES {
+            let k = m.min(n);
+            for count in [1, 11] {
+                let a = batch::<T>(count, m, n, m + 7 * n);
+                let (u, v) = (
+                    batch::<T>(count, m, k, 3 * m + n),
+                    batch::<T>(count, n, k, 5 * m + n),
+                );
+                let s = batch::<T>(count, k, 1, m + n);
+                ways(&a, |way, a| {
+                    decompositions(way, a, [u.view(), s.view(), v.view()])
+                });
+                ways(&u, |way, u| {
+                    decompositions(way, a.view(), [u, s.view(), v.view()])
+                });
+                ways(&v, |way, v| {
+                    decompositions(way, a.view(), [u.view(), s.view(), v])
+                });
+                let near = crate::Engine::cpu()
+                    .svd(&a, crate::Vectors::Thin, &crate::Options::default())
+                    .unwrap();
+                let [u, v] = [near.u.unwrap(), near.v.unwrap()];
+                decompositions("near", a.view(), [u.view(), near.sigma.view(), v.view()]);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+fn solutions<T: Real>(what: &str, [a, x, b]: [View<'_, T>; 3]) {
+    let results = systems::systems([a, x, b]).unwrap();
+    for (at, own) in results.iter().enumerate() {
+        let plain = [a, x, b].map(|view| Plain::of(view, at));
+        let plain = plain_systems(&plain[0], &plain[1], &plain[2]);
+        let what = format!(
+            "{what}, {}x{} of {}, system {at}",
+            a.rows(),
+            a.cols(),
+            b.cols()
+        );
+        agree(
+            &what,
+            own,
+            &plain,
+            &[64.0 * f64::EPSILON * (1.0 + plain[0].min(1e300)); 2],
+        );
+    }
+}
+
+#[test]
+fn solutions_are_measured_as_plainly() {
+    fn check<T: Real>() {
+        for [m, n] in SHAPES {
+            for (count, sides) in [(1, 3), (11, 1), (11, 2)] {
+                let a = batch::<T>(count, m, n, m + 7 * n);
+                let (x, b) = (
+                    batch::<T>(count, n, sides, 3 * m + n),
+                    batch::<T>(count, m, sides, 5 * m + n),
+                );
+                ways(&a, |way, a| solutions(way, [a, x.view(), b.view()]));
+                ways(&x, |way, x| solutions(way, [a.view(), x, b.view()]));
+                ways(&b, |way, b| solutions(way, [a.view(), x.view(), b]));
+                let near = crate::Engine::cpu()
+                    .lstsq(&a, &b, &crate::Options::default())
+                    .unwrap();
+                solutions("near", [a.view(), near.solution.view(), b.view()]);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// Scales of columns over all of the range of f64: those of A, and the inverse of X.
+#[test]
+fn numbers_near_the_ends_of_the_range_are_measured() {
+    let scales: [&[i32]; 7] = [
+        &[1000; 3],
+        &[-1000; 3],
+        &[-1060, -1050, -1040],
+        &[0, 1000, -1000],
+        &[400, -400, 0],
+        &[300, 0, -300],
+        &[900, 890, -900],
+    ];
+    for (m, n) in [(3, 3), (5, 3), (3, 5)] {
+        for scales in scales {
+            // Neighbours are as they are.
+            let a = batch::<f64>(5, m, n, 9);
+            let pinv = crate::Engine::cpu()
+                .pinv(&a, &crate::Options::default())
+                .unwrap();
+            let fit = batch::<f64>(5, n, 2, 10);
+            let sides = batch::<f64>(5, m, 2, 11);
+            let power = |b: usize, i: usize, j: usize| match b {
+                3 => scales[if m < n { i } else { j }],
+                _ => 0,
+            };
+            let moved = |of: &Batch<f64>, by: &dyn Fn(usize, usize, usize) -> i32| {
+                Batch::from_fn(5, of.rows(), of.cols(), |b, i, j| {
+                    of.view().get(b, i, j).unwrap().ldexp(by(b, i, j))
+                })
+                .unwrap()
+            };
+            let what = format!("scales {scales:?}");
+            let scaled = moved(&a, &power);
+            let inverse = moved(&pinv.inverse, &|b, i, j| -power(b, j, i));
+            inverses(&what, scaled.view(), inverse.view());
+            let svd = crate::Engine::cpu()
+                .svd(&scaled, crate::Vectors::Thin, &crate::Options::default())
+                .unwrap();
+            let [u, v] = [svd.u.unwrap(), svd.v.unwrap()];
+            decompositions(&what, scaled.view(), [u.view(), svd.sigma.view(), v.view()]);
+            if m >= n {
+                let x = moved(&fit, &|b, i, _| -power(b, 0, i));
+                solutions(&what, [scaled.view(), x.view(), sides.view()]);
+                let all = moved(&sides, &|b, _, _| if b == 3 { 1000 } else { 0 });
+                solutions(&what, [scaled.view(), x.view(), all.view()]);
+            }
+        }
+    }
+}
+
+/// A NaN, or an infinity, is seen in what it has to do with, and nowhere else.
+#[test]
+fn what_is_no_number_is_seen() {
+    fn check<T: Real>() {
+        for [m, n] in [[2, 2], [8, 8], [33, 31], [31, 33], [131, 3]] {
+            let count = 11;
+            let a = batch::<T>(count, m, n, 1);
+            let options = crate::Options::default();
+            let engine = crate::Engine::cpu();
+            let pinv = engine.pinv(&a, &options).unwrap();
+            let svd = engine.svd(&a, crate::Vectors::Thin, &options).unwrap();
+            let (u, s, v) = (svd.u.unwrap(), svd.sigma, svd.v.unwrap());
+            let b = batch::<T>(count, m, 2, 2);
+            let fit = engine.lstsq(&a, &b, &options).unwrap();
+            let with = |of: &Batch<T>, bad: f64| {
+                let mut of = of.clone();
+                let size = of.rows() * of.cols();
+                of.as_mut_slice()[4 * size + size / 2] = T::of(bad);
+                of
+            };
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let only = |what: &str, good: &[Vec<f64>], found: &[Vec<f64>], all: bool| {
+                    for (at, (good, found)) in good.iter().zip(found).enumerate() {
+                        if at != 4 {
+                            assert_eq!(good, found, "{what} of {m}x{n}, {bad}, matrix {at}");
+                        } else if all {
+                            let seen = found.iter().all(|x| !(*x <= 1e3));
+                            assert!(seen, "{what} of {m}x{n}, {bad}: {found:?}");
+                        } else {
+                            let seen = found.iter().any(|x| !(*x <= 1e3));
+                            assert!(seen, "{what} of {m}x{n}, {bad}: {found:?}");
+                        }
+                    }
+                };
+                let four = |a: &Batch<T>, x: &Batch<T>| -> Vec<Vec<f64>> {
+                    let found = moore_penrose(a, x).unwrap();
+                    found.into_iter().map(Vec::from).collect()
+                };
+                let good = four(&a, &pinv.inverse);
+                only("A", &good, &four(&with(&a, bad), &pinv.inverse), true);
+                only("X", &good, &four(&a, &with(&pinv.inverse, bad)), true);
+                let parts = |a: &Batch<T>, u: &Batch<T>, s: &Batch<T>, v: &Batch<T>| {
+                    let found = super::factors(a, u, s, v).unwrap();
+                    let list =
+                        |own: Factors| vec![own.reconstruction, own.columns, own.left, own.right];
+                    found.into_iter().map(list).collect::<Vec<Vec<f64>>>()
+                };
+                let good = parts(&a, &u, &s, &v);
+                only("A", &good, &parts(&with(&a, bad), &u, &s, &v), false);
+                only("U", &good, &parts(&a, &with(&u, bad), &s, &v), false);
+                only("sigma", &good, &parts(&a, &u, &with(&s, bad), &v), false);
+                only("V", &good, &parts(&a, &u, &s, &with(&v, bad)), false);
+                let two = |a: &Batch<T>, x: &Batch<T>, b: &Batch<T>| -> Vec<Vec<f64>> {
+                    let found = least_squares(a, x, b).unwrap();
+                    found.into_iter().map(Vec::from).collect()
+                };
+                let good = two(&a, &fit.solution, &b);
+                only("A", &good, &two(&with(&a, bad), &fit.solution, &b), true);
+                only("x", &good, &two(&a, &with(&fit.solution, bad), &b), true);
+                only("b", &good, &two(&a, &fit.solution, &with(&b, bad)), true);
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
