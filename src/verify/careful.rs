@@ -45,6 +45,12 @@ pub(super) fn column_exponents<T: Real>(view: &View<'_, T>, b: usize) -> Vec<i32
     exponents.into_iter().map(|e| e.unwrap_or(least)).collect()
 }
 
+/// The exponents of numbers; zero of those that have none.
+pub(super) fn exponents<T: Real>(numbers: impl Iterator<Item = T>) -> Vec<i32> {
+    let own = |x: f64| exponent((x.abs(), 0)).unwrap_or(0);
+    numbers.map(|x| own(x.f64())).collect()
+}
+
 /// The norm of matrix `b`, as f 2^e.
 pub(super) fn matrix_norm<T: Real>(view: &View<'_, T>, b: usize) -> (f64, i32) {
     let columns = (0..view.cols()).flat_map(|j| view.column(b, j));

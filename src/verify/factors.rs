@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::scalar::{Dtype, Real};
-use crate::verify::careful::{column_exponents, largest_exponent, scaled};
+use crate::verify::careful::{column_exponents, exponents, scaled};
 use crate::verify::run::run;
 use crate::verify::step::{Measure, Size, Step, Target, Wanted, transposed};
 use crate::view::View;
@@ -133,15 +133,15 @@ pub(super) fn factors<T: Real, const N: usize>(
             *view = view.matrices(b..b + 1)?;
         }
         let (own, _) = run::<N>(&measure::<T, N>(one, Range::Brought))?;
-        // Every column, and the row of V that belongs to it, by its own power; V has that of sigma too.
+        // Every column, and the row of V that belongs to it, by its own power; columns of V by that of their sigma too.
         let [a, u, s, v] = one;
         let powers = column_exponents(&a, 0);
-        let first = largest_exponent(s.column(0, 0), std::iter::repeat(0)).unwrap_or(0);
+        let sizes = exponents(s.column(0, 0));
         let copies = [
             scaled(&a, 0, |_, j| -powers[j])?,
             scaled(&u, 0, |_, _| 0)?,
-            scaled(&s, 0, |_, _| -first)?,
-            scaled(&v, 0, |i, _| first - powers[i])?,
+            scaled(&s, 0, |k, _| -sizes[k])?,
+            scaled(&v, 0, |i, k| sizes[k] - powers[i])?,
         ];
         let [a, u, s, v] = &copies;
         let ready = [a.view(), u.view(), s.view(), v.view()];

@@ -3,6 +3,15 @@
 //! These are the invariants that need no second opinion: the reconstruction, the orthogonality of
 //! the factors (together they bound the error of every singular value, by Weyl's inequality), and
 //! the four Moore-Penrose conditions.
+//!
+//! - Of a decomposition: [`factors`] has all there is to know, in one go; [`reconstruction`] and [`orthogonality`] have
+//!   their part of it, where the rest is not wanted or not there.
+//! - Of a pseudoinverse: [`inverses`] has the four conditions, and the condition numbers by which they are judged;
+//!   [`moore_penrose`] has the four numbers alone.
+//! - Of solutions: [`least_squares`] has what they are judged by; [`residuals`] has |b - A x| of each, for statistics.
+//!
+//! Pseudoinverses and solutions are judged by the scale of each column: `[[4.1e6, 0.9], [0, 1]]` is a good matrix,
+//! of which only the first column is large, and a result that is wrong in the second is wrong.
 
 mod careful;
 mod factors;
@@ -272,6 +281,10 @@ pub fn whiteness<'a, T: Real>(
 /// |A X A - A| / |A|, |X A X - X| / |X|, |(A X)' - A X| / |A X|, |(X A)' - X A| / |X A|, in the
 /// Frobenius norm. Zero where A is zero and X is too.
 ///
+/// The first three are of A D^-1 and D X, where m >= n, with D the lengths of the columns of A, rounded to powers
+/// of two: they hold, or do not, whatever D is, and every column counts alike. Where m < n, the first two and the
+/// last are of D^-1 A and X D, with the lengths of the rows. The other one is as it is.
+///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
@@ -307,7 +320,7 @@ pub struct Inverse {
     pub trace: f64,
 }
 
-/// The same with what they are judged by.
+/// The four residuals of [`moore_penrose`], and what they are judged by, for A m x n and X n x m.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
@@ -348,8 +361,9 @@ pub fn inverses<'a, T: Real>(
 }
 
 /// How good solutions X of A X = B are, of m x n matrices and p right-hand sides each, in the Frobenius
-/// norm: |B - A X| / |B|, which is what no x can reach, and |A' (B - A X)| / (|A| (|A| |X| + |B|)),
-/// which is zero for least-squares solutions (the normal equations), undamped.
+/// norm: |B - A X| / |B|, which is what no x can reach, and the normal equations, column by column: the largest of
+/// |a_j' (b - A x)| / (|a_j| (sum |a_i| |x_i| + |b|)) over columns a_j of A and right-hand sides b. That is zero for
+/// least-squares solutions, undamped, of which this library's have 16 u at most.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.

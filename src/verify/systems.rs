@@ -56,14 +56,10 @@ fn buffers<T: Real>(a: View<'_, T>, cols: usize) -> Vec<Size> {
     ]
 }
 
-fn measure<'a, T: Real>(
-    views: [View<'a, T>; 3],
-    brought: [Brought; 3],
-    check: bool,
-) -> Measure<'a> {
+fn measure<'a, T: Real>(views: [View<'a, T>; 3], check: bool) -> Measure<'a> {
     let [a, x, _] = views;
     let squares = |of, to| Step::Squares { of, to };
-    let mut steps = rest(brought);
+    let mut steps = rest([&[]; 3]);
     steps.extend([
         squares(REST, 0),
         squares(B, 1),
@@ -113,14 +109,12 @@ fn measure<'a, T: Real>(
 /// |B - A X| / |B| and the normal equations of every system.
 pub(super) fn systems<T: Real>(views: [View<'_, T>; 3]) -> Result<Vec<[f64; 2]>, Error> {
     let check = T::DTYPE == Dtype::F64;
-    let (mut pairs, careful) = run::<2>(&measure(views, [&[]; 3], check))?;
+    let (mut pairs, careful) = run::<2>(&measure(views, check))?;
     for b in careful {
         let mut one = views;
         for view in &mut one {
             *view = view.matrices(b..b + 1)?;
         }
-        let (own, _) = run::<2>(&measure(one, BROUGHT, false))?;
-        pairs[b][LEFT] = own[0][LEFT];
         // Every column, and every right-hand side, by its own power.
         let [a, x, sides] = one;
         let powers = column_exponents(&a, 0);
@@ -130,14 +124,18 @@ pub(super) fn systems<T: Real>(views: [View<'_, T>; 3]) -> Result<Vec<[f64; 2]>,
             fitted.max(own).unwrap_or(0)
         };
         let by: Vec<i32> = (0..x.cols()).map(side).collect();
-        let copies = [
-            scaled(&a, 0, |_, j| -powers[j])?,
-            scaled(&x, 0, |i, p| powers[i] - by[p])?,
-            scaled(&sides, 0, |_, p| -by[p])?,
-        ];
-        let ready = [copies[0].view(), copies[1].view(), copies[2].view()];
-        let (own, _) = run::<2>(&measure(ready, [&[]; 3], false))?;
-        pairs[b][NORMAL] = own[0][NORMAL];
+        // All by one, for the norm of all.
+        let top = vec![by.iter().max().copied().unwrap_or(0); by.len()];
+        for (result, by) in [(LEFT, top), (NORMAL, by)] {
+            let copies = [
+                scaled(&a, 0, |_, j| -powers[j])?,
+                scaled(&x, 0, |i, p| powers[i] - by[p])?,
+                scaled(&sides, 0, |_, p| -by[p])?,
+            ];
+            let ready = [copies[0].view(), copies[1].view(), copies[2].view()];
+            let (own, _) = run::<2>(&measure(ready, false))?;
+            pairs[b][result] = own[0][result];
+        }
     }
     Ok(pairs)
 }
