@@ -143,9 +143,9 @@ impl Form for Beside {
 fn whole<T: Real, L: Lanes<f64>>(view: &View<'_, T>, first: usize, to: &mut [L::Vector]) -> bool {
     let size = to.len();
     let mut entries: [&[T]; MOST_LANES] = [&[]; MOST_LANES];
-    for lane in 0..L::LANES {
+    for (lane, entries) in entries[..L::LANES].iter_mut().enumerate() {
         match view.contiguous(first + lane) {
-            Some(own) => entries[lane] = &own[..size],
+            Some(own) => *entries = &own[..size],
             None => return false,
         }
     }

@@ -125,6 +125,10 @@ fn tile<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
     deliver(l, sums, first, height, j, to);
 }
 
+#[expect(
+    clippy::needless_range_loop,
+    reason = "counted loops stay in registers"
+)]
 #[inline(always)]
 fn terms<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
     l: L,
@@ -148,6 +152,10 @@ fn terms<F: Form, L: Lanes<f64>, const R: usize, const C: usize>(
     sums
 }
 
+#[expect(
+    clippy::needless_range_loop,
+    reason = "counted loops stay in registers"
+)]
 #[inline(always)]
 fn deliver<L: Lanes<f64>, const R: usize, const C: usize>(
     l: L,

@@ -56,8 +56,8 @@ impl<V: bytemuck::Pod> Machine<'_, V> {
         for step in &measure.steps {
             match *step {
                 Step::Exponents(view) => {
-                    for lane in 0..count {
-                        exponents[view][lane] = match &measure.views {
+                    for (lane, own) in exponents[view][..count].iter_mut().enumerate() {
+                        *own = match &measure.views {
                             Views::F32(views) => exponent(&views[view], first + lane),
                             Views::F64(views) => exponent(&views[view], first + lane),
                         };

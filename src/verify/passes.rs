@@ -103,17 +103,12 @@ pub(super) fn scale_columns<F: Form, L: Lanes<f64>>(
     if height == 0 {
         return;
     }
-    let mut j = 0;
     let most = by.len() * F::entries::<L>();
-    for column in of.chunks_exact_mut(height) {
-        if j == most {
-            return;
-        }
+    for (j, column) in of.chunks_exact_mut(height).take(most).enumerate() {
         let by = F::entry(l, by, j);
         for of in column {
             *of = l.mul(*of, by);
         }
-        j += 1;
     }
 }
 
@@ -347,10 +342,10 @@ pub(super) fn centre<F: Form, L: Lanes<f64>>(l: L, of: &mut [L::Vector], shape: 
         // Twice: the second mean is what the first rounds.
         for last in [false, true] {
             let mean = l.div(F::total(l, sum(l, column)), rows);
-            for at in 0..shape.rows / F::entries::<L>() {
-                column[at] = l.sub(column[at], mean);
+            for entry in &mut column[..shape.rows / F::entries::<L>()] {
+                *entry = l.sub(*entry, mean);
                 if last {
-                    column[at] = l.div(column[at], over);
+                    *entry = l.div(*entry, over);
                 }
             }
             for at in shape.rows - shape.rows % F::entries::<L>()..shape.rows {

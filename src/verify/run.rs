@@ -2,7 +2,7 @@
 
 use crate::cpu::lanes::{Kernel, Lanes, vectors_mut};
 use crate::cpu::memory::Memory;
-use crate::error::{Error, allocate, zeros};
+use crate::error::{Error, allocate};
 use crate::host::parallel;
 use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
@@ -127,7 +127,7 @@ pub(super) fn run<const N: usize>(
     measure: &Measure<'_>,
 ) -> Result<(Vec<[f64; N]>, Vec<usize>), Error> {
     debug_assert_eq!(measure.results, N);
-    let mut results = zeros::<[f64; N]>(measure.count)?;
+    let mut results = allocate(measure.count, [0.0; N])?;
     let careful = run_to(measure, results.as_flattened_mut())?;
     Ok((results, careful))
 }

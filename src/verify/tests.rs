@@ -484,12 +484,10 @@ fn what_is_no_number_is_seen() {
                     for (at, (good, found)) in good.iter().zip(found).enumerate() {
                         if at != 4 {
                             assert_eq!(good, found, "{what} of {m}x{n}, {bad}, matrix {at}");
-                        } else if all {
-                            let seen = found.iter().all(|x| !(*x <= 1e3));
-                            assert!(seen, "{what} of {m}x{n}, {bad}: {found:?}");
                         } else {
-                            let seen = found.iter().any(|x| !(*x <= 1e3));
-                            assert!(seen, "{what} of {m}x{n}, {bad}: {found:?}");
+                            let seen = found.iter().filter(|x| x.is_nan() || **x > 1e3).count();
+                            let enough = if all { found.len() } else { 1 };
+                            assert!(seen >= enough, "{what} of {m}x{n}, {bad}: {found:?}");
                         }
                     }
                 };
