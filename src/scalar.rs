@@ -98,6 +98,7 @@ pub(crate) mod sealed {
     /// count as zero: 2^-84 (f32) or 2^-880 (f64) of the largest entry.
     pub trait Float:
         crate::cpu::Compiled
+        + crate::verify::Compiled
         + Copy
         + bytemuck::Pod
         + Add<Output = Self>

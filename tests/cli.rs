@@ -1460,6 +1460,68 @@ fn what_is_above_its_bound_fails() {
     assert!(success(&["svd", &a, "-o", &dir, "--verify"]).contains("1 of 2, none above"));
 }
 
+/// What is wrong in a column that is small beside others is above, whatever the others are.
+#[test]
+fn inverses_are_verified_column_by_column() {
+    let scratch = Scratch::new();
+    let (a, x) = (scratch.text("a.npy"), scratch.text("x.npy"));
+    let put = |path: &str, data: &[f32]| write(path.as_ref(), &[2, 2], Order::C, data);
+    put(&a, &[4.1e6, 0.9, 0.0, 1.0]);
+    put(&x, &[1.0 / 4.1e6, 0.0, 0.0, 1.0]);
+    let args = ["verify", &a, "--inverse", &x];
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout(&output).contains("1 of 1, 1 above"), "{output:?}");
+    // As it should be, and almost.
+    let inverse = [1.0 / 4.1e6, -0.9 / 4.1e6, 0.0, 1.0];
+    put(&x, &inverse);
+    assert!(success(&args).contains("1 of 1, none above"));
+    put(&x, &inverse.map(|x| 1.0001 * x));
+    assert_eq!(run(&args).status.code(), Some(1));
+    // And the engine's own.
+    let options = ["--rcond", "0", "--verify"];
+    success(&[&["pinv", &a, "-o", &x], &options[..]].concat());
+    assert!(success(&args).contains("1 of 1, none above"));
+}
+
+/// Factors as LAPACK's may be, above what this library promises, are told to be that, and are no failure.
+#[test]
+fn factors_within_the_thresholds_of_lapack_are_told() {
+    let scratch = Scratch::new();
+    let (a, dir) = (scratch.text("a.npy"), scratch.text("f"));
+    let put = |path: &str, shape: &[u64], data: &[f64]| write(path.as_ref(), shape, Order::C, data);
+    put(&a, &[2, 2, 2], &[4.0, 0.0, 0.0, 2.0, 4.0, 0.0, 0.0, 2.0]);
+    std::fs::create_dir(&dir).unwrap();
+    let off = |by: f64| {
+        let u = [1.0, 0.0, 0.0, 1.0, 1.0 + by, 0.0, 0.0, 1.0 + by];
+        put(&scratch.text("f/u.npy"), &[2, 2, 2], &u);
+    };
+    put(&scratch.text("f/s.npy"), &[2, 2], &[4.0, 2.0, 4.0, 2.0]);
+    let v = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
+    put(&scratch.text("f/vt.npy"), &[2, 2, 2], &v);
+    let args = ["verify", &a, "--factors", &dir];
+    let sentence =
+        "all within LAPACK's thresholds, but not within the sharper bounds of this library";
+    off(0.0);
+    assert!(!success(&args).contains("LAPACK"));
+    assert_eq!(json(&args)["above_within_lapack"], 0);
+    off(20.0 * f64::EPSILON);
+    let said = success(&args);
+    let expected = format!("2 of 2, 1 above what is promised; {sentence}");
+    assert!(said.contains(&expected), "{said}");
+    let object = json(&args);
+    assert_eq!(
+        (&object["above"], &object["above_within_lapack"]),
+        (&1.into(), &1.into())
+    );
+    off(60.0 * f64::EPSILON);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!stdout(&output).contains("LAPACK"), "{output:?}");
+    off(f64::NAN);
+    assert_eq!(run(&args).status.code(), Some(1));
+}
+
 #[test]
 fn results_from_anywhere_are_verified() {
     let scratch = Scratch::new();

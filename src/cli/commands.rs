@@ -8,7 +8,7 @@ use crate::cli::args::{
     CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
 };
 use crate::cli::call::Call;
-use crate::cli::judge::{self, Kind, Residual};
+use crate::cli::judge::{self, Kind, Promised, Residual};
 use crate::cli::npy::{Data, Entry};
 use crate::cli::numbers::Damping;
 use crate::cli::output::{Computed, Last, Output, Place, leading};
@@ -74,12 +74,11 @@ impl Task<1> for PinvArgs {
             let bounds = judge::norms(a)?.into_iter().zip(judge::norms(x)?);
             let bounds = bounds.map(|(a, x)| a * x).collect();
             let spreads = call.spreads(a, outcomes, Some(bounds))?;
-            let four = verify::moore_penrose(a, x)?;
-            let promised = match call.verify {
-                true => Some(judge::conditions(a, x, &what_is_cut(call, a, outcomes)?)?),
-                false => None,
+            let residuals = match call.verify {
+                true => judge::inverses(a, x, Promised::But(&what_is_cut(call, a, outcomes)?))?,
+                false => judge::inverses(a, x, Promised::Nothing)?,
             };
-            Ok((judge::moore_penrose(&four, promised), spreads))
+            Ok((residuals, spreads))
         })?;
         let (residuals, spreads) = checked.unzip();
         Ok(Computed {
@@ -176,7 +175,7 @@ impl Task<2> for LstsqArgs {
                 [0, 1].map(|at| both.iter().map(|both| both[at]).collect::<Vec<_>>());
             let promised = match &found.sigma {
                 Some(sigma) if call.verify && !damped => {
-                    Some(judge::normal_equations([a, b, x], sigma, outcomes, &left)?)
+                    Some(judge::normal_equations([a, b, x], sigma, outcomes)?)
                 }
                 _ => None,
             };

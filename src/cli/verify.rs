@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use batched_svd::{Dtype, Status, verify};
+use batched_svd::{Dtype, Status};
 
 use crate::cli::args::{EngineArgs, VerifyArgs};
 use crate::cli::failure::Failure;
-use crate::cli::judge::{self, Residual, joined};
+use crate::cli::judge::{self, Promised, Residual, joined};
 use crate::cli::npy::{self, Entry, Form, Shape, Source, Stack};
 use crate::cli::plan::in_folder;
 use crate::cli::progress::{Phase, Progress, Total};
@@ -137,13 +137,7 @@ fn inverses<T: Entry>(
     progress.enter(Phase::Checking, Total::Unknown);
     let each = |(a, x): (&Stack<T>, &Stack<T>)| {
         let (a, x) = (a.view()?, x.view()?);
-        // The default cutoff leaves out that much.
-        let full = a.rows().min(a.cols()) as f64;
-        let eps = 2.0 * T::DTYPE.unit_roundoff();
-        let cut = eps * a.rows().max(a.cols()) as f64 * full.sqrt();
-        let promised = judge::conditions(a, x, &vec![cut; a.count()])?;
-        let four = verify::moore_penrose(a, x)?;
-        Ok(judge::moore_penrose(&four, Some(promised)))
+        Ok(judge::inverses(a, x, Promised::ByDefault)?)
     };
     stacks.iter().zip(&inverses).map(each).collect()
 }
@@ -180,7 +174,7 @@ fn factors<T: Entry>(
     let mut residuals = Vec::with_capacity(stacks.len());
     for (at, a) in stacks.iter().enumerate() {
         let [u, s, vt] = [u[at].view()?, s[at].view()?, vt[at].view()?];
-        let mut found = judge::factors(a.view()?, [u, s, vt.transpose()])?;
+        let mut found = judge::factors_from_elsewhere(a.view()?, [u, s, vt.transpose()])?;
         found.push(judge::order(s));
         residuals.push(found);
     }

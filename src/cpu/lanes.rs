@@ -39,6 +39,8 @@ pub trait Lanes<T>: Copy + Send + Sync + 'static {
     fn not(self, a: Self::Mask) -> Self::Mask;
     fn any(self, a: Self::Mask) -> bool;
     fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector;
+    /// The sum of all lanes.
+    fn sum(self, a: Self::Vector) -> T;
 }
 
 /// The numbers of a vector, a lane each.
@@ -82,7 +84,7 @@ pub struct Single<S>(S);
 macro_rules! lanes {
     ($t:ty, $vector:ident, $mask:ident, $lanes:ident, $run:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
      $sqrt:ident, $bits:ident, $mul_add:ident, $neg_mul_add:ident, $less:ident, $equal:ident,
-     $and:ident, $or:ident, $not:ident, $select:ident) => {
+     $and:ident, $or:ident, $not:ident, $select:ident, $sum:ident) => {
         impl<S: pulp::Simd> Lanes<$t> for S {
             type Vector = S::$vector;
             type Mask = S::$mask;
@@ -168,6 +170,10 @@ macro_rules! lanes {
             #[inline(always)]
             fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector {
                 S::$select(self, mask, yes, no)
+            }
+            #[inline(always)]
+            fn sum(self, a: Self::Vector) -> $t {
+                S::$sum(self, a)
             }
         }
 
@@ -255,6 +261,10 @@ macro_rules! lanes {
             fn select(self, mask: bool, yes: $t, no: $t) -> $t {
                 if mask { yes } else { no }
             }
+            #[inline(always)]
+            fn sum(self, a: $t) -> $t {
+                a
+            }
         }
 
         /// Hands a kernel to pulp, which knows the machine: to wide lanes, or to one.
@@ -298,7 +308,8 @@ lanes!(
     and_m32s,
     or_m32s,
     not_m32s,
-    select_f32s
+    select_f32s,
+    reduce_sum_f32s
 );
 lanes!(
     f64,
@@ -320,5 +331,6 @@ lanes!(
     and_m64s,
     or_m64s,
     not_m64s,
-    select_f64s
+    select_f64s,
+    reduce_sum_f64s
 );

@@ -4,14 +4,14 @@
 use std::marker::PhantomData;
 
 /// Bytes of a line of the cache, and of the widest vectors.
-pub(super) const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
 
 /// Parts of some vectors each, zero at first.
-pub(super) struct Memory<V> {
+pub(crate) struct Memory<V> {
     lines: Vec<Line>,
     vectors: PhantomData<V>,
 }
@@ -34,6 +34,18 @@ impl<V: bytemuck::Pod> Memory<V> {
             rest = others;
             &mut bytemuck::cast_slice_mut(part)[..len]
         })
+    }
+
+    /// As many parts as there are lengths.
+    pub fn list(&mut self, lens: &[usize]) -> Vec<&mut [V]> {
+        let mut rest = self.lines.as_mut_slice();
+        let mut parts = Vec::with_capacity(lens.len());
+        for &len in lens {
+            let (part, others) = rest.split_at_mut(lines::<V>(len));
+            parts.push(&mut bytemuck::cast_slice_mut(part)[..len]);
+            rest = others;
+        }
+        parts
     }
 }
 

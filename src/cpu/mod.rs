@@ -11,7 +11,7 @@ mod head;
 mod intake;
 mod jacobi;
 pub(crate) mod lanes;
-mod memory;
+pub(crate) mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
 mod rhs;

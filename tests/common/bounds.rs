@@ -1,7 +1,7 @@
 //! The promised bounds, and the checks that hold results to them. f32 results are judged in f64.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Engine, Options, Pinv, Real, Status, Svd, Vectors, verify,
+    Batch, Cutoff, Dtype, Engine, Options, Pinv, Real, Status, Svd, Vectors, View, verify,
 };
 
 use super::reference;
@@ -150,8 +150,10 @@ pub fn check_svd<T: Real>(
     Ok(svd)
 }
 
-/// Solves and holds the result to the four conditions: 8 tol times the condition number of the
-/// part that is kept, plus the cutoff in A X A - A.
+/// What pseudoinverses and solutions are held to, in units of u c and of u.
+pub const UNITS: f64 = 16.0;
+
+/// Solves and holds the result to the four conditions, with the default cutoff.
 pub fn check_pinv<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Pinv<T>, String> {
     let options = Options::default().cutoff(Cutoff::default());
     let pinv = engine.pinv(a, &options).map_err(|e| e.to_string())?;
@@ -162,25 +164,62 @@ pub fn check_pinv<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Pinv<T>, Str
     Ok(pinv)
 }
 
+/// The lengths of the columns, but of those that are zero.
+fn lengths<T: Real>(a: View<'_, T>, b: usize) -> Vec<f64> {
+    let column = |j| {
+        let entries: Vec<f64> = (0..a.rows())
+            .map(|i| a.get(b, i, j).unwrap().f64())
+            .collect();
+        norm(&entries)
+    };
+    (0..a.cols())
+        .map(column)
+        .filter(|length| *length > 0.0)
+        .collect()
+}
+
+/// What the default cutoff may take away of the column that loses most, relative to it.
+pub fn lost<T: Real>(a: &Batch<T>, b: usize) -> f64 {
+    let most = sigma_error::<T>(a.rows(), a.cols()) * norm(&in_f64(a.matrix(b)));
+    largest(
+        lengths(a.view(), b)
+            .into_iter()
+            .map(|length| (most / length).min(1.0)),
+    )
+}
+
+/// Holds pseudoinverses to the four conditions: 16 u times the condition number of what is kept, |A| |X| / |A X|, of
+/// columns that are scaled alike. A X A lacks what is cut off: of the columns, where they are scaled alike, too.
 pub fn check_conditions<T: Real>(a: &Batch<T>, pinv: &Pinv<T>) -> Outcome {
     let (m, n) = (a.rows(), a.cols());
-    let residuals = verify::moore_penrose(a, &pinv.inverse).map_err(|e| e.to_string())?;
-    for (b, residuals) in residuals.iter().enumerate() {
+    let all = verify::inverses(a, &pinv.inverse).map_err(|e| e.to_string())?;
+    for (b, found) in all.iter().enumerate() {
         let outcome = pinv.report.outcomes[b];
         if outcome.status != Status::Converged || m.min(n) == 0 {
             continue;
         }
-        let sigma = reference::singular_values(&in_f64(a.matrix(b)), m, n)?;
         let rank = outcome.rank as usize;
-        let condition = if rank == 0 {
-            1.0
-        } else {
-            sigma[0] / sigma[rank - 1]
+        let cut = match rank == m.min(n) {
+            true => 0.0,
+            false => {
+                let tall = if m < n {
+                    a.view().transpose()
+                } else {
+                    a.view()
+                };
+                // At most 8 sqrt(k) u of sigma_1 for each.
+                let most = sigma_error::<T>(m, n) * norm(&in_f64(a.matrix(b)));
+                let part = |length: f64| length / length.log2().floor().exp2();
+                let lengths = lengths(tall, b);
+                let all: Vec<f64> = lengths.iter().map(|&length| part(length)).collect();
+                let cut = lengths
+                    .iter()
+                    .map(|&length| part(length) * (most / length).min(1.0));
+                norm(&cut.collect::<Vec<_>>()) / norm(&all).max(1.0)
+            }
         };
-        let bound = 8.0 * tol::<T>(m, n) * condition;
-        // What is cut off: at most 8 sqrt(k) u of sigma_1 for each.
-        let cut = sigma_error::<T>(m, n) * (m.min(n) as f64).sqrt();
-        for (kind, &residual) in residuals.iter().enumerate() {
+        for (kind, &residual) in found.residuals.iter().enumerate() {
+            let bound = UNITS * unit::<T>() * found.conditions[kind];
             let bound = if kind == 0 { bound + cut } else { bound };
             let what = format!("condition {} of matrix {b} (rank {rank})", kind + 1);
             at_most(&what, residual, bound)?;

@@ -6,7 +6,7 @@ use batched_svd::{
 };
 use nalgebra::{DMatrix, DVector};
 
-use crate::common::bounds::{Outcome, at_most, ensure, in_f64, sigma_error, tol};
+use crate::common::bounds::{Outcome, UNITS, at_most, ensure, in_f64, lost, tol, unit};
 use crate::common::matrices::{by_rows, hard, integers, normal, scaled};
 use crate::common::reference::{Factors, factors};
 
@@ -74,12 +74,12 @@ fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T
     let sides = verify::least_squares(a, &lstsq.solution, b).map_err(wrong)?;
     for (index, [_, normal]) in sides.into_iter().enumerate() {
         let what = format!("normal equations of {m}x{n}, matrix {index}");
-        // What the cutoff may take away of A.
+        // What the cutoff may take away of a column of A.
         let cut = match lstsq.report.outcomes[index].rank as usize == m.min(n) {
             true => 0.0,
-            false => sigma_error::<T>(m, n),
+            false => lost(a, index),
         };
-        at_most(&what, normal, tol + cut)?;
+        at_most(&what, normal, UNITS * unit::<T>() + cut)?;
     }
     for index in 0..a.count() {
         let rank = lstsq.report.outcomes[index].rank as usize;
