@@ -115,7 +115,7 @@ impl Composition {
             subgroup: 1,
             sizes: Sizes::Any,
         };
-        let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+        let pipeline = gpu.pipeline(blueprint).await?;
         // Of one matrix that is too much for a submit, some entries at a time.
         let entries = self.rows * self.cols;
         let bounded = gpu.tuning.submit_flops / (2 * self.inner as u64).max(1);
