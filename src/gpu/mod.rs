@@ -100,7 +100,8 @@ impl Gpu {
             Some(folder) => cache::Cache::open(&device, &adapter.get_info(), folder).await,
             None => None,
         };
-        let profile = options.profile.then(Arc::<profile::Profile>::default);
+        let profile = (options.profile && crate::engine::clock_is_there())
+            .then(Arc::<profile::Profile>::default);
         let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders, cache).await?;
         Ok(Gpu {
             adapter: adapter::describe(adapter),
