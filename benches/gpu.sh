@@ -85,19 +85,19 @@ summarise() {
     {
         echo "gpu.sh: $(($(date +%s) - start)) of $budget s"
         [ -z "$failed" ] || echo "FAILED:$failed"
-        printf '%s' "$steps"
+        echo "seconds:${steps#,}"
         if [ -s "$out/tests.txt" ]; then
             grep -E '^test .*FAILED' "$out/tests.txt" | head -n 12 | cut -c 1-150
             # Why the first of them did.
             grep -A 3 '^---- ' "$out/tests.txt" | head -n 6 | cut -c 1-300
         fi
-        [ ! -s "$work/said" ] || tail -n 12 "$work/said" | cut -c 1-200
-        [ ! -s "$work/devices" ] || head -n 8 "$work/devices" | cut -c 1-240
+        [ ! -s "$work/said" ] || awk '!told[$0]++' "$work/said" | head -n 12 | cut -c 1-200
+        [ ! -s "$work/devices" ] || grep -v '^auto' "$work/devices" | head -n 8 | cut -c 1-240
         if [ -s "$out/tests.txt" ]; then
             echo "tests: $(grep -cE '^test .* ok$' "$out/tests.txt") ok," \
                 "$(grep -cE '^test .*FAILED' "$out/tests.txt") failed," \
                 "$(grep -cE '^test .*ignored$' "$out/tests.txt") ignored;" \
-                "the last: $(grep -E '^test .* (ok|FAILED)$' "$out/tests.txt" | tail -n 1 | cut -c 6-60)"
+                "the last: $(grep -E '^test .* (ok|FAILED)$' "$out/tests.txt" | tail -n 1 | cut -c 6-60 | tr -s " ")"
         fi
         set --
         for file in bench profile tune peers; do
@@ -132,8 +132,7 @@ step() {
     rest=$(left)
     [ "$most" -le "$rest" ] || most=$rest
     if [ "$most" -lt 2 ]; then
-        steps="$steps  $label: no time was left
-"
+        steps="$steps, $label left out"
         return 0
     fi
     began=$(date +%s)
@@ -143,7 +142,7 @@ step() {
     # Not by waiting: a process that a driver holds may not even die.
     while kill -0 "$child" 2>/dev/null && [ $(($(date +%s) - began)) -le $((most + 1)) ]; do sleep 0.1; done
     if kill -0 "$child" 2>/dev/null; then
-        kill -KILL "$child" 2>/dev/null
+        kill -KILL "-$child" "$child" 2>/dev/null
         code=137
     else
         wait "$child"
@@ -153,19 +152,21 @@ step() {
     took=$(($(date +%s) - began))
     { echo "== $label"; head -c 200000 "$work/complaints"; } >>"$out/log.txt"
     case $code in
-    0) how= ;;
-    124 | 137) how=", cut" ;;
+    # Not an error, but to be known.
+    0) how= && grep -h '^batched-svd: no ' "$work/complaints" >>"$work/said" ;;
     *)
-        how=", FAILED with $code"
-        failed="$failed $label"
-        { echo "$label said:"; tail -n 3 "$work/complaints"; } >>"$work/said"
+        # One that was killed before its time is no better than one that failed.
+        if [ $took -ge $((most - 1)) ] && { [ $code = 124 ] || [ $code = 137 ]; }; then
+            how=" cut"
+        else
+            how=" FAILED with $code"
+            failed="$failed $label"
+            tail -n 3 "$work/complaints" >>"$work/said"
+        fi
         ;;
     esac
-    # A thing that is not an error, but should be known.
-    grep -h '^batched-svd: no ' "$work/complaints" >>"$work/said"
-    steps="$steps  $label: $took s$how
-"
-    echo "gpu.sh: $label: $took s$how, $(left) s left"
+    steps="$steps, $label $took$how"
+    echo "gpu.sh: $label $took s$how, $(left) s left"
     summarise
 }
 
@@ -240,8 +241,7 @@ if [ -n "$python" ] && timeout 10 "$python" -c "$has_one"; then
         --shapes "${SHAPES:-32x32,8x8,3x3,64x64,128x128,256x32}" \
         --python-peers --python "$python" --peers torch-gesvdj,torch-gesvda,cupy,jax-gpu
 else
-    steps="$steps  peers: ${PYTHON:-python3} has none of torch, cupy, jax
-"
+    steps="$steps, peers none (${PYTHON:-python3} has neither torch nor cupy nor jax)"
 fi
 
 # The most telling first; those of one shape before those that compile for many.

@@ -25,6 +25,7 @@ mod interop;
 mod laws;
 mod lstsq;
 mod numpy;
+mod profile;
 mod reliability;
 mod resident;
 mod scaled;
@@ -1365,6 +1366,9 @@ impl Suite {
         if self.which == Which::Gpu {
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, wide()));
             self.add::<T>("widest", |_| widest::<T>());
+            self.add::<T>("profile", |_| {
+                profile::paths::<T>(&adapter(), [wide(), shrunk()], Engine::gpu)
+            });
             self.add::<T>("subgroups", |_| subgroups::<T>());
         }
         if large && self.which != Which::GpuShrunk && T::DTYPE == Dtype::F32 {

@@ -22,7 +22,7 @@ pub(crate) fn text(runs: &[Vec<Row>], limits: &[LimitRow], profiles: &[ProfileRo
         rows.iter().partition(|row| setting(row).is_some());
     let parts = [
         failed(&rows, profiles),
-        settings(&rows, profiles),
+        settings(&plain, profiles),
         figures(&plain, limits),
         thresholds(&tuned),
         kernels(profiles),
@@ -103,7 +103,7 @@ fn figures(rows: &[&Row], limits: &[LimitRow]) -> String {
         }
         told.push(of);
         text += &format!(
-            "limit of {} in {}: {} GFLOP/s, {} GB/s\n",
+            "limit of {} in {}: {} GFLOP/s (f), {} GB/s (b)\n",
             limit.limits_of,
             limit.dtype,
             rounded(limit.gflops),
@@ -135,16 +135,17 @@ fn figures(rows: &[&Row], limits: &[LimitRow]) -> String {
     }
     let mut table = table(header, 2);
     for &(dtype, m, n, settings) in &shapes {
-        // The last of a case counts: it was measured for its own sake, or once more.
+        // The last of a case counts: it was measured once more. The CPU's where there is no GPU's.
         let find = |op: &str, resident: bool| {
-            own.iter().rev().find(|row| {
+            let same = |row: &&&Row| {
                 (row.dtype.as_str(), row.m, row.n, row.op.as_str()) == (dtype, m, n, op)
                     && row.settings == settings
                     && row
                         .own()
                         .is_some_and(|own| own.ends_with("resident") == resident)
-                    && (resident || row.own() != Some("cpu"))
-            })
+            };
+            let all = own.iter().rev().filter(same);
+            all.min_by_key(|row| row.own() == Some("cpu"))
         };
         let any = ops.iter().find_map(|op| find(op, true).or(find(op, false)));
         let kernel = any.and_then(|row| row.kernel.clone()).unwrap_or_default();
@@ -254,7 +255,7 @@ fn kernels(profiles: &[ProfileRow]) -> String {
             .filter_map(|k| Some((k, k.compile_seconds?)))
             .collect();
         compiled.sort_by(|x, y| y.1.total_cmp(&x.1));
-        let all: f64 = compiled.iter().map(|(_, s)| s).sum();
+        let all = compiled.iter().fold(0.0, |all, (_, s)| all + s);
         let slow = compiled.iter().filter(|(_, s)| *s >= COMPILED).take(4);
         let slow: Vec<String> = slow.map(|(k, s)| format!("{} {s:.2}", k.kernel)).collect();
         let slow = match slow.is_empty() {
@@ -310,5 +311,89 @@ fn peers(runs: &[Vec<Row>]) -> String {
         false => format!(
             "peers, matrices/s (x: so many times as many are ours; !: wrong results):\n{text}"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::bench::row::KernelRow;
+
+    fn row(peer: &str, n: usize, rate: f64) -> Row {
+        Row {
+            peer: peer.into(),
+            op: "svd".into(),
+            dtype: "f32".into(),
+            m: n,
+            n,
+            batch: 100,
+            seconds: Some(100.0 / rate),
+            matrices_per_s: Some(rate),
+            ok: true,
+            kernel: Some("jacobi-columns".into()),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn all_that_decides_is_told_and_failures_first() {
+        let own = "batched-svd-gpu-resident";
+        let failed = Row {
+            ok: false,
+            note: "check failed: residual 1e9 u".into(),
+            ..row("batched-svd-gpu", 8, 5.0)
+        };
+        let wider = Row {
+            kernel: Some("jacobi-resident".into()),
+            ..row("batched-svd-gpu-resident: invocation_words 256", 8, 300.0)
+        };
+        let tuned = vec![row("batched-svd-gpu-resident: default", 8, 100.0), wider];
+        let profile = ProfileRow {
+            op: "svd".into(),
+            dtype: "f32".into(),
+            m: 8,
+            n: 8,
+            ok: true,
+            kernels: [("solve", 3.0), ("order", 1.0), ("look", 0.01)]
+                .map(|(kernel, seconds)| KernelRow {
+                    kernel: kernel.into(),
+                    dispatches: 2,
+                    seconds,
+                    compile_seconds: Some(seconds),
+                    ..KernelRow::default()
+                })
+                .into(),
+            ..ProfileRow::default()
+        };
+        let peers = vec![row(own, 8, 100.0), row("cupy", 8, 50.0)];
+        let runs = [vec![row(own, 8, 100.0), failed], tuned, peers];
+        let told = text(&runs, &[], &[profile]);
+        assert!(
+            told.starts_with("FAILED batched-svd-gpu, svd f32 8x8: check failed"),
+            "{told}"
+        );
+        for part in [
+            "f32 8x8",
+            "invocation_words: 256 3.00 resident (default 100 columns)",
+            "solve 75% (2x), order 25% (2x); compiled in 4.01 s: solve 3.00",
+            "ours 100; cupy 50.0 (x 2.00)",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("look"), "{told}");
+    }
+
+    #[test]
+    fn it_is_never_long() {
+        let rows: Vec<Row> = (1..500)
+            .map(|n| row("batched-svd-gpu-resident", n, 1e6))
+            .collect();
+        let told = text(&[rows], &[], &[]);
+        assert!(
+            told.len() <= MOST && told.len() > MOST / 2,
+            "{}",
+            told.len()
+        );
+        assert!(told.trim_end().ends_with("lines are left out)"), "{told}");
     }
 }
