@@ -87,7 +87,7 @@ summarise() {
         [ -z "$failed" ] || echo "FAILED:$failed"
         echo "seconds:${steps#,}"
         if [ -s "$out/tests.txt" ]; then
-            grep -E '^test .*FAILED' "$out/tests.txt" | head -n 12 | cut -c 1-150
+            grep -E '^test .*FAILED' "$out/tests.txt" | sort -u | head -n 12 | cut -c 1-150
             # Why the first of them did.
             grep -A 3 '^---- ' "$out/tests.txt" | head -n 6 | cut -c 1-300
         fi
@@ -149,6 +149,10 @@ step() {
         code=$?
     fi
     child=
+    # A line that was cut off would spoil the next.
+    case $file in *.jsonl)
+        [ -z "$(tail -c 1 "$out/$file")" ] || { sed '$d' "$out/$file" >"$work/whole" && cp "$work/whole" "$out/$file"; } ;;
+    esac
     took=$(($(date +%s) - began))
     { echo "== $label"; head -c 200000 "$work/complaints"; } >>"$out/log.txt"
     case $code in
