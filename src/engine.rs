@@ -22,9 +22,10 @@ use crate::peak::Peak;
 #[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
+#[cfg(not(target_family = "wasm"))]
+use crate::profile::KernelProfile;
 use crate::refined;
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
-#[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};
@@ -43,6 +44,18 @@ pub struct Adapter {
     pub software: bool,
     /// Whether its shaders compute in f64.
     pub has_f64: bool,
+    /// The fewest and the most lanes of a subgroup; zero where it does not tell.
+    pub subgroup: [u32; 2],
+    /// The most bytes of workgroup memory.
+    pub workgroup_storage: u32,
+    /// The most invocations in a workgroup.
+    pub workgroup_invocations: u32,
+    /// The most bytes that a kernel can see of one buffer, and that a buffer can have.
+    pub binding: u64,
+    /// See `binding`.
+    pub buffer: u64,
+    /// Whether it tells how long it is at work.
+    pub has_timestamps: bool,
 }
 
 impl fmt::Display for Adapter {
@@ -85,6 +98,9 @@ pub struct GpuOptions {
     /// Measures how long the device is at work on a call, for the report, where the adapter has
     /// timestamps.
     pub timestamps: bool,
+    /// Measures how long each kernel is at work and how long it takes to compile, for
+    /// [`Engine::profile`]: every dispatch gets a pass of its own, which makes calls slower.
+    pub profile: bool,
     /// Compiles shaders with checks of every index and loop, as a browser would: slower, and for
     /// those who doubt the proof that none is needed.
     pub checked_shaders: bool,
@@ -141,6 +157,12 @@ impl GpuOptions {
     /// Measures how long the device is at work on a call.
     pub fn timestamps(mut self, yes: bool) -> Self {
         self.timestamps = yes;
+        self
+    }
+
+    /// Measures how long each kernel is at work.
+    pub fn profile(mut self, yes: bool) -> Self {
+        self.profile = yes;
         self
     }
 
@@ -314,6 +336,17 @@ impl Engine {
         return crate::gpu::adapters().await;
         #[cfg(not(feature = "gpu"))]
         return Vec::new();
+    }
+
+    /// What each kernel of the GPU took in the calls since the last look, where that was
+    /// [asked for](GpuOptions::profile); nothing where it was not, and on the CPU. Seconds are of calls that
+    /// have ended well.
+    pub fn profile(&self) -> Vec<KernelProfile> {
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.gpu {
+            return gpu.current().profile();
+        }
+        Vec::new()
     }
 
     /// Whether the CPU computes, or may.
@@ -866,7 +899,7 @@ impl Engine {
 
 /// Not on the web: the GPU takes all calls that it can do there.
 #[cfg(feature = "gpu")]
-fn clock_is_there() -> bool {
+pub(crate) fn clock_is_there() -> bool {
     cfg!(not(target_family = "wasm"))
 }
 

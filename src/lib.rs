@@ -90,6 +90,7 @@ mod options;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod planner;
+mod profile;
 mod ragged;
 mod refined;
 mod report;
@@ -112,6 +113,7 @@ pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 #[cfg(not(target_family = "wasm"))]
 pub use peak::Peak;
 pub use planner::Tuning;
+pub use profile::KernelProfile;
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;
 pub use ragged::{Batched, ragged_async};

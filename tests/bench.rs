@@ -297,3 +297,167 @@ fn thresholds_are_tried_one_at_a_time() {
     let output = run(&["--tune", "--python-peers"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn thresholds_are_tried_and_set_by_name() {
+    let args = [
+        "--backend",
+        "cpu",
+        "--ops",
+        "svd",
+        "--seconds",
+        "0.01",
+        "--shapes",
+        "3x3:64",
+        "--json",
+    ];
+    let tune = ["--tune", "lanes=1,4", "task_flops=8m"];
+    let tuned = rows(&run(&[&args[..], &tune].concat()));
+    let peers: Vec<&str> = tuned
+        .iter()
+        .map(|row| row["peer"].as_str().unwrap())
+        .collect();
+    let names = ["default", "lanes 1", "lanes 4", "task_flops 8m"];
+    assert_eq!(peers, names.map(|name| format!("batched-svd-cpu: {name}")));
+    let kernel = |row: &Value| row["kernel"].as_str().unwrap().to_string();
+    assert_eq!(
+        [kernel(&tuned[0]), kernel(&tuned[1])],
+        ["jacobi-lanes", "jacobi-single"]
+    );
+
+    let set = ["--set", "lanes=1", "task_flops=1k", "--no-peers"];
+    let set = rows(&run(&[&args[..], &set].concat()));
+    assert_eq!(
+        (set.len(), kernel(&set[0])),
+        (1, "jacobi-single".to_string())
+    );
+    assert_eq!(set[0]["settings"], "lanes=1 task_flops=1024");
+
+    // What is set is what others are compared with.
+    let both = ["--set", "lanes=1", "--tune", "task_flops=8m"];
+    let both = rows(&run(&[&args[..], &both].concat()));
+    assert!(
+        both.iter().all(|row| kernel(row) == "jacobi-single"),
+        "{both:?}"
+    );
+
+    for (tried, what) in [
+        (&["--tune", "tails=1"][..], "only invocation_words, "),
+        (&["--tune", "lanes"], "NAME=VALUE"),
+        (&["--tune", "lanes=x"], "a whole number"),
+        (&["--set", "lanes=1,2"], "one value"),
+        (
+            &["--tune", "tiny_columns=3"],
+            "tiny_columns is a GPU's, and no such engine is measured",
+        ),
+    ] {
+        let output = run(&[&args[..], tried].concat());
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{tried:?}: {complaint}");
+        assert!(complaint.contains(what), "{tried:?}: {complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn repetitions_and_peers_are_chosen() {
+    let args = [
+        "--backend",
+        "cpu",
+        "--ops",
+        "svd",
+        "--seconds",
+        "0.01",
+        "--shapes",
+        "3x3:64",
+        "--json",
+    ];
+    let chosen = ["--repetitions", "2", "--peers", "faer,nalgebra-static"];
+    let rows = rows(&run(&[&args[..], &chosen].concat()));
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row["peer"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["batched-svd-cpu", "nalgebra-static", "faer"]);
+    assert!(rows.iter().all(|row| row["repetitions"] == 2), "{rows:?}");
+    for (chosen, what) in [
+        (&["--peers", "lapack"][..], "only nalgebra, "),
+        (&["--repetitions", "0"], "from 1 to"),
+        (&["--profile"], "--backend is cpu"),
+    ] {
+        let output = run(&[&args[..], chosen].concat());
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(what), "{complaint}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_python_without_the_peers_that_are_asked_for_is_told_of() {
+    let folder = TempDir::new().unwrap();
+    let python = stub(folder.path());
+    let args =
+        "--backend cpu --ops svd --seconds 0.01 --shapes 3x3:64 --json --no-peers --peers cupy";
+    let args: Vec<&str> = args.split(' ').collect();
+    let python = ["--python-peers", "--python", python.to_str().unwrap()];
+    let output = run(&[&args[..], &python].concat());
+    assert_eq!(rows(&output).len(), 1);
+    assert!(
+        text(&output.stderr).contains("has none of cupy"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn what_was_cut_off_is_still_told_in_brief() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("cut.jsonl");
+    let output = run(&[SMALL, &["--json", "--no-peers"]].concat());
+    let lines = text(&output.stdout);
+    std::fs::write(&file, format!("{lines}{}", &lines[..30])).unwrap();
+    let file = file.to_str().unwrap();
+    let output = run(&["--merge", file]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(&["--brief", "--merge", file]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout).matches("3x3").count(), 2);
+    assert_eq!(run(&["--brief"]).status.code(), Some(2));
+}
+
+/// Where there is a GPU, be it a processor in disguise.
+#[test]
+fn a_profile_has_every_kernel() {
+    let args =
+        "--backend gpu --profile --ops svd --seconds 0.02 --repetitions 2 --shapes 3x3:64,100x20:2";
+    let args: Vec<&str> = args.split(' ').collect();
+    let output = run(&[&args[..], &["--json"]].concat());
+    if text(&output.stderr).contains("no adapter") {
+        assert_eq!(std::env::var_os("BATCHED_SVD_REQUIRE_GPU"), None);
+        return;
+    }
+    assert!(output.status.success(), "{output:?}");
+    let lines: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    for (line, last) in lines.iter().zip(["tiny", "signs"]) {
+        assert_eq!(line["ok"], true, "{line}");
+        let kernels = line["kernels"].as_array().unwrap();
+        let kernel = kernels.last().unwrap();
+        assert_eq!(kernel["kernel"], last, "{line}");
+        assert!(kernel["compile_seconds"].as_f64().unwrap() > 0.0, "{line}");
+        assert_eq!(kernel["dispatches"], 1, "{line}");
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("profile.jsonl");
+    std::fs::write(&file, &output.stdout).unwrap();
+    let output = run(&["--merge", file.to_str().unwrap()]);
+    let table = text(&output.stdout);
+    assert!(
+        table.contains("form_u") && table.contains("share"),
+        "{table}"
+    );
+}

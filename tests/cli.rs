@@ -424,6 +424,16 @@ fn devices_lists_what_there_is() {
     let output = run(&["devices", "--json"]);
     let object: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert!(object["cpu"].is_string() && object["gpus"].is_array() && object["auto"].is_string());
+    for gpu in object["gpus"].as_array().unwrap() {
+        let number = |key: &str| gpu[key].as_u64().unwrap_or_else(|| panic!("{key}: {gpu}"));
+        // No less than WebGPU promises.
+        assert!(number("workgroup_storage") >= 16384 && number("workgroup_invocations") >= 256);
+        assert!(number("binding") >= 128 << 20 && number("buffer") >= 256 << 20);
+        assert!(number("subgroup_min") <= number("subgroup_max"));
+        assert!(gpu["f64"].is_boolean() && gpu["timestamps"].is_boolean());
+        let facts = format!("{} KiB", number("workgroup_storage") >> 10);
+        assert!(text.contains(&facts), "{text}");
+    }
 }
 
 /// An explicit GPU does the main job and says who it was, or says what it looked for and found.

@@ -1,6 +1,6 @@
 //! `batched-svd devices`
 
-use batched_svd::{Backend, Engine};
+use batched_svd::{Adapter, Backend, Engine};
 use serde_json::json;
 
 use crate::cli::args::EngineArgs;
@@ -15,7 +15,11 @@ pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
             .iter()
             .map(|a| {
                 json!({"name": a.name, "driver": a.driver, "api": a.api,
-                       "software": a.software, "f64": a.has_f64})
+                       "software": a.software, "f64": a.has_f64, "timestamps": a.has_timestamps,
+                       "subgroup_min": a.subgroup[0], "subgroup_max": a.subgroup[1],
+                       "workgroup_storage": a.workgroup_storage,
+                       "workgroup_invocations": a.workgroup_invocations,
+                       "binding": a.binding, "buffer": a.buffer})
             })
             .collect();
         let list = json!({"cpu": cpu.to_string(), "gpus": adapters, "auto": auto.to_string()});
@@ -25,6 +29,7 @@ pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
     for adapter in &adapters {
         let f64 = if adapter.has_f64 { "f32, f64" } else { "f32" };
         text += &format!("gpu   {adapter}: {f64}\n");
+        text += &format!("      {}\n", facts(adapter));
     }
     if adapters.is_empty() {
         text += "gpu   none (looked for Vulkan, Metal and DX12)\n";
@@ -34,4 +39,21 @@ pub(crate) fn list(args: &EngineArgs) -> Result<(), Failure> {
         _ => format!("auto  takes the CPU: {}\n", auto.choice()),
     };
     say(&text)
+}
+
+/// What kernels have to go by.
+fn facts(adapter: &Adapter) -> String {
+    let subgroups = match adapter.subgroup {
+        [0, 0] => "subgroups of unknown size".to_string(),
+        [least, most] if least == most => format!("subgroups of {least}"),
+        [least, most] => format!("subgroups of {least} to {most}"),
+    };
+    let clock = if adapter.has_timestamps { "a" } else { "no" };
+    format!(
+        "{subgroups}, workgroups of {} with {} KiB, bindings of {} and buffers of {} MiB, {clock} clock",
+        adapter.workgroup_invocations,
+        adapter.workgroup_storage >> 10,
+        adapter.binding >> 20,
+        adapter.buffer >> 20
+    )
 }

@@ -28,6 +28,8 @@ mod spread;
 mod streams;
 mod summary;
 mod target;
+#[cfg(feature = "gpu")]
+mod thresholds;
 mod usage;
 mod verify;
 

@@ -23,6 +23,7 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
 
 pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
     let info = adapter.get_info();
+    let (features, limits) = (adapter.features(), adapter.limits());
     let driver = format!("{} {}", info.driver, info.driver_info);
     // Browsers tell no names.
     let name = match info.name.is_empty() {
@@ -34,7 +35,13 @@ pub(super) fn describe(adapter: &wgpu::Adapter) -> Adapter {
         driver: driver.trim().to_string(),
         api: info.backend.to_string(),
         software: info.device_type == wgpu::DeviceType::Cpu,
-        has_f64: adapter.features().contains(wgpu::Features::SHADER_F64),
+        has_f64: features.contains(wgpu::Features::SHADER_F64),
+        subgroup: [info.subgroup_min_size, info.subgroup_max_size],
+        workgroup_storage: limits.max_compute_workgroup_storage_size,
+        workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        binding: limits.max_storage_buffer_binding_size,
+        buffer: limits.max_buffer_size,
+        has_timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
     }
 }
 
@@ -102,7 +109,8 @@ pub(super) async fn open(
     // A browser's shaders would have to say so first.
     let subgroups = !options.default_limits && !cfg!(target_family = "wasm");
     features.set(wgpu::Features::SUBGROUP, subgroups);
-    features.set(wgpu::Features::TIMESTAMP_QUERY, options.timestamps);
+    let timed = options.timestamps || options.profile;
+    features.set(wgpu::Features::TIMESTAMP_QUERY, timed);
     let keeps = options.pipeline_cache.is_some();
     features.set(wgpu::Features::PIPELINE_CACHE, keeps);
     let features = adapter.features() & features;

@@ -1,9 +1,11 @@
 //! The device's own clock around compute passes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::gpu::device::Device;
+use crate::gpu::profile::Profile;
+use crate::gpu::shader::Blueprint;
 
 /// Passes that are timed before the times are read back; WebGPU allows 4096 timestamps in a set.
 const PASSES: u32 = 2048;
@@ -16,6 +18,8 @@ pub(super) struct Clock {
     readback: wgpu::Buffer,
     /// Seconds in a tick.
     tick: f64,
+    /// Where each kernel's share goes, if somebody asked.
+    profile: Option<Arc<Profile>>,
     state: Mutex<State>,
 }
 
@@ -23,11 +27,16 @@ pub(super) struct Clock {
 struct State {
     passes: u32,
     ticks: u64,
+    /// Whose the passes are, where each is a dispatch of its own.
+    kernels: Vec<Blueprint>,
 }
 
 impl Clock {
     /// None on a device without timestamps.
-    pub async fn new(device: &Device) -> Result<Option<Self>, Error> {
+    pub async fn new(
+        device: &Device,
+        profile: Option<Arc<Profile>>,
+    ) -> Result<Option<Self>, Error> {
         if !device
             .device
             .features()
@@ -55,6 +64,7 @@ impl Clock {
                     resolved: buffer(Usage::QUERY_RESOLVE | Usage::COPY_SRC),
                     readback: buffer(Usage::MAP_READ | Usage::COPY_DST),
                     tick: f64::from(queue.get_timestamp_period()) * 1e-9,
+                    profile,
                     state: Mutex::default(),
                 })
             })
@@ -70,17 +80,23 @@ impl Clock {
         *self.state() = State::default();
     }
 
-    /// Makes room for another pass.
-    pub async fn make_room(&self, device: &Device, blocking: bool) -> Result<(), Error> {
-        if self.state().passes < PASSES {
+    /// Makes room for further passes.
+    pub async fn make_room(
+        &self,
+        passes: usize,
+        device: &Device,
+        blocking: bool,
+    ) -> Result<(), Error> {
+        if self.state().passes as usize + passes <= PASSES as usize {
             return Ok(());
         }
         self.collect(device, blocking).await
     }
 
-    /// Where the next pass writes its times.
-    pub fn next(&self) -> wgpu::ComputePassTimestampWrites<'_> {
+    /// Where the next pass writes its times; a kernel's own pass goes to its profile.
+    pub fn next(&self, kernel: Option<Blueprint>) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut state = self.state();
+        state.kernels.extend(kernel);
         let first = 2 * state.passes;
         state.passes += 1;
         wgpu::ComputePassTimestampWrites {
@@ -91,7 +107,13 @@ impl Clock {
     }
 
     async fn collect(&self, device: &Device, blocking: bool) -> Result<(), Error> {
-        let passes = std::mem::take(&mut self.state().passes);
+        let (passes, kernels) = {
+            let mut state = self.state();
+            (
+                std::mem::take(&mut state.passes),
+                std::mem::take(&mut state.kernels),
+            )
+        };
         if passes == 0 {
             return Ok(());
         }
@@ -111,11 +133,15 @@ impl Clock {
         drop(view);
         self.readback.unmap();
         // A driver whose clock steps back counts as standing still.
-        let ticks: u64 = times
+        let ticks = times
             .chunks_exact(2)
-            .map(|pass| pass[1].saturating_sub(pass[0]))
-            .sum();
-        self.state().ticks += ticks;
+            .map(|pass| pass[1].saturating_sub(pass[0]));
+        if let Some(profile) = &self.profile {
+            for (&kernel, ticks) in kernels.iter().zip(ticks.clone()) {
+                profile.took(kernel, ticks as f64 * self.tick);
+            }
+        }
+        self.state().ticks += ticks.sum::<u64>();
         Ok(())
     }
 

@@ -119,10 +119,7 @@ impl Composition {
         per_submit: usize,
     ) -> Result<(), Error> {
         let gpu = stream.gpu;
-        let pipeline = gpu
-            .pipelines
-            .get(&gpu.device, composing(self.dtype))
-            .await?;
+        let pipeline = gpu.pipeline(composing(self.dtype)).await?;
         // Of one matrix that is too much for a submit, some entries at a time.
         let entries = self.rows * self.cols;
         let bounded = gpu.submit_flops() / (2 * self.inner as u64).max(1);

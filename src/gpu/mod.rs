@@ -1,7 +1,7 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
-//! the time, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
+//! the time, `profile` has each kernel's, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
 //! it was lost, `shader` puts the shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
@@ -19,6 +19,7 @@ pub(crate) mod lasting;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
+mod profile;
 mod registers;
 pub(crate) mod resident;
 mod rhs;
@@ -32,11 +33,14 @@ mod stream;
 
 pub(crate) use adapter::adapters;
 
+use std::sync::Arc;
+
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::planner::facts::DeviceFacts;
 use crate::planner::gpu::{GpuRecipe, Limits, Path};
 use crate::planner::{Convergence, Problem, Tuning};
+use crate::profile::KernelProfile;
 #[cfg(not(target_family = "wasm"))]
 use crate::{peak::Peak, scalar::Dtype};
 
@@ -50,6 +54,8 @@ pub(crate) struct Gpu {
     tuning: Tuning,
     /// Whether calls ask for the device's time, where it has a clock.
     timed: bool,
+    /// What each kernel takes, if that was asked for.
+    profile: Option<Arc<profile::Profile>>,
     pipelines: pipelines::Pipelines,
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
     shelf: shelf::Shelf<(Problem, Path, usize), run::Sets>,
@@ -98,6 +104,8 @@ impl Gpu {
             Some(folder) => cache::Cache::open(&device, &adapter.get_info(), folder).await,
             None => None,
         };
+        let profile = (options.profile && crate::engine::clock_is_there())
+            .then(Arc::<profile::Profile>::default);
         let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders, cache).await?;
         Ok(Gpu {
             adapter: adapter::describe(adapter),
@@ -105,11 +113,23 @@ impl Gpu {
             limits: facts.limits(),
             facts,
             tuning: options.tuning.clone(),
-            timed: options.timestamps,
+            timed: options.timestamps || options.profile,
+            profile,
             pipelines,
             shelf: Default::default(),
             desk: Default::default(),
         })
+    }
+
+    /// A kernel, compiled.
+    async fn pipeline(&self, blueprint: shader::Blueprint) -> Result<pipelines::Pipeline, Error> {
+        let profile = self.profile.as_deref();
+        self.pipelines.get(&self.device, profile, blueprint).await
+    }
+
+    /// What each kernel took since the last look.
+    pub fn profile(&self) -> Vec<KernelProfile> {
+        self.profile.as_ref().map_or_else(Vec::new, |p| p.take())
     }
 
     /// Whether the device was lost.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
 use crate::gpu::faults::Fault;
+use crate::gpu::profile::Profile;
 use crate::gpu::shader::{Bindings, Blueprint};
 
 pub(crate) struct Pipelines {
@@ -16,6 +17,14 @@ pub(crate) struct Pipelines {
     cache: Option<Cache>,
     layouts: [wgpu::BindGroupLayout; Bindings::ALL.len()],
     compiled: Mutex<HashMap<Blueprint, wgpu::ComputePipeline>>,
+}
+
+/// A compiled kernel.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    pub compiled: wgpu::ComputePipeline,
+    /// What it was compiled for.
+    pub blueprint: Blueprint,
 }
 
 fn layout(device: &wgpu::Device, bindings: Bindings) -> wgpu::BindGroupLayout {
@@ -109,14 +118,19 @@ impl Pipelines {
     pub async fn get(
         &self,
         device: &Device,
+        profile: Option<&Profile>,
         blueprint: Blueprint,
-    ) -> Result<wgpu::ComputePipeline, Error> {
-        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = compiled().get(&blueprint) {
-            return Ok(pipeline.clone());
+    ) -> Result<Pipeline, Error> {
+        let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = known().get(&blueprint).cloned() {
+            return Ok(Pipeline {
+                compiled,
+                blueprint,
+            });
         }
+        let start = profile.map(|profile| (profile, std::time::Instant::now()));
         let faults = &device.faults;
-        let pipeline = device
+        let compiled = device
             .scoped(|device, _| {
                 let label = blueprint.kernel.entry_point();
                 let mut text = blueprint.text();
@@ -151,10 +165,16 @@ impl Pipelines {
                 })
             })
             .await?;
-        compiled().insert(blueprint, pipeline.clone());
+        if let Some((profile, start)) = start {
+            profile.compiled(blueprint, start.elapsed().as_secs_f64());
+        }
+        known().insert(blueprint, compiled.clone());
         if let Some(cache) = &self.cache {
             cache.save();
         }
-        Ok(pipeline)
+        Ok(Pipeline {
+            compiled,
+            blueprint,
+        })
     }
 }

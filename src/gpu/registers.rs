@@ -71,7 +71,7 @@ pub(super) async fn solve(
         _ => Kernel::Columns,
     };
     let blueprint = Blueprint::new(kernel, &task.problem, recipe);
-    let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+    let pipeline = gpu.pipeline(blueprint).await?;
     let teams = (recipe.workgroup / recipe.team) as usize;
     for begin in (0..count).step_by(recipe.matrices_per_submit) {
         let end = count.min(begin + recipe.matrices_per_submit);

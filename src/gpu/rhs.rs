@@ -86,7 +86,7 @@ pub(super) async fn project(
     };
     let pipeline = async |kernel| {
         let blueprint = Blueprint::new(kernel, problem, recipe);
-        gpu.pipelines.get(&gpu.device, blueprint).await
+        gpu.pipeline(blueprint).await
     };
     let (weigh, project) = (
         pipeline(Kernel::Weigh).await?,

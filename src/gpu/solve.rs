@@ -7,6 +7,7 @@ use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::chunk::{Places, beside};
+use crate::gpu::pipelines::Pipeline;
 use crate::gpu::shader::{Bindings, Blueprint, Kernel};
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
@@ -213,10 +214,10 @@ impl Solver<'_, '_> {
         }
     }
 
-    async fn pipeline(&self, kernel: Kernel) -> Result<(wgpu::ComputePipeline, u32), Error> {
+    async fn pipeline(&self, kernel: Kernel) -> Result<(Pipeline, u32), Error> {
         let gpu = self.stream.gpu;
         let blueprint = Blueprint::new(kernel, &self.task.problem, self.recipe);
-        let pipeline = gpu.pipelines.get(&gpu.device, blueprint).await?;
+        let pipeline = gpu.pipeline(blueprint).await?;
         Ok((pipeline, blueprint.workgroup))
     }
 

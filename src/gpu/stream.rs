@@ -7,6 +7,7 @@ use bytemuck::Pod;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
+use crate::gpu::pipelines::Pipeline;
 use crate::options::Options;
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
@@ -20,14 +21,14 @@ const SLOT_SIZE: usize = 256;
 
 /// One dispatch to come.
 pub(super) struct Dispatch {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     params: [u8; PARAMS_SIZE],
     groups: [u32; 2],
 }
 
 impl Dispatch {
     /// `params` may be shorter than what there is room for.
-    pub fn new(pipeline: &wgpu::ComputePipeline, params: impl Pod, groups: [u32; 2]) -> Self {
+    pub fn new(pipeline: &Pipeline, params: impl Pod, groups: [u32; 2]) -> Self {
         let mut bytes = [0; PARAMS_SIZE];
         let params = bytemuck::bytes_of(&params);
         bytes[..params.len()].copy_from_slice(params);
@@ -136,7 +137,7 @@ impl Channel {
     /// `readback` is the most bytes that are read at once.
     pub async fn new(gpu: &Gpu, readback: usize) -> Result<Self, Error> {
         let clock = match gpu.timed {
-            true => Clock::new(&gpu.device).await?,
+            true => Clock::new(&gpu.device, gpu.profile.clone()).await?,
             false => None,
         };
         Self::with(gpu, clock, SLOTS, readback).await
@@ -271,8 +272,11 @@ impl Stream<'_> {
         if let Some(recorder) = self.recorder {
             return self.record(recorder, group, dispatches, &slots).await;
         }
+        let profile = self.gpu.profile.as_ref();
+        let passes = profile.map_or(1, |_| dispatches.len());
         if let Some(clock) = &self.channel.clock {
-            clock.make_room(&self.gpu.device, self.blocking).await?;
+            let device = &self.gpu.device;
+            clock.make_room(passes, device, self.blocking).await?;
         }
         self.gpu
             .device
@@ -280,8 +284,22 @@ impl Stream<'_> {
                 // Ordered with the submits before: they have read their parameters by then.
                 queue.write_buffer(&self.channel.params, 0, &slots);
                 let mut encoder = device.create_command_encoder(&Default::default());
-                let times = self.channel.clock.as_ref().map(Clock::next);
-                encode(&mut encoder, times, group, dispatches, 0);
+                let clock = self.channel.clock.as_ref();
+                match profile {
+                    None => {
+                        let times = clock.map(|clock| clock.next(None));
+                        encode(&mut encoder, times, group, dispatches, 0);
+                    }
+                    // A pass each: timestamps are a pass's.
+                    Some(profile) => {
+                        for (index, dispatch) in dispatches.chunks(1).enumerate() {
+                            let kernel = dispatch[0].pipeline.blueprint;
+                            let times = clock.map(|clock| clock.next(Some(kernel)));
+                            encode(&mut encoder, times, group, dispatch, index);
+                            profile.dispatched(kernel);
+                        }
+                    }
+                }
                 queue.submit([encoder.finish()]);
                 self.gpu.device.listen(queue);
             })
@@ -413,7 +431,7 @@ fn encode(
         timestamp_writes,
     });
     for (index, dispatch) in dispatches.iter().enumerate() {
-        pass.set_pipeline(&dispatch.pipeline);
+        pass.set_pipeline(&dispatch.pipeline.compiled);
         pass.set_bind_group(0, group, &[((first + index) * SLOT_SIZE) as u32]);
         let [x, y] = dispatch.groups;
         pass.dispatch_workgroups(x, y, 1);

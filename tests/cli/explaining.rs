@@ -49,7 +49,7 @@ fn plans_are_told_of_devices_that_are_not_there() {
     assert_eq!(json(&other)["kernel"], "jacobi-resident");
 }
 
-/// A submit keeps a large card at work.
+/// A submit keeps a large card at work. (Of 1024x64 a chunk of 64 MiB is half of what an H100 holds.)
 #[test]
 #[cfg(feature = "gpu")]
 fn a_card_is_filled() {
@@ -123,7 +123,7 @@ fn what_cannot_be_explained_is_said_in_a_line() {
         (
             &["explain", "3x3", "--set", "words=3"],
             2,
-            "is no threshold: there are invocation_words",
+            "there is no \"words\", only invocation_words",
         ),
         (
             &["explain", "9000x9000", "--device", &device],

@@ -3,6 +3,7 @@
 //! A harness of its own, because a test that cannot run must say so by name: without an adapter the
 //! GPU's tests are listed as ignored, with the reason, and fail instead where
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
+//! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order.
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 //!
 //! With the feature `bench` it is the command too, after `--command`: one file is all that a machine
@@ -24,9 +25,11 @@ mod interop;
 mod laws;
 mod lstsq;
 mod numpy;
+mod profile;
 mod reliability;
 mod resident;
 mod scaled;
+mod selection;
 mod warm;
 
 use std::process::ExitCode;
@@ -1364,6 +1367,9 @@ impl Suite {
         if self.which == Which::Gpu {
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, wide()));
             self.add::<T>("widest", |_| widest::<T>());
+            self.add::<T>("profile", |_| {
+                profile::paths::<T>(&adapter(), [wide(), shrunk()], Engine::gpu)
+            });
             self.add::<T>("subgroups", |_| subgroups::<T>());
         }
         if large && self.which != Which::GpuShrunk && T::DTYPE == Dtype::F32 {
@@ -1432,7 +1438,17 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let conclusion = libtest_mimic::run(&arguments, trials());
+    let trials = match std::env::var("BATCHED_SVD_TESTS") {
+        Err(_) => trials(),
+        Ok(patterns) => match selection::select(trials(), &patterns) {
+            Ok(trials) => trials,
+            Err(pattern) => {
+                eprintln!("engines: no test is called {pattern:?}");
+                return ExitCode::from(2);
+            }
+        },
+    };
+    let conclusion = libtest_mimic::run(&arguments, trials);
     let mut times = TIMES.lock().unwrap();
     times.sort_by(|x, y| y.cmp(x));
     for (time, name) in times.iter().take(12).filter(|t| t.0.as_secs() > 5) {

@@ -5,7 +5,13 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::cli::bench::case::{DtypeArg, Op, QUICK_SHAPES, Shape};
+use crate::cli::bench::measure::Budget;
+use crate::cli::bench::peers;
 use crate::cli::bench::shapes::SHAPES;
+use crate::cli::thresholds::{self, Setting};
+
+const REPETITIONS: usize = 5;
+const QUICK_REPETITIONS: usize = 3;
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
@@ -18,13 +24,16 @@ pub(crate) struct BenchArgs {
     /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64].
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub shapes: Vec<Shape>,
-    /// Matrices in a batch, where the shape names none [default: as many as fill 4 MiB, or 256 MiB
-    /// with a GPU]; a contender that is slow gets as many as fill its time.
+    /// Matrices in a batch, where the shape names none [default: as many as fill 12 MiB with their results, or
+    /// with a GPU 64 MiB, 256 MiB up to 4x4]; a contender that is slow gets as many as fill its time.
     #[arg(long, value_name = "N", value_parser = batch, allow_hyphen_values = true)]
     pub batch: Option<u64>,
     /// Seconds for each contender in each case [default: 0.7; quick: 0.1].
     #[arg(long, value_name = "S", value_parser = seconds, allow_hyphen_values = true)]
     pub seconds: Option<f64>,
+    /// Calls of each contender in each case, which share its seconds [default: 5; quick: 3].
+    #[arg(long, value_name = "N", value_parser = repetitions, allow_hyphen_values = true)]
+    pub repetitions: Option<usize>,
     /// Four shapes, svd, in less than a minute.
     #[arg(long)]
     pub quick: bool,
@@ -34,9 +43,19 @@ pub(crate) struct BenchArgs {
     /// Leaves out the table of small batches.
     #[arg(long)]
     pub no_latency: bool,
-    /// Measures this project's engine alone, with one threshold of its planner changed at a time.
-    #[arg(long, conflicts_with_all = ["python_peers", "plot", "merge"])]
-    pub tune: bool,
+    /// The only peers to measure, of those that are here: with commas, spaces, or one at a time.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', num_args = 1.., value_parser = peers::known)]
+    pub peers: Vec<String>,
+    /// Measures this project's engine alone, with one threshold of its planner changed at a time: those that are
+    /// named, to each of the values (with k, m or g for 2^10, 2^20 or 2^30), or a fixed list.
+    #[arg(long, value_name = "NAME=V1,V2", num_args = 0.., conflicts_with_all = ["python_peers", "plot", "merge"])]
+    pub tune: Option<Vec<Setting>>,
+    /// Sets thresholds of the planner, for all else that is asked for.
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = thresholds::single, conflicts_with = "merge")]
+    pub set: Vec<Setting>,
+    /// Shows what each kernel of the GPU takes in a call, and to compile. Every dispatch is timed by itself.
+    #[arg(long, conflicts_with_all = ["tune", "python_peers", "peers", "plot", "merge"])]
+    pub profile: bool,
     /// Runs NumPy, PyTorch, CuPy and JAX, whichever are there, in turn with the rest.
     #[arg(long)]
     pub python_peers: bool,
@@ -49,12 +68,23 @@ pub(crate) struct BenchArgs {
     /// Measures nothing: shows the lines of these files in one table (and plot).
     #[arg(long, value_name = "FILE", num_args = 1.., action = ArgAction::Append)]
     pub merge: Vec<PathBuf>,
+    /// Shows them in at most 5500 characters, what failed first. A last line that was cut off is left out.
+    #[arg(long, requires = "merge", conflicts_with = "plot")]
+    pub brief: bool,
 }
 
 fn batch(text: &str) -> Result<u64, String> {
     const MOST: u64 = 1 << 28;
     match text.parse() {
         Ok(batch) if (1..=MOST).contains(&batch) => Ok(batch),
+        _ => Err(format!("it must be a whole number from 1 to {MOST}")),
+    }
+}
+
+fn repetitions(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1000;
+    match text.parse() {
+        Ok(repetitions) if (1..=MOST).contains(&repetitions) => Ok(repetitions),
         _ => Err(format!("it must be a whole number from 1 to {MOST}")),
     }
 }
@@ -80,7 +110,18 @@ impl BenchArgs {
         fixed.iter().map(shape).collect()
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub fn budget(&self) -> Budget {
+        let usual = match self.quick {
+            true => QUICK_REPETITIONS,
+            false => REPETITIONS,
+        };
+        Budget {
+            seconds: self.seconds(),
+            repetitions: self.repetitions.unwrap_or(usual),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
         self.seconds.unwrap_or(if self.quick { 0.1 } else { 0.7 })
     }
 }

@@ -136,6 +136,37 @@ impl Case {
     }
 }
 
+/// Bytes of matrices and their results in a batch: beyond the caches of a core, and results that an allocator
+/// can hand out again; and enough to keep a large GPU at work, of which small matrices need more.
+const CPU_BATCH: usize = 12 << 20;
+const GPU_BATCH: usize = 64 << 20;
+const GPU_SMALL_BATCH: usize = 256 << 20;
+/// Matrices up to so many rows and columns are small.
+const SMALL: usize = 4;
+/// Fewer matrices are no batch.
+const FEWEST: usize = 64;
+/// The same for a GPU, to which a large matrix is many workgroups.
+const GPU_FEWEST: usize = 16;
+/// More matrices tell no more.
+const MOST_MATRICES: usize = 1 << 22;
+
+impl Case {
+    /// As many matrices as suit the case where nobody says.
+    pub fn suited(self, gpu: bool) -> Case {
+        let small = self.rows.max(self.cols) <= SMALL;
+        let (bytes, fewest) = match (gpu, small) {
+            (false, _) => (CPU_BATCH, FEWEST),
+            (true, false) => (GPU_BATCH, GPU_FEWEST),
+            (true, true) => (GPU_SMALL_BATCH, GPU_FEWEST),
+        };
+        let fitting = (bytes as f64 / self.bytes()) as usize;
+        Case {
+            batch: fitting.clamp(fewest, MOST_MATRICES),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +183,33 @@ mod tests {
         ] {
             assert!(shape(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn batches_are_bounded_with_their_results() {
+        let case = |rows, cols, op| Case {
+            op,
+            dtype: Dtype::F32,
+            rows,
+            cols,
+            batch: 0,
+        };
+        for (rows, cols) in [(2, 2), (4, 4), (5, 5), (64, 64), (1024, 64), (7, 300)] {
+            for op in [Op::Svd, Op::Svdvals, Op::Pinv] {
+                let case = case(rows, cols, op).suited(true);
+                let most = if rows.max(cols) <= 4 {
+                    256 << 20
+                } else {
+                    64 << 20
+                };
+                let bytes = case.bytes() * case.batch as f64;
+                assert!(bytes <= f64::from(most), "{case}: {bytes}");
+                let enough = bytes + case.bytes() > f64::from(most) || case.batch == MOST_MATRICES;
+                assert!(enough, "{case}: {bytes}");
+            }
+        }
+        assert_eq!(case(3000, 3000, Op::Svd).suited(true).batch, 16);
+        assert_eq!(case(3000, 3000, Op::Svd).suited(false).batch, 64);
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub(crate) trait Contender<T: Real> {
     fn compiles(&self) -> bool {
         false
     }
+    /// Seconds of a first call after which it is not made again for the sake of what it compiled.
+    fn patience(&self) -> f64 {
+        20.0
+    }
     /// Whether it can do the case at all.
     fn takes(&self, case: &Case) -> bool;
     /// Takes matrices into its own form, untimed.

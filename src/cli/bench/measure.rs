@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use batched_svd::{Batch, Engine, Error, Options, Peak, Real, Vectors, verify};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rayon::prelude::*;
 
 use crate::cli::bench::case::{Case, Op};
 use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
 use crate::cli::bench::peers::Number;
 use crate::cli::bench::row::{Kind, Row};
+use crate::cli::bench::source::{Drawn, Source};
 
 /// How long and how often.
 #[derive(Clone, Copy)]
@@ -27,48 +25,20 @@ const PEERS_MARGIN: f64 = 32.0;
 const CHECKED_WORK: f64 = 2e8;
 /// More matrices than this are not checked: the first are as good as any.
 const MOST_CHECKED: usize = 4096;
-/// Seconds of a first call after which it is not made again for the sake of what it compiled.
-const LONG: f64 = 20.0;
 /// Operations, by the nominal count, of a first call.
 const FIRST_WORK: f64 = 1e6;
 
-/// Random normal matrices, never the same twice.
-pub(crate) struct Source {
-    seed: u64,
-}
-
-impl Source {
-    pub fn new(seed: u64) -> Self {
-        Source { seed }
-    }
-
-    pub fn draw<T: Number>(&mut self, case: &Case, count: usize) -> Result<Batch<T>, Error> {
-        let mut batch = Batch::zeros(count, case.rows, case.cols)?;
-        self.seed += 1;
-        let seed = self.seed;
-        batch
-            .as_mut_slice()
-            .par_chunks_mut(1 << 14)
-            .enumerate()
-            .for_each(|(index, chunk)| {
-                let mut rng = StdRng::seed_from_u64((seed << 32) + index as u64);
-                chunk.fill_with(|| T::normal(&mut rng));
-            });
-        Ok(batch)
-    }
-}
-
 /// One contender's measurements of a case.
-struct Runs {
-    count: usize,
-    repetitions: usize,
+pub(crate) struct Runs {
+    pub count: usize,
+    pub repetitions: usize,
     seconds: Vec<f64>,
     device_seconds: Vec<f64>,
     facts: Facts,
     checked: usize,
     /// Residual and loss of orthogonality.
     check: Option<(f64, f64)>,
-    error: Option<String>,
+    pub error: Option<String>,
 }
 
 /// Everyone who can do the case, each with the limits of its device.
@@ -83,13 +53,14 @@ pub(crate) fn throughput<T: Number>(
     watch: &dyn Fn(&str),
 ) -> Result<Vec<Row>, Error> {
     let mut runs = Vec::new();
+    let mut drawn = Source::of(case)?;
     for (contender, _) in field.iter_mut() {
         watch(contender.name());
-        runs.push(size(case, *contender, budget, source)?);
+        runs.push(size(case, *contender, budget, &mut drawn, source)?);
     }
+    let most = runs.iter().map(|r| r.count).max().unwrap_or(0);
+    let data = drawn.least(most, source)?;
     for repetition in 0..budget.repetitions {
-        let most = runs.iter().map(|r| r.count).max().unwrap_or(0);
-        let data = source.draw(case, most)?;
         // Not always in the same order.
         for turn in 0..field.len() {
             let index = (turn + repetition) % field.len();
@@ -99,7 +70,7 @@ pub(crate) fn throughput<T: Number>(
             }
             watch(contender.name());
             let last = run.seconds.len() + 1 == run.repetitions;
-            if let Err(error) = once(case, contender, run, &data, last) {
+            if let Err(error) = once(case, contender, run, data, last) {
                 run.error = Some(error);
             }
             contender.clear();
@@ -113,10 +84,11 @@ pub(crate) fn throughput<T: Number>(
 
 /// How many matrices a contender gets, so that its repetitions fill its time: grown from a first
 /// call, which also warms up.
-fn size<T: Number>(
+pub(crate) fn size<T: Number>(
     case: &Case,
     contender: &mut dyn Contender<T>,
     budget: Budget,
+    drawn: &mut Drawn<T>,
     source: &mut Source,
 ) -> Result<Runs, Error> {
     let share = budget.seconds / budget.repetitions as f64;
@@ -134,20 +106,22 @@ fn size<T: Number>(
     };
     let mut warm = false;
     loop {
-        let data = source.draw(case, run.count)?;
+        let data = drawn.least(run.count, source)?;
         let timed = contender
-            .load(case, &data, run.count)
+            .load(case, data, run.count)
             .and_then(|()| contender.run());
         let seconds = match timed {
             Ok(timing)
                 if timing.seconds >= 2.0 * budget.seconds
-                    && (warm || !contender.compiles() || timing.seconds >= LONG) =>
+                    && (warm
+                        || !contender.compiles()
+                        || timing.seconds >= contender.patience()) =>
             {
                 // Not made twice, whatever was compiled in it.
                 note(&mut run, timing);
                 run.repetitions = 1;
                 run.facts = contender.facts();
-                run.error = check(case, contender, &mut run, &data).err();
+                run.error = check(case, contender, &mut run, data).err();
                 contender.clear();
                 return Ok(run);
             }
@@ -378,6 +352,7 @@ fn row<T: Real>(
         residual: run.check.map(|c| c.0),
         orthogonality: run.check.map(|c| c.1),
         checked: run.checked,
+        settings: String::new(),
     }
 }
 

@@ -1,17 +1,21 @@
 //! `batched-svd bench`: this project's engines beside what a user would pick instead, and beside
 //! the machine's own limits.
 //!
-//! `case` says what is measured, `contender` and `peers` who, `measure` how; a measurement is a
-//! `row`, shown by `table` and `plot`.
+//! `case` says what is measured, `source` on which numbers, `contender` and `peers` who, `measure` how; a
+//! measurement is a `row`, shown by `table`, `plot` and `brief`. `tune` tries the planner's `thresholds`,
+//! `profile` looks into a call.
 
 mod args;
+mod brief;
 mod case;
 mod contender;
 mod measure;
 mod peers;
 mod plot;
+mod profile;
 mod row;
 mod shapes;
+mod source;
 mod table;
 mod tune;
 
@@ -26,21 +30,15 @@ use crate::cli::args::{BackendArg, EngineArgs};
 use crate::cli::failure::Failure;
 use crate::cli::streams::{Ear, complain};
 use crate::cli::target::{self, Target};
+use crate::cli::thresholds::Setting;
 use case::{Case, LATENCY_BATCHES, LATENCY_SHAPES, Op};
 use contender::Own;
-use measure::{Budget, Field, Source};
+use measure::Field;
 use peers::Number;
 use peers::python::Python;
-use row::{Kind, LimitRow, Line, Row};
+use row::{Kind, LimitRow, Line, ProfileRow, Row};
+use source::Source;
 
-/// Bytes of matrices in a batch: beyond the caches of a core, and results that an allocator can hand
-/// out again; and enough to keep a large GPU at work.
-const CPU_BATCH: usize = 4 << 20;
-const GPU_BATCH: usize = 256 << 20;
-/// More matrices tell no more.
-const MOST_MATRICES: usize = 1 << 22;
-const REPETITIONS: usize = 5;
-const QUICK_REPETITIONS: usize = 3;
 /// Of the seconds of a case, the part that a contender has for each line of the latency table.
 const LATENCY_SHARE: f64 = 0.1;
 
@@ -52,16 +50,31 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     if !bench.merge.is_empty() {
         return merge(args, bench, plot, ear);
     }
-    let options = gpu_options(args);
+    let options = gpu_options(args, bench);
     let mut engines = Vec::new();
-    for engine in self::engines(args, &options)? {
-        match bench.tune {
-            true => engines.extend(tune::around(engine, &options)?),
-            false => engines.push((engine, None)),
+    for engine in self::engines(args, bench, &options)? {
+        match &bench.tune {
+            Some(named) => engines.extend(tune::around(engine, &options, named)?),
+            None => engines.push((engine, None)),
         }
     }
+    if let Some(Setting { threshold, .. }) = bench.tune.iter().flatten().find(|setting| {
+        let here =
+            |(engine, _): &(Engine, _)| setting.threshold.gpu == (engine.backend() == Backend::Gpu);
+        !engines.iter().any(here)
+    }) {
+        let whose = if threshold.gpu {
+            "a GPU's"
+        } else {
+            "the CPU's"
+        };
+        return Err(Failure::Usage(format!(
+            "{} is {whose}, and no such engine is measured",
+            threshold.name
+        )));
+    }
     let python = match bench.python_peers {
-        true => peers::python::start(&bench.python).map_err(Failure::Usage)?,
+        true => peers::python::start(&bench.python, &bench.peers).map_err(Failure::Usage)?,
         false => Vec::new(),
     };
     let mut session = Session::new(args, bench, ear, &engines, python);
@@ -71,18 +84,20 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
             _ => session.measure::<f64>()?,
         }
     }
-    let (rows, limits) = session.finish();
+    let (rows, limits, profiles) = session.finish();
     let runs = [rows];
-    match (args.json, bench.tune) {
-        (true, _) => {}
-        (false, true) => ear.tell(&tune::text(&runs[0]))?,
-        (false, false) => ear.tell(&table::text(&runs, &limits))?,
+    match (args.json, &bench.tune, bench.profile) {
+        (true, ..) => {}
+        (false, _, true) => ear.tell(&profile::text(&profiles))?,
+        (false, Some(_), _) => ear.tell(&tune::text(&runs[0]))?,
+        (false, None, _) => ear.tell(&table::text(&runs, &limits))?,
     }
     if let Some(target) = plot {
         plot::draw(target, &runs)?;
     }
     let wrong = runs[0].iter().filter(|row| row.own().is_some() && !row.ok);
-    match wrong.count() {
+    let wrong = wrong.count() + profiles.iter().filter(|row| !row.ok).count();
+    match wrong {
         0 => Ok(()),
         n => Err(Failure::Run(format!(
             "{n} of this project's own measurements failed"
@@ -90,25 +105,41 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     }
 }
 
-/// Every GPU with its clock.
-fn gpu_options(args: &EngineArgs) -> GpuOptions {
-    let mut options = GpuOptions::default().timestamps(true);
+/// Every GPU with its clock, and with the thresholds that were set.
+fn gpu_options(args: &EngineArgs, bench: &BenchArgs) -> GpuOptions {
+    let mut options = GpuOptions::default()
+        .timestamps(true)
+        .profile(bench.profile);
     options.adapter = args.adapter.clone();
+    for setting in &bench.set {
+        setting.apply(&mut options.tuning);
+    }
     options
 }
 
 /// The engines of this machine, or the one that was asked for.
-fn engines(args: &EngineArgs, options: &GpuOptions) -> Result<Vec<Engine>, Failure> {
+fn engines(
+    args: &EngineArgs,
+    bench: &BenchArgs,
+    options: &GpuOptions,
+) -> Result<Vec<Engine>, Failure> {
     let mut engines = Vec::new();
+    let cpu = || Engine::cpu_with(options.tuning.clone());
     match args.backend {
+        BackendArg::Cpu if bench.profile => {
+            return Err(Failure::Usage(
+                "a profile is of a GPU's kernels, but --backend is cpu".into(),
+            ));
+        }
+        BackendArg::Auto if bench.profile => engines.push(Engine::gpu(options)?),
         BackendArg::Cpu if args.adapter.is_some() => {
             // The same words as for every other command.
             args.engine()?;
         }
-        BackendArg::Cpu => engines.push(Engine::cpu()),
+        BackendArg::Cpu => engines.push(cpu()),
         BackendArg::Gpu => engines.push(Engine::gpu(options)?),
         BackendArg::Auto => {
-            engines.push(Engine::cpu());
+            engines.push(cpu());
             match Engine::gpu(options) {
                 Ok(engine) => engines.push(engine),
                 Err(error) if args.adapter.is_some() => return Err(error.into()),
@@ -131,6 +162,9 @@ struct Session<'s> {
     bar: ProgressBar,
     rows: Vec<Row>,
     limits: Vec<LimitRow>,
+    profiles: Vec<ProfileRow>,
+    /// What was set, in words.
+    settings: String,
 }
 
 impl<'s> Session<'s> {
@@ -155,6 +189,11 @@ impl<'s> Session<'s> {
             bar,
             rows: Vec::new(),
             limits: Vec::new(),
+            profiles: Vec::new(),
+            settings: {
+                let settings: Vec<String> = bench.set.iter().map(Setting::to_string).collect();
+                settings.join(" ")
+            },
         }
     }
 
@@ -167,22 +206,22 @@ impl<'s> Session<'s> {
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
         let gpu = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
-        let bytes = match self.engines.iter().any(|(engine, _)| gpu(engine)) {
-            true => GPU_BATCH,
-            false => CPU_BATCH,
-        };
+        let on_gpu = self.engines.iter().any(|(engine, _)| gpu(engine));
         let mut cases = Vec::new();
         for op in self.ops() {
             for shape in self.bench.shapes() {
                 let (rows, cols) = (shape.rows, shape.cols);
-                let fitting = bytes / (rows * cols * dtype.size());
                 let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
-                cases.push(Case {
+                let case = Case {
                     op,
                     dtype,
                     rows,
                     cols,
-                    batch: asked.unwrap_or(fitting.clamp(64, MOST_MATRICES)),
+                    batch: asked.unwrap_or(0),
+                };
+                cases.push(match asked {
+                    Some(_) => case,
+                    None => case.suited(on_gpu),
                 });
             }
         }
@@ -191,7 +230,7 @@ impl<'s> Session<'s> {
 
     fn latency_cases(&self, dtype: Dtype) -> Vec<Case> {
         let mut cases = Vec::new();
-        let plain = !(self.bench.no_latency || self.bench.quick || self.bench.tune);
+        let plain = !(self.bench.no_latency || self.bench.quick || self.bench.tune.is_some());
         if !plain || !self.bench.shapes.is_empty() {
             return cases;
         }
@@ -242,6 +281,9 @@ impl<'s> Session<'s> {
 
     fn measure<T: Number>(&mut self) -> Result<(), Failure> {
         let dtype = T::DTYPE;
+        if self.bench.profile {
+            return self.look_into::<T>();
+        }
         let peaks = self.peaks(dtype)?;
         // What fails shows in its row.
         let options = self.args.options().strict(false);
@@ -260,20 +302,14 @@ impl<'s> Session<'s> {
                 own.push((Own::resident(engine, options.clone()), peak));
             }
         }
-        let mut others = match self.bench.no_peers || self.bench.tune {
+        let mut others = match self.bench.no_peers || self.bench.tune.is_some() {
             true => Vec::new(),
-            false => peers::all::<T>(),
+            false => peers::all::<T>(&self.bench.peers),
         };
         let mut python = std::mem::take(&mut self.python);
         let (cases, latency) = (self.cases(dtype), self.latency_cases(dtype));
         self.bar.inc_length((cases.len() + latency.len()) as u64);
-        let budget = Budget {
-            seconds: self.bench.seconds(),
-            repetitions: match self.bench.quick {
-                true => QUICK_REPETITIONS,
-                false => REPETITIONS,
-            },
-        };
+        let budget = self.bench.budget();
         let cases = cases.iter().map(|case| (Kind::Throughput, case));
         for (kind, case) in cases.chain(latency.iter().map(|case| (Kind::Latency, case))) {
             let mut field: Field<'_, T> = Vec::new();
@@ -297,13 +333,37 @@ impl<'s> Session<'s> {
                     measure::latency(case, &mut field, seconds, &mut self.source, &watch)?
                 }
             };
-            for row in rows {
+            for mut row in rows {
+                if row.own().is_some() {
+                    row.settings.clone_from(&self.settings);
+                }
                 self.print(&row)?;
                 self.rows.push(row);
             }
             self.bar.inc(1);
         }
         self.python = python;
+        Ok(())
+    }
+
+    /// Profiles of all cases.
+    fn look_into<T: Number>(&mut self) -> Result<(), Failure> {
+        let (cases, options) = (self.cases(T::DTYPE), self.args.options().strict(false));
+        self.bar.inc_length(cases.len() as u64);
+        for case in &cases {
+            self.bar.set_message(case.to_string());
+            for (engine, _) in self.engines {
+                let budget = self.bench.budget();
+                let row = profile::measure::<T>(case, engine, &options, budget, &mut self.source)?;
+                let row = ProfileRow {
+                    settings: self.settings.clone(),
+                    ..row
+                };
+                self.print(&row)?;
+                self.profiles.push(row);
+            }
+            self.bar.inc(1);
+        }
         Ok(())
     }
 
@@ -316,9 +376,9 @@ impl<'s> Session<'s> {
         self.bar.suspend(|| self.ear.tell(&format!("{text}\n")))
     }
 
-    fn finish(self) -> (Vec<Row>, Vec<LimitRow>) {
+    fn finish(self) -> (Vec<Row>, Vec<LimitRow>, Vec<ProfileRow>) {
         self.bar.finish_and_clear();
-        (self.rows, self.limits)
+        (self.rows, self.limits, self.profiles)
     }
 }
 
@@ -329,28 +389,38 @@ fn merge(
     plot: Option<Target>,
     ear: Ear,
 ) -> Result<(), Failure> {
-    let (mut runs, mut limits) = (Vec::new(), Vec::new());
+    let (mut runs, mut limits, mut profiles) = (Vec::new(), Vec::new(), Vec::new());
     for path in &bench.merge {
         let mut rows = Vec::new();
-        for line in read(path)? {
+        for line in read(path, bench.brief)? {
             match line {
                 Line::Row(row) => rows.push(*row),
                 Line::Limit(limit) => limits.push(limit),
+                Line::Profile(profile) => profiles.push(*profile),
             }
         }
         runs.push(rows);
     }
-    if runs.iter().all(Vec::is_empty) {
+    if bench.brief {
+        return ear.tell(&brief::text(&runs, &limits, &profiles));
+    }
+    if runs.iter().all(Vec::is_empty) && profiles.is_empty() {
         let path = &bench.merge[0];
         return Err(Failure::file(path, "holds no measurement"));
     }
     if args.json {
-        for row in runs.iter().flatten() {
-            let text = serde_json::to_string(row).map_err(|e| Failure::Run(e.to_string()))?;
+        let lines = runs.iter().flatten().map(serde_json::to_string);
+        for line in lines.chain(profiles.iter().map(serde_json::to_string)) {
+            let text = line.map_err(|e| Failure::Run(e.to_string()))?;
             ear.tell(&format!("{text}\n"))?;
         }
     } else {
-        ear.tell(&table::text(&runs, &limits))?;
+        if !profiles.is_empty() {
+            ear.tell(&profile::text(&profiles))?;
+        }
+        if runs.iter().any(|rows| !rows.is_empty()) {
+            ear.tell(&table::text(&runs, &limits))?;
+        }
     }
     match plot {
         Some(target) => plot::draw(target, &runs),
@@ -358,7 +428,8 @@ fn merge(
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Line>, Failure> {
+/// The lines of a file, of which the last may be `cut` off.
+fn read(path: &Path, cut: bool) -> Result<Vec<Line>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::file(path, e))?;
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -366,6 +437,9 @@ fn read(path: &Path) -> Result<Vec<Line>, Failure> {
             continue;
         }
         let read = row::read(line);
+        if cut && read.is_err() && index + 1 == text.lines().count() && !text.ends_with('\n') {
+            break;
+        }
         let wrong = |e| Failure::file(path, format!("line {}: {e}", index + 1));
         lines.extend(read.map_err(wrong)?);
     }

@@ -75,6 +75,9 @@ pub(crate) struct Row {
     pub orthogonality: Option<f64>,
     #[serde(default)]
     pub checked: usize,
+    /// Thresholds of the planner that were set for all measurements of this project.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub settings: String,
 }
 
 /// This project's own contenders.
@@ -109,11 +112,47 @@ pub(crate) struct LimitRow {
     pub gbytes_per_s: f64,
 }
 
+/// What one call took on a GPU, kernel by kernel, as a line of JSON of its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProfileRow {
+    /// The contender whose call it is.
+    pub profile_of: String,
+    pub op: String,
+    pub m: usize,
+    pub n: usize,
+    pub batch: usize,
+    pub dtype: String,
+    pub ok: bool,
+    pub note: String,
+    pub device: String,
+    pub software: bool,
+    /// The path that the planner chose.
+    pub path: String,
+    /// Of one call, from its start until the device is done.
+    pub seconds: Option<f64>,
+    /// Of one call by the device's clock, where it has one.
+    pub device_seconds: Option<f64>,
+    pub kernels: Vec<KernelRow>,
+    pub settings: String,
+}
+
+/// A kernel's part in one call.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KernelRow {
+    pub kernel: String,
+    pub form: String,
+    pub dispatches: u64,
+    pub seconds: f64,
+    /// In the first call of this shape, if no other shape had it compiled.
+    pub compile_seconds: Option<f64>,
+}
+
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Line {
     Row(Box<Row>),
     Limit(LimitRow),
+    Profile(Box<ProfileRow>),
 }
 
 /// Reads a line of JSON: a measurement, a limit, or something else that says nothing here.
@@ -121,6 +160,9 @@ pub(crate) fn read(line: &str) -> Result<Option<Line>, serde_json::Error> {
     let value: serde_json::Value = serde_json::from_str(line)?;
     if value.get("peer").is_some() {
         return serde_json::from_value(value).map(|row| Some(Line::Row(Box::new(row))));
+    }
+    if value.get("profile_of").is_some() {
+        return serde_json::from_value(value).map(|row| Some(Line::Profile(Box::new(row))));
     }
     if value.get("limits_of").is_some() {
         return serde_json::from_value(value).map(|row| Some(Line::Limit(row)));

@@ -1,20 +1,19 @@
 //! `batched-svd explain`: what the GPU engine would do, on the device at hand or on one of which a file tells.
 
 mod facts;
-mod settings;
 mod translate;
 
 use std::path::PathBuf;
 
 use batched_svd::explain::{DeviceFacts, Explanation, Operation, explain};
-use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Vectors};
+use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning, Vectors};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::cli::args::{EngineArgs, Precision, SubspaceArg};
 use crate::cli::failure::Failure;
 use crate::cli::streams::say;
-use settings::Setting;
+use crate::cli::thresholds::{Setting, single};
 
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
@@ -37,7 +36,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "FILE.json")]
     pub device: Option<PathBuf>,
     /// Plan with a threshold of `Tuning` changed, as NAME=NUMBER; more than once for more.
-    #[arg(long = "set", value_name = "NAME=NUMBER", value_parser = settings::read)]
+    #[arg(long = "set", value_name = "NAME=NUMBER", value_parser = single)]
     pub settings: Vec<Setting>,
     /// Write the kernels' text there: NAME.wgsl, .spv, .msl and .hlsl for each, and plan.json. The folder is made if
     /// need be.
@@ -85,7 +84,10 @@ pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Fail
         Op::Projector => Operation::Projector(Subspace::from(explained.onto)),
     };
     let dtype = Dtype::from(explained.dtype);
-    let tuning = settings::tuning(&explained.settings);
+    let mut tuning = Tuning::default();
+    for setting in &explained.settings {
+        setting.apply(&mut tuning);
+    }
     let plan = explain(
         operation,
         explained.shape,

@@ -126,9 +126,38 @@ impl<A: Send + Sync, R: Send, T: Number> Contender<T> for Library<A, R, T> {
     }
 }
 
-/// All peers in this process.
-pub(crate) fn all<T: Number>() -> Vec<Box<dyn Contender<T>>> {
+/// The names that peers have, here or in a Python somewhere.
+pub(crate) const NAMES: &[&str] = &[
+    "nalgebra",
+    "nalgebra-static",
+    "faer",
+    "numpy",
+    "torch-cpu",
+    "torch-gesvdj",
+    "torch-gesvda",
+    "torch-gesvd",
+    "cupy",
+    "jax-cpu",
+    "jax-gpu",
+];
+
+/// The name of a peer, if it is one.
+pub(crate) fn known(text: &str) -> Result<String, String> {
+    match NAMES.contains(&text) {
+        true => Ok(text.into()),
+        false => Err(format!("there is none, only {}", NAMES.join(", "))),
+    }
+}
+
+/// The peers in this process, all or those that are named.
+pub(crate) fn all<T: Number>(names: &[String]) -> Vec<Box<dyn Contender<T>>> {
     let mut all = nalgebra::all();
     all.push(faer::new());
+    all.retain(|peer| wanted(names, peer.name()));
     all
+}
+
+/// Whether a peer is among those that were named, or none was.
+fn wanted(names: &[String], name: &str) -> bool {
+    names.is_empty() || names.iter().any(|wanted| wanted == name)
 }

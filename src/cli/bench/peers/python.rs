@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cli::bench::case::Case;
 use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
+use crate::cli::bench::peers::wanted;
+use crate::cli::streams::complain;
 
 /// The script travels with the program; it can also be run by hand.
 const SCRIPT: &str = include_str!("../../../../benches/peers/peers.py");
@@ -53,10 +55,13 @@ pub(crate) struct Python {
     process: Arc<Mutex<Process>>,
 }
 
-/// Starts `python` and asks which peers it has.
-pub(crate) fn start(python: &str) -> Result<Vec<Python>, String> {
+/// Starts `python` and asks which peers it has, of those that are named if any are. That it has none of these
+/// is said, but no error: it may have them on another machine.
+pub(crate) fn start(python: &str, names: &[String]) -> Result<Vec<Python>, String> {
     let mut child = Command::new(python)
         .args(["-u", "-c", SCRIPT, "--serve"])
+        // What nobody wants is not imported, which takes seconds.
+        .args(names.iter().map(|name| format!("--peer={name}")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -72,20 +77,25 @@ pub(crate) fn start(python: &str) -> Result<Vec<Python>, String> {
     let process = Arc::new(Mutex::new(process));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let peers = found["peers"].as_array().cloned().unwrap_or_default();
-    if peers.is_empty() {
+    if peers.is_empty() && names.is_empty() {
         return Err(format!(
             "{python}: has neither NumPy nor PyTorch, CuPy or JAX; \
              benches/peers/peers.py --make-environment DIR makes an environment that has"
         ));
     }
-    Ok(peers
-        .iter()
-        .map(|peer| Python {
-            name: text(&peer["name"]),
-            device: text(&peer["device"]),
-            process: Arc::clone(&process),
-        })
-        .collect())
+    let all = peers.iter().map(|peer| Python {
+        name: text(&peer["name"]),
+        device: text(&peer["device"]),
+        process: Arc::clone(&process),
+    });
+    let found: Vec<Python> = all.filter(|peer| wanted(names, &peer.name)).collect();
+    if found.is_empty() {
+        complain(format!(
+            "no Python peers: {python} has none of {}",
+            names.join(", ")
+        ));
+    }
+    Ok(found)
 }
 
 impl Python {
@@ -102,6 +112,19 @@ fn number(answer: &Value, key: &str) -> Result<f64, String> {
 impl<T: Real> Contender<T> for Python {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Some are loops over the batch, a millisecond or a second a matrix.
+    fn fewest(&self) -> usize {
+        1
+    }
+
+    fn compiles(&self) -> bool {
+        true
+    }
+
+    fn patience(&self) -> f64 {
+        3.0
     }
 
     fn takes(&self, _: &Case) -> bool {

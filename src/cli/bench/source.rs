@@ -1,0 +1,60 @@
+//! Random matrices.
+
+use batched_svd::{Batch, Error};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rayon::prelude::*;
+
+use crate::cli::bench::case::Case;
+use crate::cli::bench::peers::Number;
+
+/// Random normal matrices, other ones for each case.
+pub(crate) struct Source {
+    seed: u64,
+}
+
+/// The matrices of a case, of which its measurements take the first: drawn once, since that takes longer than
+/// many a measurement, and again only where more are needed.
+pub(crate) struct Drawn<T: Number> {
+    case: Case,
+    batch: Batch<T>,
+}
+
+impl Source {
+    pub fn new(seed: u64) -> Self {
+        Source { seed }
+    }
+
+    pub fn draw<T: Number>(&mut self, case: &Case, count: usize) -> Result<Batch<T>, Error> {
+        let mut batch = Batch::zeros(count, case.rows, case.cols)?;
+        self.seed += 1;
+        let seed = self.seed;
+        batch
+            .as_mut_slice()
+            .par_chunks_mut(1 << 14)
+            .enumerate()
+            .for_each(|(index, chunk)| {
+                let mut rng = StdRng::seed_from_u64((seed << 32) + index as u64);
+                chunk.fill_with(|| T::normal(&mut rng));
+            });
+        Ok(batch)
+    }
+
+    /// Nothing yet.
+    pub fn of<T: Number>(case: &Case) -> Result<Drawn<T>, Error> {
+        Ok(Drawn {
+            case: *case,
+            batch: Batch::zeros(0, case.rows, case.cols)?,
+        })
+    }
+}
+
+impl<T: Number> Drawn<T> {
+    /// At least so many.
+    pub fn least(&mut self, count: usize, source: &mut Source) -> Result<&Batch<T>, Error> {
+        if self.batch.count() < count {
+            self.batch = source.draw(&self.case, count)?;
+        }
+        Ok(&self.batch)
+    }
+}

@@ -1,0 +1,44 @@
+//! Some of the tests, the most telling first: for who has little time on a borrowed machine.
+
+use libtest_mimic::Trial;
+
+/// The tests that fit a pattern each, in the order of the patterns, or the first that fits none.
+pub fn select(trials: Vec<Trial>, patterns: &str) -> Result<Vec<Trial>, String> {
+    let mut left: Vec<Option<Trial>> = trials.into_iter().map(Some).collect();
+    let mut selected = Vec::new();
+    for pattern in patterns.split_whitespace() {
+        let mut fits = false;
+        for place in &mut left {
+            let Some(trial) = place.take_if(|trial| matches(pattern, trial.name())) else {
+                continue;
+            };
+            fits = true;
+            selected.push(trial);
+        }
+        // One that an earlier pattern took counts.
+        if !fits && !selected.iter().any(|t| matches(pattern, t.name())) {
+            return Err(pattern.into());
+        }
+    }
+    Ok(selected)
+}
+
+/// Whether a test is called so; why it cannot run, in brackets, is no part of its name.
+fn matches(pattern: &str, name: &str) -> bool {
+    let name = name.split(" (").next().unwrap_or(name);
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
