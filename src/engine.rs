@@ -22,10 +22,10 @@ use crate::peak::Peak;
 #[cfg(feature = "gpu")]
 use crate::planner::choice::Rates;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
-#[cfg(not(target_family = "wasm"))]
 use crate::profile::KernelProfile;
 use crate::refined;
 use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
+#[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};

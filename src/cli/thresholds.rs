@@ -8,10 +8,12 @@ use batched_svd::Tuning;
 /// A threshold, how to set it, and what to try where nobody says.
 pub(crate) struct Threshold {
     pub name: &'static str,
-    /// Whether it is a GPU's; else it is the CPU's.
+    /// Whether it is a GPU's; else it is the CPU's. Only the benchmark asks, as for what it tries.
+    #[cfg_attr(not(feature = "bench"), expect(dead_code))]
     pub gpu: bool,
     set: fn(&mut Tuning, u64),
     most: u64,
+    #[cfg_attr(not(feature = "bench"), expect(dead_code))]
     pub tries: &'static [u64],
 }
 
