@@ -23,8 +23,16 @@ import nvidia
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PACKAGES = ("cuda-nvcc", "cuda-crt", "nvvm", "cuda-runtime", "cuda-cccl", "cuda-nvdisasm")
-# Compilers of another release may differ by so much.
+# One release, so that figures differ by the kernels alone.
+PACKAGES = (
+    "nvidia-cuda-nvcc==13.5.37",
+    "nvidia-cuda-crt==13.5.37",
+    "nvidia-nvvm==13.5.37",
+    "nvidia-cuda-runtime==13.5.37",
+    "nvidia-cuda-cccl==13.3.5.0.6",
+    "nvidia-cuda-nvdisasm==13.5.37",
+)
+# A kernel may become worse by so much before somebody has to look.
 SLACK = 1.05
 
 
@@ -32,9 +40,8 @@ def tools(work: pathlib.Path):
     """A Python environment with NVIDIA's compiler."""
     venv = work / "venv"
     if not list(venv.glob("lib/python*/site-packages/nvidia/cu*/bin/nvcc")):
-        packages = [f"nvidia-{name}" for name in PACKAGES]
         made = subprocess.run([sys.executable, "-m", "venv", venv], capture_output=True, text=True)
-        got = made.returncode or subprocess.run([venv / "bin/pip", "install", "-q", *packages], capture_output=True).returncode
+        got = made.returncode or subprocess.run([venv / "bin/python", "-m", "pip", "install", "-q", *PACKAGES], capture_output=True).returncode
         if got:
             print("count.py: NVIDIA's compiler cannot be had here: NOT compared", file=sys.stderr)
             sys.exit(3)
