@@ -60,7 +60,7 @@ fn trusted(
     // Indices. Storage: the host makes every buffer for a whole chunk (`create` in run.rs, `Scratch` in
     // solve.rs) or binds a chunk of a larger one (resident.rs), and every dispatch covers matrices of
     // the chunk alone (`first` to `first + groups`, or to `end` where a workgroup holds several); within
-    // a matrix, rows, columns, steps and places are compared with P.rows, P.cols, P.u_cols or P.end
+    // a matrix, rows, columns, steps and places are compared with P.rows, P.cols, COLS, P.u_cols or P.end
     // before use, and P comes from the same problem as the buffers, or for a product from the shapes of
     // the batches whose buffers they are (`Gpu::product`); weights and state are read only where P says
     // that there are any (`weighted`), and singular values go behind the weights only where the buffer was
@@ -68,7 +68,7 @@ fn trusted(
     // (`View::dense`, `DeviceBatch::steps`), and a buffer of the caller's holds its batch
     // (`interop::batch`). What must be 32 bits is: `GpuRecipe` and `Gpu::product` keep every binding
     // under 2^30 bytes. Workgroup memory: arrays have their lengths from the constants that bound the
-    // loops over them (a tile's columns are P.leading entries apart, as TILE_LEN counts, and its places stay below
+    // loops over them (a tile's columns are LEADING entries apart, as TILE_LEN counts, and its places stay below
     // 2 WIDTH), and `resident_bytes`, `blocks_bytes`, `columns_bytes` and `tiny_bytes` from the planner keep them within the
     // device's (wgpu does not check that; a unit test compares with the text).
     //
