@@ -34,19 +34,9 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
     if (!present || !turn.needed) {
         return false;
     }
-    // Rutishauser's form, which does not drift as x' = c x - s y does.
     //$ for k in 0..K
     if (($ku + 1u) * LANES <= COLS || $ku * LANES + lane < COLS) {
-        let r = $ku * LANES + lane;
-        x_store(matrix, p, r, xp$k - turn.s * (xq$k + turn.tau * xp$k));
-        x_store(matrix, q, r, xq$k + turn.s * (xp$k - turn.tau * xq$k));
-        // Only U needs the rotations.
-        if (P.u_cols > 0u) {
-            let jp = j_load(matrix, p, r);
-            let jq = j_load(matrix, q, r);
-            j_store(matrix, p, r, jp - turn.s * (jq + turn.tau * jp));
-            j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
-        }
+        turn_row(matrix, p, q, $ku * LANES + lane, turn, xp$k, xq$k);
     }
     //$ end
     return true;

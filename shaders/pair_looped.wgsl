@@ -26,17 +26,7 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
         return false;
     }
     for (var r = lane; r < COLS; r += LANES) {
-        let xp = x_load(matrix, p, r);
-        let xq = x_load(matrix, q, r);
-        x_store(matrix, p, r, xp - turn.s * (xq + turn.tau * xp));
-        x_store(matrix, q, r, xq + turn.s * (xp - turn.tau * xq));
-        // Only U needs the rotations.
-        if (P.u_cols > 0u) {
-            let jp = j_load(matrix, p, r);
-            let jq = j_load(matrix, q, r);
-            j_store(matrix, p, r, jp - turn.s * (jq + turn.tau * jp));
-            j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
-        }
+        turn_row(matrix, p, q, r, turn, x_load(matrix, p, r), x_load(matrix, q, r));
     }
     return true;
 }

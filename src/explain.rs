@@ -17,12 +17,11 @@
 use crate::compositions::Subspace;
 use crate::engine::Engine;
 use crate::error::Error;
+pub use crate::gpu::stages::Stage;
 use crate::gpu::stages::stages;
 use crate::options::{Options, Vectors};
 pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
-use crate::planner::gpu::{
-    GpuRecipe, Path, blocks_bytes, columns_bytes, resident_bytes, tiny_bytes,
-};
+use crate::planner::gpu::{GpuRecipe, Path, block};
 use crate::planner::{Convergence, Filter, Job, Problem, Side, Tuning};
 use crate::scalar::Dtype;
 
@@ -65,28 +64,6 @@ pub struct Refused {
     pub kernel: &'static str,
     /// What it needs, of what there is.
     pub why: String,
-}
-
-/// A dispatch of a plan, or many of the same kernel.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Stage {
-    /// The entry point.
-    pub name: &'static str,
-    /// WGSL.
-    pub text: String,
-    /// Invocations in a workgroup.
-    pub workgroup: u32,
-    /// Workgroups that a matrix takes in one dispatch: less than one where several share one.
-    pub workgroups: f64,
-    /// Dispatches of a chunk of matrices, if all sweeps are done that may be.
-    pub most_dispatches: u64,
-    /// Lanes on a column, or in the sweeps on a pair of columns.
-    pub lanes: u32,
-    /// Buffers that it sees, parameters included.
-    pub buffers: usize,
-    /// Whether it sweeps: most of the time is its.
-    pub sweeps: bool,
 }
 
 /// How a device would be filled by one submit of the kernel that sweeps.
@@ -158,7 +135,7 @@ pub fn explain(
     let limits = device.limits();
     let (recipe, refused) = GpuRecipe::explained(&problem, &convergence, &limits, tuning)
         .map_err(|why| Error::Unsupported(format!("{}: {why}", device.name)))?;
-    let storage = storage(&problem, &recipe);
+    let storage = recipe.workgroup_bytes(&problem);
     let (m, n) = (problem.rows as u32, problem.cols as u32);
     let words = dtype.size() as u32 / 4;
     let registers = match recipe.path {
@@ -170,19 +147,7 @@ pub fn explain(
         Path::Blocks | Path::Rounds => recipe.chunk,
         _ => recipe.matrices_per_submit.min(recipe.chunk),
     };
-    let stages: Vec<Stage> = stages(&problem, &recipe, &convergence)
-        .into_iter()
-        .map(|stage| Stage {
-            name: stage.name,
-            text: stage.text,
-            workgroup: stage.workgroup,
-            workgroups: stage.workgroups,
-            most_dispatches: stage.most_dispatches,
-            lanes: stage.lanes,
-            buffers: stage.buffers,
-            sweeps: stage.sweeps,
-        })
-        .collect();
+    let stages = stages(&problem, &recipe, &convergence);
     let sweeping = stages.iter().find(|stage| stage.sweeps);
     let fill = device
         .units
@@ -210,31 +175,12 @@ pub fn explain(
             _ => 0,
         },
         sum_block: match in_memory {
-            true => {
-                crate::planner::gpu::block(rows.max(cols).div_ceil(recipe.column_lanes as usize))
-            }
+            true => block(rows.max(cols).div_ceil(recipe.column_lanes as usize)),
             false => 1,
         },
         stages,
         fill,
     })
-}
-
-fn storage(problem: &Problem, recipe: &GpuRecipe) -> usize {
-    let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
-    let workgroup = recipe.workgroup as usize;
-    let leading = [recipe.leading, recipe.j_leading].map(|n| n as usize);
-    match recipe.path {
-        Path::Tiny => tiny_bytes(problem, workgroup),
-        Path::Columns => columns_bytes(m, n, workgroup, recipe.shuffles, size),
-        Path::Resident | Path::Swept => resident_bytes(leading, n, workgroup, size).unwrap_or(0),
-        Path::Blocks => {
-            let (width, workgroup) = (recipe.block_width, recipe.block_workgroup);
-            blocks_bytes(width as usize, leading[0], workgroup as usize, size)
-        }
-        // Four partial sums an invocation and an index, and flags.
-        Path::Rounds => workgroup * (4 * size + 4) + 64,
-    }
 }
 
 fn fill(units: Units, stage: &Stage, storage: usize, registers: u32, submit: usize) -> Fill {

@@ -298,21 +298,23 @@ fn thresholds_are_tried_one_at_a_time() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// A measurement that takes no time.
+const SHORT: [&str; 9] = [
+    "--backend",
+    "cpu",
+    "--ops",
+    "svd",
+    "--seconds",
+    "0.01",
+    "--shapes",
+    "3x3:64",
+    "--json",
+];
+
 #[test]
 fn thresholds_are_tried_and_set_by_name() {
-    let args = [
-        "--backend",
-        "cpu",
-        "--ops",
-        "svd",
-        "--seconds",
-        "0.01",
-        "--shapes",
-        "3x3:64",
-        "--json",
-    ];
     let tune = ["--tune", "lanes=1,4", "task_flops=8m"];
-    let tuned = rows(&run(&[&args[..], &tune].concat()));
+    let tuned = rows(&run(&[&SHORT[..], &tune].concat()));
     let peers: Vec<&str> = tuned
         .iter()
         .map(|row| row["peer"].as_str().unwrap())
@@ -326,7 +328,7 @@ fn thresholds_are_tried_and_set_by_name() {
     );
 
     let set = ["--set", "lanes=1", "task_flops=1k", "--no-peers"];
-    let set = rows(&run(&[&args[..], &set].concat()));
+    let set = rows(&run(&[&SHORT[..], &set].concat()));
     assert_eq!(
         (set.len(), kernel(&set[0])),
         (1, "jacobi-single".to_string())
@@ -335,7 +337,7 @@ fn thresholds_are_tried_and_set_by_name() {
 
     // What is set is what others are compared with.
     let both = ["--set", "lanes=1", "--tune", "task_flops=8m"];
-    let both = rows(&run(&[&args[..], &both].concat()));
+    let both = rows(&run(&[&SHORT[..], &both].concat()));
     assert!(
         both.iter().all(|row| kernel(row) == "jacobi-single"),
         "{both:?}"
@@ -351,7 +353,7 @@ fn thresholds_are_tried_and_set_by_name() {
             "tiny_columns is a GPU's, and no such engine is measured",
         ),
     ] {
-        let output = run(&[&args[..], tried].concat());
+        let output = run(&[&SHORT[..], tried].concat());
         let complaint = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{tried:?}: {complaint}");
         assert!(complaint.contains(what), "{tried:?}: {complaint}");
@@ -362,19 +364,8 @@ fn thresholds_are_tried_and_set_by_name() {
 
 #[test]
 fn repetitions_and_peers_are_chosen() {
-    let args = [
-        "--backend",
-        "cpu",
-        "--ops",
-        "svd",
-        "--seconds",
-        "0.01",
-        "--shapes",
-        "3x3:64",
-        "--json",
-    ];
     let chosen = ["--repetitions", "2", "--peers", "faer,nalgebra-static"];
-    let rows = rows(&run(&[&args[..], &chosen].concat()));
+    let rows = rows(&run(&[&SHORT[..], &chosen].concat()));
     let names: Vec<&str> = rows
         .iter()
         .map(|row| row["peer"].as_str().unwrap())
@@ -386,7 +377,7 @@ fn repetitions_and_peers_are_chosen() {
         (&["--repetitions", "0"], "from 1 to"),
         (&["--profile"], "--backend is cpu"),
     ] {
-        let output = run(&[&args[..], chosen].concat());
+        let output = run(&[&SHORT[..], chosen].concat());
         let complaint = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{complaint}");
         assert!(complaint.contains(what), "{complaint}");

@@ -58,6 +58,15 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     Ok(digits.parse().unwrap_or(usize::MAX))
 }
 
+/// A size, from 1 to so many.
+#[cfg(any(feature = "bench", feature = "gpu"))]
+pub(crate) fn up_to(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a number from 1 to {most}")),
+    }
+}
+
 /// How often: at least once.
 pub(crate) fn sweeps(text: &str) -> Result<u32, String> {
     match count(text) {

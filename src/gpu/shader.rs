@@ -358,34 +358,6 @@ const SMALLEST_PAIR: u32 = 32;
 impl Blueprint {
     pub fn new(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) -> Self {
         let (rows, cols) = (problem.rows as u32, problem.cols as u32);
-        let sizes = match kernel {
-            Kernel::Tiny | Kernel::Columns => Sizes::Registers {
-                rows,
-                cols,
-                u_cols: problem.formed_u_cols() as u32,
-                with_v: problem.forms_v(),
-                transposed: problem.transposed,
-                composes: problem.composed.is_some(),
-                fused: problem
-                    .composed
-                    .filter(|_| recipe.fused)
-                    .map(|(left, right)| Fused {
-                        left,
-                        right,
-                        solves: problem.rhs.is_some(),
-                    }),
-                holder: match kernel {
-                    Kernel::Tiny => Holder::One {
-                        stride: tiny_stride(problem) as u32,
-                    },
-                    _ => Holder::Team {
-                        lanes: recipe.team,
-                        shuffles: recipe.shuffles,
-                    },
-                },
-            },
-            _ => Sizes::Any,
-        };
         let workgroup = match kernel {
             Kernel::Tiny
             | Kernel::Columns
@@ -417,6 +389,31 @@ impl Blueprint {
         };
         let share = problem.rows.div_ceil(recipe.column_lanes as usize);
         let sizes = match kernel {
+            Kernel::Tiny | Kernel::Columns => Sizes::Registers {
+                rows,
+                cols,
+                u_cols: problem.formed_u_cols() as u32,
+                with_v: problem.forms_v(),
+                transposed: problem.transposed,
+                composes: problem.composed.is_some(),
+                fused: problem
+                    .composed
+                    .filter(|_| recipe.fused)
+                    .map(|(left, right)| Fused {
+                        left,
+                        right,
+                        solves: problem.rhs.is_some(),
+                    }),
+                holder: match kernel {
+                    Kernel::Tiny => Holder::One {
+                        stride: tiny_stride(problem) as u32,
+                    },
+                    _ => Holder::Team {
+                        lanes: recipe.team,
+                        shuffles: recipe.shuffles,
+                    },
+                },
+            },
             Kernel::Solve | Kernel::Sweeps | Kernel::Resume => {
                 let (leading, j_leading) = (recipe.leading, recipe.j_leading);
                 let memory = Memory::Resident { leading, j_leading };
@@ -430,7 +427,7 @@ impl Blueprint {
             Kernel::Begin | Kernel::Round | Kernel::Advance | Kernel::Normalise => {
                 swept(workgroup, share, Memory::Global)
             }
-            _ => sizes,
+            _ => Sizes::Any,
         };
         Blueprint {
             kernel,
@@ -725,9 +722,7 @@ fn header(dtype: Dtype) -> String {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{
-        Limits, Path, WEBGPU, blocks_bytes, columns_bytes, resident_bytes, tiny_bytes,
-    };
+    use crate::planner::gpu::{Limits, Path, WEBGPU};
     use crate::planner::{Convergence, Filter, Job, Tuning};
     use naga::back::{hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -831,28 +826,11 @@ mod tests {
     }
 
     fn check(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) {
-        let (rows, cols, size) = (problem.rows, problem.cols, problem.dtype.size());
-        let workgroup = recipe.workgroup as usize;
         let planned = match (kernel, recipe.path) {
-            (Kernel::Tiny, Path::Tiny) => tiny_bytes(problem, workgroup),
-            (Kernel::Columns, Path::Columns) => {
-                columns_bytes(rows, cols, workgroup, recipe.shuffles, size)
-            }
-            (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept) => {
-                resident_bytes(
-                    [recipe.leading, recipe.j_leading].map(|n| n as usize),
-                    cols,
-                    workgroup,
-                    size,
-                )
-                .unwrap()
-            }
-            (Kernel::Blocks, Path::Blocks) => blocks_bytes(
-                recipe.block_width as usize,
-                recipe.leading as usize,
-                recipe.block_workgroup as usize,
-                size,
-            ),
+            (Kernel::Tiny, Path::Tiny)
+            | (Kernel::Columns, Path::Columns)
+            | (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept)
+            | (Kernel::Blocks, Path::Blocks) => recipe.workgroup_bytes(problem),
             (
                 Kernel::Tiny
                 | Kernel::Columns

@@ -7,20 +7,25 @@ use crate::options::Vectors;
 use crate::planner::gpu::{GpuRecipe, Path};
 use crate::planner::{Convergence, Problem};
 
-/// A kernel of a plan.
-pub(crate) struct Stage {
+/// A kernel of a plan, and its dispatches.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Stage {
+    /// The entry point.
     pub name: &'static str,
+    /// WGSL.
     pub text: String,
+    /// Invocations in a workgroup.
     pub workgroup: u32,
     /// Workgroups that a matrix takes in one dispatch: less than one where several share one.
     pub workgroups: f64,
-    /// Dispatches of a chunk, of as many sweeps as there may be at most.
+    /// Dispatches of a chunk of matrices, if all sweeps are done that may be.
     pub most_dispatches: u64,
-    /// Lanes on a column, or on a pair of columns in the sweeps.
+    /// Lanes on a column, or in the sweeps on a pair of columns.
     pub lanes: u32,
     /// Buffers that it sees, parameters included.
     pub buffers: usize,
-    /// Whether it sweeps.
+    /// Whether it sweeps: most of the time is its.
     pub sweeps: bool,
 }
 

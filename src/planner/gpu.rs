@@ -261,7 +261,7 @@ impl GpuRecipe {
             ))
         };
         let mut refused = Vec::new();
-        let mut take = |path, refusal: String| refused.push(Refusal { path, why: refusal });
+        let mut refuse = |path, why| refused.push(Refusal { path, why });
         let mut registers = None;
         let mut blocks = None;
         let mut leading = [n, n];
@@ -272,14 +272,14 @@ impl GpuRecipe {
                     registers = Some(tiny);
                     break 'chosen Path::Tiny;
                 }
-                Err(why) => take(Path::Tiny, why),
+                Err(why) => refuse(Path::Tiny, why),
             }
             match Registers::columns(problem, convergence, limits, tuning) {
                 Ok(columns) => {
                     registers = Some(columns);
                     break 'chosen Path::Columns;
                 }
-                Err(why) => take(Path::Columns, why),
+                Err(why) => refuse(Path::Columns, why),
             }
             for (path, rows) in [(Path::Resident, m), (Path::Swept, n)] {
                 match resident(rows) {
@@ -287,7 +287,7 @@ impl GpuRecipe {
                         leading = found;
                         break 'chosen path;
                     }
-                    Err(why) => take(path, why),
+                    Err(why) => refuse(path, why),
                 }
             }
             match Blocks::new(n, size, most, limits, tuning) {
@@ -296,7 +296,7 @@ impl GpuRecipe {
                     blocks = Some(found);
                     break 'chosen Path::Blocks;
                 }
-                Err(why) => take(Path::Blocks, why),
+                Err(why) => refuse(Path::Blocks, why),
             }
             Path::Rounds
         };
@@ -402,6 +402,27 @@ impl GpuRecipe {
             composed_per_submit: bounded(composing).min(workgroups) as usize,
         };
         Ok((recipe, refused))
+    }
+
+    /// Bytes of workgroup memory of the kernel that sweeps.
+    #[cfg(feature = "gpu")]
+    pub fn workgroup_bytes(&self, problem: &Problem) -> usize {
+        let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
+        let workgroup = self.workgroup as usize;
+        let leading = [self.leading, self.j_leading].map(|n| n as usize);
+        match self.path {
+            Path::Tiny => tiny_bytes(problem, workgroup),
+            Path::Columns => columns_bytes(m, n, workgroup, self.shuffles, size),
+            Path::Resident | Path::Swept => {
+                resident_bytes(leading, n, workgroup, size).unwrap_or(0)
+            }
+            Path::Blocks => {
+                let (width, workgroup) = (self.block_width, self.block_workgroup);
+                blocks_bytes(width as usize, leading[0], workgroup as usize, size)
+            }
+            // Four partial sums an invocation and an index, and flags.
+            Path::Rounds => workgroup * (4 * size + 4) + 64,
+        }
     }
 
     /// Entries of U and of V that lie in the device's memory, of each matrix.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use batched_svd::explain::{Operation, Stage, explain};
 use batched_svd::{Engine, Error, GpuOptions, KernelProfile, Options, Real, Tuning, Vectors};
 
 use crate::common::bounds::{Outcome, ensure};
@@ -68,6 +69,27 @@ pub fn paths<T: Real>(
         let counts = dispatches(&profile);
         ensure(counts == dispatches(&compiled), || told("not as at first"))?;
         let count = |kernel: &str| counts.get(kernel).copied().unwrap_or(0);
+        // A plan that is explained is the one that is carried out; sweeps are resumed only where they must be.
+        let facts = engine.device_facts().ok_or("no facts")?;
+        let operation = Operation::Svd(Vectors::Thin);
+        let plan = explain(operation, [m, n], T::DTYPE, &facts, &options, tuning).map_err(text)?;
+        let planned = |name: &str| plan.stages.iter().find(|stage| stage.name == name);
+        let done = |(name, count): (&&str, &u64)| {
+            planned(name).is_some_and(|s| *count <= s.most_dispatches)
+        };
+        let all = |stage: &Stage| stage.name == "resume" || count(stage.name) > 0;
+        ensure(
+            plan.kernel == path && counts.iter().all(done) && plan.stages.iter().all(all),
+            || {
+                told(&format!(
+                    "explained as {:?}",
+                    plan.stages
+                        .iter()
+                        .map(|s| (s.name, s.most_dispatches))
+                        .collect::<Vec<_>>()
+                ))
+            },
+        )?;
         ensure(once.iter().all(|kernel| count(kernel) == 1), || {
             told("a kernel is missing")
         })?;

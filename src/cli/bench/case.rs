@@ -6,6 +6,8 @@ use std::str::FromStr;
 use batched_svd::Dtype;
 use clap::ValueEnum;
 
+use crate::cli::numbers::up_to;
+
 /// The shapes of a quick run.
 pub(crate) const QUICK_SHAPES: &[(usize, usize)] = &[(3, 3), (8, 8), (32, 32), (64, 16)];
 
@@ -68,17 +70,13 @@ impl FromStr for Shape {
             Some((shape, batch)) => (shape, Some(batch)),
             None => (text, None),
         };
-        let number = |text: &str, most: usize| match text.parse::<usize>() {
-            Ok(n) if (1..=most).contains(&n) => Ok(n),
-            _ => Err(format!("{text:?} is not a number from 1 to {most}")),
-        };
         let (rows, cols) = shape
             .split_once('x')
             .ok_or("a shape is written as ROWSxCOLS or ROWSxCOLS:BATCH")?;
         Ok(Shape {
-            rows: number(rows, LARGEST)?,
-            cols: number(cols, LARGEST)?,
-            batch: batch.map(|b| number(b, LARGEST_BATCH)).transpose()?,
+            rows: up_to(rows, LARGEST)?,
+            cols: up_to(cols, LARGEST)?,
+            batch: batch.map(|b| up_to(b, LARGEST_BATCH)).transpose()?,
         })
     }
 }

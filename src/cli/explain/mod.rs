@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::args::{EngineArgs, Precision, SubspaceArg};
 use crate::cli::failure::Failure;
+use crate::cli::numbers::up_to;
 use crate::cli::streams::say;
 use crate::cli::thresholds::{Setting, single};
 
@@ -62,14 +63,10 @@ pub(crate) enum Op {
 const LARGEST: usize = 1 << 24;
 
 fn shape(text: &str) -> Result<[usize; 2], String> {
-    let number = |text: &str| match text.parse() {
-        Ok(number) if (1..=LARGEST).contains(&number) => Ok(number),
-        _ => Err(format!("{text:?} is not a number from 1 to {LARGEST}")),
-    };
     let (rows, cols) = text
         .split_once('x')
         .ok_or("a shape is written as ROWSxCOLS")?;
-    Ok([number(rows)?, number(cols)?])
+    Ok([up_to(rows, LARGEST)?, up_to(cols, LARGEST)?])
 }
 
 pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Failure> {
