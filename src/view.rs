@@ -4,7 +4,11 @@ use std::ops::Range;
 
 use crate::batch::{Batch, check_len};
 use crate::error::Error;
+use crate::host::parallel;
 use crate::scalar::Scalar;
+
+/// Entries that a task copies at least.
+const TASK: usize = 1 << 14;
 
 /// The placement of a batch in a slice: a shape, and for each axis how far apart neighbours lie.
 ///
@@ -260,9 +264,24 @@ impl<'a, T: Scalar> View<'a, T> {
     /// [`Error::Memory`] if the host cannot hold it.
     pub fn to_batch(&self) -> Result<Batch<T>, Error> {
         let [count, rows, cols] = self.layout.shape;
-        Batch::from_fn(count, rows, cols, |b, i, j| {
-            self.data[self.layout.at(b, i, j)]
-        })
+        let mut batch = Batch::zeros(count, rows, cols)?;
+        let size = rows * cols;
+        if size == 0 {
+            return Ok(batch);
+        }
+        let some = (TASK / size).max(1);
+        let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
+        parallel::for_each(tasks.collect(), || (), |(), (task, to)| {
+            for (own, to) in to.chunks_exact_mut(size).enumerate() {
+                for (j, to) in to.chunks_exact_mut(rows).enumerate() {
+                    let column = self.column_of(task * some + own, j);
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = column.at(i);
+                    }
+                }
+            }
+        });
+        Ok(batch)
     }
 
     /// Matrix `b`, where it lies in one piece, column by column.

@@ -84,14 +84,27 @@ impl Call<'_> {
         let Some(bounds) = bounds.filter(|_| !self.all_spreads && a.count() > FEW) else {
             return Ok(spreads(self.sigma(a)?.view(), outcomes));
         };
-        let bounded = |b: &usize| outcomes[*b].status != Status::NonFinite && !bounds[*b].is_nan();
-        let mut order: Vec<usize> = (0..a.count()).filter(bounded).collect();
-        order.sort_unstable_by(|&one, &other| bounds[other].total_cmp(&bounds[one]));
+        let finite = |b: &usize| outcomes[*b].status != Status::NonFinite;
+        let mut order: Vec<usize> = (0..a.count()).filter(finite).collect();
+        let descending = |one: &usize, other: &usize| bounds[*other].total_cmp(&bounds[*one]);
         let mut found = vec![Spread::UNKNOWN; a.count()];
         let doubtful = doubtful(T::DTYPE, a.rows(), a.cols());
         let (mut largest, mut first, mut some) = (0.0f64, 0, FEW);
-        while first < order.len() && bounds[order[first]] >= doubtful.min(largest) {
+        // Most are never looked at, and need no order.
+        if order.len() > some {
+            order.select_nth_unstable_by(some, descending);
+        }
+        while first < order.len() {
+            if first == FEW {
+                let later = order.split_off(first);
+                let matter = |b: &usize| bounds[*b] >= doubtful.min(largest);
+                order.extend(later.into_iter().filter(matter));
+                order[first..].sort_unstable_by(descending);
+            }
             let next = &order[first..(first + some).min(order.len())];
+            if next.iter().all(|&b| bounds[b] < doubtful.min(largest)) {
+                break;
+            }
             let views = next
                 .iter()
                 .map(|&b| a.matrices(b..b + 1))

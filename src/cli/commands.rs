@@ -71,14 +71,11 @@ impl Task<1> for PinvArgs {
                 // The residuals of a pseudoinverse are not for it.
                 return Ok((Vec::new(), call.spreads(a, outcomes, None)?));
             }
-            let bounds = judge::norms(a)?.into_iter().zip(judge::norms(x)?);
-            let bounds = bounds.map(|(a, x)| a * x).collect();
-            let spreads = call.spreads(a, outcomes, Some(bounds))?;
-            let residuals = match call.verify {
+            let (residuals, bounds) = match call.verify {
                 true => judge::inverses(a, x, Promised::But(&what_is_cut(call, a, outcomes)?))?,
                 false => judge::inverses(a, x, Promised::Nothing)?,
             };
-            Ok((residuals, spreads))
+            Ok((residuals, call.spreads(a, outcomes, Some(bounds))?))
         })?;
         let (residuals, spreads) = checked.unzip();
         Ok(Computed {

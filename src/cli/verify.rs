@@ -137,7 +137,7 @@ fn inverses<T: Entry>(
     progress.enter(Phase::Checking, Total::Unknown);
     let each = |(a, x): (&Stack<T>, &Stack<T>)| {
         let (a, x) = (a.view()?, x.view()?);
-        Ok(judge::inverses(a, x, Promised::ByDefault)?)
+        Ok(judge::inverses(a, x, Promised::ByDefault)?.0)
     };
     stacks.iter().zip(&inverses).map(each).collect()
 }
