@@ -57,6 +57,9 @@ impl<T: Scalar> Batched for Batch<T> {
 impl<N: Copy> Batched for Vec<N> {
     fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
         expect(self.len(), counts)?;
+        if counts.len() == 1 {
+            return Ok(vec![self]);
+        }
         let mut rest = self.as_slice();
         let part = |&count: &usize| {
             let numbers;

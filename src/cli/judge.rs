@@ -59,12 +59,15 @@ impl Residual {
     /// The matrix with the largest of those that have a result. Not a number comes first.
     pub fn worst(&self, statuses: &[Status]) -> Option<usize> {
         let has_result = |s| !matches!(s, Status::NonFinite | Status::NotRepresentable);
-        let those = (0..self.values.len()).filter(|&b| has_result(statuses[b]));
-        let key = |b: usize| match self.values[b] {
-            value if value.is_nan() => f64::INFINITY,
-            value => value,
-        };
-        those.reduce(|worst, b| if key(b) > key(worst) { b } else { worst })
+        let mut worst = None;
+        let mut most = f64::NEG_INFINITY;
+        for (b, &value) in self.values.iter().enumerate() {
+            let key = if value.is_nan() { f64::INFINITY } else { value };
+            if key > most && has_result(statuses[b]) {
+                (worst, most) = (Some(b), key);
+            }
+        }
+        worst
     }
 }
 

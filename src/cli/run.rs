@@ -1,5 +1,6 @@
 //! What all commands on files of matrices have in common: files in, files out, a summary.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::cli::judge::{Kind, Residual, joined};
 use crate::cli::names::Failed;
 use crate::cli::npy::{self, Content, Entry, Filed, Form, Shape, Source, Stack};
 use crate::cli::numbers::Damping;
-use crate::cli::output::{Computed, Last};
+use crate::cli::output::{Computed, Last, Output};
 use crate::cli::place::place;
 use crate::cli::plan::{Plan, in_folder};
 use crate::cli::progress::{Phase, Progress, Total};
@@ -168,12 +169,11 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let engine = args.engine()?;
         let (parts, seconds) = self.compute(&engine, &stacks, lambda.as_ref(), &mut progress)?;
         let (outputs, told) = apart(parts);
-        let outcomes: Vec<Outcome> = told
-            .reports
-            .iter()
-            .flat_map(|r| &r.outcomes)
-            .copied()
-            .collect();
+        let outcomes = match &told.reports[..] {
+            [report] => Cow::Borrowed(&report.outcomes[..]),
+            reports => reports.iter().flat_map(|r| &r.outcomes).copied().collect(),
+        };
+        let worst = self.plan.report.as_ref().and_then(|_| worst(&told.residuals));
 
         let record = Record {
             op: task.op(),
@@ -181,7 +181,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
             zipped: self.zipped,
             outcomes: &outcomes,
             spreads: told.spreads.as_deref(),
-            residuals: told.worst.as_deref(),
+            residuals: worst.as_deref(),
         };
         self.write(&stacks, &outputs, &record, tick, &mut progress)?;
 
@@ -341,7 +341,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
     fn write<T: Entry>(
         &self,
         stacks: &[Vec<Stack<T>>],
-        parts: &[Computed],
+        parts: &[Vec<Output>],
         record: &Record<'_>,
         tick: &dyn Fn(u64),
         progress: &mut Progress,
@@ -365,18 +365,18 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
             };
             results.push((target.clone(), filed));
         }
-        let outputs = parts.first().map_or(0, |part| part.outputs.len());
+        let outputs = parts.first().map_or(0, Vec::len);
         for at in 0..outputs {
             let arrays = stacks[0].iter().zip(parts).zip(&vectors);
             let filed = arrays.map(|((stack, part), &vectors)| {
-                let output = &part.outputs[at];
+                let output = &part[at];
                 let gone = usize::from(vectors && output.last == Last::Sides);
                 let own = &output.own[..output.own.len() - gone];
                 let own = own.iter().map(|&n| n as u64);
                 let shape = stack.shape.leading.iter().copied().chain(own).collect();
                 (stack.shape.key.as_str(), shape, &output.data)
             });
-            let target = self.plan.of(self.task, &parts[0].outputs[at].place);
+            let target = self.plan.of(self.task, &parts[0][at].place);
             let target = target.ok_or_else(|| Failure::Run("a result has no place".into()))?;
             results.push((target.clone(), content(filed.collect(), self.zipped)));
         }
@@ -430,35 +430,50 @@ struct Told {
     reports: Vec<Report>,
     residuals: Vec<Residual>,
     spreads: Option<Vec<Spread>>,
-    /// Of every matrix, the largest of the residuals that should be nothing.
-    worst: Option<Vec<f64>>,
 }
 
 /// What is said, apart from the outputs, which stay with their arrays.
-fn apart(mut parts: Vec<Computed>) -> (Vec<Computed>, Told) {
-    let residuals = parts
-        .iter_mut()
-        .map(|part| std::mem::take(&mut part.residuals));
-    let residuals = joined(residuals.collect());
-    let spreads = parts.iter_mut().map(|part| part.spreads.take());
-    let spreads: Option<Vec<Vec<Spread>>> = spreads.collect();
-    let reports: Vec<Report> = parts.iter().map(|part| part.report.clone()).collect();
-    let kinds = [Kind::Main, Kind::MoorePenrose];
-    let those = residuals.iter().filter(|r| kinds.contains(&r.kind));
-    let worst = those.map(|r| r.values.clone()).reduce(|mut worst, values| {
-        for (worst, value) in worst.iter_mut().zip(values) {
-            // A NaN must not hide behind a comparison.
-            if value > *worst || value.is_nan() {
-                *worst = value;
-            }
-        }
-        worst
-    });
+fn apart(parts: Vec<Computed>) -> (Vec<Vec<Output>>, Told) {
+    let (mut outputs, mut reports) = (Vec::new(), Vec::new());
+    let (mut residuals, mut spreads) = (Vec::new(), Some(Vec::new()));
+    for part in parts {
+        outputs.push(part.outputs);
+        reports.push(part.report);
+        residuals.push(part.residuals);
+        spreads = spreads.zip(part.spreads).map(|(mut all, own)| {
+            all.push(own);
+            all
+        });
+    }
     let told = Told {
         reports,
-        residuals,
-        spreads: spreads.map(|spreads| spreads.concat()),
-        worst,
+        residuals: joined(residuals),
+        spreads: spreads.map(together),
     };
-    (parts, told)
+    (outputs, told)
+}
+
+/// Lists in one; a list that is alone stays where it is.
+fn together<I: Copy>(mut lists: Vec<Vec<I>>) -> Vec<I> {
+    match lists.len() {
+        1 => lists.remove(0),
+        _ => lists.concat(),
+    }
+}
+
+/// The largest of the residuals that should be nothing, matrix by matrix, where they were computed.
+fn worst(residuals: &[Residual]) -> Option<Vec<f64>> {
+    let kinds = [Kind::Main, Kind::MoorePenrose];
+    let those = residuals.iter().filter(|r| kinds.contains(&r.kind));
+    those
+        .map(|r| r.values.clone())
+        .reduce(|mut worst, values| {
+            for (worst, value) in worst.iter_mut().zip(values) {
+                // A NaN must not hide behind a comparison.
+                if value > *worst || value.is_nan() {
+                    *worst = value;
+                }
+            }
+            worst
+        })
 }

@@ -35,13 +35,16 @@ impl Spread {
 
     /// The condition number of what counts: zero where nothing does.
     pub fn kept_condition(&self) -> f64 {
-        self.damped_condition(0.0)
+        match self.kept {
+            0.0 => 0.0,
+            kept => self.first / kept,
+        }
     }
 
     /// The same under damping: how many times noise in the data is enlarged.
     pub fn damped_condition(&self, lambda: f64) -> f64 {
         match self.kept {
-            0.0 => 0.0,
+            kept if kept == 0.0 || lambda == 0.0 => self.kept_condition(),
             kept => self.first.hypot(lambda) / kept.hypot(lambda),
         }
     }

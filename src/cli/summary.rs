@@ -102,18 +102,19 @@ impl Run<'_> {
             .iter()
             .filter(|o| o.status != Status::NonFinite);
         let mut sweeps: Vec<u32> = finite.map(|o| o.sweeps).collect();
-        sweeps.sort_unstable();
         let converged = self
             .outcomes
             .iter()
             .filter(|o| o.status == Status::Converged);
         let of = format!("{} of {}", converged.count(), self.outcomes.len());
-        match (sweeps.first(), sweeps.last()) {
-            (Some(first), Some(last)) => format!(
-                "{of}; sweeps: {first} to {last}, median {}",
-                sweeps[sweeps.len() / 2]
-            ),
-            _ => of,
+        let (first, last) = (sweeps.iter().min().copied(), sweeps.iter().max().copied());
+        match first.zip(last) {
+            Some((first, last)) => {
+                let half = sweeps.len() / 2;
+                let (_, median, _) = sweeps.select_nth_unstable(half);
+                format!("{of}; sweeps: {first} to {last}, median {median}")
+            }
+            None => of,
         }
     }
 }
