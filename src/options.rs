@@ -46,7 +46,6 @@ impl From<&[f64]> for PerMatrix {
 }
 
 impl PerMatrix {
-    #[cfg(feature = "gpu")]
     pub(crate) fn is_each(&self) -> bool {
         matches!(self, PerMatrix::Each(_))
     }
@@ -299,7 +298,6 @@ impl Cutoff {
     }
 
     /// Whether matrices have cutoffs of their own.
-    #[cfg(feature = "gpu")]
     pub(crate) fn is_each(&self) -> bool {
         let share = self.share.as_ref().map(|share| match share {
             Share::Error(values) | Share::Energy(values) => values,

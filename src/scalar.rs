@@ -132,6 +132,10 @@ pub(crate) mod sealed {
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output;
         /// A small whole number.
         fn index(self) -> u32;
+        /// Whole numbers up to 2^22 plus this have their bits in the lowest bits.
+        const WHOLE: Self;
+        /// The lowest 23 bits.
+        fn low_bits(self) -> u32;
         /// The largest number that is not above `value`.
         fn not_above(value: f64) -> Self;
         fn f64(self) -> f64;
@@ -140,6 +144,8 @@ pub(crate) mod sealed {
         fn finite(self) -> bool;
         /// floor(log2(|self|)) of a finite non-zero number, subnormals included.
         fn exponent(self) -> i32;
+        /// 2^power, which must be a normal number.
+        fn power_of_two(power: i32) -> Self;
         /// self * 2^power with one rounding, to infinity or zero where it leaves the range.
         fn ldexp(self, power: i32) -> Self;
     }
@@ -162,6 +168,11 @@ pub(crate) mod sealed {
         #[inline]
         fn index(self) -> u32 {
             self as u32
+        }
+        const WHOLE: Self = power_of_two(23) as f32;
+        #[inline]
+        fn low_bits(self) -> u32 {
+            self.to_bits() & 0x7f_ffff
         }
         #[inline]
         fn not_above(value: f64) -> Self {
@@ -194,7 +205,12 @@ pub(crate) mod sealed {
         }
         #[inline]
         fn exponent(self) -> i32 {
-            f64::from(self).exponent()
+            // In f64 all of them are normal numbers, and vectors need no branch.
+            ((f64::from(self).to_bits() >> 52) & 0x7ff) as i32 - 1023
+        }
+        #[inline]
+        fn power_of_two(power: i32) -> Self {
+            f32::from_bits(((power + 127) as u32) << 23)
         }
         #[inline]
         fn ldexp(self, power: i32) -> Self {
@@ -222,6 +238,11 @@ pub(crate) mod sealed {
         fn index(self) -> u32 {
             self as u32
         }
+        const WHOLE: Self = power_of_two(52);
+        #[inline]
+        fn low_bits(self) -> u32 {
+            (self.to_bits() & 0x7f_ffff) as u32
+        }
         #[inline]
         fn not_above(value: f64) -> Self {
             value
@@ -248,13 +269,15 @@ pub(crate) mod sealed {
         }
         #[inline]
         fn exponent(self) -> i32 {
-            let biased = ((self.to_bits() >> 52) & 0x7ff) as i32;
-            if biased != 0 {
-                return biased - 1023;
-            }
-            let fraction = self.to_bits() & ((1 << 52) - 1);
-            // The lowest fraction bit is 2^-1074.
-            -1074 + 63 - fraction.leading_zeros() as i32
+            // Subnormal numbers are brought among the others; no branch, for vectors.
+            let small = self.abs() < f64::MIN_POSITIVE;
+            let number = self * if small { power_of_two(64) } else { 1.0 };
+            let biased = ((number.to_bits() >> 52) & 0x7ff) as i32;
+            biased - if small { 1023 + 64 } else { 1023 }
+        }
+        #[inline]
+        fn power_of_two(power: i32) -> Self {
+            power_of_two(power)
         }
         #[inline]
         fn ldexp(self, power: i32) -> Self {

@@ -271,16 +271,20 @@ impl<'a, T: Scalar> View<'a, T> {
         }
         let some = (TASK / size).max(1);
         let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
-        parallel::for_each(tasks.collect(), || (), |(), (task, to)| {
-            for (own, to) in to.chunks_exact_mut(size).enumerate() {
-                for (j, to) in to.chunks_exact_mut(rows).enumerate() {
-                    let column = self.column_of(task * some + own, j);
-                    for (i, to) in to.iter_mut().enumerate() {
-                        *to = column.at(i);
+        parallel::for_each(
+            tasks.collect(),
+            || (),
+            |(), (task, to)| {
+                for (own, to) in to.chunks_exact_mut(size).enumerate() {
+                    for (j, to) in to.chunks_exact_mut(rows).enumerate() {
+                        let column = self.column_of(task * some + own, j);
+                        for (i, to) in to.iter_mut().enumerate() {
+                            *to = column.at(i);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
         Ok(batch)
     }
 
@@ -297,7 +301,6 @@ impl<'a, T: Scalar> View<'a, T> {
 
     /// Some matrices from `first` on and the steps from row to row and from column to column, where
     /// they lie in one piece, each column by column or row by row.
-    #[cfg(feature = "gpu")]
     pub(crate) fn dense(&self, first: usize, count: usize) -> Option<(&'a [T], [usize; 2])> {
         let [_, rows, cols] = self.layout.shape;
         let [next, down, right] = self.layout.strides;

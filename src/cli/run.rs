@@ -173,7 +173,11 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
             [report] => Cow::Borrowed(&report.outcomes[..]),
             reports => reports.iter().flat_map(|r| &r.outcomes).copied().collect(),
         };
-        let worst = self.plan.report.as_ref().and_then(|_| worst(&told.residuals));
+        let worst = self
+            .plan
+            .report
+            .as_ref()
+            .and_then(|_| worst(&told.residuals));
 
         let record = Record {
             op: task.op(),
@@ -465,15 +469,13 @@ fn together<I: Copy>(mut lists: Vec<Vec<I>>) -> Vec<I> {
 fn worst(residuals: &[Residual]) -> Option<Vec<f64>> {
     let kinds = [Kind::Main, Kind::MoorePenrose];
     let those = residuals.iter().filter(|r| kinds.contains(&r.kind));
-    those
-        .map(|r| r.values.clone())
-        .reduce(|mut worst, values| {
-            for (worst, value) in worst.iter_mut().zip(values) {
-                // A NaN must not hide behind a comparison.
-                if value > *worst || value.is_nan() {
-                    *worst = value;
-                }
+    those.map(|r| r.values.clone()).reduce(|mut worst, values| {
+        for (worst, value) in worst.iter_mut().zip(values) {
+            // A NaN must not hide behind a comparison.
+            if value > *worst || value.is_nan() {
+                *worst = value;
             }
-            worst
-        })
+        }
+        worst
+    })
 }

@@ -4,14 +4,14 @@
 use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::head::Head;
-use crate::cpu::intake;
+use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
 use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::options::Vectors;
-use crate::planner::Side;
+use crate::planner::{Problem, Side};
 use crate::report::{Outcome, Status};
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
@@ -47,7 +47,7 @@ pub(super) struct Raw<'w, V> {
     pub rank: V,
     pub u: &'w mut [V],
     pub v: &'w mut [V],
-    pub composed: &'w [V],
+    pub composed: &'w mut [V],
 }
 
 /// Results of a power that is at most this are representable, and scaled exactly: singular values
@@ -158,12 +158,12 @@ fn restore_some<T: Real, L: Lanes<T>, const C: usize>(
 pub(super) fn deliver<T: Real, L: Lanes<T>>(
     l: L,
     call: &Call<'_, T>,
+    problem: &Problem,
     raw: Raw<'_, L::Vector>,
     out: Outputs<'_, T>,
 ) {
-    let problem = &call.task.problem;
     let (m, n, lanes) = (problem.rows, problem.cols, L::LANES);
-    let sizes = &call.task.sizes;
+    let sizes = &problem.sizes();
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
     let count = out.outcomes.len();
 
@@ -197,14 +197,14 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         known = l.add(known, l.select(l.less(zero, sigma), one, zero));
     }
     let mut largest = zero;
-    for &entry in raw.composed {
+    for &entry in raw.composed.iter() {
         let size = l.abs(entry);
         largest = l.select(l.less(largest, size), size, largest);
     }
     let mut back = one;
     for (back, head) in numbers_mut(&mut back).iter_mut().zip(raw.heads) {
         if head.power.abs() <= MODERATE {
-            *back = T::ONE.ldexp(-head.power);
+            *back = T::power_of_two(-head.power);
         }
     }
     for (c, &sigma) in raw.sigma.iter().enumerate() {
@@ -215,41 +215,74 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         }
     }
 
+    if let (Some((left, right)), None) = (problem.composed, problem.rhs) {
+        let mut factor = one;
+        for (lane, head) in raw.heads.iter().enumerate() {
+            let power = call.task.lift(raw.first + lane, head.power);
+            if power.abs() <= MODERATE {
+                numbers_mut(&mut factor)[lane] = T::power_of_two(power);
+            }
+        }
+        for entry in raw.composed.iter_mut() {
+            *entry = l.add(l.mul(*entry, factor), zero);
+        }
+        let rows = |side| match side {
+            Side::U => raw.u_rows,
+            Side::V => raw.v_rows,
+        };
+        let (length, width) = (problem.side(left), problem.side(right));
+        match (rows(left), rows(right)) {
+            (Rows::InPlace, Rows::InPlace) => write::<T, L>(
+                raw.composed,
+                length,
+                Rows::InPlace,
+                out.composed,
+                sizes.composed,
+                count,
+            ),
+            (left, right) => {
+                let entries: &[T] = bytemuck::cast_slice(raw.composed);
+                let matrices = out.composed.chunks_exact_mut(sizes.composed);
+                for (lane, to) in matrices.enumerate() {
+                    for (c, column) in entries.chunks_exact(length * lanes).enumerate() {
+                        let c = right.of(lane, width, c);
+                        let to = &mut to[c * length..][..length];
+                        let column = column[lane..].iter().step_by(lanes);
+                        for (i, &entry) in column.enumerate() {
+                            to[left.of(lane, length, i)] = entry;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    let (ranks, known) = (whole(l, raw.rank), whole(l, known));
+    let (sweeps, rotations) = (whole(l, raw.done.sweeps), whole(l, raw.done.rotations));
     for (lane, outcome) in out.outcomes.iter_mut().enumerate() {
         let Head { power, finite } = raw.heads[lane];
         let values = &mut out.sigma[lane * sizes.sigma..][..sizes.sigma];
         let composed = &mut out.composed[lane * sizes.composed..][..sizes.composed];
+        let u = &mut out.u[lane * sizes.u..][..sizes.u];
+        let v = &mut out.v[lane * sizes.v..][..sizes.v];
         if !finite {
-            out.u[lane * sizes.u..][..sizes.u].fill(T::NAN);
-            out.v[lane * sizes.v..][..sizes.v].fill(T::NAN);
-            values.fill(T::NAN);
-            composed.fill(T::NAN);
+            no_numbers([u, v, values, composed]);
             *outcome = NON_FINITE;
             continue;
         }
         let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
-        let (rank, known) = (of(&raw.rank).index(), of(&known).index() as usize);
+        let (rank, known) = (ranks[lane], known[lane] as usize);
         let mut representable = true;
         let moderate = power.abs() <= MODERATE;
         // A call that composes is judged by its composition: nobody sees its singular values.
         let composes = problem.composed.is_some();
         if !moderate {
-            for (c, value) in values.iter_mut().enumerate() {
-                *value = of(&raw.sigma[c]).ldexp(-power);
-                let vanished = *value == T::ZERO && c < rank as usize;
-                representable &= composes || (value.finite() && !vanished);
-            }
+            let sigma: &[T] = bytemuck::cast_slice(raw.sigma);
+            let kept = scaled_back(&sigma[lane..], lanes, power, rank, values);
+            representable &= composes || kept;
         }
         if wants_vectors && known < n {
-            let (u, v) = (
-                &mut out.u[lane * sizes.u..][..sizes.u],
-                &mut out.v[lane * sizes.v..][..sizes.v],
-            );
-            complete(v, n, known);
-            match problem.transposed {
-                true => fix_signs(u, m, v, n),
-                false => fix_signs(v, n, u, m),
-            }
+            completed(problem, u, v, known);
         }
         let mut sound = true;
         if let (Some((left, _)), Some(rhs)) = (problem.composed, problem.rhs) {
@@ -268,41 +301,13 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             };
             representable &=
                 solution.write(|i| rows.of(lane, solution.length, i), heads, lift, composed);
-        } else if let Some((left, right)) = problem.composed {
-            let rows = |side| match side {
-                Side::U => raw.u_rows,
-                Side::V => raw.v_rows,
-            };
+        } else if composes {
             let power = call.task.lift(raw.first + lane, power);
-            let moderate = power.abs() <= MODERATE;
-            let factor = T::ONE.ldexp(if moderate { power } else { 0 });
-            let scale = |entry: T| {
-                let scaled = match moderate {
-                    true => entry * factor,
-                    false => entry.ldexp(power),
-                };
-                scaled + T::ZERO
+            let largest = of(&largest);
+            representable &= match power.abs() <= MODERATE {
+                true => kept(largest, largest * T::power_of_two(power)),
+                false => lifted(composed, power, largest),
             };
-            let entries: &[T] = bytemuck::cast_slice(raw.composed);
-            let length = problem.side(left);
-            for (c, column) in entries.chunks_exact(length * lanes).enumerate() {
-                let c = rows(right).of(lane, problem.side(right), c);
-                let to = &mut composed[c * length..][..length];
-                let column = column[lane..].iter().step_by(lanes);
-                match rows(left) {
-                    Rows::InPlace => {
-                        for (to, &entry) in to.iter_mut().zip(column) {
-                            *to = scale(entry);
-                        }
-                    }
-                    Rows::Elsewhere { by_lane, .. } => {
-                        for (&row, &entry) in by_lane[lane * length..].iter().zip(column) {
-                            to[row as usize] = scale(entry);
-                        }
-                    }
-                }
-            }
-            representable &= kept(of(&largest), scale(of(&largest)));
         }
         let converged = of(&raw.done.converged) == T::ONE;
         *outcome = Outcome {
@@ -310,15 +315,73 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 true => status(representable, converged),
                 false => Status::NonFinite,
             },
-            sweeps: of(&raw.done.sweeps).index(),
-            rotations: of(&raw.done.rotations).index(),
+            sweeps: sweeps[lane],
+            rotations: rotations[lane],
             rank,
-            sigma_error: match converged {
-                true => problem.sigma_error_of(of(&raw.sigma[0]).f64().ldexp(-power)),
-                false => f64::INFINITY,
+            sigma_error: match (converged, moderate) {
+                (false, _) => f64::INFINITY,
+                (_, true) => {
+                    let first = of(&raw.sigma[0]).f64() * f64::power_of_two(-power);
+                    problem.sigma_error_of(first)
+                }
+                _ => problem.sigma_error_of(of(&raw.sigma[0]).f64().ldexp(-power)),
             },
         };
     }
+}
+
+/// What a matrix gets that is not finite.
+#[cold]
+#[inline(never)]
+fn no_numbers<T: Real>(places: [&mut [T]; 4]) {
+    for place in places {
+        place.fill(T::NAN);
+    }
+}
+
+/// Singular values, every so many numbers one, times 2^-power, which is large; and whether each can be represented.
+#[cold]
+#[inline(never)]
+fn scaled_back<T: Real>(
+    sigma: &[T],
+    lanes: usize,
+    power: i32,
+    rank: u32,
+    values: &mut [T],
+) -> bool {
+    let mut representable = true;
+    for (c, (value, sigma)) in values
+        .iter_mut()
+        .zip(sigma.iter().step_by(lanes))
+        .enumerate()
+    {
+        *value = sigma.ldexp(-power);
+        let vanished = *value == T::ZERO && c < rank as usize;
+        representable &= value.finite() && !vanished;
+    }
+    representable
+}
+
+/// Completes V, of which so many columns are known.
+#[cold]
+#[inline(never)]
+fn completed<T: Real>(problem: &Problem, u: &mut [T], v: &mut [T], known: usize) {
+    let (m, n) = (problem.rows, problem.cols);
+    complete(v, n, known);
+    match problem.transposed {
+        true => fix_signs(u, m, v, n),
+        false => fix_signs(v, n, u, m),
+    }
+}
+
+/// A composition times 2^power, which is large; and whether it can be represented, by its largest entry.
+#[cold]
+#[inline(never)]
+fn lifted<T: Real>(composed: &mut [T], power: i32, largest: T) -> bool {
+    for entry in composed {
+        *entry = entry.ldexp(power);
+    }
+    kept(largest, largest.ldexp(power))
 }
 
 impl<V> Rows<'_, V> {
@@ -370,6 +433,24 @@ impl<T: Real> Solution<'_, T> {
     }
 }
 
+/// The whole numbers of a vector's lanes.
+#[inline(always)]
+fn whole<T: Real, L: Lanes<T>>(l: L, vector: L::Vector) -> [u32; MOST_LANES] {
+    let mut whole = [0; MOST_LANES];
+    if l.any(l.less(l.splat(T::of(4e6)), vector)) {
+        for (whole, number) in whole.iter_mut().zip(numbers::<T, _>(&vector)) {
+            *whole = number.index();
+        }
+        return whole;
+    }
+    // Conversions go one by one.
+    let sums = l.add(vector, l.splat(T::WHOLE));
+    for (whole, number) in whole.iter_mut().zip(numbers::<T, _>(&sums)) {
+        *whole = number.low_bits();
+    }
+    whole
+}
+
 /// Whole numbers of n vectors, lane after lane.
 #[inline(always)]
 pub(super) fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut [u32]) {
@@ -397,8 +478,8 @@ fn write<T: Real, L: Lanes<T>>(
         Rows::Elsewhere { by_lane, .. } => by_lane,
         Rows::InPlace => {
             for (lane, out) in out.chunks_exact_mut(size.max(1)).take(count).enumerate() {
-                for (to, &entry) in out.iter_mut().zip(entries[lane..].iter().step_by(lanes)) {
-                    *to = entry;
+                for (at, to) in out.iter_mut().enumerate() {
+                    *to = entries[at * lanes + lane];
                 }
             }
             return;

@@ -15,10 +15,10 @@ use crate::call::{Call, Task};
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::head::Head;
-use crate::cpu::intake;
+use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
-use crate::cpu::memory::Memory;
+use crate::cpu::memory::{self, Memory};
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
@@ -31,7 +31,6 @@ use crate::view::View;
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {
     vectors: Memory<L::Vector>,
-    heads: Vec<Head>,
     /// Of right-hand sides, those of one matrix after those of another.
     rhs_heads: Vec<Head>,
     /// Rows that came from elsewhere, and the pivots, lane after lane: of long columns only.
@@ -64,6 +63,7 @@ struct Parts<'m, V> {
 }
 
 /// The lengths of the parts, in their order.
+#[inline(always)]
 fn lens<V>(problem: &Problem) -> [usize; 12] {
     let (m, n) = (problem.rows, problem.cols);
     let columns = n * jacobi::stride::<V>(n + problem.carried().rows(n));
@@ -88,6 +88,7 @@ fn lens<V>(problem: &Problem) -> [usize; 12] {
 }
 
 /// The length of the columns of `Parts::u`.
+#[inline(always)]
 fn u_len(problem: &Problem) -> usize {
     match problem.rhs {
         None => problem.rows,
@@ -96,6 +97,7 @@ fn u_len(problem: &Problem) -> usize {
 }
 
 /// And their number.
+#[inline(always)]
 fn u_cols(problem: &Problem) -> usize {
     match problem.rhs {
         None => problem.formed_u_cols(),
@@ -104,6 +106,7 @@ fn u_cols(problem: &Problem) -> usize {
 }
 
 /// The rows of J among them, where there are right-hand sides.
+#[inline(always)]
 fn j_len(problem: &Problem) -> usize {
     match problem.composed {
         Some((Side::U, _)) => problem.cols,
@@ -136,7 +139,6 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let list = |len: usize| vec![0; if len > SHORT { len * L::LANES } else { 0 }];
         Group {
             vectors: Memory::zeros(&lens::<L::Vector>(problem)),
-            heads: Vec::with_capacity(L::LANES),
             rhs_heads: Vec::new(),
             order: list(problem.rows),
             columns_of: list(problem.cols),
@@ -147,26 +149,32 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
     /// Solves as many matrices of the call as `out` has places for, from `first` on: at most a
     /// lane each.
     #[inline(always)]
-    pub fn solve(&mut self, l: L, call: &Call<'_, T>, first: usize, out: Outputs<'_, T>) {
-        let problem = &call.task.problem;
+    pub fn solve(
+        &mut self,
+        l: L,
+        call: &Call<'_, T>,
+        problem: &Problem,
+        first: usize,
+        out: Outputs<'_, T>,
+    ) {
         let (m, n) = (problem.rows, problem.cols);
         let count = out.outcomes.len();
         let head = Head {
             power: 0,
             finite: true,
         };
-        self.heads.clear();
-        self.heads.resize(count, head);
-        let mut parts = Parts::of(problem, &mut self.vectors);
+        let mut heads = [head; MOST_LANES];
+        let heads = &mut heads[..count];
+        let mut parts = Parts::of(problem, self.vectors.parts());
         let to = intake::To {
             a: parts.a,
             order: &mut self.order,
             from: parts.from,
-            heads: &mut self.heads,
+            heads: &mut *heads,
             rows: parts.scratch,
             raw: &mut self.raw,
         };
-        intake::take(l, call, first, to);
+        intake::take(l, call, problem, first, to);
         factor::factor(l, parts.a, m, n, parts.tau, parts.pivots);
         if let (Some(view), Some((_, right))) = (&call.rhs, problem.composed) {
             self.rhs_heads.clear();
@@ -183,7 +191,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             None => parts.form_u(l, m, n, height),
             Some(rhs) => parts.project(l, problem, height, rhs),
         }
-        let (limits, damping) = parts.limits(l, call, first, &self.heads);
+        let (limits, damping) = parts.limits(l, call, problem, first, heads);
         sort(l, parts.sigma, parts.u, u_len(problem), parts.v);
         let rank = limits.rank(l, parts.sigma);
         let mut u_restored = match problem.rhs {
@@ -212,7 +220,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         let raw = Raw {
             first,
-            heads: &self.heads,
+            heads,
             rhs_heads: &self.rhs_heads,
             done,
             u_rows: rows(u_restored, &self.order, parts.from),
@@ -223,29 +231,41 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             v: parts.v,
             composed: parts.composed,
         };
-        deliver(l, call, raw, out);
+        deliver(l, call, problem, raw, out);
     }
 }
 
 impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     #[inline(always)]
-    fn of(problem: &Problem, memory: &'m mut Memory<V>) -> Self {
+    fn of(problem: &Problem, mut memory: memory::Parts<'m, V>) -> Self {
         // In the order of `lens`.
-        let mut parts = memory.parts(lens::<V>(problem)).into_iter();
-        let mut next = || parts.next().unwrap_or_default();
+        let [
+            a,
+            from,
+            tau,
+            pivots,
+            columns,
+            v,
+            sigma,
+            u,
+            rhs,
+            weights,
+            composed,
+            scratch,
+        ] = lens::<V>(problem);
         Parts {
-            a: next(),
-            from: next(),
-            tau: next(),
-            pivots: next(),
-            columns: next(),
-            v: next(),
-            sigma: next(),
-            u: next(),
-            rhs: next(),
-            weights: next(),
-            composed: next(),
-            scratch: next(),
+            a: memory.next(a),
+            from: memory.next(from),
+            tau: memory.next(tau),
+            pivots: memory.next(pivots),
+            columns: memory.next(columns),
+            v: memory.next(v),
+            sigma: memory.next(sigma),
+            u: memory.next(u),
+            rhs: memory.next(rhs),
+            weights: memory.next(weights),
+            composed: memory.next(composed),
+            scratch: memory.next(scratch),
         }
     }
 
@@ -386,12 +406,11 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         &self,
         l: L,
         call: &Call<'_, T>,
+        problem: &Problem,
         first: usize,
         heads: &[Head],
     ) -> (Limits<V>, [V; 2]) {
-        let Task {
-            problem, options, ..
-        } = &call.task;
+        let Task { options, .. } = &call.task;
         let named = problem.named_cutoffs();
         let mut largest = l.splat(T::ZERO);
         let mut limits = Limits {
@@ -403,15 +422,27 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         for &sigma in self.sigma.iter() {
             largest = l.select(l.less(largest, sigma), sigma, largest);
         }
-        for (lane, head) in heads.iter().enumerate() {
-            let (power, largest) = (head.power, numbers::<T, _>(&largest)[lane].f64());
-            let (cutoff, index) = (&options.cutoff, first + lane);
-            let threshold = threshold(cutoff, index, named, power, largest);
-            numbers_mut(&mut limits.threshold)[lane] = T::not_above(threshold);
-            numbers_mut(&mut limits.share)[lane] =
-                T::not_above(cutoff.share(index, problem.sigma_error()));
-            if let Some(damping) = call.task.damping() {
-                let (lambda, beyond) = scaled(damping.get(index), power);
+        let (cutoff, error) = (&options.cutoff, problem.sigma_error());
+        let (relative, absolute) = cutoff.of(first, named);
+        if !cutoff.is_each() && absolute == 0.0 {
+            let thresholds = numbers_mut(&mut limits.threshold);
+            let largest: &[T] = numbers(&largest);
+            for lane in 0..L::LANES {
+                thresholds[lane] = T::not_above(relative * largest[lane].f64());
+            }
+            limits.share = l.splat(T::not_above(cutoff.share(first, error)));
+        } else {
+            for (lane, head) in heads.iter().enumerate() {
+                let largest = numbers::<T, _>(&largest)[lane].f64();
+                let index = first + lane;
+                let threshold = threshold(cutoff, index, named, head.power, largest);
+                numbers_mut(&mut limits.threshold)[lane] = T::not_above(threshold);
+                numbers_mut(&mut limits.share)[lane] = T::not_above(cutoff.share(index, error));
+            }
+        }
+        if let Some(damping) = call.task.damping() {
+            for (lane, head) in heads.iter().enumerate() {
+                let (lambda, beyond) = scaled(damping.get(first + lane), head.power);
                 numbers_mut(&mut lambdas)[lane] = T::of(lambda);
                 numbers_mut(&mut shrink)[lane] = T::ONE.ldexp(-beyond);
             }

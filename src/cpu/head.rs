@@ -18,11 +18,12 @@ impl Head {
     /// scaling up rounds nowhere. Zeros for what is not finite.
     #[inline(always)]
     pub fn factors<T: Real>(self) -> [T; 2] {
-        if !self.finite {
-            return [T::ZERO; 2];
-        }
         let half = self.power / 2;
-        [T::ONE.ldexp(half), T::ONE.ldexp(self.power - half)]
+        let (half, rest) = (T::power_of_two(half), T::power_of_two(self.power - half));
+        match self.finite {
+            true => [half, rest],
+            false => [T::ZERO; 2],
+        }
     }
 }
 

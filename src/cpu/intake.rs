@@ -5,13 +5,14 @@ use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
+use crate::planner::Problem;
 use crate::scalar::Real;
 
 /// Up to so many rows, all lanes are looked at and sorted at once: a network of comparisons is short
 /// then, and what is done once a matrix takes longest.
 pub(super) const NETWORK: usize = 8;
 /// No machine's vectors have more numbers.
-const MOST_LANES: usize = 64;
+pub(super) const MOST_LANES: usize = 32;
 
 /// Where matrices go.
 pub(super) struct To<'w, V, T> {
@@ -34,10 +35,11 @@ pub(super) struct To<'w, V, T> {
 pub(super) fn take<T: Real, L: Lanes<T>>(
     l: L,
     call: &Call<'_, T>,
+    problem: &Problem,
     first: usize,
     to: To<'_, L::Vector, T>,
 ) {
-    let (m, lanes) = (call.task.problem.rows, L::LANES);
+    let (m, n, lanes) = (problem.rows, problem.cols, L::LANES);
     let To {
         a,
         order,
@@ -53,7 +55,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     if m > NETWORK {
         let mut factors = [[T::ZERO; 2]; MOST_LANES];
         for (lane, (head, order)) in heads.iter_mut().zip(order.chunks_exact_mut(m)).enumerate() {
-            *head = head::look(&call.view, first + lane, &call.task.problem, order, raw);
+            *head = head::look(&call.view, first + lane, problem, order, raw);
             factors[lane] = head.factors();
             for (from, &row) in from.iter_mut().zip(order.iter()) {
                 numbers_mut(from)[lane] = T::of(row.into());
@@ -70,17 +72,24 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         }
         return;
     }
-    for lane in 0..heads.len() {
-        if let Some(matrix) = call.view.contiguous(first + lane) {
-            for (to, &entry) in entries[lane..].iter_mut().step_by(lanes).zip(matrix) {
-                *to = entry;
+    if let Some((matrices, [down, _])) = call.view.dense(first, heads.len()) {
+        for (lane, matrix) in matrices.chunks_exact(m * n).enumerate() {
+            for j in 0..n {
+                for i in 0..m {
+                    entries[(j * m + i) * lanes + lane] = match down {
+                        1 => matrix[j * m + i],
+                        _ => matrix[i * n + j],
+                    };
+                }
             }
-            continue;
         }
-        for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
-            let from = call.view.column(first + lane, j);
-            for (to, entry) in column[lane..].iter_mut().step_by(lanes).zip(from) {
-                *to = entry;
+    } else {
+        for lane in 0..heads.len() {
+            for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+                let from = call.view.column(first + lane, j);
+                for (to, entry) in column[lane..].iter_mut().step_by(lanes).zip(from) {
+                    *to = entry;
+                }
             }
         }
     }
@@ -119,20 +128,24 @@ fn scale<T: Real, L: Lanes<T>>(
     for &largest in largest.iter() {
         most = l.select(l.less(most, largest), largest, most);
     }
-    let beyond = l.select(beyond, l.splat(T::ONE), zero);
+    let within = l.select(beyond, zero, l.splat(T::ONE));
     let (mut half, mut rest) = (zero, zero);
-    for (lane, head) in heads.iter_mut().enumerate() {
-        let most = numbers::<T, _>(&most)[lane];
-        let power = match most > T::ZERO {
-            true => T::TARGET - most.exponent(),
-            false => 0,
-        };
-        *head = Head {
-            power,
-            finite: numbers::<T, _>(&beyond)[lane] == T::ZERO,
+    let mut all = [Head {
+        power: 0,
+        finite: false,
+    }; MOST_LANES];
+    let (most, within): (&[T], &[T]) = (numbers(&most), numbers(&within));
+    // All lanes, with a matrix or without: a loop of known length goes into vectors.
+    for lane in 0..L::LANES {
+        let power = T::TARGET - most[lane].exponent();
+        let head = Head {
+            power: if most[lane] > T::ZERO { power } else { 0 },
+            finite: within[lane] == T::ONE,
         };
         [numbers_mut(&mut half)[lane], numbers_mut(&mut rest)[lane]] = head.factors::<T>();
+        all[lane] = head;
     }
+    heads.copy_from_slice(&all[..heads.len()]);
     for entry in a.iter_mut() {
         *entry = l.mul(l.mul(*entry, half), rest);
     }
@@ -211,7 +224,7 @@ mod tests {
                 rows: &mut rows,
                 raw: &mut Vec::new(),
             };
-            take(l, &call, 0, to);
+            take(l, &call, &call.task.problem, 0, to);
             from.iter().map(|v| numbers(v)[lanes - 1]).collect()
         }
     }

@@ -81,6 +81,73 @@ pub trait Kernel<T> {
 #[derive(Clone, Copy)]
 pub struct Single<S>(S);
 
+/// The same of both vectors.
+macro_rules! twice {
+    (Vector: $($name:ident($($of:ident),+)),+) => {$(
+        #[inline(always)]
+        fn $name(self, $($of: Self::Vector),+) -> Self::Vector {
+            [self.0.$name($($of[0]),+), self.0.$name($($of[1]),+)]
+        }
+    )+};
+}
+
+macro_rules! compared {
+    ($($name:ident),+) => {$(
+        #[inline(always)]
+        fn $name(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
+            [self.0.$name(a[0], b[0]), self.0.$name(a[1], b[1])]
+        }
+    )+};
+}
+
+macro_rules! masks {
+    ($($name:ident($($of:ident),+)),+) => {$(
+        #[inline(always)]
+        fn $name(self, $($of: Self::Mask),+) -> Self::Mask {
+            [self.0.$name($($of[0]),+), self.0.$name($($of[1]),+)]
+        }
+    )+};
+}
+
+/// Two vectors as one.
+#[derive(Clone, Copy)]
+pub struct Two<L>(pub L);
+
+impl<T: bytemuck::Pod, L: Lanes<T>> Lanes<T> for Two<L> {
+    type Vector = [L::Vector; 2];
+    type Mask = [L::Mask; 2];
+    type Wide = L::Wide;
+    const LANES: usize = 2 * L::LANES;
+
+    #[inline(always)]
+    fn wide(self) -> L::Wide {
+        self.0.wide()
+    }
+
+    #[inline(always)]
+    fn splat(self, value: T) -> Self::Vector {
+        [self.0.splat(value); 2]
+    }
+    #[inline(always)]
+    fn sum(self, a: Self::Vector) -> T {
+        self.0.sum(self.0.add(a[0], a[1]))
+    }
+    #[inline(always)]
+    fn any(self, a: Self::Mask) -> bool {
+        self.0.any(self.0.or(a[0], a[1]))
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::Mask, yes: Self::Vector, no: Self::Vector) -> Self::Vector {
+        [
+            self.0.select(mask[0], yes[0], no[0]),
+            self.0.select(mask[1], yes[1], no[1]),
+        ]
+    }
+    twice!(Vector: add(a, b), sub(a, b), mul(a, b), div(a, b), sqrt(a), abs(a), mul_add(a, b, c), neg_mul_add(a, b, c));
+    compared!(less, equal);
+    masks!(and(a, b), or(a, b), not(a));
+}
+
 macro_rules! lanes {
     ($t:ty, $vector:ident, $mask:ident, $lanes:ident, $run:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
      $sqrt:ident, $bits:ident, $mul_add:ident, $neg_mul_add:ident, $less:ident, $equal:ident,

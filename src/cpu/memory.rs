@@ -25,15 +25,13 @@ impl<V: bytemuck::Pod> Memory<V> {
         }
     }
 
-    /// The parts, of the lengths that the memory was made for.
+    /// The parts, one after the other.
     #[inline(always)]
-    pub fn parts<const N: usize>(&mut self, lens: [usize; N]) -> [&mut [V]; N] {
-        let mut rest = self.lines.as_mut_slice();
-        lens.map(|len| {
-            let (part, others) = std::mem::take(&mut rest).split_at_mut(lines::<V>(len));
-            rest = others;
-            &mut bytemuck::cast_slice_mut(part)[..len]
-        })
+    pub fn parts(&mut self) -> Parts<'_, V> {
+        Parts {
+            rest: &mut self.lines,
+            vectors: PhantomData,
+        }
     }
 
     /// As many parts as there are lengths.
@@ -49,6 +47,23 @@ impl<V: bytemuck::Pod> Memory<V> {
     }
 }
 
+/// What is left of a memory.
+pub(crate) struct Parts<'m, V> {
+    rest: &'m mut [Line],
+    vectors: PhantomData<V>,
+}
+
+impl<'m, V: bytemuck::Pod> Parts<'m, V> {
+    /// The next part, of so many vectors.
+    #[inline(always)]
+    pub fn next(&mut self, len: usize) -> &'m mut [V] {
+        let (part, rest) = std::mem::take(&mut self.rest).split_at_mut(lines::<V>(len));
+        self.rest = rest;
+        &mut bytemuck::cast_slice_mut(part)[..len]
+    }
+}
+
+#[inline(always)]
 fn lines<V>(len: usize) -> usize {
     (len * size_of::<V>()).div_ceil(LINE)
 }

@@ -151,6 +151,7 @@ impl Problem {
     }
 
     /// Columns of U that the caller wants back.
+    #[inline(always)]
     pub fn u_cols(&self) -> usize {
         match self.vectors {
             Vectors::None => 0,
@@ -161,6 +162,7 @@ impl Problem {
 
     /// Columns of U that must be formed: the caller's, or those that a composition needs. The CPU forms none
     /// for right-hand sides.
+    #[inline(always)]
     pub fn formed_u_cols(&self) -> usize {
         match self.composed {
             Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
@@ -175,6 +177,7 @@ impl Problem {
     }
 
     /// Whether rotations are accumulated: only U needs them.
+    #[inline(always)]
     pub fn accumulates(&self) -> bool {
         self.formed_u_cols() > 0
     }
@@ -187,6 +190,7 @@ impl Problem {
     }
 
     /// What the CPU rotates along with R'.
+    #[inline(always)]
     pub fn carried(&self) -> Carried {
         match (self.composed, self.rhs) {
             (Some((Side::U, _)), Some(_)) => Carried::Rotations,
@@ -198,6 +202,7 @@ impl Problem {
     }
 
     /// The length of the right-hand sides, if there are any, and their number.
+    #[inline(always)]
     pub fn rhs_size(&self) -> Option<[usize; 2]> {
         let (_, right) = self.composed?;
         Some([self.side(right), self.rhs?])
@@ -213,6 +218,7 @@ impl Problem {
     }
 
     /// The length of the vectors of one side.
+    #[inline(always)]
     pub fn side(&self, side: Side) -> usize {
         match side {
             Side::U => self.rows,
@@ -223,6 +229,7 @@ impl Problem {
     /// Entries per matrix of what the caller gets: (U, sigma, V, composed).
     ///
     /// U and V are named as the kernels see them.
+    #[inline(always)]
     pub fn sizes(&self) -> Sizes {
         let product = |a: usize, b: usize| a.saturating_mul(b);
         Sizes {
@@ -239,16 +246,19 @@ impl Problem {
     }
 
     /// What a computed singular value may be off by, relative to the largest.
+    #[inline(always)]
     pub fn sigma_error(&self) -> f64 {
         sigma_error(self.dtype, self.cols)
     }
 
     /// What each singular value may be off by, where the largest is this, of a matrix that converged.
+    #[inline(always)]
     pub fn sigma_error_of(&self, largest: f64) -> f64 {
         self.sigma_error() * largest + self.dtype.smallest() / 2.0
     }
 
     /// The relative cutoffs that have a name.
+    #[inline(always)]
     pub fn named_cutoffs(&self) -> NamedCutoffs {
         NamedCutoffs {
             default: self.sigma_error(),
@@ -277,6 +287,7 @@ pub(crate) enum Carried {
 
 impl Carried {
     /// Its rows, of n columns.
+    #[inline(always)]
     pub fn rows(self, n: usize) -> usize {
         match self {
             Carried::Nothing => 0,
