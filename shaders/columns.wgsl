@@ -279,7 +279,7 @@ fn columns(at: Invocation) {
     }
     meet();
     let above = sigma > max(threshold, ZERO);
-    let counts = above && within_limits(within, place, squares, tail);
+    let counts = above && within_limits(limits_of(within), place, squares, tail);
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
     let damping = damping_of(within, power);

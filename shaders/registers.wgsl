@@ -23,9 +23,9 @@ struct Params {
 // As cutoff.wgsl says.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // M x U_COLS a matrix, or where the kernel forms it the composition.
-@group(0) @binding(3) var<storage, read_write> u: array<T>;
+@group(0) @binding(3) var<storage, read_write> u: array<UPiece>;
 // N x N a matrix.
-@group(0) @binding(4) var<storage, read_write> v: array<T>;
+@group(0) @binding(4) var<storage, read_write> v: array<VPiece>;
 // N a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
 // is one, and after those of all matrices the singular values, if they are asked for.
 @group(0) @binding(5) var<storage, read_write> values: array<T>;

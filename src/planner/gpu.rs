@@ -411,7 +411,7 @@ impl GpuRecipe {
         let workgroup = self.workgroup as usize;
         let leading = [self.leading, self.j_leading].map(|n| n as usize);
         match self.path {
-            Path::Tiny => tiny_bytes(problem, workgroup),
+            Path::Tiny => tiny_bytes(problem, tiny_stride(problem), workgroup),
             Path::Columns => columns_bytes(m, n, workgroup, self.shuffles, size),
             Path::Resident | Path::Swept => {
                 resident_bytes(leading, n, workgroup, size).unwrap_or(0)
@@ -505,11 +505,16 @@ impl Registers {
         if steps > limits.iterations {
             return Err(too_long(steps, limits));
         }
-        let workgroup = Self::workgroup(1, limits, tuning, |workgroup| {
-            tiny_bytes(problem, workgroup)
-        })?;
+        let fitting = |stride| {
+            Self::workgroup(1, limits, tuning, |workgroup| {
+                tiny_bytes(problem, stride, workgroup)
+            })
+        };
+        // Where the most that could be asked for does not fit, nothing does: the path, and with it the bits, would
+        // depend on what is asked.
+        fitting(m * n + n * n + n)?;
         Ok(Registers {
-            workgroup,
+            workgroup: fitting(tiny_stride(problem))?,
             team: 1,
             shuffles: false,
         })
@@ -703,16 +708,19 @@ fn fuses(problem: &Problem) -> bool {
 }
 
 /// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then n columns
-/// of U and V on their way out, or both and the weights of a composition; odd, so that matrices spread over
-/// banks. What is wanted does not matter: the path, and with it the bits, would depend on it.
+/// of U and after them V on their way out, or both and the weights of a composition; odd, so that matrices spread over
+/// banks.
 pub(crate) fn tiny_stride(problem: &Problem) -> usize {
     let (m, n) = (problem.rows, problem.cols);
-    (m * n + n * n + n) | 1
+    let u = m * problem.formed_u_cols().min(n);
+    let v = if problem.forms_v() { n * n } else { 0 };
+    let results = if fuses(problem) { u + v + n } else { u.max(v) };
+    (m * n).max(results) | 1
 }
 
-/// Bytes of workgroup memory of the tiny kernel: these entries, the order of the rows, and two words.
-pub(crate) fn tiny_bytes(problem: &Problem, workgroup: usize) -> usize {
-    workgroup * (tiny_stride(problem) * problem.dtype.size() + 4 * problem.rows + 8)
+/// Bytes of workgroup memory of the tiny kernel: so many entries a matrix, the order of the rows, and two words.
+pub(crate) fn tiny_bytes(problem: &Problem, stride: usize, workgroup: usize) -> usize {
+    workgroup * ((stride | 1) * problem.dtype.size() + 4 * problem.rows + 8)
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
