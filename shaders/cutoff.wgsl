@@ -37,7 +37,7 @@ fn limits_of(matrix: u32) -> Limits {
 // Whether the singular value in this place counts that is above the threshold; `squares` is the sum of all
 // squares, `tail` that of its own and of those behind. Neither is looked at where the share is negative.
 fn within_limits(limits: Limits, place: u32, squares: T, tail: T) -> bool {
-    return place < limits.most && (limits.share < ZERO || tail > limits.share * squares);
+    return (place < limits.most) & ((limits.share < ZERO) | (tail > limits.share * squares));
 }
 
 // The damping of a scaled matrix, times 2^-beyond, such that weights with a lambda of any size neither

@@ -54,17 +54,16 @@ fn top_of(b: Bits) -> i32 {
 }
 
 // The first entry of (nearly) the largest magnitude, by the caller's rows.
-struct Sign {
+struct First {
     row: u32,
-    negative: bool,
+    entry: T,
 }
 
 const NO_ROW: u32 = 0xffffffffu;
 
 // `limit` is NEARLY times the largest magnitude.
-fn signed(before: Sign, entry: T, row: u32, limit: T) -> Sign {
-    if (abs(entry) >= limit && row < before.row) {
-        return Sign(row, entry < ZERO);
-    }
-    return before;
+fn first_of(before: First, entry: T, row: u32, limit: T) -> First {
+    // Not &&, which would branch.
+    let sooner = (abs(entry) >= limit) & (row < before.row);
+    return First(select(before.row, row, sooner), select(before.entry, entry, sooner));
 }

@@ -146,9 +146,18 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     // Singular values, and where they come in order.
-    var most: Short;
-    most[$n] = largest_of(&x$n);
-    let sigma$n = length_of(&x$n, most[$n]);
+    // The first entry of (nearly) the largest magnitude decides the sign.
+    var flip$n = false;
+    //$ for c in 0..N
+    let most$c = largest_of(&x$c);
+    if (SIGNS_BY_V) {
+        let limit = NEARLY * most$c;
+        var first = First(NO_ROW, ZERO);
+        first = first_of(first, x$c[$n], order$n, limit);
+        flip$c = first.entry < ZERO;
+    }
+    //$ end
+    let sigma$n = length_of(&x$n, most$n);
     var highest = ZERO;
     highest = max(highest, sigma$n);
     var place$n = 0u;
@@ -162,19 +171,12 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     //$ end
     //$ end
 
-    // V, of unit vectors. The caller's V decides the signs.
-    var flip$n = false;
+    // V, of unit vectors.
     if (WITH_V) {
         var usual = true;
-        usual = usual && sigma$n > ZERO && most[$n] < sigma$n;
+        usual = usual & (sigma$n > ZERO) & (most$n < sigma$n);
         if (usual) {
             //$ for c in 0..N
-            if (SIGNS_BY_V) {
-                let limit = NEARLY * most[$c];
-                var first = NO_KEY;
-                first = first_key(first, x$c[$n], key_of(order$n), limit);
-                flip$c = is_negative_key(first);
-            }
             { let scale = reciprocal(sigma$c); let signed = select(scale, -scale, flip$c); x$c[$n] *= signed; }
             //$ end
         } else {
@@ -203,9 +205,9 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ end
             if (TRANSPOSED && !FUSED) {
                 let limit = NEARLY * most_of(&column);
-                var first = NO_KEY;
-                first = first_key(first, column[$m], key_of(row$m), limit);
-                flip$c = is_negative_key(first);
+                var first = First(NO_ROW, ZERO);
+                first = first_of(first, column[$m], row$m, limit);
+                flip$c = first.entry < ZERO;
             }
             let to = own + select(place$c, $cu, FUSED) * M;
             places[to + row$m] = select(column[$m], -column[$m], flip$c);
@@ -304,9 +306,9 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             var flip = false;
             if (TRANSPOSED) {
                 let limit = NEARLY * most_of(&column);
-                var first = NO_KEY;
-                first = first_key(first, column[$m], key_of(row$m), limit);
-                flip = is_negative_key(first);
+                var first = First(NO_ROW, ZERO);
+                first = first_of(first, column[$m], row$m, limit);
+                flip = first.entry < ZERO;
             }
             places[own + row$m] = select(column[$m], -column[$m], flip);
             if (!finite) {
@@ -401,10 +403,11 @@ fn mend(own: u32, slot: u32) -> u32 {
             var x: Short;
             x[$n] = places[own + c * N + $nu];
             let limit = NEARLY * largest_of(&x);
-            var sign = Sign(NO_ROW, false);
-            sign = signed(sign, x[$n], rows[slot * M + $nu], limit);
-            places[own + c * N + $nu] = select(x[$n], -x[$n], sign.negative);
-            flips |= select(0u, 1u << c, sign.negative);
+            var first = First(NO_ROW, ZERO);
+            first = first_of(first, x[$n], rows[slot * M + $nu], limit);
+            let flip = first.entry < ZERO;
+            places[own + c * N + $nu] = select(x[$n], -x[$n], flip);
+            flips |= select(0u, 1u << c, flip);
         }
     }
     return flips;
@@ -485,22 +488,6 @@ fn deliver_columns(group_first: u32, count: u32, slot: u32, first: u32, columns:
         u[to] = UPiece(places[e / size * STRIDE + e % size]);
     }
     workgroupBarrier();
-}
-
-// The first entry of (nearly) the largest magnitude, by the caller's rows: the least of the keys, which are twice a row,
-// and one more where the entry is negative.
-const NO_KEY: u32 = 0xffffffffu;
-
-fn key_of(row: u32) -> u32 {
-    return 2u * row;
-}
-
-fn first_key(before: u32, entry: T, key: u32, limit: T) -> u32 {
-    return select(before, min(before, key + select(0u, 1u, entry < ZERO)), abs(entry) >= limit);
-}
-
-fn is_negative_key(key: u32) -> bool {
-    return (key & 1u) != 0u;
 }
 
 fn most_of(column: ptr<function, Column>) -> T {
@@ -625,10 +612,10 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     pq = fma((*xp)[$n], (*xq)[$n], pq);
     var terms = ZERO;
     terms = fma(abs((*xp)[$n]), abs((*xq)[$n]), terms);
-    let r = rotation(pp, qq, pq, terms);
-    if (!r.needed) {
+    if (!is_oblique(pp, qq, pq, terms)) {
         return 0u;
     }
+    let r = rotation(pp, qq, pq);
     // Rutishauser's form, which does not drift.
     { let p = (*xp)[$n]; let q = (*xq)[$n]; (*xp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*xq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
     if (U_COLS > 0u) {

@@ -73,8 +73,8 @@ fn trusted(
     // device's (wgpu does not check that; a unit test compares with the text).
     //
     // Indices that depend on data. A pivot is the number of a column that was compared, or else
-    // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
-    // written for every lane with the number of one, and `rows` and `place` are how many rows or values
+    // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl a pivot is a lane of the team, R's rows
+    // lie behind what lanes give each other (`columns_places`), `holders` are written for every lane with the number of one, and `rows` and `place` are how many rows or values
     // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
     // A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix, or LEFT_ROWS x P.rhs
     // where it solves (`fused`), and then right-hand sides of RIGHT_ROWS x P.rhs as `rhs`, whose strides are dense too;

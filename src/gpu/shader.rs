@@ -556,6 +556,8 @@ impl Blueprint {
                         let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
                         constant("LANES", lanes);
                         constant("PLACES", places * self.workgroup);
+                        // R lies behind what lanes give each other.
+                        constant("R_ROW", if shuffles { 0 } else { rows + 1 });
                         variants.push(include_str!("../../shaders/columns.wgsl"));
                         variants.push(match shuffles {
                             true => include_str!("../../shaders/exchange_subgroup.wgsl"),

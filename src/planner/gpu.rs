@@ -724,10 +724,10 @@ pub(crate) fn tiny_bytes(problem: &Problem, stride: usize, workgroup: usize) -> 
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
-/// way to R'; without subgroups a column of A and its tau, or one of R' and J and a norm, on their
+/// way to R'; without subgroups besides a column of A and its tau or diagonal, or one of R' and J and a norm, on their
 /// way to other lanes.
 pub(crate) fn columns_places(m: usize, n: usize, shuffles: bool) -> usize {
-    if shuffles { m } else { (m + 1).max(2 * n + 1) }
+    if shuffles { m } else { m + 1 + n }
 }
 
 /// Bytes of workgroup memory of the columns kernel: the places, a number and two words an invocation, the order
