@@ -298,18 +298,14 @@ fn columns(at: Invocation) {
         atomicOr(&lost[team], ASTRAY);
     }
     workgroupBarrier();
-    if (present && lane == 0u) {
-        let words = matrix * STATE_WORDS;
-        let ended = select(NON_FINITE, status, finite);
-        let flags = atomicLoad(&lost[team]);
-        state[words + STATUS] = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
-        state[words + SWEEPS] = sweeps;
-        state[words + ROTATIONS] = rotations;
-        state[words + RANK] = atomicLoad(&kept[team]);
-        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
-        state[words + POWER] = bitcast<u32>(power);
-        // A call that composes is judged by its composition: nobody sees its singular values.
-        state[words + LOST] = select(flags & OVERFLOWED, 0u, COMPOSES);
+    let ended = select(NON_FINITE, status, finite);
+    let flags = atomicLoad(&lost[team]);
+    var told = Told(ended, sweeps, rotations, atomicLoad(&kept[team]), power, highest, 0u);
+    told.status = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
+    // A call that composes is judged by its composition: nobody sees its singular values.
+    told.lost = select(flags & OVERFLOWED, 0u, COMPOSES);
+    if (present && lane == 0u && !FUSED) {
+        tell(matrix, told);
     }
 
     // V, completed where singular values are zero: by the unit vector that the columns so far reach
@@ -496,7 +492,8 @@ fn columns(at: Invocation) {
         }
         workgroupBarrier();
         if (present && lane == 0u) {
-            state[matrix * STATE_WORDS + LOST] = atomicLoad(&lost[team]);
+            told.lost = atomicLoad(&lost[team]);
+            tell(matrix, told);
         }
     }
 }

@@ -261,15 +261,12 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (P.beside != 0u) {
             values[P.beside + first_value + place$n] = value$n;
         }
-        let words = matrix * STATE_WORDS;
-        state[words + STATUS] = select(NON_FINITE, status, finite);
-        state[words + SWEEPS] = sweeps;
-        state[words + ROTATIONS] = rotations;
-        state[words + RANK] = rank;
-        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
-        state[words + POWER] = bitcast<u32>(power);
-        // A call that composes is judged by its composition: nobody sees its singular values.
-        state[words + LOST] = select(lost, 0u, COMPOSES);
+    }
+    // A call that composes is judged by its composition: nobody sees its singular values.
+    var told = Told(status, sweeps, rotations, rank, power, highest, select(lost, 0u, COMPOSES));
+    told.status = select(NON_FINITE, status, finite);
+    if (present && !FUSED) {
+        tell(matrix, told);
     }
 
     if (FUSED) {
@@ -278,7 +275,8 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             // Everyone for himself.
             if (present) {
                 let flags = solve(matrix, own, lift, finite);
-                state[matrix * STATE_WORDS + LOST] = select(0u, flags, finite);
+                told.lost = select(0u, flags, finite);
+                tell(matrix, told);
             }
             return;
         }
@@ -288,7 +286,8 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         compose(group_first, count, slot);
         workgroupBarrier();
         if (present) {
-            state[matrix * STATE_WORDS + LOST] = atomicLoad(&found[slot]);
+            told.lost = atomicLoad(&found[slot]);
+            tell(matrix, told);
         }
         return;
     }

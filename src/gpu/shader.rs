@@ -570,6 +570,7 @@ impl Blueprint {
                     ("WITH_V", with_v),
                     ("COMPOSES", composes),
                     ("FUSED", fused.is_some()),
+                    ("PACKED", fused.is_some() || !composes),
                     ("LEFT_U", left == Side::U),
                     ("RIGHT_U", right == Side::U),
                     ("SOLVES", solves),

@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub invocation_words: [u32; 2],
     /// Columns of a matrix that one invocation may hold in registers, unless the caller knows better.
     pub tiny_columns: usize,
+    /// Rows of it.
+    pub tiny_rows: usize,
     /// Whether matrices with a column a lane are composed where they are decomposed, unless the caller knows better:
     /// it saves the memory's time and costs the compiler's.
     pub fuses_columns: bool,
@@ -46,6 +48,7 @@ pub(crate) const WEBGPU: Limits = Limits {
     subgroup: 1,
     invocation_words: [128, 128],
     tiny_columns: 4,
+    tiny_rows: usize::MAX,
     fuses_columns: true,
     iterations: u64::MAX,
     submit_flops: 4 << 30,
@@ -147,8 +150,11 @@ pub(crate) struct GpuRecipe {
     pub composed_per_submit: usize,
 }
 
-/// Bytes of what a kernel knows of a matrix.
+/// Bytes of what a kernel knows of a matrix, at most.
 pub(crate) const STATE_BYTES: u64 = 32;
+/// The same of a kernel that does everything, and tells the host alone.
+#[cfg(feature = "gpu")]
+pub(crate) const PACKED_BYTES: u64 = 16;
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 /// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
@@ -425,6 +431,13 @@ impl GpuRecipe {
         }
     }
 
+    /// Words that are told of each matrix.
+    #[cfg(feature = "gpu")]
+    pub fn state_words(&self, problem: &Problem) -> usize {
+        let alone = self.path.in_registers() && (problem.composed.is_none() || self.fused);
+        (if alone { PACKED_BYTES } else { STATE_BYTES }) as usize / 4
+    }
+
     /// Entries of U and of V that lie in the device's memory, of each matrix.
     #[cfg(feature = "gpu")]
     pub fn factors(&self, problem: &Problem) -> [usize; 2] {
@@ -492,6 +505,10 @@ impl Registers {
         let sweeps = convergence.max_sweeps;
         if n > most {
             return Err(format!("takes {n} columns, of {most} an invocation"));
+        }
+        let most = limits.tiny_rows;
+        if m > most {
+            return Err(format!("takes {m} rows, of {most} an invocation"));
         }
         if words > tuning.tiny_words {
             let most = tuning.tiny_words;
