@@ -25,8 +25,8 @@ const LEAST_PLAIN: i32 = LEAST + TARGET - NEGLIGIBLE_EXPONENT;
 // U, then V, then the weights, where they are composed here.
 const V_AT: u32 = M * min(U_COLS, N);
 const WEIGHTS_AT: u32 = V_AT + select(0u, N * N, WITH_V);
-// Whether the first entry of (nearly) the largest magnitude of the caller's V is positive. Of a composition
-// nobody sees it.
+// Whether V decides the signs: the first entry of (nearly) the largest magnitude is positive. Of a composition nobody
+// sees it.
 const SIGNS_BY_V: bool = WITH_V && !TRANSPOSED && !FUSED;
 
 @compute @workgroup_size(WORKGROUP)
@@ -145,8 +145,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
 
-    // Singular values, and where they come in order.
-    // The first entry of (nearly) the largest magnitude decides the sign.
+    // Signs, singular values, and where these come in order.
     var flip$n = false;
     //$ for c in 0..N
     let most$c = largest_of(&x$c);
@@ -436,8 +435,8 @@ fn complete(own: u32, missing: u32) {
     places[own + missing * N + $nu] = e[$n];
 }
 
-// U of all matrices, an entry or some that lie together at a time, from the places: whoever puts them there has their
-// order wrong, whoever writes them not.
+// U of all matrices, from the places: neighbours write neighbouring entries, one or some at a time. `at` walks along
+// with the entry, so that nothing is divided.
 fn deliver_u(group_first: u32, count: u32, slot: u32) {
     let total = count * U_PIECES;
     var e = slot;

@@ -746,8 +746,6 @@ fn header(dtype: Dtype) -> String {
         + &constant("HALF", 0.5)
         + &constant("ONE", 1.0)
         + &constant("TWO", 2.0)
-        // Above it the square of a cotangent swallows 1 in f64, and fits f32.
-        + &constant("HUGE", 1e9)
         // Below it a device may flush.
         + &constant("SMALLEST_NORMAL", smallest)
         + &constant("LARGEST", largest)
