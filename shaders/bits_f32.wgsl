@@ -29,6 +29,11 @@ fn larger(one: Bits, other: Bits) -> bool {
     return one > other;
 }
 
+// The larger of a magnitude and that of a number.
+fn larger_size(size: Bits, b: Bits) -> Bits {
+    return max(size, magnitude(b));
+}
+
 fn is_finite(b: Bits) -> bool {
     return (b & 0x7f800000u) != 0x7f800000u;
 }
@@ -54,6 +59,12 @@ fn scaled(b: Bits, power: i32) -> T {
     let place = max(biased, 1) - 150 + power;
     let size = select(whole * power_of_two(clamp(place, -126, 127)), ZERO, place < -126);
     return select(size, -size, (b >> 31u) != 0u);
+}
+
+// The same by one multiplication with factor = 2^power, of a normal number that stays one, or zero; what a device does
+// with others is its own affair.
+fn scaled_plain(b: Bits, power: i32, factor: T) -> T {
+    return bitcast<f32>(b) * factor;
 }
 
 // size 2^power of a normal number or zero, at least zero, rounded once.

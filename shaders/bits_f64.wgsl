@@ -25,6 +25,11 @@ fn larger(one: Bits, other: Bits) -> bool {
     return one.y > other.y || (one.y == other.y && one.x > other.x);
 }
 
+fn larger_size(size: Bits, b: Bits) -> Bits {
+    let own = magnitude(b);
+    return select(size, own, larger(own, size));
+}
+
 fn is_finite(b: Bits) -> bool {
     return (b.y & 0x7ff00000u) != 0x7ff00000u;
 }
@@ -62,6 +67,11 @@ fn scaled(b: Bits, power: i32) -> T {
     let place = max(biased, 1) - 1075 + power;
     let size = select(whole * power_of_two(clamp(place, -1022, 1023)), ZERO, place < -1022);
     return select(size, -size, (b.y >> 31u) != 0u);
+}
+
+// No device takes the two words of a number as one.
+fn scaled_plain(b: Bits, power: i32, factor: T) -> T {
+    return scaled(b, power);
 }
 
 // Rounded once: half of the power stays in the range, or all is lost.

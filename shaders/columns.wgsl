@@ -27,6 +27,12 @@ var<workgroup> turned: array<atomic<u32>, TEAMS>;
 var<workgroup> busy: atomic<u32>;
 var<workgroup> any_busy: u32;
 
+// A column of a team: the square of what is left of it, and its lane.
+struct Candidate {
+    norm: T,
+    lane: u32,
+}
+
 fn total(s0: T, s1: T, s2: T, s3: T) -> T {
     return (s0 + s2) + (s1 + s3);
 }
@@ -99,67 +105,59 @@ fn columns(at: Invocation) {
     var a$m = places[rows[team * M + $mu] * WORKGROUP + slot];
     workgroupBarrier();
 
-    // QR with column pivoting. Columns stay on their lanes: `order` is the step at which this
-    // lane's was the pivot. Rows up to it hold R, those below the reflector.
+    // QR with column pivoting. Columns stay on their lanes: `order` is the step at which this lane's was the pivot. A
+    // row of R leaves for the places when it is done, so that open columns are zero there; a column that was a pivot
+    // becomes the reflector, one on the diagonal.
     var order = UNCHOSEN;
     var own_tau = ZERO;
     for (var k = 0u; k < N; k++) {
         s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = square_from($mu, k, a$m, s$4);
+        s$4 = fma(a$m, a$m, s$4);
         let open = present && order == UNCHOSEN;
-        let norm = select(-ONE, total(s0, s1, s2, s3), open);
-        publish(0u, slot, norm);
-        meet();
-        var best = -ONE;
-        var pivot = 0u;
-        for (var l = 0u; l < N; l++) {
-            let other = fetch(0u, norm, base + l);
-            if (other > best) {
-                best = other;
-                pivot = l;
-            }
-        }
-        meet();
+        let largest = largest_of_team(Candidate(select(-ONE, total(s0, s1, s2, s3), open), lane), slot, base);
+        let pivot = largest.lane;
         // What remains is nothing: the rest of R is zero, and the rest of the reflectors do nothing.
-        let nothing = best <= NEGLIGIBLE_SQUARE;
+        let nothing = largest.norm <= NEGLIGIBLE_SQUARE;
         let chosen = present && lane == pivot;
+        var r = ZERO;
+        let row = min(order, k);
+        let rest = select(ONE, ZERO, open);
+        { let here = row == $mu; r = select(r, a$m, here); a$m = select(a$m, rest, here); }
         if (chosen) {
             order = k;
             holders[first + k] = lane;
             publish($mu, slot, a$m);
+            publish(M, slot, r);
         }
         meet();
-        var v$m = select(fetch($mu, a$m, base + pivot), ZERO, nothing);
+        var v$m = fetch($mu, a$m, base + pivot);
+        let alpha = select(fetch(M, r, base + pivot), ZERO, nothing);
         meet();
-        var alpha = ZERO;
-        alpha = select(alpha, v$m, k == $mu);
         s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = square_from($mu, k + 1u, v$m, s$4);
+        s$4 = fma(v$m, v$m, s$4);
         let below = total(s0, s1, s2, s3);
         let length = root(fma(alpha, alpha, below));
-        let flat = below <= ZERO;
+        let flat = nothing || below <= ZERO;
         let beta = select(select(length, -length, alpha > ZERO), alpha, flat);
         let scale = reciprocal(select(alpha - beta, ONE, flat));
-        v$m = reflector_entry($mu, k, v$m, scale);
-        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        v$m *= scale;
+        s0 = ONE; s1 = ZERO; s2 = ZERO; s3 = ZERO;
         s$4 = fma(v$m, v$m, s$4);
         let tau = select(TWO * reciprocal(total(s0, s1, s2, s3)), ZERO, flat);
         own_tau = select(own_tau, tau, chosen);
-        s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
+        s0 = r; s1 = ZERO; s2 = ZERO; s3 = ZERO;
         s$4 = fma(v$m, a$m, s$4);
         let weight = select(ZERO, tau * total(s0, s1, s2, s3), open && !chosen);
-        a$m = fma(-weight, v$m, a$m);
-        a$m = select(a$m, ZERO, nothing && open && k <= $mu);
-        a$m = select(a$m, select(v$m, beta, k == $mu), chosen && k <= $mu);
+        a$m = select(fma(-weight, v$m, a$m), v$m, chosen);
+        places[(R_ROW + k) * WORKGROUP + slot] = select(select(r - weight, beta, chosen), ZERO, nothing);
     }
+    a$m = select(a$m, ONE, order == $mu);
 
     // R' a column a lane: R's rows, by the way of workgroup memory.
     workgroupBarrier();
-    places[$n * WORKGROUP + slot] = a$n;
-    workgroupBarrier();
     var x$n = ZERO;
     if (present) {
-        if ($nu >= lane) { x$n = places[lane * WORKGROUP + first + holders[first + $nu]]; }
+        if ($nu >= lane) { x$n = places[(R_ROW + lane) * WORKGROUP + first + holders[first + $nu]]; }
     }
     workgroupBarrier();
     var j$n = select(ZERO, ONE, lane == $nu);
@@ -204,9 +202,9 @@ fn columns(at: Invocation) {
             s$4 = fma(abs(x$n), abs(y$n), s$4);
             let terms = total(s0, s1, s2, s3);
             let left = lane < partner;
-            let turn = rotation(select(other, own, left), select(own, other, left), product, terms);
-            let needed = paired && turn.needed;
+            let needed = paired && is_oblique(own, other, product, terms);
             if (anyone(needed)) {
+                let turn = rotation(select(other, own, left), select(own, other, left), product);
                 // Rutishauser's form, which does not drift; and not a bit of those that need none.
                 let s = select(-turn.s, turn.s, left);
                 let tau = select(-turn.tau, turn.tau, left);
@@ -256,30 +254,27 @@ fn columns(at: Invocation) {
     meet();
     var place = 0u;
     var highest = ZERO;
-    for (var l = 0u; l < N; l++) {
-        let other = fetch(0u, sigma, base + l);
-        place += select(0u, 1u, other > sigma || (other == sigma && l < lane));
-        highest = max(highest, other);
-    }
-    // Always so, unless lanes are astray.
-    place = min(place, N - 1u);
-    let within = min(matrix, P.end - 1u);
-    let threshold = threshold_of(within, power, highest);
     // Singular values that are not zero; squares, of all and from this one's place on.
     var known = 0u;
     var squares = ZERO;
     var tail = ZERO;
     for (var l = 0u; l < N; l++) {
         let other = fetch(0u, sigma, base + l);
+        let ahead = (other > sigma) | ((other == sigma) & (l < lane));
+        place += select(0u, 1u, ahead);
+        highest = max(highest, other);
         known += select(0u, 1u, other > ZERO);
         squares = fma(other, other, squares);
-        let behind = other < sigma || (other == sigma && l >= lane);
-        let part = select(ZERO, other, behind);
+        let part = select(other, ZERO, ahead);
         tail = fma(part, part, tail);
     }
     meet();
+    // Always so, unless lanes are astray.
+    place = min(place, N - 1u);
+    let within = min(matrix, P.end - 1u);
+    let threshold = threshold_of(within, power, highest);
     let above = sigma > max(threshold, ZERO);
-    let counts = above && within_limits(within, place, squares, tail);
+    let counts = above && within_limits(limits_of(within), place, squares, tail);
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
     let damping = damping_of(within, power);
@@ -303,18 +298,14 @@ fn columns(at: Invocation) {
         atomicOr(&lost[team], ASTRAY);
     }
     workgroupBarrier();
-    if (present && lane == 0u) {
-        let words = matrix * STATE_WORDS;
-        let ended = select(NON_FINITE, status, finite);
-        let flags = atomicLoad(&lost[team]);
-        state[words + STATUS] = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
-        state[words + SWEEPS] = sweeps;
-        state[words + ROTATIONS] = rotations;
-        state[words + RANK] = atomicLoad(&kept[team]);
-        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
-        state[words + POWER] = bitcast<u32>(power);
-        // A call that composes is judged by its composition: nobody sees its singular values.
-        state[words + LOST] = select(flags & OVERFLOWED, 0u, COMPOSES);
+    let ended = select(NON_FINITE, status, finite);
+    let flags = atomicLoad(&lost[team]);
+    var told = Told(ended, sweeps, rotations, atomicLoad(&kept[team]), power, highest, 0u);
+    told.status = select(ended, SCATTERED, (flags & ASTRAY) != 0u);
+    // A call that composes is judged by its composition: nobody sees its singular values.
+    told.lost = select(flags & OVERFLOWED, 0u, COMPOSES);
+    if (present && lane == 0u && !FUSED) {
+        tell(matrix, told);
     }
 
     // V, completed where singular values are zero: by the unit vector that the columns so far reach
@@ -372,24 +363,25 @@ fn columns(at: Invocation) {
             longest = max(longest, abs(largest[team * M + $nu]));
             let long = select(ONE, exact_length(total(s0, s1, s2, s3), longest), missing);
             let scale = reciprocal(long);
-            x$n = select(x$n, unit(largest[team * M + $nu], long, scale), missing && present && place == column);
+            let own = missing && present && place == column;
+            x$n = select(x$n, unit(largest[team * M + $nu], long, scale), own);
         }
     }
 
     // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
     var most = ZERO;
-    var sign = Sign(NO_ROW, false);
+    var first_entry = First(NO_ROW, ZERO);
     if (WITH_V && !TRANSPOSED && !FUSED) {
         most = max(most, abs(x$n));
-        sign = signed(sign, x$n, holders[first + $nu], NEARLY * most);
+        first_entry = first_of(first_entry, x$n, holders[first + $nu], NEARLY * most);
     }
-    var flip = sign.negative;
+    var flip = first_entry.entry < ZERO;
 
     // U = Q J, and beyond n the further columns of Q, a column a lane at a time.
     var u$m = ZERO;
     for (var begin = 0u; begin < U_COLS; begin += LANES) {
         let c = begin + lane;
-        u$m = select(ZERO, ONE, c == $mu && c >= N);
+        u$m = select(ZERO, ONE, c == $mu);
         if (c < N) {
             u$n = j$n;
         }
@@ -402,7 +394,7 @@ fn columns(at: Invocation) {
             }
             meet();
             let tau = fetch(M, own_tau, base + holder);
-            let v$m = reflector_entry($mu, k, fetch($mu, a$m, base + holder), ONE);
+            let v$m = fetch($mu, a$m, base + holder);
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
             s$4 = fma(v$m, u$m, s$4);
             let weight = tau * total(s0, s1, s2, s3);
@@ -411,12 +403,12 @@ fn columns(at: Invocation) {
         }
         if (!FUSED) {
             most = ZERO;
-            sign = Sign(NO_ROW, false);
+            first_entry = First(NO_ROW, ZERO);
             if (TRANSPOSED) {
                 most = max(most, abs(u$m));
-                sign = signed(sign, u$m, rows[team * M + $mu], NEARLY * most);
+                first_entry = first_of(first_entry, u$m, rows[team * M + $mu], NEARLY * most);
             }
-            let flip_u = select(flip && c < N, sign.negative, TRANSPOSED);
+            let flip_u = select(flip && c < N, first_entry.entry < ZERO, TRANSPOSED);
             flip = select(flip, flip_u, c < N);
             if (matrix < P.end && c < U_COLS) {
                 let to = (matrix * U_COLS + select(c, place, c < N)) * M;
@@ -500,18 +492,8 @@ fn columns(at: Invocation) {
         }
         workgroupBarrier();
         if (present && lane == 0u) {
-            state[matrix * STATE_WORDS + LOST] = atomicLoad(&lost[team]);
+            told.lost = atomicLoad(&lost[team]);
+            tell(matrix, told);
         }
     }
-}
-
-// Adds the square of an entry to a sum, if its row is at least `start`.
-fn square_from(row: u32, start: u32, entry: T, sum: T) -> T {
-    let e = select(ZERO, entry, row >= start);
-    return fma(e, e, sum);
-}
-
-// An entry of reflector k, from what is below the diagonal: one on it, zero above.
-fn reflector_entry(row: u32, k: u32, entry: T, scale: T) -> T {
-    return select(select(ZERO, ONE, row == k), entry * scale, row > k);
 }

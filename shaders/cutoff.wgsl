@@ -23,11 +23,21 @@ fn size_of_sigma(highest: T) -> u32 {
     return bitcast<u32>(f32(highest * power_of_two(-TARGET)));
 }
 
-// Whether the singular value in this place does that is above the threshold; `squares` is the sum of all
-// squares, `tail` that of its own and of those behind.
-fn within_limits(matrix: u32, place: u32, squares: T, tail: T) -> bool {
+// What else limits those that count.
+struct Limits {
+    most: u32,
+    share: T,
+}
+
+fn limits_of(matrix: u32) -> Limits {
     let at = 6u + CUTOFFS * P.cutoffs * matrix;
-    return T(place) < cutoffs[at] && tail > cutoffs[at + 1u] * squares;
+    return Limits(u32(cutoffs[at]), cutoffs[at + 1u]);
+}
+
+// Whether the singular value in this place counts that is above the threshold; `squares` is the sum of all
+// squares, `tail` that of its own and of those behind. Neither is looked at where the share is negative.
+fn within_limits(limits: Limits, place: u32, squares: T, tail: T) -> bool {
+    return (place < limits.most) & ((limits.share < ZERO) | (tail > limits.share * squares));
 }
 
 // The damping of a scaled matrix, times 2^-beyond, such that weights with a lambda of any size neither

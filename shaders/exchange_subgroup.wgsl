@@ -33,3 +33,15 @@ fn meet() {}
 fn anyone(needed: bool) -> bool {
     return subgroupAny(needed);
 }
+
+// The candidate of a team with the largest norm, the first on ties.
+fn largest_of_team(own: Candidate, slot: u32, base: u32) -> Candidate {
+    var best = own;
+    // A butterfly: after every step, all of twice as many lanes know theirs.
+    for (var step = LANES / 2u; step > 0u; step /= 2u) {
+        let other = Candidate(subgroupShuffleXor(best.norm, step), subgroupShuffleXor(best.lane, step));
+        let ahead = (other.norm > best.norm) | ((other.norm == best.norm) & (other.lane < best.lane));
+        best = Candidate(select(best.norm, other.norm, ahead), select(best.lane, other.lane, ahead));
+    }
+    return best;
+}

@@ -29,3 +29,17 @@ fn meet() {
 fn anyone(needed: bool) -> bool {
     return needed;
 }
+
+fn largest_of_team(own: Candidate, slot: u32, base: u32) -> Candidate {
+    publish(0u, slot, own.norm);
+    meet();
+    var best = Candidate(-ONE, 0u);
+    for (var l = 0u; l < N; l++) {
+        let norm = fetch(0u, own.norm, base + l);
+        if (norm > best.norm) {
+            best = Candidate(norm, l);
+        }
+    }
+    meet();
+    return best;
+}

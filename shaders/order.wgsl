@@ -47,7 +47,7 @@ fn order(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
             tail = fma(part, part, tail);
         }
         let threshold = threshold_of(matrix, power, highest);
-        let counts = own > max(threshold, ZERO) && within_limits(matrix, place, squares, tail);
+        let counts = own > max(threshold, ZERO) && within_limits(limits_of(matrix), place, squares, tail);
         if (counts) {
             atomicAdd(&state[words + RANK], 1u);
         }

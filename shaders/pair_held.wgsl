@@ -30,10 +30,10 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
         share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
     }
     let gram = team_gram(share, lid, LANES);
-    let turn = rotation(gram.pp, gram.qq, gram.pq, gram.terms);
-    if (!present || !turn.needed) {
+    if (!present || !is_oblique(gram.pp, gram.qq, gram.pq, gram.terms)) {
         return false;
     }
+    let turn = rotation(gram.pp, gram.qq, gram.pq);
     //$ for k in 0..K
     if (($ku + 1u) * LANES <= COLS || $ku * LANES + lane < COLS) {
         turn_row(matrix, p, q, $ku * LANES + lane, turn, xp$k, xq$k);

@@ -21,10 +21,10 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
         }
     }
     let gram = team_gram(share, lid, LANES);
-    let turn = rotation(gram.pp, gram.qq, gram.pq, gram.terms);
-    if (!present || !turn.needed) {
+    if (!present || !is_oblique(gram.pp, gram.qq, gram.pq, gram.terms)) {
         return false;
     }
+    let turn = rotation(gram.pp, gram.qq, gram.pq);
     for (var r = lane; r < COLS; r += LANES) {
         turn_row(matrix, p, q, r, turn, x_load(matrix, p, r), x_load(matrix, q, r));
     }

@@ -23,16 +23,40 @@ struct Params {
 // As cutoff.wgsl says.
 @group(0) @binding(2) var<storage, read> cutoffs: array<T>;
 // M x U_COLS a matrix, or where the kernel forms it the composition.
-@group(0) @binding(3) var<storage, read_write> u: array<T>;
+@group(0) @binding(3) var<storage, read_write> u: array<UPiece>;
 // N x N a matrix.
-@group(0) @binding(4) var<storage, read_write> v: array<T>;
+@group(0) @binding(4) var<storage, read_write> v: array<VPiece>;
 // N a matrix: the singular values; the weights of a composition, scaled as the matrix was, if there
 // is one, and after those of all matrices the singular values, if they are asked for.
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
-// STATE_WORDS a matrix.
-@group(0) @binding(6) var<storage, read_write> state: array<u32>;
+// One a matrix where it is PACKED, else STATE_WORDS words.
+@group(0) @binding(6) var<storage, read_write> state: array<vec4<u32>>;
 // RIGHT_ROWS x P.rhs a matrix, as 32-bit words; only where it SOLVES.
 @group(0) @binding(7) var<storage, read> rhs: array<u32>;
+
+// What is told of a matrix.
+struct Told {
+    status: u32,
+    sweeps: u32,
+    rotations: u32,
+    rank: u32,
+    power: i32,
+    highest: T,
+    lost: u32,
+}
+
+// Tells the host, if it is PACKED (as src/gpu/state.rs), or else the kernel that composes (as state.wgsl).
+fn tell(matrix: u32, told: Told) {
+    let largest = size_of_sigma(told.highest);
+    let power = bitcast<u32>(told.power);
+    if (PACKED) {
+        let flags = told.status | (told.lost << 8u) | (told.rank << 16u);
+        state[matrix] = vec4<u32>(told.rotations, largest, flags, told.sweeps | (power << 16u));
+    } else {
+        state[2u * matrix] = vec4<u32>(told.status, told.sweeps, told.rotations, largest);
+        state[2u * matrix + 1u] = vec4<u32>(told.rank, power, told.lost, 0u);
+    }
+}
 
 fn entry_at(index: u32) -> Bits {
     return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
@@ -54,17 +78,16 @@ fn top_of(b: Bits) -> i32 {
 }
 
 // The first entry of (nearly) the largest magnitude, by the caller's rows.
-struct Sign {
+struct First {
     row: u32,
-    negative: bool,
+    entry: T,
 }
 
 const NO_ROW: u32 = 0xffffffffu;
 
 // `limit` is NEARLY times the largest magnitude.
-fn signed(before: Sign, entry: T, row: u32, limit: T) -> Sign {
-    if (abs(entry) >= limit && row < before.row) {
-        return Sign(row, entry < ZERO);
-    }
-    return before;
+fn first_of(before: First, entry: T, row: u32, limit: T) -> First {
+    // Not &&, which would branch.
+    let sooner = (abs(entry) >= limit) & (row < before.row);
+    return First(select(before.row, row, sooner), select(before.entry, entry, sooner));
 }

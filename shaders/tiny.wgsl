@@ -8,7 +8,7 @@
 alias Column = array<T, M>;
 alias Short = array<T, N>;
 
-// An invocation's place for a matrix whose entries are put in order, STRIDE entries: an odd number.
+// An invocation's place for a matrix whose entries are put in order: STRIDE entries.
 var<workgroup> places: array<T, WORKGROUP * STRIDE>;
 // The rows in the order of their largest entries, which come first.
 var<workgroup> rows: array<u32, WORKGROUP * M>;
@@ -16,9 +16,18 @@ var<workgroup> rows: array<u32, WORKGROUP * M>;
 var<workgroup> lifts: array<i32, WORKGROUP>;
 var<workgroup> found: array<atomic<u32>, WORKGROUP>;
 
+// What is written at once of U and of V of a matrix.
+const U_PIECES: u32 = max(M * min(U_COLS, N) / U_WIDE, 1u);
+const V_PIECES: u32 = N * N / V_WIDE;
+// Below it, subnormal numbers are not small beside the largest entry.
+const LEAST_PLAIN: i32 = LEAST + TARGET - NEGLIGIBLE_EXPONENT;
+
 // U, then V, then the weights, where they are composed here.
 const V_AT: u32 = M * min(U_COLS, N);
-const WEIGHTS_AT: u32 = V_AT + N * N;
+const WEIGHTS_AT: u32 = V_AT + select(0u, N * N, WITH_V);
+// Whether V decides the signs: the first entry of (nearly) the largest magnitude is positive. Of a composition nobody
+// sees it.
+const SIGNS_BY_V: bool = WITH_V && !TRANSPOSED && !FUSED;
 
 @compute @workgroup_size(WORKGROUP)
 fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) slot: u32) {
@@ -34,26 +43,40 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let start = within * (M * N);
     var b$n: array<Bits, M>;
     b$n[$m] = entry_at(start + $mu * P.row_stride + $nu * P.col_stride);
-    var top = NO_EXPONENT;
-    top = max(top, top_of(b$n[$m]));
+    var size = Bits();
+    size = larger_size(size, b$n[$m]);
+    let top = top_of(size);
     let finite = top < NOT_FINITE;
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
+    let factor = power_of_two(clamp(power, LEAST, MOST));
     var a$n: Column;
-    a$n[$m] = scaled(b$n[$m], power);
-    a$n[$m] = select(ZERO, a$n[$m], finite);
+    a$n[$m] = scaled_plain(b$n[$m], power, factor);
+    // What is not finite, or so small that subnormal numbers count.
+    if (!finite || top <= LEAST_PLAIN) {
+        scale_entries(start, own, power, finite);
+        a$n[$m] = places[own + $mu * N + $nu];
+    }
     var largest: Column;
     largest[$m] = max(largest[$m], abs(a$n[$m]));
+    var rank_of: array<u32, M>;
+    //$ for m in 0..M
+    //$ for k in m+1..M
+    {
+        let later = largest[$k] > largest[$m];
+        rank_of[$m] += select(0u, 1u, later);
+        rank_of[$k] += select(1u, 0u, later);
+    }
+    //$ end
+    //$ end
     //$ for m in 0..M
     {
-        var rank = 0u;
-        //$ for k in 0..M
-        rank += select(0u, 1u, largest[$k] > largest[$m] || (largest[$k] == largest[$m] && $ku < $mu));
-        //$ end
-        places[own + rank * N + $nu] = a$n[$m];
-        rows[slot * M + rank] = $mu;
+        let to = own + rank_of[$m] * N;
+        places[to + $nu] = a$n[$m];
+        rows[slot * M + rank_of[$m]] = $mu;
     }
     //$ end
     a$n[$m] = places[own + $mu * N + $nu];
+    let row$m = rows[slot * M + $mu];
 
     // QR with column pivoting: `order` is where the caller has a column. Rows up to a column's own hold
     // R, those below the reflector.
@@ -77,9 +100,11 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         //$ end
         // What remains is nothing: the rest of R is zero, and the rest of the reflectors do nothing.
         let nothing = best <= NEGLIGIBLE_SQUARE;
-        //$ for c in k..N
-        if (nothing) { clear_from_$k(&a$c); }
-        //$ end
+        if (nothing) {
+            //$ for c in k..N
+            clear_from_$k(&a$c);
+            //$ end
+        }
         tau$k = reflector_$k(&a$k);
         //$ for c in k+1..N
         reflect_$k(&a$k, tau$k, &a$c);
@@ -120,98 +145,50 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
 
-    // Singular values, where they come in order, and which count.
-    let sigma$n = length_of(&x$n);
-    var highest = ZERO;
-    highest = max(highest, sigma$n);
-    var squares = ZERO;
-    squares = fma(sigma$n, sigma$n, squares);
-    let threshold = max(threshold_of(within, power, highest), ZERO);
-    let nan = cutoffs[0];
-    let damping = damping_of(within, power);
-    var lost = 0u;
-    var rank = 0u;
+    // Signs, singular values, and where these come in order.
+    var flip$n = false;
     //$ for c in 0..N
-    var place$c = 0u;
-    {
-        var tail = ZERO;
-        //$ for k in 0..N
-        {
-            let before = sigma$k > sigma$c || (sigma$k == sigma$c && $ku < $cu);
-            place$c += select(0u, 1u, before);
-            let part = select(sigma$k, ZERO, before);
-            tail = fma(part, part, tail);
-        }
-        //$ end
-        let counts = sigma$c > threshold && within_limits(within, place$c, squares, tail);
-        rank += select(0u, 1u, counts);
-        let value = unscaled(sigma$c, -power);
-        lost |= select(0u, OVERFLOWED, overflowed(value) || (counts && vanished(value)));
-        let weight = weight(P.form, sigma$c, counts, damping);
-        if (FUSED) {
-            places[own + WEIGHTS_AT + $c] = weight;
-        }
-        if (present) {
-            let answer = select(value, weight, COMPOSES);
-            if (!FUSED) {
-                values[matrix * N + place$c] = select(nan, answer, finite);
-            }
-            if (P.beside != 0u) {
-                values[P.beside + matrix * N + place$c] = select(nan, value, finite);
-            }
-        }
+    let most$c = largest_of(&x$c);
+    if (SIGNS_BY_V) {
+        let limit = NEARLY * most$c;
+        var first = First(NO_ROW, ZERO);
+        first = first_of(first, x$c[$n], order$n, limit);
+        flip$c = first.entry < ZERO;
     }
     //$ end
-    if (present) {
-        let words = matrix * STATE_WORDS;
-        state[words + STATUS] = select(NON_FINITE, status, finite);
-        state[words + SWEEPS] = sweeps;
-        state[words + ROTATIONS] = rotations;
-        state[words + RANK] = rank;
-        state[words + LARGEST_SIGMA] = size_of_sigma(highest);
-        state[words + POWER] = bitcast<u32>(power);
-        // A call that composes is judged by its composition: nobody sees its singular values.
-        state[words + LOST] = select(lost, 0u, COMPOSES);
+    let sigma$n = length_of(&x$n, most$n);
+    var highest = ZERO;
+    highest = max(highest, sigma$n);
+    var place$n = 0u;
+    //$ for c in 0..N
+    //$ for k in c+1..N
+    {
+        let later = sigma$k > sigma$c;
+        place$c += select(0u, 1u, later);
+        place$k += select(1u, 0u, later);
     }
+    //$ end
+    //$ end
 
-    // V; completed where singular values are zero, by the unit vector that the columns so far reach
-    // least, less what they reach of it, twice. A composition gives such columns no weight.
-    normalise(&x$n, sigma$n);
-    if (WITH_V && !COMPOSES) {
-        //$ for c in 0..N
-        if (sigma$c <= ZERO) {
-            var reached: Short;
-            //$ for k in 0..N
-            reached[$n] = fma(x$k[$n], x$k[$n], reached[$n]);
+    // V, of unit vectors.
+    if (WITH_V) {
+        var usual = true;
+        usual = usual & (sigma$n > ZERO) & (most$n < sigma$n);
+        if (usual) {
+            //$ for c in 0..N
+            { let scale = reciprocal(sigma$c); let signed = select(scale, -scale, flip$c); x$c[$n] *= signed; }
             //$ end
-            var least = reached[0];
-            least = min(least, reached[$n]);
-            var e: Short;
-            var open = true;
-            //$ for k in 0..N
-            if (open && reached[$k] == least) { e[$k] = ONE; open = false; }
+        } else {
+            //$ for c in 0..N
+            places[own + $cu * N + $nu] = x$c[$n];
             //$ end
-            //$ for time in 0..2
-            take_off(&x$n, &e);
+            rows[slot * M + $nu] = order$n;
+            let flips = mend(own, slot);
+            //$ for c in 0..N
+            x$c[$n] = places[own + $cu * N + $nu];
+            flip$c = ((flips >> $cu) & 1u) != 0u;
             //$ end
-            normalise(&e, norm_of(&e));
-            x$c = e;
         }
-        //$ end
-    }
-
-    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
-    var flip$n = false;
-    if (WITH_V && !TRANSPOSED) {
-        //$ for c in 0..N
-        {
-            var most = ZERO;
-            most = max(most, abs(x$c[$n]));
-            var sign = Sign(NO_ROW, false);
-            sign = signed(sign, x$c[$n], order$n, NEARLY * most);
-            flip$c = sign.negative;
-        }
-        //$ end
     }
 
     // U = Q J, and beyond n the further columns of Q. Results leave by the way of the places, for whole
@@ -225,24 +202,80 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ for k in rev 0..N
             reflect_$k(&a$k, tau$k, &column);
             //$ end
-            if (TRANSPOSED) {
-                flip$c = is_negative(&column, slot);
+            if (TRANSPOSED && !FUSED) {
+                let limit = NEARLY * most_of(&column);
+                var first = First(NO_ROW, ZERO);
+                first = first_of(first, column[$m], row$m, limit);
+                flip$c = first.entry < ZERO;
             }
             let to = own + select(place$c, $cu, FUSED) * M;
-            places[to + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip$c), finite);
+            places[to + row$m] = select(column[$m], -column[$m], flip$c);
         }
         //$ end
     }
-    if (FUSED) {
+    if (FUSED && WITH_V) {
         //$ for c in 0..N
-        places[own + V_AT + $cu * N + order$n] = select(x$c[$n], -x$c[$n], flip$c);
+        places[own + V_AT + $cu * N + order$n] = x$c[$n];
         //$ end
+    }
+
+    // Which singular values count, and what the caller gets of them.
+    let threshold = max(threshold_of(within, power, highest), ZERO);
+    let limits = limits_of(within);
+    var tail: Short;
+    var squares = ZERO;
+    if (limits.share >= ZERO) {
+        var sigma: Short;
+        sigma[$n] = sigma$n;
+        squares = fma(sigma$n, sigma$n, squares);
+        tail = tails(&sigma);
+    }
+    var rank = 0u;
+    //$ for c in 0..N
+    let counts$c = sigma$c > threshold && within_limits(limits, place$c, squares, tail[$c]);
+    rank += select(0u, 1u, counts$c);
+    //$ end
+    let nan = cutoffs[0];
+    let back = power_of_two(clamp(-power, LEAST, MOST));
+    var value$n = sigma$n * back;
+    var lost = 0u;
+    if (!finite || !fits(-power)) {
+        value$n = unscaled(sigma$n, -power);
+        lost |= select(0u, OVERFLOWED, overflowed(value$n) || (counts$n && vanished(value$n)));
+        value$n = select(nan, value$n, finite);
+    }
+    let first_value = matrix * N;
+    let damping = damping_of(within, power);
+    var answer$n = value$n;
+    if (COMPOSES) {
+        answer$n = weight(P.form, sigma$n, counts$n, damping);
+    }
+    if (FUSED) {
+        places[own + WEIGHTS_AT + $n] = answer$n;
+    }
+    if (present) {
+        if (!FUSED) {
+            values[first_value + place$n] = select(nan, answer$n, finite || !COMPOSES);
+        }
+        if (P.beside != 0u) {
+            values[P.beside + first_value + place$n] = value$n;
+        }
+    }
+    // A call that composes is judged by its composition: nobody sees its singular values.
+    var told = Told(status, sweeps, rotations, rank, power, highest, select(lost, 0u, COMPOSES));
+    told.status = select(NON_FINITE, status, finite);
+    if (present && !FUSED) {
+        tell(matrix, told);
+    }
+
+    if (FUSED) {
         let lift = P.lift * power - 2 * damping.beyond;
         if (SOLVES) {
             // Everyone for himself.
             if (present) {
                 let flags = solve(matrix, own, lift, finite);
-                state[matrix * STATE_WORDS + LOST] = select(0u, flags, finite);
+                told.lost = select(0u, flags, finite);
+                tell(matrix, told);
             }
             return;
         }
@@ -252,56 +285,213 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         compose(group_first, count, slot);
         workgroupBarrier();
         if (present) {
-            state[matrix * STATE_WORDS + LOST] = atomicLoad(&found[slot]);
+            told.lost = atomicLoad(&found[slot]);
+            tell(matrix, told);
         }
         return;
     }
-    if (U_COLS > 0u) {
-        deliver_u(group_first, count, slot, 0u, min(U_COLS, N));
+    if (U_COLS > N) {
+        if (!finite) {
+            spoil(own, M * N);
+        }
+        deliver_columns(group_first, count, slot, 0u, N);
         for (var c = N; c < U_COLS; c++) {
             var column: Column;
             column[$m] = select(ZERO, ONE, c == $mu);
             //$ for k in rev 0..N
             reflect_$k(&a$k, tau$k, &column);
             //$ end
-            let flip = TRANSPOSED && is_negative(&column, slot);
-            places[own + rows[slot * M + $mu]] = select(nan, select(column[$m], -column[$m], flip), finite);
-            deliver_u(group_first, count, slot, c, 1u);
+            var flip = false;
+            if (TRANSPOSED) {
+                let limit = NEARLY * most_of(&column);
+                var first = First(NO_ROW, ZERO);
+                first = first_of(first, column[$m], row$m, limit);
+                flip = first.entry < ZERO;
+            }
+            places[own + row$m] = select(column[$m], -column[$m], flip);
+            if (!finite) {
+                spoil(own, M);
+            }
+            deliver_columns(group_first, count, slot, c, 1u);
         }
+    } else if (U_COLS > 0u) {
+        if (!finite) {
+            spoil(own, M * N);
+        }
+        workgroupBarrier();
+        deliver_u(group_first, count, slot);
     }
     if (WITH_V) {
-        //$ for c in 0..N
-        places[own + place$c * N + order$n] = select(nan, select(x$c[$n], -x$c[$n], flip$c), finite);
-        //$ end
+        let own_v = slot * V_STRIDE;
+        // Others may still be reading what is there.
         workgroupBarrier();
-        for (var e = slot; e < count * (N * N); e += WORKGROUP) {
-            v[group_first * (N * N) + e] = places[place_of(e, N * N)];
+        //$ for c in 0..N
+        { let to = own_v + place$c * N; places[to + order$n] = select(x$c[$n], -x$c[$n], flip$c && TRANSPOSED); }
+        //$ end
+        if (!finite) {
+            spoil(own_v, N * N);
+        }
+        workgroupBarrier();
+        deliver_v(group_first, count, slot);
+    }
+}
+
+// The entries of one matrix, in any case, into its places: row by row.
+fn scale_entries(start: u32, own: u32, power: i32, finite: bool) {
+    for (var m = 0u; m < M; m++) {
+        for (var n = 0u; n < N; n++) {
+            let entry = scaled(entry_at(start + m * P.row_stride + n * P.col_stride), power);
+            places[own + m * N + n] = select(ZERO, entry, finite);
         }
     }
 }
 
-// So many columns of U, which have been put into the places.
-fn deliver_u(group_first: u32, count: u32, slot: u32, first: u32, columns: u32) {
+// Makes results of a matrix NaN.
+fn spoil(own: u32, count: u32) {
+    for (var i = 0u; i < count; i++) {
+        places[own + i] = cutoffs[0];
+    }
+}
+
+// Whether singular values that are not zero are normal numbers times 2^power.
+fn fits(power: i32) -> bool {
+    return power >= LEAST - NEGLIGIBLE_EXPONENT && power <= MOST - TARGET - 16;
+}
+
+// Of each singular value: the sum of its square and of those behind it.
+fn tails(sigma: ptr<function, Short>) -> Short {
+    var tail: Short;
+    //$ for c in 0..N
+    //$ for k in 0..N
+    {
+        let before = (*sigma)[$k] > (*sigma)[$c] || ((*sigma)[$k] == (*sigma)[$c] && $ku < $cu);
+        let part = select((*sigma)[$k], ZERO, before);
+        tail[$c] = fma(part, part, tail[$c]);
+    }
+    //$ end
+    //$ end
+    return tail;
+}
+
+// V where not every column is an ordinary one, in its places; `rows` has the order of its rows. Tells whose signs
+// were changed, a bit a column.
+//
+// Where singular values are zero it is completed by the unit vector that the columns so far reach least, less what
+// they reach of it, twice. A composition gives such columns no weight.
+fn mend(own: u32, slot: u32) -> u32 {
+    var missing = 0u;
+    for (var c = 0u; c < N; c++) {
+        var x: Short;
+        x[$n] = places[own + c * N + $nu];
+        let length = length_of(&x, largest_of(&x));
+        normalise(&x, length);
+        places[own + c * N + $nu] = x[$n];
+        missing |= select(0u, 1u << c, length <= ZERO);
+    }
+    if (missing != 0u && !COMPOSES) {
+        for (var c = 0u; c < N; c++) {
+            if (((missing >> c) & 1u) != 0u) {
+                complete(own, c);
+            }
+        }
+    }
+    var flips = 0u;
+    if (SIGNS_BY_V) {
+        for (var c = 0u; c < N; c++) {
+            var x: Short;
+            x[$n] = places[own + c * N + $nu];
+            let limit = NEARLY * largest_of(&x);
+            var first = First(NO_ROW, ZERO);
+            first = first_of(first, x[$n], rows[slot * M + $nu], limit);
+            let flip = first.entry < ZERO;
+            places[own + c * N + $nu] = select(x[$n], -x[$n], flip);
+            flips |= select(0u, 1u << c, flip);
+        }
+    }
+    return flips;
+}
+
+// Column `missing` of V, which is zero.
+fn complete(own: u32, missing: u32) {
+    var reached: Short;
+    for (var c = 0u; c < N; c++) {
+        var x: Short;
+        x[$n] = places[own + c * N + $nu];
+        reached[$n] = fma(x[$n], x[$n], reached[$n]);
+    }
+    var least = reached[0];
+    least = min(least, reached[$n]);
+    var e: Short;
+    var open = true;
+    if (open && reached[$n] == least) { e[$n] = ONE; open = false; }
+    for (var time = 0u; time < 2u; time++) {
+        for (var c = 0u; c < N; c++) {
+            var x: Short;
+            x[$n] = places[own + c * N + $nu];
+            take_off(&x, &e);
+        }
+    }
+    normalise(&e, norm_of(&e, largest_of(&e)));
+    places[own + missing * N + $nu] = e[$n];
+}
+
+// U of all matrices, from the places: neighbours write neighbouring entries, one or some at a time. `at` walks along
+// with the entry, so that nothing is divided.
+fn deliver_u(group_first: u32, count: u32, slot: u32) {
+    let total = count * U_PIECES;
+    var e = slot;
+    // Which one of its matrix' it is, and where it lies.
+    var part = slot % U_PIECES;
+    var at = slot / U_PIECES * STRIDE + part * U_WIDE;
+    for (var i = 0u; i < U_PIECES; i++) {
+        if (e < total) {
+            u[group_first * U_PIECES + e] = u_piece(at);
+        }
+        e += WORKGROUP;
+        part += WORKGROUP % U_PIECES;
+        at += WORKGROUP / U_PIECES * STRIDE + WORKGROUP % U_PIECES * U_WIDE;
+        if (part >= U_PIECES) {
+            part -= U_PIECES;
+            at += STRIDE - U_PIECES * U_WIDE;
+        }
+    }
+}
+
+// V likewise.
+fn deliver_v(group_first: u32, count: u32, slot: u32) {
+    let total = count * V_PIECES;
+    var e = slot;
+    var part = slot % V_PIECES;
+    var at = slot / V_PIECES * V_STRIDE + part * V_WIDE;
+    for (var i = 0u; i < V_PIECES; i++) {
+        if (e < total) {
+            v[group_first * V_PIECES + e] = v_piece(at);
+        }
+        e += WORKGROUP;
+        part += WORKGROUP % V_PIECES;
+        at += WORKGROUP / V_PIECES * V_STRIDE + WORKGROUP % V_PIECES * V_WIDE;
+        if (part >= V_PIECES) {
+            part -= V_PIECES;
+            at += V_STRIDE - V_PIECES * V_WIDE;
+        }
+    }
+}
+
+// So many columns of full U, which have been put into the places.
+fn deliver_columns(group_first: u32, count: u32, slot: u32, first: u32, columns: u32) {
     workgroupBarrier();
     let size = M * columns;
     for (var e = slot; e < count * size; e += WORKGROUP) {
-        u[(group_first + e / size) * (M * U_COLS) + first * M + e % size] = places[place_of(e, size)];
+        let to = (group_first + e / size) * (M * U_COLS) + first * M + e % size;
+        u[to] = UPiece(places[e / size * STRIDE + e % size]);
     }
     workgroupBarrier();
 }
 
-// Whether the first entry of (nearly) the largest magnitude of a column of U is.
-fn is_negative(column: ptr<function, Column>, slot: u32) -> bool {
+fn most_of(column: ptr<function, Column>) -> T {
     var most = ZERO;
     most = max(most, abs((*column)[$m]));
-    var sign = Sign(NO_ROW, false);
-    sign = signed(sign, (*column)[$m], rows[slot * M + $mu], NEARLY * most);
-    return sign.negative;
-}
-
-// Where an entry of all matrices' results is, of so many a matrix.
-fn place_of(entry: u32, size: u32) -> u32 {
-    return entry / size * STRIDE + entry % size;
+    return most;
 }
 
 // left diag(weights) right' of all matrices, an entry at a time.
@@ -319,7 +509,7 @@ fn compose(group_first: u32, count: u32, slot: u32) {
         if (finite) {
             atomicOr(&found[e / size], entry.found);
         }
-        u[group_first * size + e] = select(cutoffs[0], entry.value, finite);
+        u[group_first * size + e] = UPiece(select(cutoffs[0], entry.value, finite));
     }
 }
 
@@ -345,7 +535,7 @@ fn solve(matrix: u32, own: u32, lift: i32, finite: bool) -> u32 {
             total = fma(places[own + LEFT + $nu * LEFT_ROWS + i], projected[$n], total);
             let entry = lifted(total, lift - power);
             flags |= select(UNSOUND, entry.found, sound);
-            u[(matrix * P.rhs + c) * LEFT_ROWS + i] = select(cutoffs[0], entry.value, finite && sound);
+            u[(matrix * P.rhs + c) * LEFT_ROWS + i] = UPiece(select(cutoffs[0], entry.value, finite && sound));
         }
     }
     return flags;
@@ -420,10 +610,10 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     pq = fma((*xp)[$n], (*xq)[$n], pq);
     var terms = ZERO;
     terms = fma(abs((*xp)[$n]), abs((*xq)[$n]), terms);
-    let r = rotation(pp, qq, pq, terms);
-    if (!r.needed) {
+    if (!is_oblique(pp, qq, pq, terms)) {
         return 0u;
     }
+    let r = rotation(pp, qq, pq);
     // Rutishauser's form, which does not drift.
     { let p = (*xp)[$n]; let q = (*xq)[$n]; (*xp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*xq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
     if (U_COLS > 0u) {
@@ -432,17 +622,22 @@ fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Sh
     return 1u;
 }
 
-fn norm_of(x: ptr<function, Short>) -> T {
-    var sum = ZERO;
-    sum = fma((*x)[$n], (*x)[$n], sum);
+fn largest_of(x: ptr<function, Short>) -> T {
     var most = ZERO;
     most = max(most, abs((*x)[$n]));
+    return most;
+}
+
+// Of a column whose largest magnitude is this.
+fn norm_of(x: ptr<function, Short>, most: T) -> T {
+    var sum = ZERO;
+    sum = fma((*x)[$n], (*x)[$n], sum);
     return exact_length(sum, most);
 }
 
 // A singular value.
-fn length_of(x: ptr<function, Short>) -> T {
-    let norm = norm_of(x);
+fn length_of(x: ptr<function, Short>, most: T) -> T {
+    let norm = norm_of(x, most);
     return select(ZERO, norm, norm > NEGLIGIBLE);
 }
 

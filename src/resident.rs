@@ -135,6 +135,7 @@ enum Pending {
     There {
         gpu: Arc<Gpu>,
         state: wgpu::Buffer,
+        state_words: usize,
         count: usize,
         problem: Problem,
         kernel: &'static str,
@@ -183,12 +184,15 @@ impl DeviceReport {
             Pending::There {
                 gpu,
                 state,
+                state_words,
                 count,
                 problem,
                 kernel,
                 device_seconds,
             } => {
-                let outcomes = gpu.outcomes(state, *count, problem, blocking).await?;
+                let outcomes = gpu
+                    .outcomes(state, *state_words, *count, problem, blocking)
+                    .await?;
                 Ok(Report {
                     flops: executed(problem, Backend::Gpu, &outcomes),
                     outcomes,
@@ -744,6 +748,7 @@ impl Engine {
         let report = DeviceReport(Pending::There {
             gpu: Arc::clone(gpu),
             state: results.state.clone(),
+            state_words: results.state_words,
             count: a.count,
             problem: task.problem,
             kernel: recipe.path.name(),

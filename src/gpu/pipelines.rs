@@ -73,15 +73,16 @@ fn trusted(
     // device's (wgpu does not check that; a unit test compares with the text).
     //
     // Indices that depend on data. A pivot is the number of a column that was compared, or else
-    // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl `holders` are
-    // written for every lane with the number of one, and `rows` and `place` are how many rows or values
+    // NOTHING, tested before use; `pivots` are such numbers, exchanged. In columns.wgsl a pivot is a lane of the team, R's rows
+    // lie behind what lanes give each other (`columns_places`), `holders` are written for every lane with the number of one, and `rows` and `place` are how many rows or values
     // come before one's own, ties by number, at most the last place; so are the places of order.wgsl.
     // A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix, or LEFT_ROWS x P.rhs
     // where it solves (`fused`), and then right-hand sides of RIGHT_ROWS x P.rhs as `rhs`, whose strides are dense too;
     // neither side is longer than M, so that columns.wgsl's places hold it, and rows beyond RIGHT_ROWS look at the last.
-    // In tiny.wgsl a row's `rank` and `place` are how many come before, likewise: permutations, so that every place is
-    // written before it is read; `order` are the numbers of columns, exchanged; a matrix' places are STRIDE entries, as many as A, or V, the columns of U and the
-    // weights together (`tiny_stride`), and `place_of` counts to that of the last matrix there is.
+    // In tiny.wgsl `rank_of` a row and `place` are how many come before, likewise, of every two one or the other: permutations,
+    // so that every place is written before it is read; `order` are the numbers of columns, exchanged; a matrix' places are
+    // STRIDE entries, as many as A, or the columns of U, or V, or all that is composed together (`tiny_stride`), and what
+    // is delivered is counted to the last matrix there is.
     // The rows of intake.wgsl are their numbers, exchanged, each pair by one invocation. `least` and
     // `least_reached` are the number of one that was compared, of at least one. Comparisons with a NaN
     // are false, so that a NaN is never a pivot; counts are of numbers that are not NaN: entries that

@@ -11,7 +11,7 @@ use crate::gpu::rhs::Projection;
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
 use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
-use crate::gpu::state::STATE_WORDS;
+use crate::gpu::state::PACKED_WORDS;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
@@ -36,6 +36,8 @@ pub(crate) struct Results {
     pub v: wgpu::Buffer,
     pub composed: wgpu::Buffer,
     pub state: wgpu::Buffer,
+    /// Words of it that were told of each matrix.
+    pub state_words: usize,
     /// That the device was at work, if that was asked for.
     pub seconds: Option<f64>,
 }
@@ -69,7 +71,7 @@ fn alignment(problem: &Problem) -> usize {
         .into_iter()
         .filter(|&entries| entries > 0)
         .map(|entries| aligned(entries * size))
-        .fold(aligned(STATE_WORDS * 4), usize::max)
+        .fold(aligned(PACKED_WORDS * 4), usize::max)
 }
 
 impl Gpu {
@@ -141,13 +143,14 @@ impl Gpu {
     pub async fn outcomes(
         &self,
         state: &wgpu::Buffer,
+        state_words: usize,
         count: usize,
         problem: &Problem,
         blocking: bool,
     ) -> Result<Vec<Outcome>, Error> {
-        let mut words: Vec<u32> = crate::error::zeros(count * STATE_WORDS)?;
+        let mut words: Vec<u32> = crate::error::zeros(count * state_words)?;
         self.download(state, &mut words, blocking).await?;
-        let states = words.chunks_exact(STATE_WORDS);
+        let states = words.chunks_exact(state_words);
         states.map(|state| outcome_of(state, problem)).collect()
     }
 
@@ -178,6 +181,7 @@ impl Gpu {
         let rhs_size = rhs_length * rhs_cols;
         let rhs_steps = rhs.map_or([0, 0], |(_, steps)| steps);
         let alignment = alignment(problem);
+        let state_words = recipe.state_words(problem);
         let chunk = match recipe.chunk < count {
             true => recipe.chunk / alignment * alignment,
             false => count,
@@ -185,7 +189,7 @@ impl Gpu {
         let recorder = encoder.map(|encoder| Mutex::new(Recorder { encoder, slots: 0 }));
         let channel = match recorder {
             // Sweeps in many dispatches ask whether any are needed.
-            None => self.channel(chunk * STATE_WORDS * 4).await?,
+            None => self.channel(chunk * state_words * 4).await?,
             Some(_) => Channel::recording(self).await?,
         };
         let stream = Stream {
@@ -204,7 +208,8 @@ impl Gpu {
                     sigma: entries("sigma", n)?,
                     v: entries("v", v_size)?,
                     composed: entries("composed", sizes.composed)?,
-                    state: maker.buffer("state", self.bytes::<u32>(count, STATE_WORDS)?),
+                    state: maker.buffer("state", self.bytes::<u32>(count, state_words)?),
+                    state_words,
                     seconds: None,
                 };
                 let scratch = Scratch::new(maker, problem, recipe, chunk);
@@ -232,7 +237,7 @@ impl Gpu {
                             v: of(&results.v, v_size),
                             weights: of(&results.sigma, n),
                             composed: of(&results.composed, sizes.composed),
-                            state: bound(&results.state, STATE_WORDS, 4),
+                            state: bound(&results.state, state_words, 4),
                         },
                     };
                     let (scratch, projection) = (scratch.as_ref(), projection.as_ref());

@@ -82,6 +82,7 @@ impl Gpu {
             pending.push_back(Started {
                 stream,
                 fetched,
+                state_words: recipe.state_words(&call.task.problem),
                 done: first + outputs.outcomes.len(),
                 outputs,
             });
@@ -105,6 +106,8 @@ impl Gpu {
 struct Started<'c, 'o, T> {
     stream: Stream<'c>,
     fetched: Fetched,
+    /// Words that were told of each matrix.
+    state_words: usize,
     outputs: Outputs<'o, T>,
     /// Matrices of the call up to its end.
     done: usize,
@@ -134,7 +137,7 @@ async fn start<T: Real>(
         .solve(stream, &call.task, recipe, steps, rhs_steps, count)
         .await?;
     let parts = [
-        Part::new::<u32>(&buffers.state, count * STATE_WORDS),
+        Part::new::<u32>(&buffers.state, count * recipe.state_words(problem)),
         Part::at::<T>(
             &buffers.values,
             beside(problem, count) as usize,
@@ -183,6 +186,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
     let Started {
         stream,
         fetched,
+        state_words,
         outputs: out,
         done,
     } = started;
@@ -197,7 +201,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
     } = out;
     let state: Vec<u32> = stream
         .take(fetched, |mut bytes| {
-            let state = take(&mut bytes, count * STATE_WORDS);
+            let state = take(&mut bytes, count * state_words);
             fill(&mut bytes, &mut sigma[..values]);
             fill(&mut bytes, u);
             fill(&mut bytes, v);
@@ -205,7 +209,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
             state
         })
         .await?;
-    for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(STATE_WORDS)) {
+    for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(state_words)) {
         *outcome = outcome_of(state, &call.task.problem)?;
     }
     call.progress(done);
@@ -221,7 +225,8 @@ async fn create<T: Real>(
     let (m, n) = (problem.rows, problem.cols);
     let entries = |per_matrix: usize| chunk * per_matrix * size_of::<T>();
     let sizes = problem.sizes();
-    let read = entries(sizes.u + sizes.sigma + sizes.v + sizes.composed) + chunk * STATE_WORDS * 4;
+    let state_bytes = chunk * recipe.state_words(problem) * 4;
+    let read = entries(sizes.u + sizes.sigma + sizes.v + sizes.composed) + state_bytes;
     let channel = Channel::new(gpu, read).await?;
     let buffers = channel
         .make(gpu, |maker| {
@@ -233,7 +238,7 @@ async fn create<T: Real>(
             let [u, v] = recipe.factors(problem);
             let (u, v) = (maker.buffer("u", entries(u)), maker.buffer("v", entries(v)));
             let values = maker.buffer("values", entries(problem.value_sets() * n));
-            let state = maker.buffer("state", chunk * STATE_WORDS * 4);
+            let state = maker.buffer("state", state_bytes);
             let composed = maker.buffer("composed", entries(sizes.composed));
             let scratch = Scratch::new(maker, problem, recipe, chunk);
             let places = Places {
@@ -325,8 +330,13 @@ pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> V
     numbers
 }
 
-/// What the report says of a matrix.
-pub(super) fn outcome_of(state: &[u32], problem: &Problem) -> Result<Outcome, Error> {
+/// What the report says of a matrix, from all that was told of it.
+pub(super) fn outcome_of(words: &[u32], problem: &Problem) -> Result<Outcome, Error> {
+    let mut state = [0; STATE_WORDS];
+    match words.try_into() {
+        Ok(packed) => state = state::unpacked(packed),
+        Err(_) => state.copy_from_slice(words),
+    }
     match state[STATUS] {
         state::NON_FINITE => return Ok(NON_FINITE),
         SCATTERED => {

@@ -462,6 +462,7 @@ impl Blueprint {
             });
         }
         let mut sizes = Unrolled::default();
+        let mut pieces = String::new();
         match self.sizes {
             Sizes::Any => {}
             Sizes::Swept {
@@ -523,6 +524,22 @@ impl Blueprint {
                 constant("LEFT_ROWS", length(left));
                 constant("RIGHT_ROWS", length(right));
                 variants.push(include_str!("../../shaders/lift.wgsl"));
+                // Factors whose entries lie together leave the tiny kernel as vectors.
+                let alone = matches!(holder, Holder::One { .. }) && fused.is_none();
+                let u_wide = if alone && u_cols <= cols {
+                    width(rows * u_cols)
+                } else {
+                    1
+                };
+                let v_wide = if alone && with_v {
+                    width(cols * cols)
+                } else {
+                    1
+                };
+                constant("U_WIDE", u_wide);
+                constant("V_WIDE", v_wide);
+                pieces += &piece("U", "u", u_wide);
+                pieces += &piece("V", "v", v_wide);
                 match holder {
                     Holder::One { stride } => {
                         let place = |side| match side {
@@ -530,6 +547,7 @@ impl Blueprint {
                             Side::V => rows * u_cols.min(cols),
                         };
                         constant("STRIDE", stride);
+                        constant("V_STRIDE", (cols * cols) | 1);
                         constant("LEFT", place(left));
                         constant("RIGHT", place(right));
                         variants.push(include_str!("../../shaders/tiny.wgsl"));
@@ -538,6 +556,8 @@ impl Blueprint {
                         let places = columns_places(rows as usize, cols as usize, shuffles) as u32;
                         constant("LANES", lanes);
                         constant("PLACES", places * self.workgroup);
+                        // R lies behind what lanes give each other.
+                        constant("R_ROW", if shuffles { 0 } else { rows + 1 });
                         variants.push(include_str!("../../shaders/columns.wgsl"));
                         variants.push(match shuffles {
                             true => include_str!("../../shaders/exchange_subgroup.wgsl"),
@@ -550,6 +570,7 @@ impl Blueprint {
                     ("WITH_V", with_v),
                     ("COMPOSES", composes),
                     ("FUSED", fused.is_some()),
+                    ("PACKED", fused.is_some() || !composes),
                     ("LEFT_U", left == Side::U),
                     ("RIGHT_U", right == Side::U),
                     ("SOLVES", solves),
@@ -564,12 +585,36 @@ impl Blueprint {
                 };
             }
         }
+        text += &pieces;
         for file in [&variants, self.kernel.files()].concat() {
             text.push('\n');
             sizes.unroll(&mut text, &file.lines().collect::<Vec<_>>(), &[]);
         }
         text
     }
+}
+
+/// The widest vector that so many entries can be written in.
+fn width(entries: u32) -> u32 {
+    match entries {
+        0 => 1,
+        _ => 1 << entries.trailing_zeros().min(2),
+    }
+}
+
+/// The type of what is written at once of a factor, and how the tiny kernel takes it from its places.
+fn piece(factor: &str, name: &str, wide: u32) -> String {
+    let (kind, entries) = match wide {
+        1 => ("T".to_string(), "places[at]".to_string()),
+        _ => {
+            let entries: Vec<String> = (0..wide).map(|k| format!("places[at + {k}u]")).collect();
+            (format!("vec{wide}<T>"), entries.join(", "))
+        }
+    };
+    format!(
+        "alias {factor}Piece = {kind};\n\
+         fn {name}_piece(at: u32) -> {factor}Piece {{\n    return {factor}Piece({entries});\n}}\n"
+    )
 }
 
 /// The sizes that a text is unrolled for.
@@ -701,17 +746,16 @@ fn header(dtype: Dtype) -> String {
         + &constant("HALF", 0.5)
         + &constant("ONE", 1.0)
         + &constant("TWO", 2.0)
-        // Above it the square of a cotangent swallows 1 in f64, and fits f32.
-        + &constant("HUGE", 1e9)
         // Below it a device may flush.
         + &constant("SMALLEST_NORMAL", smallest)
         + &constant("LARGEST", largest)
         + &constant("NEARLY", NEARLY)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
-        // Exponents: of the largest entry of a scaled matrix, of the least and the largest power of
-        // two, and what no number has.
+        // Exponents: of the largest entry of a scaled matrix, of what is negligible in it, of the least and the largest
+        // power of two, and what no number has.
         + &integer("TARGET", target)
+        + &integer("NEGLIGIBLE_EXPONENT", negligible.exponent())
         + &integer("LEAST", least)
         + &integer("MOST", most)
         + &integer("NO_EXPONENT", -10_000)

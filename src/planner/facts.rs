@@ -101,7 +101,7 @@ impl DeviceFacts {
             has_f64: self.has_f64,
             subgroup: self.subgroup,
             // What compilers keep in registers without spilling (f32, f64): NVIDIA's and AMD's were asked. A software
-            // adapter's takes seconds (lavapipe) to minutes (SwiftShader) for more.
+            // adapter's takes seconds for more.
             invocation_words: match (self.kind, self.vendor) {
                 (DeviceKind::Software, _) => [32, 32],
                 (_, NVIDIA) => [256, 256],
@@ -109,6 +109,8 @@ impl DeviceFacts {
                 _ => [128, 128],
             },
             tiny_columns: if software { 4 } else { 6 },
+            // Every two rows are compared. SwiftShader's compiler takes two seconds for 32x2 and 19x4, five for 63x1.
+            tiny_rows: if software { 32 } else { usize::MAX },
             fuses_columns: !software,
             // Half of lavapipe's limit: the planner's counts are estimates.
             iterations: if software { 1 << 15 } else { u64::MAX },
@@ -119,5 +121,44 @@ impl DeviceFacts {
                 _ => 4 << 30,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Options, Vectors};
+    use crate::planner::gpu::{GpuRecipe, Path, Refusal};
+    use crate::planner::{Convergence, Job, Problem, Tuning};
+    use crate::scalar::Dtype;
+
+    #[test]
+    fn software_adapters_hold_no_tall_matrices_in_an_invocation() {
+        let path = |kind, rows, cols| {
+            let facts = DeviceFacts {
+                kind,
+                workgroup_storage: 32768,
+                ..DeviceFacts::webgpu()
+            };
+            let problem = Problem::new(rows, cols, Dtype::F32, Job::svd(Vectors::Thin));
+            let convergence = Convergence::new(&problem, &Options::default());
+            let tuning = Tuning::default();
+            let found = GpuRecipe::explained(&problem, &convergence, &facts.limits(), &tuning);
+            let (recipe, refused) = found.unwrap();
+            (recipe.path, refused)
+        };
+        use DeviceKind::{Integrated, Software};
+        assert_eq!(path(Integrated, 63, 1).0, Path::Tiny);
+        assert_eq!(path(Software, 32, 2).0, Path::Tiny);
+        let (taken, refused) = path(Software, 63, 1);
+        assert_eq!(taken, Path::Resident);
+        let why = "takes 63 rows, of 32 an invocation".to_string();
+        let tiny = Refusal {
+            path: Path::Tiny,
+            why,
+        };
+        assert_eq!(refused[0], tiny);
+        // As tall as their columns may be.
+        assert_eq!(path(Software, 17, 5).0, Path::Columns);
     }
 }

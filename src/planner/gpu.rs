@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub invocation_words: [u32; 2],
     /// Columns of a matrix that one invocation may hold in registers, unless the caller knows better.
     pub tiny_columns: usize,
+    /// Rows of it.
+    pub tiny_rows: usize,
     /// Whether matrices with a column a lane are composed where they are decomposed, unless the caller knows better:
     /// it saves the memory's time and costs the compiler's.
     pub fuses_columns: bool,
@@ -46,6 +48,7 @@ pub(crate) const WEBGPU: Limits = Limits {
     subgroup: 1,
     invocation_words: [128, 128],
     tiny_columns: 4,
+    tiny_rows: usize::MAX,
     fuses_columns: true,
     iterations: u64::MAX,
     submit_flops: 4 << 30,
@@ -147,8 +150,11 @@ pub(crate) struct GpuRecipe {
     pub composed_per_submit: usize,
 }
 
-/// Bytes of what a kernel knows of a matrix.
+/// Bytes of what a kernel knows of a matrix, at most.
 pub(crate) const STATE_BYTES: u64 = 32;
+/// The same of a kernel that does everything, and tells the host alone.
+#[cfg(feature = "gpu")]
+pub(crate) const PACKED_BYTES: u64 = 16;
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 /// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
@@ -411,7 +417,7 @@ impl GpuRecipe {
         let workgroup = self.workgroup as usize;
         let leading = [self.leading, self.j_leading].map(|n| n as usize);
         match self.path {
-            Path::Tiny => tiny_bytes(problem, workgroup),
+            Path::Tiny => tiny_bytes(problem, tiny_stride(problem), workgroup),
             Path::Columns => columns_bytes(m, n, workgroup, self.shuffles, size),
             Path::Resident | Path::Swept => {
                 resident_bytes(leading, n, workgroup, size).unwrap_or(0)
@@ -423,6 +429,13 @@ impl GpuRecipe {
             // Four partial sums an invocation and an index, and flags.
             Path::Rounds => workgroup * (4 * size + 4) + 64,
         }
+    }
+
+    /// Words that are told of each matrix.
+    #[cfg(feature = "gpu")]
+    pub fn state_words(&self, problem: &Problem) -> usize {
+        let alone = self.path.in_registers() && (problem.composed.is_none() || self.fused);
+        (if alone { PACKED_BYTES } else { STATE_BYTES }) as usize / 4
     }
 
     /// Entries of U and of V that lie in the device's memory, of each matrix.
@@ -493,6 +506,10 @@ impl Registers {
         if n > most {
             return Err(format!("takes {n} columns, of {most} an invocation"));
         }
+        let most = limits.tiny_rows;
+        if m > most {
+            return Err(format!("takes {m} rows, of {most} an invocation"));
+        }
         if words > tuning.tiny_words {
             let most = tuning.tiny_words;
             return Err(format!("takes {words} registers, of {most} an invocation"));
@@ -505,11 +522,16 @@ impl Registers {
         if steps > limits.iterations {
             return Err(too_long(steps, limits));
         }
-        let workgroup = Self::workgroup(1, limits, tuning, |workgroup| {
-            tiny_bytes(problem, workgroup)
-        })?;
+        let fitting = |stride| {
+            Self::workgroup(1, limits, tuning, |workgroup| {
+                tiny_bytes(problem, stride, workgroup)
+            })
+        };
+        // Where the most that could be asked for does not fit, nothing does: the path, and with it the bits, would
+        // depend on what is asked.
+        fitting(m * n + n * n + n)?;
         Ok(Registers {
-            workgroup,
+            workgroup: fitting(tiny_stride(problem))?,
             team: 1,
             shuffles: false,
         })
@@ -703,23 +725,26 @@ fn fuses(problem: &Problem) -> bool {
 }
 
 /// Entries a matrix of the tiny kernel has in workgroup memory: A while its rows are put in order, then n columns
-/// of U and V on their way out, or both and the weights of a composition; odd, so that matrices spread over
-/// banks. What is wanted does not matter: the path, and with it the bits, would depend on it.
+/// of U and after them V on their way out, or both and the weights of a composition; odd, so that matrices spread over
+/// banks.
 pub(crate) fn tiny_stride(problem: &Problem) -> usize {
     let (m, n) = (problem.rows, problem.cols);
-    (m * n + n * n + n) | 1
+    let u = m * problem.formed_u_cols().min(n);
+    let v = if problem.forms_v() { n * n } else { 0 };
+    let results = if fuses(problem) { u + v + n } else { u.max(v) };
+    (m * n).max(results) | 1
 }
 
-/// Bytes of workgroup memory of the tiny kernel: these entries, the order of the rows, and two words.
-pub(crate) fn tiny_bytes(problem: &Problem, workgroup: usize) -> usize {
-    workgroup * (tiny_stride(problem) * problem.dtype.size() + 4 * problem.rows + 8)
+/// Bytes of workgroup memory of the tiny kernel: so many entries a matrix, the order of the rows, and two words.
+pub(crate) fn tiny_bytes(problem: &Problem, stride: usize, workgroup: usize) -> usize {
+    workgroup * ((stride | 1) * problem.dtype.size() + 4 * problem.rows + 8)
 }
 
 /// Entries an invocation has a place for in workgroup memory: A while its rows are compared, R on its
-/// way to R'; without subgroups a column of A and its tau, or one of R' and J and a norm, on their
+/// way to R'; without subgroups besides a column of A and its tau or diagonal, or one of R' and J and a norm, on their
 /// way to other lanes.
 pub(crate) fn columns_places(m: usize, n: usize, shuffles: bool) -> usize {
-    if shuffles { m } else { (m + 1).max(2 * n + 1) }
+    if shuffles { m } else { m + 1 + n }
 }
 
 /// Bytes of workgroup memory of the columns kernel: the places, a number and two words an invocation, the order

@@ -353,11 +353,11 @@ pub struct Tuning {
     pub workgroup_invocations: u32,
     /// The most 32-bit words that an invocation may hold in registers of a matrix that has a lane a column.
     /// Without one: 256 on NVIDIA's (255 are registers, what is beyond is spilled), 192 on AMD's (160 in f64), 128
-    /// elsewhere; 32 on software adapters, whose compilers take seconds (lavapipe) to minutes (SwiftShader) for more.
+    /// elsewhere; 32 on software adapters, whose compilers take seconds for more.
     pub invocation_words: Option<u32>,
     /// The most columns of a matrix that one invocation holds in registers, and the most 32-bit words of it and
     /// its factors. Without a number of columns 6, or 4 on software adapters, which take a second for 5x5
-    /// and four for 8x8; 128 words.
+    /// and four for 8x8, and hold 32 rows at most; 128 words.
     pub tiny_columns: Option<usize>,
     /// See `tiny_columns`.
     pub tiny_words: usize,

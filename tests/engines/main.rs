@@ -129,10 +129,9 @@ fn adapter() -> GpuOptions {
 /// As many registers as software adapters take in bearable time.
 fn wide() -> Tuning {
     let mut tuning = Tuning::default();
-    // Half of what hardware gets: `widest` has the other half. SwiftShader takes minutes to compile that, and
-    // for columns of a dozen rows too.
+    // Half of what hardware gets: `widest` has the other half.
     let slow = adapter().adapter.as_deref() == Some("SwiftShader");
-    tuning.invocation_words = Some(if slow { 20 } else { 64 });
+    tuning.invocation_words = Some(64);
     tuning.tiny_words = if slow { 60 } else { 128 };
     tuning.fuses_columns = Some(true);
     tuning
