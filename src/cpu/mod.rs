@@ -2,7 +2,7 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products, `lanes` its arithmetic.
+//! products, `lanes` its arithmetic. `known` are the sizes that the compiler knows.
 
 mod delivery;
 mod factor;
@@ -10,6 +10,7 @@ mod group;
 mod head;
 mod intake;
 mod jacobi;
+mod known;
 pub(crate) mod lanes;
 pub(crate) mod memory;
 #[cfg(not(target_family = "wasm"))]
@@ -24,11 +25,10 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
-use crate::options::Vectors;
-use crate::planner::{CpuRecipe, Problem, Side};
+use crate::planner::{CpuRecipe, Problem};
 use crate::scalar::Real;
 use group::Group;
-use lanes::{Kernel, Lanes, Two};
+use lanes::{Kernel, Lanes};
 
 /// Lanes of the widest vectors of this machine, or one.
 struct Width;
@@ -100,83 +100,6 @@ impl<T: Real> Task<'_, '_, '_, T> {
     }
 }
 
-/// A task on matrices of a size that the compiler knows, side by side, and on what is asked for of nearly all: the same
-/// steps, without loops whose length is found out as they go.
-struct Known<'k, 't, 'c, 'v, T, const M: usize, const N: usize, const JOB: u8>(
-    &'k mut Option<Task<'t, 'c, 'v, T>>,
-);
-
-/// Thin factors, singular values alone, the pseudoinverse (of the caller's matrix or its transpose).
-const THIN: u8 = 0;
-const VALUES: u8 = 1;
-const INVERSE: u8 = 2;
-
-impl<T: Real, const M: usize, const N: usize, const JOB: u8> Kernel<T>
-    for Known<'_, '_, '_, '_, T, M, N, JOB>
-{
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<T>>(self, l: L) {
-        // One lane is not worth a kernel of its own.
-        if L::LANES == 1 {
-            return;
-        }
-        let Some(task) = self.0.take() else { return };
-        let given = task.call.task.problem;
-        let problem = Problem {
-            rows: M,
-            cols: N,
-            dtype: T::DTYPE,
-            transposed: given.transposed,
-            vectors: if JOB == THIN {
-                Vectors::Thin
-            } else {
-                Vectors::None
-            },
-            composed: if JOB == INVERSE {
-                Some((Side::V, Side::U))
-            } else {
-                None
-            },
-            rhs: None,
-            values: false,
-        };
-        // Two groups at once hide the latency of each other, while their numbers are few.
-        match N <= 4 {
-            true => task.solve(Two(l), &problem),
-            false => task.solve(l, &problem),
-        }
-    }
-}
-
-/// Calls a kernel that knows the task's size, if there is one; then the task is taken.
-macro_rules! known {
-    ($task:ident: $($m:literal x $n:literal),+) => {{
-        let problem = &$task.as_ref().map(|task| task.call.task.problem);
-        let job = problem.and_then(|problem| job(&problem));
-        let size = problem.map(|problem| [problem.rows, problem.cols]);
-        match (size, job) {
-            $(
-                (Some([$m, $n]), Some(THIN)) => T::dispatch(true, Known::<T, $m, $n, THIN>(&mut $task)),
-                (Some([$m, $n]), Some(VALUES)) => T::dispatch(true, Known::<T, $m, $n, VALUES>(&mut $task)),
-                (Some([$m, $n]), Some(INVERSE)) => T::dispatch(true, Known::<T, $m, $n, INVERSE>(&mut $task)),
-            )+
-            _ => {}
-        }
-    }};
-}
-
-/// Which of the jobs that have kernels of known sizes it is.
-fn job(problem: &Problem) -> Option<u8> {
-    match (problem.composed, problem.vectors, problem.rhs) {
-        (None, Vectors::Thin, None) => Some(THIN),
-        (None, Vectors::None, None) => Some(VALUES),
-        (Some((Side::V, Side::U)), Vectors::None, None) if !problem.values => Some(INVERSE),
-        _ => None,
-    }
-}
-
 /// A call's matrices, and how they are solved.
 pub struct Work<'c, 'o, T> {
     call: &'c Call<'c, T>,
@@ -223,9 +146,10 @@ impl<T: Real> Work<'_, '_, T> {
                     first,
                     outputs,
                 };
+                // Two groups at once are wanted where there are two.
                 let mut task = Some(task);
-                if recipe.lanes > 1 {
-                    known!(task: 2 x 2, 3 x 3, 4 x 4);
+                if recipe.lanes > 1 && count > recipe.lanes {
+                    known::solve(&mut task);
                 }
                 if let Some(task) = task {
                     T::dispatch(recipe.lanes > 1, task);
