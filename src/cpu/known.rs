@@ -75,3 +75,78 @@ pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
     }
     sizes!(2, 3, 4);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::batch::Batch;
+    use crate::engine::Engine;
+    use crate::options::{Options, Vectors};
+    use crate::scalar::Real;
+
+    /// Ordinary matrices, and one in seven of each kind that takes another way.
+    fn batch<T: Real>(n: usize) -> Batch<T> {
+        let entry = |b: usize, i: usize, j: usize| {
+            let x = ((7 * b + 5 * i * i + 3 * j + i * j) as f64).sin();
+            T::of(match b % 14 {
+                1 => 0.0,
+                3 => 1e30 * x,
+                5 => (i + 1) as f64 * (j + 2) as f64,
+                7 => x * 1e-9f64.powi(j as i32),
+                9 if i + j == 1 => f64::NAN,
+                11 => f64::from(u8::from(i == j)),
+                13 => x * 1e-30,
+                _ => x,
+            })
+        };
+        Batch::from_fn(100, n, n, entry).unwrap()
+    }
+
+    fn bits<T: Real>(numbers: &[T]) -> Vec<u64> {
+        numbers.iter().map(|x| x.f64().to_bits()).collect()
+    }
+
+    fn as_alone<T: Real>() {
+        let (engine, options) = (Engine::cpu(), Options::default());
+        for n in 2..=4 {
+            let batch = batch::<T>(n);
+            let thin = engine.svd(&batch, Vectors::Thin, &options).unwrap();
+            let values = engine.svd(&batch, Vectors::None, &options).unwrap();
+            let inverse = engine.pinv(&batch, &options).unwrap();
+            let (u, v) = (thin.u.unwrap(), thin.v.unwrap());
+            for b in 0..batch.count() {
+                let one = batch.view().matrices(b..b + 1).unwrap();
+                let own = engine.svd(one, Vectors::Thin, &options).unwrap();
+                let (own_u, own_v) = (own.u.unwrap(), own.v.unwrap());
+                let pairs = [
+                    (u.matrix(b), own_u.matrix(0)),
+                    (thin.sigma.matrix(b), own.sigma.matrix(0)),
+                    (v.matrix(b), own_v.matrix(0)),
+                ];
+                for (all, alone) in pairs {
+                    assert_eq!(bits(all), bits(alone), "{n}x{n}, matrix {b}");
+                }
+                let same = |one: &crate::Outcome, other: &crate::Outcome| {
+                    // Of a NaN nothing is equal.
+                    assert_eq!(
+                        format!("{one:?}"),
+                        format!("{other:?}"),
+                        "{n}x{n}, matrix {b}"
+                    );
+                };
+                same(&thin.report.outcomes[b], &own.report.outcomes[0]);
+                let own = engine.svd(one, Vectors::None, &options).unwrap();
+                assert_eq!(bits(values.sigma.matrix(b)), bits(own.sigma.matrix(0)));
+                same(&values.report.outcomes[b], &own.report.outcomes[0]);
+                let own = engine.pinv(one, &options).unwrap();
+                assert_eq!(bits(inverse.inverse.matrix(b)), bits(own.inverse.matrix(0)));
+                same(&inverse.report.outcomes[b], &own.report.outcomes[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn kernels_of_known_size_give_the_bits_of_one_matrix_alone() {
+        as_alone::<f32>();
+        as_alone::<f64>();
+    }
+}
