@@ -11,7 +11,6 @@ use crate::gpu::rhs::Projection;
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
 use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
-use crate::gpu::state::PACKED_WORDS;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
@@ -56,7 +55,7 @@ fn aligned(step: usize) -> usize {
 }
 
 /// The matrices after which the next of all buffers of a problem may be bound.
-fn alignment(problem: &Problem) -> usize {
+fn alignment(problem: &Problem, recipe: &GpuRecipe) -> usize {
     let (size, sizes) = (problem.dtype.size(), problem.sizes());
     let [rhs_length, rhs_cols] = problem.rhs_size().unwrap_or_default();
     let entries = [
@@ -71,7 +70,7 @@ fn alignment(problem: &Problem) -> usize {
         .into_iter()
         .filter(|&entries| entries > 0)
         .map(|entries| aligned(entries * size))
-        .fold(aligned(PACKED_WORDS * 4), usize::max)
+        .fold(aligned(recipe.state_words(problem) * 4), usize::max)
 }
 
 impl Gpu {
@@ -82,7 +81,7 @@ impl Gpu {
 
     /// Whether a recipe's chunks can be bound where they lie in a batch.
     pub fn stays(problem: &Problem, recipe: &GpuRecipe, count: usize) -> bool {
-        recipe.chunk >= alignment(problem).min(count)
+        recipe.chunk >= alignment(problem, recipe).min(count)
     }
 
     /// Copies matrices to the device, in their order; row by row if they lie so, which is told.
@@ -180,7 +179,7 @@ impl Gpu {
         let [rhs_length, rhs_cols] = problem.rhs_size().unwrap_or_default();
         let rhs_size = rhs_length * rhs_cols;
         let rhs_steps = rhs.map_or([0, 0], |(_, steps)| steps);
-        let alignment = alignment(problem);
+        let alignment = alignment(problem, recipe);
         let state_words = recipe.state_words(problem);
         let chunk = match recipe.chunk < count {
             true => recipe.chunk / alignment * alignment,
