@@ -171,7 +171,7 @@ impl Problem {
     }
 
     /// Whether V is formed: for the caller, or for a composition.
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "gpu", test))]
     pub fn forms_v(&self) -> bool {
         self.vectors != Vectors::None || self.composed.is_some()
     }
