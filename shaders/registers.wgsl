@@ -51,7 +51,9 @@ fn tell(matrix: u32, told: Told) {
     let power = bitcast<u32>(told.power);
     if (PACKED) {
         let flags = told.status | (told.lost << 8u) | (told.rank << 16u);
-        state[matrix] = vec4<u32>(told.rotations, largest, flags, told.sweeps | (power << 16u));
+        // There is room for so many; more are told as these.
+        let sweeps = min(told.sweeps, 0xffffu);
+        state[matrix] = vec4<u32>(told.rotations, largest, flags, sweeps | (power << 16u));
     } else {
         state[2u * matrix] = vec4<u32>(told.status, told.sweeps, told.rotations, largest);
         state[2u * matrix + 1u] = vec4<u32>(told.rank, power, told.lost, 0u);

@@ -435,45 +435,52 @@ fn complete(own: u32, missing: u32) {
     places[own + missing * N + $nu] = e[$n];
 }
 
-// U of all matrices, from the places: neighbours write neighbouring entries, one or some at a time. `at` walks along
-// with the entry, so that nothing is divided.
+// A piece of all those of a factor: its number, which one of its matrix' it is, and where it lies in the places. The place
+// walks along with the number, so that nothing is divided by what is not a constant.
+struct Piece {
+    number: u32,
+    part: u32,
+    at: u32,
+}
+
+// An invocation's first one; of `pieces` of `wide` entries a matrix, whose places are `stride` apart.
+fn first_piece(slot: u32, pieces: u32, wide: u32, stride: u32) -> Piece {
+    let part = slot % pieces;
+    return Piece(slot, part, slot / pieces * stride + part * wide);
+}
+
+// The next one, as many on as there are invocations: neighbours write neighbouring pieces.
+fn next_piece(before: Piece, pieces: u32, wide: u32, stride: u32) -> Piece {
+    var piece = before;
+    piece.number += WORKGROUP;
+    piece.part += WORKGROUP % pieces;
+    piece.at += WORKGROUP / pieces * stride + WORKGROUP % pieces * wide;
+    if (piece.part >= pieces) {
+        piece.part -= pieces;
+        piece.at += stride - pieces * wide;
+    }
+    return piece;
+}
+
+// U of all matrices, from the places.
 fn deliver_u(group_first: u32, count: u32, slot: u32) {
-    let total = count * U_PIECES;
-    var e = slot;
-    // Which one of its matrix' it is, and where it lies.
-    var part = slot % U_PIECES;
-    var at = slot / U_PIECES * STRIDE + part * U_WIDE;
+    var piece = first_piece(slot, U_PIECES, U_WIDE, STRIDE);
     for (var i = 0u; i < U_PIECES; i++) {
-        if (e < total) {
-            u[group_first * U_PIECES + e] = u_piece(at);
+        if (piece.number < count * U_PIECES) {
+            u[group_first * U_PIECES + piece.number] = u_piece(piece.at);
         }
-        e += WORKGROUP;
-        part += WORKGROUP % U_PIECES;
-        at += WORKGROUP / U_PIECES * STRIDE + WORKGROUP % U_PIECES * U_WIDE;
-        if (part >= U_PIECES) {
-            part -= U_PIECES;
-            at += STRIDE - U_PIECES * U_WIDE;
-        }
+        piece = next_piece(piece, U_PIECES, U_WIDE, STRIDE);
     }
 }
 
 // V likewise.
 fn deliver_v(group_first: u32, count: u32, slot: u32) {
-    let total = count * V_PIECES;
-    var e = slot;
-    var part = slot % V_PIECES;
-    var at = slot / V_PIECES * V_STRIDE + part * V_WIDE;
+    var piece = first_piece(slot, V_PIECES, V_WIDE, V_STRIDE);
     for (var i = 0u; i < V_PIECES; i++) {
-        if (e < total) {
-            v[group_first * V_PIECES + e] = v_piece(at);
+        if (piece.number < count * V_PIECES) {
+            v[group_first * V_PIECES + piece.number] = v_piece(piece.at);
         }
-        e += WORKGROUP;
-        part += WORKGROUP % V_PIECES;
-        at += WORKGROUP / V_PIECES * V_STRIDE + WORKGROUP % V_PIECES * V_WIDE;
-        if (part >= V_PIECES) {
-            part -= V_PIECES;
-            at += V_STRIDE - V_PIECES * V_WIDE;
-        }
+        piece = next_piece(piece, V_PIECES, V_WIDE, V_STRIDE);
     }
 }
 

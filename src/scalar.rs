@@ -126,14 +126,14 @@ pub(crate) mod sealed {
         const GRADED: Self;
         const MIN_POSITIVE_NORMAL: Self;
         const LARGEST: Self;
+        /// Whole numbers up to 2^22 plus this have their bits in the lowest bits.
+        const WHOLE: Self;
 
         fn of(value: f64) -> Self;
         /// Runs a kernel on the widest vectors of this machine, or on one lane.
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output;
         /// A small whole number.
         fn index(self) -> u32;
-        /// Whole numbers up to 2^22 plus this have their bits in the lowest bits.
-        const WHOLE: Self;
         /// The lowest 23 bits.
         fn low_bits(self) -> u32;
         /// The largest number that is not above `value`.
@@ -160,6 +160,7 @@ pub(crate) mod sealed {
         const GRADED: Self = power_of_two(-40) as f32;
         const MIN_POSITIVE_NORMAL: Self = f32::MIN_POSITIVE;
         const LARGEST: Self = f32::MAX;
+        const WHOLE: Self = power_of_two(23) as f32;
 
         #[inline]
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
@@ -169,7 +170,6 @@ pub(crate) mod sealed {
         fn index(self) -> u32 {
             self as u32
         }
-        const WHOLE: Self = power_of_two(23) as f32;
         #[inline]
         fn low_bits(self) -> u32 {
             self.to_bits() & 0x7f_ffff
@@ -229,6 +229,7 @@ pub(crate) mod sealed {
         const GRADED: Self = power_of_two(-450);
         const MIN_POSITIVE_NORMAL: Self = f64::MIN_POSITIVE;
         const LARGEST: Self = f64::MAX;
+        const WHOLE: Self = power_of_two(52);
 
         #[inline]
         fn dispatch<K: Kernel<Self>>(wide: bool, kernel: K) -> K::Output {
@@ -238,7 +239,6 @@ pub(crate) mod sealed {
         fn index(self) -> u32 {
             self as u32
         }
-        const WHOLE: Self = power_of_two(52);
         #[inline]
         fn low_bits(self) -> u32 {
             (self.to_bits() & 0x7f_ffff) as u32

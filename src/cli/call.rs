@@ -87,34 +87,36 @@ impl Call<'_> {
         let finite = |b: &usize| outcomes[*b].status != Status::NonFinite;
         let mut order: Vec<usize> = (0..a.count()).filter(finite).collect();
         let descending = |one: &usize, other: &usize| bounds[*other].total_cmp(&bounds[*one]);
-        let mut found = vec![Spread::UNKNOWN; a.count()];
         let doubtful = doubtful(T::DTYPE, a.rows(), a.cols());
-        let (mut largest, mut first, mut some) = (0.0f64, 0, FEW);
-        // Most are never looked at, and need no order.
-        if order.len() > some {
-            order.select_nth_unstable_by(some, descending);
-        }
-        while first < order.len() {
-            if first == FEW {
-                let later = order.split_off(first);
-                let matter = |b: &usize| bounds[*b] >= doubtful.min(largest);
-                order.extend(later.into_iter().filter(matter));
-                order[first..].sort_unstable_by(descending);
-            }
-            let next = &order[first..(first + some).min(order.len())];
-            if next.iter().all(|&b| bounds[b] < doubtful.min(largest)) {
-                break;
-            }
-            let views = next
-                .iter()
-                .map(|&b| a.matrices(b..b + 1))
-                .collect::<Result<Vec<_>, _>>()?;
-            let own: Vec<Outcome> = next.iter().map(|&b| outcomes[b]).collect();
+        let mut found = vec![Spread::UNKNOWN; a.count()];
+        // Computes those of some matrices, and says the largest condition number of what counts.
+        let mut look = |some: &[usize]| -> Result<f64, Error> {
+            let views = some.iter().map(|&b| a.matrices(b..b + 1));
+            let views = views.collect::<Result<Vec<_>, _>>()?;
+            let own: Vec<Outcome> = some.iter().map(|&b| outcomes[b]).collect();
             let sigma = self.sigma(Batch::concat(&views)?.view())?;
-            for (&b, spread) in next.iter().zip(spreads(sigma.view(), &own)) {
+            let mut largest = 0.0f64;
+            for (&b, spread) in some.iter().zip(spreads(sigma.view(), &own)) {
                 largest = largest.max(spread.kept_condition());
                 found[b] = spread;
             }
+            Ok(largest)
+        };
+        // Most are never looked at, and need no order: only those do that a few do not rule out.
+        if order.len() > FEW {
+            order.select_nth_unstable_by(FEW, descending);
+        }
+        let rest = order.split_off(FEW.min(order.len()));
+        let mut largest = if order.is_empty() { 0.0 } else { look(&order)? };
+        let mut rest: Vec<usize> = rest
+            .into_iter()
+            .filter(|&b| bounds[b] >= doubtful.min(largest))
+            .collect();
+        rest.sort_unstable_by(descending);
+        let (mut first, mut some) = (0, 2 * FEW);
+        while first < rest.len() && bounds[rest[first]] >= doubtful.min(largest) {
+            let next = &rest[first..(first + some).min(rest.len())];
+            largest = largest.max(look(next)?);
             (first, some) = (first + next.len(), 2 * some);
         }
         Ok(found)

@@ -318,13 +318,9 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             sweeps: sweeps[lane],
             rotations: rotations[lane],
             rank,
-            sigma_error: match (converged, moderate) {
-                (false, _) => f64::INFINITY,
-                (_, true) => {
-                    let first = of(&raw.sigma[0]).f64() * f64::power_of_two(-power);
-                    problem.sigma_error_of(first)
-                }
-                _ => problem.sigma_error_of(of(&raw.sigma[0]).f64().ldexp(-power)),
+            sigma_error: match converged {
+                true => problem.sigma_error_of(of(&raw.sigma[0]).f64().ldexp(-power)),
+                false => f64::INFINITY,
             },
         };
     }

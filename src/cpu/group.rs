@@ -18,7 +18,7 @@ use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi;
 use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
-use crate::cpu::memory::{self, Memory};
+use crate::cpu::memory::{Memory, Rest};
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::error::{Error, product};
@@ -165,7 +165,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         let mut heads = [head; MOST_LANES];
         let heads = &mut heads[..count];
-        let mut parts = Parts::of(problem, self.vectors.parts());
+        let mut parts = Parts::of(problem, self.vectors.rest());
         let to = intake::To {
             a: parts.a,
             order: &mut self.order,
@@ -237,7 +237,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
 
 impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     #[inline(always)]
-    fn of(problem: &Problem, mut memory: memory::Parts<'m, V>) -> Self {
+    fn of(problem: &Problem, mut memory: Rest<'m, V>) -> Self {
         // In the order of `lens`.
         let [
             a,

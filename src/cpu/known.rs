@@ -1,5 +1,6 @@
 //! Kernels of known size: the steps of `group`, compiled once more for the smallest matrices and what is asked for of
-//! nearly all of them. Loops have no counters then, and nothing is looked up.
+//! nearly all of them. Loops have no counters then, and nothing is looked up: what `Problem` is asked is inlined, and so
+//! constant here.
 //!
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 

@@ -82,28 +82,10 @@ pub trait Kernel<T> {
 pub struct Single<S>(S);
 
 /// The same of both vectors.
-macro_rules! twice {
-    (Vector: $($name:ident($($of:ident),+)),+) => {$(
+macro_rules! both {
+    ($($name:ident($($of:ident),+): $from:ident -> $to:ident;)+) => {$(
         #[inline(always)]
-        fn $name(self, $($of: Self::Vector),+) -> Self::Vector {
-            [self.0.$name($($of[0]),+), self.0.$name($($of[1]),+)]
-        }
-    )+};
-}
-
-macro_rules! compared {
-    ($($name:ident),+) => {$(
-        #[inline(always)]
-        fn $name(self, a: Self::Vector, b: Self::Vector) -> Self::Mask {
-            [self.0.$name(a[0], b[0]), self.0.$name(a[1], b[1])]
-        }
-    )+};
-}
-
-macro_rules! masks {
-    ($($name:ident($($of:ident),+)),+) => {$(
-        #[inline(always)]
-        fn $name(self, $($of: Self::Mask),+) -> Self::Mask {
+        fn $name(self, $($of: Self::$from),+) -> Self::$to {
             [self.0.$name($($of[0]),+), self.0.$name($($of[1]),+)]
         }
     )+};
@@ -143,9 +125,21 @@ impl<T: bytemuck::Pod, L: Lanes<T>> Lanes<T> for Two<L> {
             self.0.select(mask[1], yes[1], no[1]),
         ]
     }
-    twice!(Vector: add(a, b), sub(a, b), mul(a, b), div(a, b), sqrt(a), abs(a), mul_add(a, b, c), neg_mul_add(a, b, c));
-    compared!(less, equal);
-    masks!(and(a, b), or(a, b), not(a));
+    both! {
+        add(a, b): Vector -> Vector;
+        sub(a, b): Vector -> Vector;
+        mul(a, b): Vector -> Vector;
+        div(a, b): Vector -> Vector;
+        sqrt(a): Vector -> Vector;
+        abs(a): Vector -> Vector;
+        mul_add(a, b, c): Vector -> Vector;
+        neg_mul_add(a, b, c): Vector -> Vector;
+        less(a, b): Vector -> Mask;
+        equal(a, b): Vector -> Mask;
+        and(a, b): Mask -> Mask;
+        or(a, b): Mask -> Mask;
+        not(a): Mask -> Mask;
+    }
 }
 
 macro_rules! lanes {

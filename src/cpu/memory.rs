@@ -25,10 +25,10 @@ impl<V: bytemuck::Pod> Memory<V> {
         }
     }
 
-    /// The parts, one after the other.
+    /// All of it, to be cut into parts one after the other.
     #[inline(always)]
-    pub fn parts(&mut self) -> Parts<'_, V> {
-        Parts {
+    pub fn rest(&mut self) -> Rest<'_, V> {
+        Rest {
             rest: &mut self.lines,
             vectors: PhantomData,
         }
@@ -48,12 +48,12 @@ impl<V: bytemuck::Pod> Memory<V> {
 }
 
 /// What is left of a memory.
-pub(crate) struct Parts<'m, V> {
+pub(crate) struct Rest<'m, V> {
     rest: &'m mut [Line],
     vectors: PhantomData<V>,
 }
 
-impl<'m, V: bytemuck::Pod> Parts<'m, V> {
+impl<'m, V: bytemuck::Pod> Rest<'m, V> {
     /// The next part, of so many vectors.
     #[inline(always)]
     pub fn next(&mut self, len: usize) -> &'m mut [V] {
