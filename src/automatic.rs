@@ -12,7 +12,7 @@ use crate::host::parallel;
 use crate::options::{Options, Progress};
 use crate::planner::choice::{Choice, Line, Rates, split};
 use crate::planner::gpu::GpuRecipe;
-use crate::report::Outcome;
+use crate::outcome::Outcome;
 use crate::scalar::Real;
 
 /// How calls are shared.

@@ -1,8 +1,12 @@
 //! Batches that own their entries, in the canonical order.
 
 use crate::error::{Error, product, zeros};
+use crate::host::parallel;
 use crate::scalar::Scalar;
-use crate::view::{View, ViewMut};
+use crate::view::{View, ViewMut, check_len};
+
+/// Entries that a task copies at least.
+const TASK: usize = 1 << 14;
 
 /// `count` matrices of `rows` x `cols`, owned and contiguous.
 ///
@@ -237,16 +241,36 @@ impl<'a, T: Scalar> From<&'a mut Batch<T>> for ViewMut<'a, T> {
     }
 }
 
-pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> Result<(), Error> {
-    let expected = [count, rows, cols].iter().fold(1u128, |product, &factor| {
-        product.saturating_mul(factor as u128)
-    });
-    if len as u128 == expected {
-        return Ok(());
+impl<T: Scalar> View<'_, T> {
+    /// A copy in the canonical order.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the host cannot hold it.
+    pub fn to_batch(&self) -> Result<Batch<T>, Error> {
+        let [count, rows, cols] = [self.count(), self.rows(), self.cols()];
+        let mut batch = Batch::zeros(count, rows, cols)?;
+        let size = rows * cols;
+        if size == 0 {
+            return Ok(batch);
+        }
+        let some = (TASK / size).max(1);
+        let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
+        parallel::for_each(
+            tasks.collect(),
+            || (),
+            |(), (task, to)| {
+                for (own, to) in to.chunks_exact_mut(size).enumerate() {
+                    for (j, to) in to.chunks_exact_mut(rows).enumerate() {
+                        let column = self.column_of(task * some + own, j);
+                        for (i, to) in to.iter_mut().enumerate() {
+                            *to = column.at(i);
+                        }
+                    }
+                }
+            },
+        );
+        Ok(batch)
     }
-    Err(Error::argument(format!(
-        "{count} matrices of {rows}x{cols} take {expected} entries, but the slice holds {len}"
-    )))
 }
 
 #[cfg(test)]

@@ -86,6 +86,22 @@ pub(crate) struct Call<'a, T> {
     pub blocking: bool,
 }
 
+impl<'a, T: Real> Call<'a, T> {
+    /// The same call, if its entries are of this type.
+    pub fn cast<U: Real>(&self) -> Option<Call<'a, U>> {
+        Some(Call {
+            view: self.view.cast()?,
+            rhs: match self.rhs {
+                Some(rhs) => Some(rhs.cast()?),
+                None => None,
+            },
+            task: self.task,
+            #[cfg(feature = "gpu")]
+            blocking: self.blocking,
+        })
+    }
+}
+
 impl<T: Real> Call<'_, T> {
     pub fn progress(&self, done: usize) {
         self.task.progress(done, self.view.count());

@@ -1,7 +1,6 @@
 //! The engine: chooses who computes, checks what is asked, and returns results with their report.
 
 use std::fmt;
-use std::path::PathBuf;
 #[cfg(feature = "gpu")]
 use std::sync::{Arc, Mutex};
 
@@ -10,6 +9,7 @@ use crate::automatic::Sharing;
 use crate::batch::Batch;
 use crate::call::{Call, Task};
 use crate::cpu;
+use crate::device::{Adapter, GpuOptions};
 use crate::error::Error;
 #[cfg(feature = "gpu")]
 use crate::gpu::lasting::Lasting;
@@ -24,166 +24,12 @@ use crate::planner::choice::Rates;
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, Side, Tuning, executed};
 use crate::profile::KernelProfile;
 use crate::refined;
-use crate::report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
+use crate::outcome::{Outcome, Status};
+use crate::report::{Backend, Lstsq, Pinv, Report, Svd};
 #[cfg(not(target_family = "wasm"))]
 use crate::scalar::Dtype;
 use crate::scalar::Real;
 use crate::view::{View, ViewMut};
-
-/// An adapter that a GPU engine could run on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Adapter {
-    /// The adapter's name.
-    pub name: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// The interface: `vulkan`, `metal`, `dx12`, `webgpu`.
-    pub api: String,
-    /// Whether it is a processor in disguise. Never chosen automatically.
-    pub software: bool,
-    /// Whether its shaders compute in f64.
-    pub has_f64: bool,
-    /// The fewest and the most lanes of a subgroup; zero where it does not tell.
-    pub subgroup: [u32; 2],
-    /// The most bytes of workgroup memory.
-    pub workgroup_storage: u32,
-    /// The most invocations in a workgroup.
-    pub workgroup_invocations: u32,
-    /// The most bytes that a kernel can see of one buffer, and that a buffer can have.
-    pub binding: u64,
-    /// See `binding`.
-    pub buffer: u64,
-    /// Whether it tells how long it is at work.
-    pub has_timestamps: bool,
-}
-
-impl fmt::Display for Adapter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.software { "software" } else { "" };
-        let facts = [self.api.as_str(), &self.driver, kind];
-        let facts: Vec<&str> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
-        write!(f, "{} ({})", self.name, facts.join(", "))
-    }
-}
-
-/// Which GPU to take, and how to use it.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct GpuOptions {
-    /// A part of the adapter's or driver's name, in any case. Without one: the first of the
-    /// discrete, integrated and virtual GPUs and the software adapters, in this order.
-    pub adapter: Option<String>,
-    /// Asks for no more than WebGPU's default limits, as a browser would.
-    pub default_limits: bool,
-    /// Whether the CPU takes the calls that this GPU cannot do, and the rest of one in which the device fails,
-    /// whose matrices that are complete by then stay as they are; the report says who did a call, and what
-    /// failed ([`Report::device_error`](crate::Report::device_error)). Otherwise they are
-    /// [`Error::Unsupported`] and [`Error::Device`].
-    pub cpu_fallback: bool,
-    /// Whether the CPU also takes the calls that it does sooner, as in an engine that was chosen
-    /// automatically. What is sooner is measured: a problem (type, shape, what is asked for) is the
-    /// CPU's until it has kept it busy for about as long as the GPU takes to compile its shaders, and
-    /// from then on whoever is sooner does each call. Which of the two did it decides the last bits.
-    pub automatic: bool,
-    /// Whether GPU and CPU share large calls, each at work on its part of the batch at the same time: the
-    /// first matrices are the GPU's, so many that both take equally long by rates that are measured as for
-    /// [`automatic`](Self::automatic), which this includes. Who did a matrix decides its last bits, so results
-    /// repeat bit for bit neither across machines nor from call to call; the report tells
-    /// ([`Report::shared`](crate::Report::shared)). Not on the web.
-    pub shared: bool,
-    /// The part of a shared call's matrices that the GPU does, from 0 to 1, in place of what was measured: then
-    /// results repeat.
-    pub gpu_part: Option<f64>,
-    /// Measures how long the device is at work on a call, for the report, where the adapter has
-    /// timestamps.
-    pub timestamps: bool,
-    /// Measures how long each kernel is at work and how long it takes to compile, for
-    /// [`Engine::profile`]: every dispatch gets a pass of its own, which makes calls slower.
-    pub profile: bool,
-    /// Compiles shaders with checks of every index and loop, as a browser would: slower, and for
-    /// those who doubt the proof that none is needed.
-    pub checked_shaders: bool,
-    /// A folder in which the driver's compiled shaders are kept, so that the next process need not
-    /// compile them: made if it is not there, and left empty where the interface has no such thing (all
-    /// but Vulkan). The driver believes what it finds there: let nobody write to it whom you do not
-    /// trust.
-    pub pipeline_cache: Option<PathBuf>,
-    /// The planner's thresholds.
-    pub tuning: Tuning,
-    /// What goes wrong with the device, for tests.
-    #[cfg(all(feature = "gpu", feature = "faults"))]
-    #[doc(hidden)]
-    pub faults: crate::gpu::faults::Faults,
-}
-
-impl GpuOptions {
-    /// Takes the adapter whose name or driver contains `name`.
-    pub fn adapter(mut self, name: impl Into<String>) -> Self {
-        self.adapter = Some(name.into());
-        self
-    }
-
-    /// Asks for no more than WebGPU's default limits.
-    pub fn default_limits(mut self, yes: bool) -> Self {
-        self.default_limits = yes;
-        self
-    }
-
-    /// Lets the CPU take the calls that this GPU cannot do.
-    pub fn cpu_fallback(mut self, yes: bool) -> Self {
-        self.cpu_fallback = yes;
-        self
-    }
-
-    /// Lets the CPU take the calls that it does sooner.
-    pub fn automatic(mut self, yes: bool) -> Self {
-        self.automatic = yes;
-        self
-    }
-
-    /// Lets GPU and CPU share large calls.
-    pub fn shared(mut self, yes: bool) -> Self {
-        self.shared = yes;
-        self
-    }
-
-    /// Sets the GPU's part of shared calls.
-    pub fn gpu_part(mut self, part: f64) -> Self {
-        self.gpu_part = Some(part);
-        self
-    }
-
-    /// Measures how long the device is at work on a call.
-    pub fn timestamps(mut self, yes: bool) -> Self {
-        self.timestamps = yes;
-        self
-    }
-
-    /// Measures how long each kernel is at work.
-    pub fn profile(mut self, yes: bool) -> Self {
-        self.profile = yes;
-        self
-    }
-
-    /// Compiles shaders with checks.
-    pub fn checked_shaders(mut self, yes: bool) -> Self {
-        self.checked_shaders = yes;
-        self
-    }
-
-    /// Keeps compiled shaders in a folder.
-    pub fn pipeline_cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.pipeline_cache = Some(folder.into());
-        self
-    }
-
-    /// Sets the planner's thresholds.
-    pub fn tuning(mut self, tuning: Tuning) -> Self {
-        self.tuning = tuning;
-        self
-    }
-}
 
 /// Computes: on the CPU, or on a GPU.
 ///
@@ -596,10 +442,10 @@ impl Engine {
             // The places are written in strict mode too.
             let lenient = options.clone().strict(false);
             let svd = self.svd_inner(a, vectors, &lenient, false).await?;
-            sigma.assign(&svd.sigma);
+            sigma.assign(svd.sigma.as_slice());
             for (place, found) in [(u, svd.u), (v, svd.v)] {
                 if let (Some(mut place), Some(found)) = (place, found) {
-                    place.assign(&found);
+                    place.assign(found.as_slice());
                 }
             }
             return strict(svd.report, options);
@@ -686,7 +532,7 @@ impl Engine {
         // The place is written in strict mode too.
         let lenient = options.clone().strict(false);
         let found = self.lstsq_inner(a, b, &lenient, blocking).await?;
-        solution.assign(&found.solution);
+        solution.assign(found.solution.as_slice());
         strict(found.report, options)
     }
 
@@ -745,7 +591,7 @@ impl Engine {
             let lenient = options.clone().strict(false);
             let found = self.compose_in_background(a, rhs, job, &lenient);
             let (found, report) = found.await?;
-            composed.assign(&found);
+            composed.assign(found.as_slice());
             return strict(report, options);
         }
         let mut place = Place::new(Some(&mut composed))?;
@@ -1131,7 +977,7 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
 
     fn finish(self) {
         if let (Some(view), Some(through)) = (self.view, self.through) {
-            view.assign(&through);
+            view.assign(through.as_slice());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::Status;
+use crate::outcome::Status;
 
 /// Why a call gave no result.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 //! Their names and degrees are the planner's ([`Filter`]); the CPU's arithmetic is here, and the GPU has the same
 //! rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a further filter needs its text too.
 
-use crate::cpu::lanes::Lanes;
+use crate::lanes::Lanes;
 use crate::options::{Cutoff, NamedCutoffs};
 use crate::planner::Filter;
 use crate::scalar::Real;

@@ -29,7 +29,8 @@
 
 pub use wgpu;
 
-use crate::engine::{Engine, GpuOptions, fit_rhs};
+use crate::device::GpuOptions;
+use crate::engine::{Engine, fit_rhs};
 use crate::error::{Error, product};
 use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;

@@ -73,6 +73,7 @@ mod compositions;
 mod convert;
 mod cpu;
 mod dense;
+mod device;
 mod engine;
 mod error;
 #[cfg(feature = "gpu")]
@@ -85,8 +86,11 @@ mod gpu;
 mod host;
 #[cfg(feature = "gpu")]
 pub mod interop;
+mod lanes;
 mod measures;
+mod memory;
 mod options;
+mod outcome;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod planner;
@@ -104,7 +108,8 @@ pub use batch::Batch;
 pub use compositions::{
     Basis, Components, Determinant, LowRank, LowRankFactors, Polar, Projector, Subspace, Whitening,
 };
-pub use engine::{Adapter, Engine, GpuOptions};
+pub use device::{Adapter, GpuOptions};
+pub use engine::Engine;
 pub use error::Error;
 #[cfg(all(feature = "gpu", feature = "faults"))]
 #[doc(hidden)]
@@ -117,7 +122,8 @@ pub use profile::KernelProfile;
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;
 pub use ragged::{Batched, ragged_async};
-pub use report::{Backend, Lstsq, Outcome, Pinv, Report, Status, Svd};
+pub use outcome::{Outcome, Status};
+pub use report::{Backend, Lstsq, Pinv, Report, Svd};
 pub use resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceReport, DeviceSvd};
 pub use scalar::{Dtype, Real, Scalar};
 pub use view::{View, ViewMut};

@@ -1,6 +1,7 @@
 //! What singular values say of a matrix: its norms and condition numbers.
 
-use crate::report::{Status, Svd};
+use crate::outcome::Status;
+use crate::report::Svd;
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 

@@ -9,7 +9,8 @@ use crate::compositions::{
 };
 use crate::error::Error;
 use crate::options::Options;
-use crate::report::{Lstsq, Pinv, Report, Status, Svd};
+use crate::outcome::Status;
+use crate::report::{Lstsq, Pinv, Report, Svd};
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 

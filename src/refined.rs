@@ -5,7 +5,8 @@ use crate::engine::{Engine, strict};
 use crate::error::Error;
 use crate::host::parallel;
 use crate::options::Options;
-use crate::report::{Lstsq, Status};
+use crate::outcome::Status;
+use crate::report::Lstsq;
 use crate::scalar::Real;
 use crate::view::View;
 

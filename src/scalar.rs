@@ -83,7 +83,7 @@ impl Real for f64 {}
 
 pub(crate) mod sealed {
     use super::*;
-    use crate::cpu::lanes::{Kernel, RunF32, RunF64};
+    use crate::lanes::{Kernel, RunF32, RunF64};
 
     pub trait Sealed: bytemuck::Zeroable {}
     impl Sealed for f32 {}
@@ -97,9 +97,7 @@ pub(crate) mod sealed {
     /// NEGLIGIBLE still has a square with twenty binades to spare below. Columns under it
     /// count as zero: 2^-84 (f32) or 2^-880 (f64) of the largest entry.
     pub trait Float:
-        crate::cpu::Compiled
-        + crate::verify::Compiled
-        + Copy
+        Copy
         + bytemuck::Pod
         + Add<Output = Self>
         + Sub<Output = Self>

@@ -2,13 +2,9 @@
 
 use std::ops::Range;
 
-use crate::batch::{Batch, check_len};
 use crate::error::Error;
-use crate::host::parallel;
-use crate::scalar::Scalar;
+use crate::scalar::{Real, Scalar};
 
-/// Entries that a task copies at least.
-const TASK: usize = 1 << 14;
 
 /// The placement of a batch in a slice: a shape, and for each axis how far apart neighbours lie.
 ///
@@ -165,6 +161,16 @@ impl<T> std::fmt::Debug for View<'_, T> {
     }
 }
 
+impl<'a, T: Real> View<'a, T> {
+    /// The same entries, if they are of this type.
+    pub(crate) fn cast<U: Real>(self) -> Option<View<'a, U>> {
+        (T::DTYPE == U::DTYPE).then(|| View {
+            data: bytemuck::cast_slice(self.data),
+            layout: self.layout,
+        })
+    }
+}
+
 impl<'a, T: Scalar> View<'a, T> {
     /// Entry (i, j) of matrix b is `data[offset + b*strides[0] + i*strides[1] + j*strides[2]]`.
     ///
@@ -187,7 +193,7 @@ impl<'a, T: Scalar> View<'a, T> {
         Ok(View { data, layout })
     }
 
-    /// Contiguous matrices, each column by column: the order of [`Batch`].
+    /// Contiguous matrices, each column by column: the order of [`Batch`](crate::Batch).
     ///
     /// # Errors
     /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
@@ -256,36 +262,6 @@ impl<'a, T: Scalar> View<'a, T> {
     pub fn get(&self, b: usize, i: usize, j: usize) -> Option<T> {
         let [count, rows, cols] = self.layout.shape;
         (b < count && i < rows && j < cols).then(|| self.data[self.layout.at(b, i, j)])
-    }
-
-    /// A copy in the canonical order.
-    ///
-    /// # Errors
-    /// [`Error::Memory`] if the host cannot hold it.
-    pub fn to_batch(&self) -> Result<Batch<T>, Error> {
-        let [count, rows, cols] = self.layout.shape;
-        let mut batch = Batch::zeros(count, rows, cols)?;
-        let size = rows * cols;
-        if size == 0 {
-            return Ok(batch);
-        }
-        let some = (TASK / size).max(1);
-        let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
-        parallel::for_each(
-            tasks.collect(),
-            || (),
-            |(), (task, to)| {
-                for (own, to) in to.chunks_exact_mut(size).enumerate() {
-                    for (j, to) in to.chunks_exact_mut(rows).enumerate() {
-                        let column = self.column_of(task * some + own, j);
-                        for (i, to) in to.iter_mut().enumerate() {
-                            *to = column.at(i);
-                        }
-                    }
-                }
-            },
-        );
-        Ok(batch)
     }
 
     /// Matrix `b`, where it lies in one piece, column by column.
@@ -408,7 +384,7 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
         Ok(ViewMut { data, layout })
     }
 
-    /// Contiguous matrices, each column by column: the order of [`Batch`], written without a copy.
+    /// Contiguous matrices, each column by column: the order of [`Batch`](crate::Batch), written without a copy.
     ///
     /// # Errors
     /// [`Error::Argument`] unless `data` holds exactly `count * rows * cols` entries.
@@ -477,10 +453,11 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
         self.data.get_mut(self.layout.offset..)?.get_mut(..len)
     }
 
-    pub(crate) fn assign(&mut self, source: &Batch<T>) {
+    /// Takes over as many entries in the canonical order.
+    pub(crate) fn assign(&mut self, source: &[T]) {
         let [count, rows, cols] = self.layout.shape;
         for b in 0..count {
-            let matrix = source.matrix(b);
+            let matrix = &source[b * rows * cols..][..rows * cols];
             for j in 0..cols {
                 for i in 0..rows {
                     self.data[self.layout.at(b, i, j)] = matrix[j * rows + i];
@@ -490,9 +467,22 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
     }
 }
 
+pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> Result<(), Error> {
+    let expected = [count, rows, cols].iter().fold(1u128, |product, &factor| {
+        product.saturating_mul(factor as u128)
+    });
+    if len as u128 == expected {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "{count} matrices of {rows}x{cols} take {expected} entries, but the slice holds {len}"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Batch;
 
     #[test]
     fn only_a_view_that_leaves_its_slice_is_an_error() {
@@ -552,7 +542,7 @@ mod tests {
         let mut rows = [0.0; 12];
         let mut out = ViewMut::row_major(&mut rows, 2, 2, 3).unwrap();
         assert!(out.as_canonical().is_none());
-        out.assign(&batch);
+        out.assign(batch.as_slice());
         assert_eq!(rows[..6], [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]);
         let mut out = ViewMut::row_major(&mut rows, 2, 2, 3).unwrap().transpose();
         assert!(out.as_canonical().is_some());

@@ -6,7 +6,8 @@ use crate::engine::{Engine, strict};
 use crate::error::Error;
 use crate::options::{Options, PerMatrix, Vectors};
 use crate::planner::{Filter, Job, Side, sigma_error};
-use crate::report::{Report, Status};
+use crate::outcome::Status;
+use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 

@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::host::parallel;
 use crate::host::product::TASK;
 use crate::options::{Options, Vectors};
-use crate::report::{Report, Status};
+use crate::outcome::Status;
+use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 

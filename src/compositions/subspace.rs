@@ -6,7 +6,8 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::options::{Options, Vectors};
 use crate::planner::{Filter, Job, Side};
-use crate::report::{Outcome, Report, Status};
+use crate::outcome::{Outcome, Status};
+use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 

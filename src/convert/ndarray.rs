@@ -276,7 +276,7 @@ mod tests {
                 let source =
                     Batch::from_fn(count, rows, cols, |b, i, j| (b + 7 * i + 49 * j) as f64)
                         .unwrap();
-                ViewMut::try_from(part.view_mut()).unwrap().assign(&source);
+                ViewMut::try_from(part.view_mut()).unwrap().assign(source.as_slice());
                 assert_same(source.view(), part.view());
             });
         }
@@ -327,10 +327,10 @@ mod tests {
         assert_same(View::try_from(&owned).unwrap(), matrix.insert_axis(Axis(0)));
         let source = Batch::from_fn(1, 3, 4, |_, i, j| (7 * i + j) as f64).unwrap();
         let place = whole.index_axis_mut(Axis(0), 0);
-        ViewMut::try_from(place).unwrap().assign(&source);
+        ViewMut::try_from(place).unwrap().assign(source.as_slice());
         assert_eq!(whole[[0, 2, 3]], 17.0);
         let mut out = Array2::zeros((3, 4));
-        ViewMut::try_from(&mut out).unwrap().assign(&source);
+        ViewMut::try_from(&mut out).unwrap().assign(source.as_slice());
         assert_eq!(out, source.ndarray().index_axis(Axis(0), 0));
     }
 

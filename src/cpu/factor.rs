@@ -2,7 +2,7 @@
 //!
 //! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them.
 
-use crate::cpu::lanes::Lanes;
+use crate::lanes::Lanes;
 use crate::cpu::sums::dot;
 use crate::scalar::Real;
 

@@ -4,7 +4,7 @@
 use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
-use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::planner::Problem;
 use crate::scalar::Real;
 
@@ -187,7 +187,7 @@ fn sort<T: Real, L: Lanes<T>>(
 mod tests {
     use super::*;
     use crate::call::Task;
-    use crate::cpu::lanes::Kernel;
+    use crate::lanes::Kernel;
     use crate::options::{Options, Vectors};
     use crate::planner::Job;
     use crate::view::View;

@@ -2,8 +2,8 @@
 //! Veselic 1992; Drmac and Veselic 2008; LAPACK xGESVJ).
 
 use crate::cpu::factor::exchange;
-use crate::cpu::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
-use crate::cpu::memory::LINE;
+use crate::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
+use crate::memory::LINE;
 use crate::cpu::sums::dot;
 use crate::planner::Convergence;
 use crate::scalar::Real;
@@ -512,7 +512,7 @@ fn rotate<T: Real, L: Lanes<T>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::lanes::Kernel;
+    use crate::lanes::Kernel;
 
     /// The rotation, (s, tau), of a pair with these squared norms and product.
     struct Find<T>([T; 3]);

@@ -5,7 +5,7 @@
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 
 use super::Task;
-use crate::cpu::lanes::{Kernel, Lanes, Two};
+use crate::lanes::{Kernel, Lanes, Two};
 use crate::options::Vectors;
 use crate::planner::{Problem, Side};
 use crate::scalar::Real;
@@ -57,6 +57,7 @@ impl<T: Real, const N: usize, const JOB: u8> Kernel<T> for Known<'_, '_, '_, '_,
 }
 
 /// Takes the task and solves it, if there is a kernel for it.
+#[inline(always)]
 pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
     let Some(problem) = task.as_ref().map(|task| task.call.task.problem) else {
         return;

@@ -2,7 +2,7 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products, `lanes` its arithmetic. `known` are the sizes that the compiler knows.
+//! products. `known` are the sizes that the compiler knows.
 
 mod delivery;
 mod factor;
@@ -11,8 +11,6 @@ mod head;
 mod intake;
 mod jacobi;
 mod known;
-pub(crate) mod lanes;
-pub(crate) mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
 mod rhs;
@@ -26,9 +24,9 @@ use crate::error::Error;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::planner::{CpuRecipe, Problem};
-use crate::scalar::Real;
+use crate::lanes::{Kernel, Lanes};
+use crate::scalar::{Dtype, Real};
 use group::Group;
-use lanes::{Kernel, Lanes};
 
 /// Lanes of the widest vectors of this machine, or one.
 struct Width;
@@ -44,23 +42,6 @@ impl<T: Real> Kernel<T> for Width {
 /// The lanes of this machine's widest vectors.
 pub(crate) fn lanes<T: Real>() -> usize {
     T::dispatch(true, Width)
-}
-
-/// The types that this engine is compiled for: here, once, and not by everyone who calls it.
-pub trait Compiled: Sized {
-    fn solve(work: Work<'_, '_, Self>) -> Result<(), Error>;
-}
-
-impl Compiled for f32 {
-    fn solve(work: Work<'_, '_, f32>) -> Result<(), Error> {
-        work.run()
-    }
-}
-
-impl Compiled for f64 {
-    fn solve(work: Work<'_, '_, f64>) -> Result<(), Error> {
-        work.run()
-    }
 }
 
 /// A task of a thread: some matrices, and the thread's memory, whose type the width decides.
@@ -100,12 +81,42 @@ impl<T: Real> Task<'_, '_, '_, T> {
     }
 }
 
-/// A call's matrices, and how they are solved.
-pub struct Work<'c, 'o, T> {
-    call: &'c Call<'c, T>,
-    recipe: &'c CpuRecipe,
-    outputs: Outputs<'o, T>,
+/// What this engine is of a type.
+struct Kernels<T> {
+    /// Solves a task in lanes, or one matrix at a time.
+    group: fn(Task<'_, '_, '_, T>, bool),
+    /// Takes a task and solves it, if there is a kernel of known size for it.
+    known: fn(&mut Option<Task<'_, '_, '_, T>>),
 }
+
+/// The types that this engine is compiled for: here, once, and not by everyone who calls it. Nearly everything that
+/// the compiler optimises of this crate is in these functions: in modules of their own they are compiled side by side.
+macro_rules! kernels {
+    ($name:ident: $real:ty, $group:ident, $known:ident) => {
+        mod $group {
+            #[inline(never)]
+            pub fn solve(task: super::Task<'_, '_, '_, $real>, wide: bool) {
+                use crate::scalar::sealed::Float;
+                <$real>::dispatch(wide, task);
+            }
+        }
+
+        mod $known {
+            #[inline(never)]
+            pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $real>>) {
+                super::known::solve(task);
+            }
+        }
+
+        const $name: Kernels<$real> = Kernels {
+            group: $group::solve,
+            known: $known::solve,
+        };
+    };
+}
+
+kernels!(KERNELS_F32: f32, group_f32, known_f32);
+kernels!(KERNELS_F64: f64, group_f64, known_f64);
 
 /// Solves the call's matrices.
 pub(crate) fn run<T: Real>(
@@ -113,20 +124,31 @@ pub(crate) fn run<T: Real>(
     recipe: &CpuRecipe,
     outputs: Outputs<'_, T>,
 ) -> Result<(), Error> {
-    T::solve(Work {
-        call,
-        recipe,
-        outputs,
-    })
+    match T::DTYPE {
+        Dtype::F32 => run_as(&KERNELS_F32, call, recipe, outputs),
+        Dtype::F64 => run_as(&KERNELS_F64, call, recipe, outputs),
+    }
 }
 
-impl<T: Real> Work<'_, '_, T> {
-    fn run(self) -> Result<(), Error> {
-        let Work {
-            call,
-            recipe,
-            outputs,
-        } = self;
+fn run_as<T: Real, U: Real>(
+    kernels: &Kernels<U>,
+    call: &Call<'_, T>,
+    recipe: &CpuRecipe,
+    outputs: Outputs<'_, T>,
+) -> Result<(), Error> {
+    let (Some(call), Some(outputs)) = (call.cast(), outputs.cast()) else {
+        return Err(Error::argument(format!("{} is not {}", T::DTYPE, U::DTYPE)));
+    };
+    kernels.run(&call, recipe, outputs)
+}
+
+impl<T: Real> Kernels<T> {
+    fn run(
+        &self,
+        call: &Call<'_, T>,
+        recipe: &CpuRecipe,
+        outputs: Outputs<'_, T>,
+    ) -> Result<(), Error> {
         let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
         let threads = parallel::threads().min(tasks);
         group::check::<T>(&call.task.problem, recipe.lanes, threads)?;
@@ -149,10 +171,10 @@ impl<T: Real> Work<'_, '_, T> {
                 // Two groups at once are wanted where there are two.
                 let mut task = Some(task);
                 if recipe.lanes > 1 && count > recipe.lanes {
-                    known::solve(&mut task);
+                    (self.known)(&mut task);
                 }
                 if let Some(task) = task {
-                    T::dispatch(recipe.lanes > 1, task);
+                    (self.group)(task, recipe.lanes > 1);
                 }
                 let before = done.fetch_add(count, Ordering::Relaxed);
                 call.progress(before + count);

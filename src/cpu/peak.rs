@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::cpu::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, Lanes};
 use crate::error::{Error, allocate};
 use crate::host::parallel;
 use crate::peak::{Peak, best};

@@ -2,7 +2,7 @@
 //! applied.
 
 use crate::cpu::head::Head;
-use crate::cpu::lanes::{Lanes, numbers};
+use crate::lanes::{Lanes, numbers};
 use crate::cpu::sums::dot;
 use crate::scalar::Real;
 use crate::view::View;

@@ -5,7 +5,7 @@
 //! blocks of rows: errors grow with the logarithm of the length, and stay in the bounds for columns of any length
 //! (Higham, Accuracy and Stability of Numerical Algorithms, 4.2).
 
-use crate::cpu::lanes::{Lanes, vectors};
+use crate::lanes::{Lanes, vectors};
 use crate::scalar::Real;
 
 /// Partial sums: the numbers in 64 bytes of the smallest type.
@@ -141,7 +141,7 @@ fn tail<T: Real, L: Lanes<T>>(l: L, x: &[L::Vector], y: &[L::Vector]) -> L::Vect
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::lanes::Kernel;
+    use crate::lanes::Kernel;
 
     /// The dot product of x with itself, the same x in every lane.
     struct Norm<'x, T>(&'x [T]);

@@ -1,6 +1,6 @@
 //! Which adapters there are, which one to take, and opening it.
 
-use crate::engine::{Adapter, GpuOptions};
+use crate::device::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::gpu::device::Device;
 use crate::gpu::faults_of;

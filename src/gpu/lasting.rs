@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::engine::{Adapter, GpuOptions};
+use crate::device::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::gpu::Gpu;
 

@@ -35,7 +35,7 @@ pub(crate) use adapter::adapters;
 
 use std::sync::Arc;
 
-use crate::engine::{Adapter, GpuOptions};
+use crate::device::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::planner::facts::DeviceFacts;
 use crate::planner::gpu::{GpuRecipe, Limits, Path};

@@ -14,7 +14,7 @@ use crate::gpu::solve::Scratch;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::report::Outcome;
+use crate::outcome::Outcome;
 use crate::scalar::{Dtype, Real};
 use crate::view::View;
 

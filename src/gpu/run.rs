@@ -20,7 +20,7 @@ use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::report::{Outcome, Status};
+use crate::outcome::{Outcome, Status};
 use crate::scalar::sealed::Float;
 use crate::scalar::{Dtype, Real};
 use crate::view::View;

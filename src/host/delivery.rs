@@ -2,7 +2,7 @@
 
 use crate::host::outputs::Outputs;
 use crate::planner::{Problem, Sizes};
-use crate::report::{Outcome, Status};
+use crate::outcome::{Outcome, Status};
 use crate::scalar::Real;
 
 /// Writes the results of matrices without a singular value: the vectors of a full U are any

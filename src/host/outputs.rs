@@ -1,7 +1,7 @@
 //! The places that results go to, split among tasks and chunks.
 
 use crate::planner::Sizes;
-use crate::report::Outcome;
+use crate::outcome::Outcome;
 use crate::scalar::Real;
 
 /// Results of a run of matrices in the canonical order; U and V as the kernels see them.
@@ -24,6 +24,17 @@ impl<'a, T: Real> Outputs<'a, T> {
             composed: self.composed,
             outcomes: self.outcomes,
         }
+    }
+
+    /// The same places, if their entries are of this type.
+    pub fn cast<U: Real>(self) -> Option<Outputs<'a, U>> {
+        (T::DTYPE == U::DTYPE).then(|| Outputs {
+            u: bytemuck::cast_slice_mut(self.u),
+            sigma: bytemuck::cast_slice_mut(self.sigma),
+            v: bytemuck::cast_slice_mut(self.v),
+            composed: bytemuck::cast_slice_mut(self.composed),
+            outcomes: self.outcomes,
+        })
     }
 
     /// The first `count` matrices, and the rest.

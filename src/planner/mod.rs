@@ -14,7 +14,8 @@ pub(crate) mod facts;
 pub(crate) mod gpu;
 
 use crate::options::{NamedCutoffs, Options, Vectors};
-use crate::report::{Backend, Outcome, Status};
+use crate::outcome::{Outcome, Status};
+use crate::report::Backend;
 use crate::scalar::Dtype;
 
 /// The factor of a decomposition that a composition takes on one side.

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, exponents, scaled};
 use crate::verify::run::run;
-use crate::verify::step::{Measure, Size, Step, Target, Wanted, transposed};
+use crate::verify::step::{Measure, Size, Step, Target, Wanted, transposed, Views};
 use crate::view::View;
 
 const A: usize = 0;
@@ -111,7 +111,7 @@ fn measure<'a, T: Real, const N: usize>(
             Size::Sums(n),
             Size::Matrix(n, 1),
         ],
-        views: T::views(vec![a, u, s, v]),
+        views: Views::of(&[a, u, s, v]),
         steps,
         results: N,
     }
@@ -162,7 +162,7 @@ pub(super) fn gaps<T: Real>(q: View<'_, T>) -> Result<Vec<[f64; 1]>, Error> {
     let measure = Measure {
         count: q.count(),
         buffers: vec![Size::Matrix(q.rows(), q.cols())],
-        views: T::views(vec![q]),
+        views: Views::of(&[q]),
         steps: vec![
             Step::Load {
                 view: 0,

@@ -3,7 +3,7 @@
 //! Either way a column is some vectors, and what goes over all of them is the same code. The forms differ in how a
 //! single entry is read and written, and in what is left to do where vectors have been summed.
 
-use crate::cpu::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 use crate::view::View;

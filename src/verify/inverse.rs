@@ -8,7 +8,7 @@ use crate::scalar::sealed::Float;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, largest_exponent, matrix_norm, scaled};
 use crate::verify::run::run;
-use crate::verify::step::{Factor, Measure, Size, Step, Target, transposed, whole};
+use crate::verify::step::{Factor, Measure, Size, Step, Target, transposed, whole, Views};
 use crate::view::View;
 
 const A: usize = 0;
@@ -174,7 +174,7 @@ fn measure<'a, T: Real, const N: usize>(
             Size::Sums(m),
             Size::Matrix(if tall { m } else { 0 }, 2 * n),
         ],
-        views: T::views(vec![a, x, x.transpose()]),
+        views: Views::of(&[a, x, x.transpose()]),
         steps,
         results: N,
     }

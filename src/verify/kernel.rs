@@ -3,7 +3,7 @@
 //! What is summed is summed in blocks of [`BLOCK`] terms, so that the rounding of f64 results does not drown in
 //! the rounding of its own verification.
 
-use crate::cpu::lanes::Lanes;
+use crate::lanes::Lanes;
 use crate::verify::form::{Form, larger};
 
 /// Terms that are summed before a total is added to.

@@ -1,6 +1,6 @@
 //! Measures a group of matrices, step by step.
 
-use crate::cpu::lanes::{Lanes, numbers};
+use crate::lanes::{Lanes, numbers};
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 use crate::verify::form::{Form, MOST_LANES};

@@ -31,7 +31,6 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::view::View;
-pub(crate) use run::Compiled;
 
 /// The tol of every promise: u max(32, 8 sqrt(k)) for m x n matrices, with k = min(m, n) and the
 /// [unit roundoff](Dtype::unit_roundoff) u of their type.
@@ -433,7 +432,7 @@ pub fn worst<'a>(
     report: &crate::report::Report,
     residuals: impl IntoIterator<Item = &'a [f64]>,
 ) -> f64 {
-    use crate::report::Status;
+    use crate::outcome::Status;
     let mut worst = 0.0f64;
     for (outcome, residuals) in report.outcomes.iter().zip(residuals) {
         if matches!(outcome.status, Status::NonFinite | Status::NotRepresentable) {

@@ -3,7 +3,7 @@
 use crate::error::{Error, zeros};
 use crate::scalar::{Dtype, Real};
 use crate::verify::run::run_to;
-use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Wanted, whole};
+use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Wanted, whole, Views};
 use crate::view::View;
 
 /// What views are brought by: nothing in f32, which is far from the ends of its range.
@@ -157,7 +157,7 @@ fn values<T: Real>(
 ) -> Result<Vec<f64>, Error> {
     let measure = Measure {
         count,
-        views: T::views(views),
+        views: Views::of(&views),
         buffers,
         steps,
         results: 1,

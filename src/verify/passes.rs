@@ -1,6 +1,6 @@
 //! What goes once over a matrix.
 
-use crate::cpu::lanes::{Lanes, numbers_mut};
+use crate::lanes::{Lanes, numbers_mut};
 use crate::verify::form::{self, Form, MOST_LANES, larger, least};
 
 /// Squares between which nothing leaves the range of f64, whatever products are made.

@@ -1,38 +1,19 @@
 //! Measures all matrices of a call: groups of them side by side, or one at a time, on all cores.
 
-use crate::cpu::lanes::{Kernel, Lanes, vectors_mut};
-use crate::cpu::memory::Memory;
+use crate::lanes::{Kernel, Lanes, vectors_mut};
+use crate::memory::Memory;
 use crate::error::{Error, allocate};
 use crate::host::parallel;
 use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
 use crate::verify::kernel::GROUP;
 use crate::verify::machine::{Machine, asks, vectors};
-use crate::verify::step::{Measure, Size, Views};
-use crate::view::View;
+use crate::verify::step::{Measure, Size};
 
 /// Entries of all buffers of a matrix up to which matrices lie side by side: a group stays in the caches.
 const BESIDE: usize = 3300;
 /// Entries of all buffers that a task has at least.
 const TASK: usize = 1 << 14;
-
-/// The types that can be measured.
-pub trait Compiled: Sized {
-    #[doc(hidden)]
-    fn views(views: Vec<View<'_, Self>>) -> Views<'_>;
-}
-
-impl Compiled for f32 {
-    fn views(views: Vec<View<'_, f32>>) -> Views<'_> {
-        Views::F32(views)
-    }
-}
-
-impl Compiled for f64 {
-    fn views(views: Vec<View<'_, f64>>) -> Views<'_> {
-        Views::F64(views)
-    }
-}
 
 /// Some matrices of a measure, and a thread's memory.
 struct Task<'t, 'a> {

@@ -1,5 +1,6 @@
 //! A measure as plain data: steps on buffers, the same for one matrix and for many side by side.
 
+use crate::scalar::{Dtype, Real};
 use crate::view::View;
 
 /// A buffer, by its place in [`Measure::buffers`].
@@ -218,6 +219,15 @@ pub(super) enum Step {
 pub enum Views<'a> {
     F32(Vec<View<'a, f32>>),
     F64(Vec<View<'a, f64>>),
+}
+
+impl<'a> Views<'a> {
+    pub fn of<T: Real>(views: &[View<'a, T>]) -> Self {
+        match T::DTYPE {
+            Dtype::F32 => Views::F32(views.iter().filter_map(|view| view.cast()).collect()),
+            Dtype::F64 => Views::F64(views.iter().filter_map(|view| view.cast()).collect()),
+        }
+    }
 }
 
 /// What is measured of every matrix.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, largest_exponent, scaled};
 use crate::verify::run::{run, run_to};
-use crate::verify::step::{Brought, Measure, Size, Step, Target, Wanted, whole};
+use crate::verify::step::{Brought, Measure, Size, Step, Target, Wanted, whole, Views};
 use crate::view::View;
 
 const A: usize = 0;
@@ -100,7 +100,7 @@ fn measure<'a, T: Real>(views: [View<'a, T>; 3], check: bool) -> Measure<'a> {
     Measure {
         count: a.count(),
         buffers,
-        views: T::views(views.to_vec()),
+        views: Views::of(&views),
         steps,
         results: 2,
     }
@@ -155,7 +155,7 @@ pub(super) fn lengths<T: Real>(views: [View<'_, T>; 3]) -> Result<Batch<f64>, Er
     let measure = Measure {
         count: a.count(),
         buffers: buffers(a, x.cols()),
-        views: T::views(views.to_vec()),
+        views: Views::of(&views),
         steps,
         results: x.cols(),
     };

@@ -10,6 +10,7 @@
 //! with a GPU needs (benches/gpu.sh).
 
 // Its unit tests are run with the command itself.
+mod bits;
 #[cfg(feature = "bench")]
 #[path = "../../src/cli/mod.rs"]
 #[allow(dead_code, unused_imports)]
@@ -1207,6 +1208,23 @@ impl Suite {
         self.trials.push(trial.with_ignored_flag(ignored));
     }
 
+    /// Where bits are saved of this engine.
+    fn add_bits<T: Real<Real = T>>(&mut self) {
+        let which = self.which;
+        match which
+            .engine()
+            .ok()
+            .and_then(|e| bits::absent(e, which.name()))
+        {
+            None => self.add::<T>("bits", move |e| bits::bits::<T>(e, which.name())),
+            Some(reason) => {
+                let name = format!("{}/{}/bits ({reason})", which.name(), T::DTYPE);
+                self.trials
+                    .push(Trial::test(name, || Ok(())).with_ignored_flag(true));
+            }
+        }
+    }
+
     fn add_all<T: Real<Real = T>>(&mut self) {
         for &(m, n, count) in SHAPES {
             self.add::<T>(format!("random-{m}x{n}"), move |e| {
@@ -1226,6 +1244,7 @@ impl Suite {
             self.add::<T>(format!("hard-{name}"), move |e| hard_matrix::<T>(e, name));
         }
         self.add::<T>("fixtures", fixtures::<T>);
+        self.add_bits::<T>();
         self.add::<T>("integer-ranks", integer_ranks::<T>);
         self.add::<T>("digits", digits::<T>);
         self.add::<T>("isolation", isolation::<T>);
