@@ -2,10 +2,8 @@
 
 use crate::error::Error;
 use crate::filter::scaled;
-#[cfg(any(feature = "gpu", target_family = "wasm"))]
 use std::sync::Arc;
 
-#[cfg(any(feature = "gpu", target_family = "wasm"))]
 use crate::options::Progress;
 use crate::options::{Options, PerMatrix};
 use crate::planner::{Convergence, Filter, Job, Problem, Sizes};
@@ -82,7 +80,6 @@ pub(crate) struct Call<'a, T> {
     pub rhs: Option<View<'a, T>>,
     pub task: Task<'a>,
     /// Whether the caller's thread may block until the device is done.
-    #[cfg(feature = "gpu")]
     pub blocking: bool,
 }
 
@@ -96,7 +93,6 @@ impl<'a, T: Real> Call<'a, T> {
                 None => None,
             },
             task: self.task,
-            #[cfg(feature = "gpu")]
             blocking: self.blocking,
         })
     }
@@ -108,7 +104,6 @@ impl<T: Real> Call<'_, T> {
     }
 
     /// The options of some of the matrices, whose progress is told as that of all.
-    #[cfg(any(feature = "gpu", target_family = "wasm"))]
     pub fn options_of(&self, matrices: std::ops::Range<usize>) -> Options {
         let count = self.view.count();
         let options = self.task.options;
@@ -123,7 +118,6 @@ impl<T: Real> Call<'_, T> {
     }
 
     /// The same for some of the matrices, with options of theirs.
-    #[cfg(any(feature = "gpu", target_family = "wasm"))]
     pub fn part<'p>(
         &'p self,
         matrices: std::ops::Range<usize>,
@@ -139,7 +133,6 @@ impl<T: Real> Call<'_, T> {
                 options,
                 ..self.task
             },
-            #[cfg(feature = "gpu")]
             blocking: self.blocking,
         })
     }

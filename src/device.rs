@@ -42,6 +42,35 @@ impl fmt::Display for Adapter {
     }
 }
 
+/// Who does the calls of an engine that has a GPU.
+///
+/// The CPU and a GPU round differently, so the device that does a matrix decides the last bits of its results. The
+/// report says which device it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The GPU does every call. A call that it cannot do is [`Error::Unsupported`](crate::Error::Unsupported), and a
+    /// device that fails is [`Error::Device`](crate::Error::Device).
+    #[default]
+    GpuOnly,
+    /// The CPU does the calls that the GPU cannot do. If the device fails during a call, the CPU does the rest: the
+    /// matrices that are complete by then keep the GPU's results, and the report says what failed
+    /// ([`Report::device_error`](crate::Report::device_error)).
+    FallBack,
+    /// As [`FallBack`](Self::FallBack), and each call goes to the device that finishes it first. This is measured: a
+    /// problem (type, shape and wanted results) stays with the CPU until it has kept the CPU busy for about as long as
+    /// the GPU takes to compile its shaders; from then on the faster device does each call. On the web, which has no
+    /// clock, this is [`FallBack`](Self::FallBack).
+    Fastest,
+    /// As [`Fastest`](Self::Fastest), and both devices share a large call, each at work on its part of the batch at the
+    /// same time. The first matrices are the GPU's ([`Report::shared`](crate::Report::shared)). Not on the web.
+    Share {
+        /// The part of the matrices that the GPU does, from 0 to 1. Without it both devices take equally long by what
+        /// was measured, and results repeat bit for bit neither across machines nor from call to call.
+        gpu_part: Option<f64>,
+    },
+}
+
 /// Which GPU to take, and how to use it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -51,25 +80,8 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Asks for no more than WebGPU's default limits, as a browser would.
     pub default_limits: bool,
-    /// Whether the CPU takes the calls that this GPU cannot do, and the rest of one in which the device fails,
-    /// whose matrices that are complete by then stay as they are; the report says who did a call, and what
-    /// failed ([`Report::device_error`](crate::Report::device_error)). Otherwise they are
-    /// [`Error::Unsupported`] and [`Error::Device`].
-    pub cpu_fallback: bool,
-    /// Whether the CPU also takes the calls that it does sooner, as in an engine that was chosen
-    /// automatically. What is sooner is measured: a problem (type, shape, what is asked for) is the
-    /// CPU's until it has kept it busy for about as long as the GPU takes to compile its shaders, and
-    /// from then on whoever is sooner does each call. Which of the two did it decides the last bits.
-    pub automatic: bool,
-    /// Whether GPU and CPU share large calls, each at work on its part of the batch at the same time: the
-    /// first matrices are the GPU's, so many that both take equally long by rates that are measured as for
-    /// [`automatic`](Self::automatic), which this includes. Who did a matrix decides its last bits, so results
-    /// repeat bit for bit neither across machines nor from call to call; the report tells
-    /// ([`Report::shared`](crate::Report::shared)). Not on the web.
-    pub shared: bool,
-    /// The part of a shared call's matrices that the GPU does, from 0 to 1, in place of what was measured: then
-    /// results repeat.
-    pub gpu_part: Option<f64>,
+    /// Who does the calls: this GPU, or the CPU too.
+    pub policy: Policy,
     /// Measures how long the device is at work on a call, for the report, where the adapter has
     /// timestamps.
     pub timestamps: bool,
@@ -105,27 +117,9 @@ impl GpuOptions {
         self
     }
 
-    /// Lets the CPU take the calls that this GPU cannot do.
-    pub fn cpu_fallback(mut self, yes: bool) -> Self {
-        self.cpu_fallback = yes;
-        self
-    }
-
-    /// Lets the CPU take the calls that it does sooner.
-    pub fn automatic(mut self, yes: bool) -> Self {
-        self.automatic = yes;
-        self
-    }
-
-    /// Lets GPU and CPU share large calls.
-    pub fn shared(mut self, yes: bool) -> Self {
-        self.shared = yes;
-        self
-    }
-
-    /// Sets the GPU's part of shared calls.
-    pub fn gpu_part(mut self, part: f64) -> Self {
-        self.gpu_part = Some(part);
+    /// Sets who does the calls.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -159,4 +153,3 @@ impl GpuOptions {
         self
     }
 }
-

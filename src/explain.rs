@@ -14,11 +14,11 @@
 //! # Ok::<(), batched_svd::Error>(())
 //! ```
 
-use crate::compositions::Subspace;
 use crate::engine::Engine;
 use crate::error::Error;
 pub use crate::gpu::stages::Stage;
 use crate::gpu::stages::stages;
+use crate::ops::Subspace;
 use crate::options::{Options, Vectors};
 pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
 use crate::planner::gpu::{GpuRecipe, Path, block};

@@ -30,13 +30,16 @@
 pub use wgpu;
 
 use crate::device::GpuOptions;
-use crate::engine::{Engine, fit_rhs};
+use crate::engine::Engine;
+use crate::engine::device_batch::DeviceBatch;
+use crate::engine::on_device::Solved;
+use crate::engine::place::fit_rhs;
 use crate::error::{Error, product};
 use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;
+use crate::ops::{DeviceLstsq, DevicePinv, DeviceSvd};
 use crate::options::{Options, Vectors};
 use crate::planner::Job;
-use crate::resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceSvd, Solved};
 use crate::scalar::Real;
 
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none

@@ -64,12 +64,8 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
-#[cfg(feature = "gpu")]
-mod automatic;
-mod background;
 mod batch;
 mod call;
-mod compositions;
 mod convert;
 mod cpu;
 mod dense;
@@ -78,10 +74,8 @@ mod engine;
 mod error;
 #[cfg(feature = "gpu")]
 pub mod explain;
-#[cfg(feature = "gpu")]
-mod fallback;
 mod filter;
-#[cfg(feature = "gpu")]
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod gpu;
 mod host;
 #[cfg(feature = "gpu")]
@@ -89,6 +83,7 @@ pub mod interop;
 mod lanes;
 mod measures;
 mod memory;
+mod ops;
 mod options;
 mod outcome;
 #[cfg(not(target_family = "wasm"))]
@@ -96,25 +91,26 @@ mod peak;
 mod planner;
 mod profile;
 mod ragged;
-mod refined;
 mod report;
-mod resident;
 mod scalar;
 mod slot;
 pub mod verify;
 mod view;
 
 pub use batch::Batch;
-pub use compositions::{
-    Basis, Components, Determinant, LowRank, LowRankFactors, Polar, Projector, Subspace, Whitening,
-};
-pub use device::{Adapter, GpuOptions};
+pub use device::{Adapter, GpuOptions, Policy};
 pub use engine::Engine;
+pub use engine::device_batch::{DeviceBatch, DeviceReport};
 pub use error::Error;
 #[cfg(all(feature = "gpu", feature = "faults"))]
 #[doc(hidden)]
 pub use gpu::faults::{Fault, Faults};
+pub use ops::{
+    Basis, Components, Determinant, DeviceLstsq, DevicePinv, DeviceSvd, LowRank, LowRankFactors,
+    Lstsq, Pinv, Polar, Projector, Subspace, Svd, Whitening,
+};
 pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
+pub use outcome::{Outcome, Status};
 #[cfg(not(target_family = "wasm"))]
 pub use peak::Peak;
 pub use planner::Tuning;
@@ -122,9 +118,7 @@ pub use profile::KernelProfile;
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;
 pub use ragged::{Batched, ragged_async};
-pub use outcome::{Outcome, Status};
-pub use report::{Backend, Lstsq, Pinv, Report, Svd};
-pub use resident::{DeviceBatch, DeviceLstsq, DevicePinv, DeviceReport, DeviceSvd};
+pub use report::{Backend, Report};
 pub use scalar::{Dtype, Real, Scalar};
 pub use view::{View, ViewMut};
 

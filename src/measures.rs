@@ -1,7 +1,7 @@
 //! What singular values say of a matrix: its norms and condition numbers.
 
+use crate::ops::Svd;
 use crate::outcome::Status;
-use crate::report::Svd;
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 

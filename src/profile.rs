@@ -15,3 +15,8 @@ pub struct KernelProfile {
     /// Seconds that it took to compile, if that was done since the last look.
     pub compiled: Option<f64>,
 }
+
+/// Whether seconds can be measured here: not on the web.
+pub(crate) fn clock_is_there() -> bool {
+    cfg!(not(target_family = "wasm"))
+}

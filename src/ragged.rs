@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::compositions::{
-    Basis, Components, LowRank, LowRankFactors, Polar, Projector, Whitening,
-};
 use crate::error::Error;
+use crate::ops::{Basis, Components, LowRank, LowRankFactors, Polar, Projector, Whitening};
+use crate::ops::{Lstsq, Pinv, Svd};
 use crate::options::Options;
 use crate::outcome::Status;
-use crate::report::{Lstsq, Pinv, Report, Svd};
+use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::error::Error;
 use crate::scalar::{Real, Scalar};
 
-
 /// The placement of a batch in a slice: a shape, and for each axis how far apart neighbours lie.
 ///
 /// Axes are (batch, row, column) throughout.

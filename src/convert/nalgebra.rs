@@ -293,7 +293,7 @@ mod tests {
         fn write(mut out: ViewMut<'_, f64>, source: &Batch<f64>) {
             let shape = [source.count(), source.rows(), source.cols()];
             assert_eq!([out.count(), out.rows(), out.cols()], shape);
-            out.assign(source);
+            out.assign(source.as_slice());
         }
         let source = Batch::from_fn(3, 2, 3, entry).unwrap();
         let mut matrices = [SMatrix::<f64, 2, 3>::zeros(); 3];

@@ -276,7 +276,9 @@ mod tests {
                 let source =
                     Batch::from_fn(count, rows, cols, |b, i, j| (b + 7 * i + 49 * j) as f64)
                         .unwrap();
-                ViewMut::try_from(part.view_mut()).unwrap().assign(source.as_slice());
+                ViewMut::try_from(part.view_mut())
+                    .unwrap()
+                    .assign(source.as_slice());
                 assert_same(source.view(), part.view());
             });
         }
@@ -330,7 +332,9 @@ mod tests {
         ViewMut::try_from(place).unwrap().assign(source.as_slice());
         assert_eq!(whole[[0, 2, 3]], 17.0);
         let mut out = Array2::zeros((3, 4));
-        ViewMut::try_from(&mut out).unwrap().assign(source.as_slice());
+        ViewMut::try_from(&mut out)
+            .unwrap()
+            .assign(source.as_slice());
         assert_eq!(out, source.ndarray().index_axis(Axis(0), 0));
     }
 

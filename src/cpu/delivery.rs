@@ -6,13 +6,13 @@ use crate::cpu::factor::exchange;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
-use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::dense::householder::complete;
 use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
+use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::options::Vectors;
-use crate::planner::{Problem, Side};
 use crate::outcome::{Outcome, Status};
+use crate::planner::{Problem, Side};
 use crate::scalar::Real;
 use crate::scalar::sealed::Float;
 

@@ -2,8 +2,8 @@
 //!
 //! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them.
 
-use crate::lanes::Lanes;
 use crate::cpu::sums::dot;
+use crate::lanes::Lanes;
 use crate::scalar::Real;
 
 /// Factors m x n matrices (m >= n) in place: R above, reflectors below the diagonal, with the

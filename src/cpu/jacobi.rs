@@ -2,9 +2,9 @@
 //! Veselic 1992; Drmac and Veselic 2008; LAPACK xGESVJ).
 
 use crate::cpu::factor::exchange;
+use crate::cpu::sums::dot;
 use crate::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
 use crate::memory::LINE;
-use crate::cpu::sums::dot;
 use crate::planner::Convergence;
 use crate::scalar::Real;
 

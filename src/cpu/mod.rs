@@ -23,8 +23,8 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
-use crate::planner::{CpuRecipe, Problem};
 use crate::lanes::{Kernel, Lanes};
+use crate::planner::{CpuRecipe, Problem};
 use crate::scalar::{Dtype, Real};
 use group::Group;
 

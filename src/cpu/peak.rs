@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::lanes::{Kernel, Lanes};
 use crate::error::{Error, allocate};
 use crate::host::parallel;
+use crate::lanes::{Kernel, Lanes};
 use crate::peak::{Peak, best};
 use crate::scalar::Real;
 

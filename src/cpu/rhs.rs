@@ -2,8 +2,8 @@
 //! applied.
 
 use crate::cpu::head::Head;
-use crate::lanes::{Lanes, numbers};
 use crate::cpu::sums::dot;
+use crate::lanes::{Lanes, numbers};
 use crate::scalar::Real;
 use crate::view::View;
 

@@ -7,8 +7,7 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 
 pub(crate) struct Lasting {
-    /// The adapter, which stays the same.
-    pub adapter: Adapter,
+    adapter: Adapter,
     current: Mutex<Arc<Gpu>>,
     /// How to open it again, software adapters too or not; a device of the caller's stays lost.
     again: Option<(GpuOptions, bool)>,
@@ -32,6 +31,11 @@ impl Lasting {
             current: Mutex::new(Arc::new(gpu)),
             again,
         }
+    }
+
+    /// The adapter, which stays the same.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
     }
 
     /// The GPU that was opened last, lost or not.

@@ -32,6 +32,9 @@ mod state;
 mod stream;
 
 pub(crate) use adapter::adapters;
+pub(crate) use wgpu::{Buffer, CommandEncoder};
+
+pub(crate) use crate::planner::gpu::GpuRecipe as Recipe;
 
 use std::sync::Arc;
 
@@ -63,6 +66,11 @@ pub(crate) struct Gpu {
 }
 
 impl Gpu {
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.adapter.name
+    }
+
     /// Opens an adapter; a software one only if `software` allows it.
     /// If it is opened again, no other will do.
     pub async fn open(
@@ -104,7 +112,7 @@ impl Gpu {
             Some(folder) => cache::Cache::open(&device, &adapter.get_info(), folder).await,
             None => None,
         };
-        let profile = (options.profile && crate::engine::clock_is_there())
+        let profile = (options.profile && crate::profile::clock_is_there())
             .then(Arc::<profile::Profile>::default);
         let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders, cache).await?;
         Ok(Gpu {

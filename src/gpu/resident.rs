@@ -12,9 +12,9 @@ use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
 use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
+use crate::outcome::Outcome;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::outcome::Outcome;
 use crate::scalar::{Dtype, Real};
 use crate::view::View;
 

@@ -1,8 +1,8 @@
 //! What both engines deliver alike: results without a singular value, and what a report says.
 
 use crate::host::outputs::Outputs;
-use crate::planner::{Problem, Sizes};
 use crate::outcome::{Outcome, Status};
+use crate::planner::{Problem, Sizes};
 use crate::scalar::Real;
 
 /// Writes the results of matrices without a singular value: the vectors of a full U are any

@@ -1,7 +1,7 @@
 //! The places that results go to, split among tasks and chunks.
 
-use crate::planner::Sizes;
 use crate::outcome::Outcome;
+use crate::planner::Sizes;
 use crate::scalar::Real;
 
 /// Results of a run of matrices in the canonical order; U and V as the kernels see them.
@@ -15,7 +15,6 @@ pub(crate) struct Outputs<'a, T> {
 
 impl<'a, T: Real> Outputs<'a, T> {
     /// The same places, for a while.
-    #[cfg(feature = "gpu")]
     pub fn reborrow(&mut self) -> Outputs<'_, T> {
         Outputs {
             u: self.u,

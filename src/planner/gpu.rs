@@ -2,7 +2,7 @@
 
 #[cfg(feature = "gpu")]
 use crate::planner::Side;
-use crate::planner::{Convergence, Problem, Tuning, work};
+use crate::planner::{Convergence, NO_F64, Problem, Tuning, work};
 use crate::scalar::Dtype;
 
 /// What a device allows, of what the planner cares about.
@@ -155,8 +155,6 @@ pub(crate) const STATE_BYTES: u64 = 32;
 /// The same of a kernel that does everything, and tells the host alone.
 #[cfg(feature = "gpu")]
 pub(crate) const PACKED_BYTES: u64 = 16;
-/// Why a device cannot do anything in f64.
-pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 /// So many workgroups keep a GPU at work; fewer leave most of it idle, and take their time.
 const FEW_WORKGROUPS: u64 = 64;
 /// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.
@@ -408,6 +406,18 @@ impl GpuRecipe {
             composed_per_submit: bounded(composing).min(workgroups) as usize,
         };
         Ok((recipe, refused))
+    }
+
+    /// The name under which reports show the kernel.
+    #[cfg(feature = "gpu")]
+    pub fn kernel(&self) -> &'static str {
+        self.path.name()
+    }
+
+    /// Whether the host is asked between sweeps if any matrix needs more.
+    #[cfg(feature = "gpu")]
+    pub fn asks_between_sweeps(&self) -> bool {
+        self.path.asks_between_sweeps()
     }
 
     /// Bytes of workgroup memory of the kernel that sweeps.

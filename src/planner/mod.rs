@@ -6,7 +6,6 @@
 //! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share;
 //! `choice` says which engine is sooner.
 
-#[cfg(feature = "gpu")]
 pub(crate) mod choice;
 #[cfg(feature = "gpu")]
 pub(crate) mod facts;
@@ -17,6 +16,9 @@ use crate::options::{NamedCutoffs, Options, Vectors};
 use crate::outcome::{Outcome, Status};
 use crate::report::Backend;
 use crate::scalar::Dtype;
+
+/// Why a device cannot do anything in f64.
+pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";
 
 /// The factor of a decomposition that a composition takes on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

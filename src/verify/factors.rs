@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, exponents, scaled};
 use crate::verify::run::run;
-use crate::verify::step::{Measure, Size, Step, Target, Wanted, transposed, Views};
+use crate::verify::step::{Measure, Size, Step, Target, Views, Wanted, transposed};
 use crate::view::View;
 
 const A: usize = 0;

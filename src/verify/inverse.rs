@@ -8,7 +8,7 @@ use crate::scalar::sealed::Float;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, largest_exponent, matrix_norm, scaled};
 use crate::verify::run::run;
-use crate::verify::step::{Factor, Measure, Size, Step, Target, transposed, whole, Views};
+use crate::verify::step::{Factor, Measure, Size, Step, Target, Views, transposed, whole};
 use crate::view::View;
 
 const A: usize = 0;

@@ -3,7 +3,7 @@
 use crate::error::{Error, zeros};
 use crate::scalar::{Dtype, Real};
 use crate::verify::run::run_to;
-use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Wanted, whole, Views};
+use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Views, Wanted, whole};
 use crate::view::View;
 
 /// What views are brought by: nothing in f32, which is far from the ends of its range.

@@ -1,9 +1,9 @@
 //! Measures all matrices of a call: groups of them side by side, or one at a time, on all cores.
 
-use crate::lanes::{Kernel, Lanes, vectors_mut};
-use crate::memory::Memory;
 use crate::error::{Error, allocate};
 use crate::host::parallel;
+use crate::lanes::{Kernel, Lanes, vectors_mut};
+use crate::memory::Memory;
 use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
 use crate::verify::kernel::GROUP;

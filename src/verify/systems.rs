@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::scalar::{Dtype, Real};
 use crate::verify::careful::{column_exponents, largest_exponent, scaled};
 use crate::verify::run::{run, run_to};
-use crate::verify::step::{Brought, Measure, Size, Step, Target, Wanted, whole, Views};
+use crate::verify::step::{Brought, Measure, Size, Step, Target, Views, Wanted, whole};
 use crate::view::View;
 
 const A: usize = 0;

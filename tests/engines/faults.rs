@@ -1,6 +1,6 @@
 //! Devices that fail in the middle of a call: what becomes of it, and of the next.
 
-use batched_svd::{Batch, Engine, Error, Fault, GpuOptions, Options, Pinv};
+use batched_svd::{Batch, Engine, Error, Fault, GpuOptions, Options, Pinv, Policy};
 
 use crate::common::bounds::{Outcome, ensure};
 use crate::common::matrices::normal;
@@ -64,7 +64,7 @@ fn ends_with_its_error(options: &GpuOptions, fault: Fault, a: &Batch<f32>) -> Ou
 
 /// Where the CPU takes what the GPU does not do, it does the rest, and what is complete stays.
 fn is_finished(options: &GpuOptions, fault: Fault, a: &Batch<f32>) -> Result<usize, String> {
-    let options = options.clone().cpu_fallback(true);
+    let options = options.clone().policy(Policy::FallBack);
     let on_gpu = pinv(&Engine::gpu(&options).map_err(wrong)?, a).map_err(wrong)?;
     let on_cpu = pinv(&Engine::cpu(), a).map_err(wrong)?;
     let mut kept = 0;
@@ -117,7 +117,10 @@ pub fn faults(options: &GpuOptions) -> Outcome {
 pub fn gone(options: &GpuOptions) -> Outcome {
     let a = normal::<f32>(5, 3, 3, 22);
     for falls_back in [false, true] {
-        let options = options.clone().cpu_fallback(falls_back);
+        let options = options.clone().policy(match falls_back {
+            true => Policy::FallBack,
+            false => Policy::GpuOnly,
+        });
         let engine = Engine::gpu(&options).map_err(wrong)?;
         let expected = pinv(&engine, &a).map_err(wrong)?;
         let there = engine.upload(&a).map_err(wrong)?;

@@ -38,8 +38,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Backend, Batch, Cancel, Cutoff, Determinant, Dtype, Engine, Error, GpuOptions, Options, Real,
-    Status, Tuning, Vectors, View, ViewMut,
+    Backend, Batch, Cancel, Cutoff, Determinant, Dtype, Engine, Error, GpuOptions, Options, Policy,
+    Real, Status, Tuning, Vectors, View, ViewMut,
 };
 use common::bounds::{
     Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, sigma_error, tol,
@@ -1000,7 +1000,7 @@ fn fallback() -> Outcome {
     ensure(matches!(refused, Err(Error::Unsupported(_))), || {
         format!("{refused:?}")
     })?;
-    let done = pinv(&options.cpu_fallback(true))?.map_err(|e| e.to_string())?;
+    let done = pinv(&options.policy(Policy::FallBack))?.map_err(|e| e.to_string())?;
     ensure(done.report.backend == Backend::Cpu, || {
         format!("{:?}", done.report)
     })?;
@@ -1011,7 +1011,7 @@ fn fallback() -> Outcome {
 /// machine of few threads), and is right whoever does them.
 fn automatic() -> Outcome {
     let wrong = |e: Error| e.to_string();
-    let engine = Engine::gpu(&adapter().automatic(true)).map_err(wrong)?;
+    let engine = Engine::gpu(&adapter().policy(Policy::Fastest)).map_err(wrong)?;
     let told = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&told);
     let options = Options::default().progress(Arc::new(move |done, all| {
@@ -1042,8 +1042,8 @@ fn automatic() -> Outcome {
 /// Of a shared call the first matrices have the GPU's bits, the others the CPU's, with options of their own.
 fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
     let wrong = |e: Error| e.to_string();
-    let options = which.gpu_options().shared(true);
-    let engine = Engine::gpu(&options.clone().gpu_part(0.3)).map_err(wrong)?;
+    let share = |gpu_part| which.gpu_options().policy(Policy::Share { gpu_part });
+    let engine = Engine::gpu(&share(Some(0.3))).map_err(wrong)?;
     let cpu = Engine::cpu();
     let count = 50;
     for (m, n) in [(6, 7), (40, 9)] {
@@ -1095,12 +1095,12 @@ fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
         })?;
     }
     // By what is measured: whoever does it, it is right.
-    let engine = Engine::gpu(&options).map_err(wrong)?;
+    let engine = Engine::gpu(&share(None)).map_err(wrong)?;
     let a = normal::<T>(3000, 5, 5, 23);
     for _ in 0..2 {
         check_pinv(&engine, &a)?;
     }
-    let refused = Engine::gpu(&adapter().gpu_part(1.5));
+    let refused = Engine::gpu(&share(Some(1.5)));
     ensure(matches!(refused, Err(Error::Argument(_))), || {
         "a part of 1.5".into()
     })

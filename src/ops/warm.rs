@@ -8,8 +8,8 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::delivery;
 use crate::host::parallel;
+use crate::ops::Svd;
 use crate::options::{Options, Vectors};
-use crate::report::Svd;
 use crate::scalar::Real;
 use crate::view::View;
 

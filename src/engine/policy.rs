@@ -1,42 +1,71 @@
-//! Calls of an automatic engine: done by whoever is sooner, CPU or GPU, or shared between both.
+//! Who does a call of an engine with a GPU: this device alone, with the CPU for what it cannot do, the faster of both, or
+//! both.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::call::Call;
-use crate::engine::{Done, Engine};
+use crate::device::Policy;
+use crate::engine::Engine;
+use crate::engine::road::Done;
 use crate::error::{Error, zeros};
-use crate::gpu::Gpu;
+use crate::gpu::lasting::Lasting;
+use crate::gpu::{Gpu, Recipe};
 use crate::host::outputs::Outputs;
 use crate::host::parallel;
 use crate::options::{Options, Progress};
-use crate::planner::choice::{Choice, Line, Rates, split};
-use crate::planner::gpu::GpuRecipe;
 use crate::outcome::Outcome;
+use crate::planner::choice::{Choice, Line, split};
+use crate::report::Backend;
 use crate::scalar::Real;
 
-/// How calls are shared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sharing {
-    /// The GPU's part, where the caller knows better than what was measured.
-    pub part: Option<f64>,
-}
-
 impl Engine {
+    /// Whether the CPU does what the GPU cannot.
+    pub(crate) fn falls_back(&self) -> bool {
+        self.policy != Policy::GpuOnly
+    }
+
+    /// Has a call done as the policy says.
+    pub(super) async fn by_policy<T: Real>(
+        &self,
+        gpu: &Lasting,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let planned = gpu.get().await.and_then(|gpu| {
+            let recipe = gpu.plan(&call.task.problem, &call.task.convergence)?;
+            Ok((gpu, recipe))
+        });
+        match (planned, self.policy) {
+            (Err(error), Policy::GpuOnly) => Err(error),
+            (Err(error), _) => self.cpu_instead(error, call, outputs).await,
+            (Ok((gpu, recipe)), Policy::GpuOnly | Policy::FallBack) => {
+                self.gpu_run(&gpu, call, &recipe, outputs).await
+            }
+            (Ok((gpu, recipe)), Policy::Fastest | Policy::Share { .. }) => {
+                self.sooner(&gpu, call, &recipe, outputs).await
+            }
+        }
+    }
+
     /// Has the call done by whoever is sooner, and remembers how long it took.
-    pub(crate) async fn sooner<T: Real>(
+    async fn sooner<T: Real>(
         &self,
         gpu: &Gpu,
-        rates: &Mutex<Rates>,
         call: &Call<'_, T>,
-        recipe: &GpuRecipe,
+        recipe: &Recipe,
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
         let (problem, count) = (&call.task.problem, call.view.count());
-        let rates = || rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let choose = || match self.sharing {
-            Some(Sharing { part: Some(part) }) => split(count, part),
-            sharing => rates().choose(problem, count, parallel::threads(), sharing.is_some()),
+        let rates = || self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let choose = || match self.policy {
+            Policy::Share {
+                gpu_part: Some(part),
+            } => split(count, part),
+            policy => {
+                let shares = matches!(policy, Policy::Share { .. });
+                rates().choose(problem, count, parallel::threads(), shares)
+            }
         };
         let mut choice = choose();
         if let Choice::Probe(trial) = choice {
@@ -76,7 +105,7 @@ impl Engine {
         &self,
         gpu: &Gpu,
         call: &Call<'_, T>,
-        recipe: &GpuRecipe,
+        recipe: &Recipe,
         outputs: Outputs<'_, T>,
         first: usize,
     ) -> Result<(Done, [f64; 2]), Error> {
@@ -117,6 +146,65 @@ impl Engine {
         }
         Ok((done, [cpus.1, gpus.1]))
     }
+
+    /// Has the GPU do a call. If the device fails, the matrices that are complete stay so, and the others are
+    /// the CPU's, where it takes what the GPU does not do.
+    async fn gpu_run<T: Real>(
+        &self,
+        gpu: &Gpu,
+        call: &Call<'_, T>,
+        recipe: &Recipe,
+        mut outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let mut complete = 0;
+        let ran = gpu.run(call, recipe, outputs.reborrow(), &mut complete);
+        let ran = ran.await;
+        let done = Done {
+            backend: Backend::Gpu,
+            device: gpu.name().to_owned(),
+            kernel: recipe.kernel(),
+            device_seconds: None,
+            shared: None,
+            device_error: None,
+        };
+        let error = match ran {
+            Ok(device_seconds) => {
+                return Ok(Done {
+                    device_seconds,
+                    ..done
+                });
+            }
+            Err(error @ Error::Device(_)) if self.falls_back() => error,
+            Err(error) => return Err(error),
+        };
+        let (_, rest) = outputs.split_at(complete, &call.task.sizes);
+        let matrices = complete..call.view.count();
+        let options = call.options_of(matrices.clone());
+        let rest_of_call = call.part(matrices, &options)?;
+        let finished = self.cpu_instead(error, &rest_of_call, rest).await?;
+        Ok(match complete {
+            0 => finished,
+            _ => Done {
+                shared: Some(complete),
+                device_error: finished.device_error,
+                ..done
+            },
+        })
+    }
+
+    /// Has the CPU do what a GPU cannot, or failed to do.
+    async fn cpu_instead<T: Real>(
+        &self,
+        error: Error,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let done = self.cpu_run(call, outputs).await?;
+        Ok(Done {
+            device_error: Some(error).filter(|error| matches!(error, Error::Device(_))),
+            ..done
+        })
+    }
 }
 
 /// What hears of the progress of one of two parts, the first if it begins with matrix 0, and tells of both.
@@ -141,7 +229,7 @@ fn part_of(
 async fn probe<T: Real>(
     gpu: &Gpu,
     call: &Call<'_, T>,
-    recipe: &GpuRecipe,
+    recipe: &Recipe,
     trial: usize,
 ) -> Result<Line, Error> {
     let never = Line {
@@ -174,7 +262,7 @@ async fn timed<T: Real>(
     gpu: &Gpu,
     call: &Call<'_, T>,
     options: &Options,
-    recipe: &GpuRecipe,
+    recipe: &Recipe,
     count: usize,
 ) -> Result<f64, Error> {
     let sizes = &call.task.sizes;

@@ -1,17 +1,23 @@
-//! What is made of singular values and vectors, beyond the pseudoinverse: a file an operation, with its result
-//! and its calls. Whatever has the form left diag(f(sigma)) right' is composed where the engine computes;
-//! the rest is made of vectors on the host.
+//! The operations, a file each: what it is, its guarantee and source, its result, and all ways to call it. Whatever has
+//! the form left diag(f(sigma)) right' is composed where the engine computes; the rest is made of vectors on the host.
 
 mod components;
 mod low_rank;
+mod lstsq;
+mod pinv;
 mod polar;
+mod refined;
 mod subspace;
+mod svd;
 mod warm;
 
 pub use components::{Components, Whitening};
 pub use low_rank::{LowRank, LowRankFactors};
+pub use lstsq::{DeviceLstsq, Lstsq};
+pub use pinv::{DevicePinv, Pinv};
 pub use polar::{Determinant, Polar};
 pub use subspace::{Basis, Projector, Subspace};
+pub use svd::{DeviceSvd, Svd};
 
 use crate::batch::Batch;
 use crate::host::parallel;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 #[cfg(target_family = "wasm")]
 use crate::call::Call;
-#[cfg(target_family = "wasm")]
-use crate::engine::Done;
 use crate::engine::Engine;
+#[cfg(target_family = "wasm")]
+use crate::engine::road::Done;
 use crate::error::Error;
 #[cfg(target_family = "wasm")]
 use crate::host::outputs::Outputs;

@@ -1,12 +1,13 @@
 //! Principal components and whitening: decompositions of centred data.
 
 use crate::batch::Batch;
-use crate::compositions::{for_each, mirror};
-use crate::engine::{Engine, strict};
+use crate::engine::Engine;
+use crate::engine::road::strict;
 use crate::error::Error;
+use crate::ops::{for_each, mirror};
 use crate::options::{Options, PerMatrix, Vectors};
-use crate::planner::{Filter, Job, Side, sigma_error};
 use crate::outcome::Status;
+use crate::planner::{Filter, Job, Side, sigma_error};
 use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;

@@ -3,12 +3,12 @@
 use std::array::from_fn;
 
 use crate::batch::Batch;
-use crate::compositions::mirror;
 use crate::dense::product::multiply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::host::parallel;
 use crate::host::product::TASK;
+use crate::ops::mirror;
 use crate::options::{Options, Vectors};
 use crate::outcome::Status;
 use crate::report::Report;

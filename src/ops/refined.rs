@@ -1,12 +1,13 @@
 //! Least-squares solutions, refined once.
 
 use crate::batch::Batch;
-use crate::engine::{Engine, strict};
+use crate::engine::Engine;
+use crate::engine::road::strict;
 use crate::error::Error;
 use crate::host::parallel;
+use crate::ops::Lstsq;
 use crate::options::Options;
 use crate::outcome::Status;
-use crate::report::Lstsq;
 use crate::scalar::Real;
 use crate::view::View;
 

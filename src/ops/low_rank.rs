@@ -1,12 +1,12 @@
 //! Approximations by the singular values that count.
 
 use crate::batch::Batch;
-use crate::compositions::for_each;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::ops::for_each;
 use crate::options::{Options, Vectors};
-use crate::planner::{Filter, Job, Side};
 use crate::outcome::Status;
+use crate::planner::{Filter, Job, Side};
 use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;

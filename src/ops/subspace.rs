@@ -1,12 +1,12 @@
 //! The four subspaces of a matrix: bases of them, and projectors onto them.
 
 use crate::batch::Batch;
-use crate::compositions::for_each;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::ops::for_each;
 use crate::options::{Options, Vectors};
-use crate::planner::{Filter, Job, Side};
 use crate::outcome::{Outcome, Status};
+use crate::planner::{Filter, Job, Side};
 use crate::report::Report;
 use crate::scalar::{Real, Scalar};
 use crate::view::View;

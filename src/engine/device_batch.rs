@@ -1,0 +1,276 @@
+//! Batches that stay where an engine computes, and reports of calls that leave their results there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::engine::road::strict;
+use crate::error::Error;
+use crate::gpu::{Buffer, Gpu};
+use crate::options::Options;
+use crate::planner::{Problem, executed};
+use crate::report::{Backend, Report};
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// `count` matrices of m x n where an [`Engine`] computes: in its GPU's memory, or in the host's if it
+/// is a CPU engine. What is computed from them stays there too, until it is downloaded.
+///
+/// Clones and transposes share the entries, which never change.
+///
+/// ```
+/// use batched_svd::{Batch, Engine, Options};
+///
+/// let engine = Engine::auto();
+/// let a = Batch::from_fn(1000, 6, 7, |b, i, j| ((b * i + j) as f32).cos())?;
+/// let b = Batch::from_fn(1000, 6, 1, |b, i, _| (b + i) as f32)?;
+///
+/// // The least-squares solutions x = A^+ b, and A x beside b: x never leaves the device.
+/// let (a, b) = (engine.upload(&a)?, engine.upload(&b)?);
+/// let x = engine.lstsq_resident(&a, &b, &Options::default())?.solution;
+/// let reached = engine.product(&a, &x)?.download()?;
+/// assert_eq!((reached.count(), reached.rows(), reached.cols()), (1000, 6, 1));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+pub struct DeviceBatch<T: Scalar> {
+    pub(super) count: usize,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    /// What lies in memory, column by column, are the transposes.
+    pub(super) transposed: bool,
+    pub(super) memory: Memory<T>,
+}
+
+pub(super) enum Memory<T> {
+    Host(Arc<Batch<T>>),
+    Gpu(Arc<Gpu>, Buffer),
+}
+
+// Derived, it would ask for T: Clone.
+impl<T> Clone for Memory<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Memory::Host(batch) => Memory::Host(Arc::clone(batch)),
+            Memory::Gpu(gpu, buffer) => Memory::Gpu(Arc::clone(gpu), buffer.clone()),
+        }
+    }
+}
+
+impl<T: Scalar> Clone for DeviceBatch<T> {
+    fn clone(&self) -> Self {
+        DeviceBatch {
+            memory: self.memory.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<T: Scalar> fmt::Debug for DeviceBatch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DeviceBatch {
+            count, rows, cols, ..
+        } = self;
+        write!(f, "DeviceBatch({count} of {rows}x{cols})")
+    }
+}
+
+/// How every matrix of a call fared, on the device until somebody asks.
+#[derive(Clone)]
+pub struct DeviceReport(pub(super) Pending);
+
+#[derive(Clone)]
+pub(super) enum Pending {
+    Here(Arc<Report>),
+    There {
+        gpu: Arc<Gpu>,
+        state: Buffer,
+        state_words: usize,
+        count: usize,
+        problem: Problem,
+        kernel: &'static str,
+        device_seconds: Option<f64>,
+    },
+}
+
+impl fmt::Debug for DeviceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceReport")
+    }
+}
+
+impl DeviceReport {
+    /// A report that is known.
+    pub(crate) fn here(report: Report) -> Self {
+        DeviceReport(Pending::Here(Arc::new(report)))
+    }
+
+    /// The report, once the call is done.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails, [`Error::Memory`] where the report does not fit.
+    pub async fn get_async(&self) -> Result<Report, Error> {
+        self.get_inner(false).await
+    }
+
+    /// [`get_async`](Self::get_async), waiting.
+    ///
+    /// # Errors
+    /// As [`get_async`](Self::get_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn get(&self) -> Result<Report, Error> {
+        pollster::block_on(self.get_inner(true))
+    }
+
+    /// Waits for the report where the caller is strict, and is so.
+    pub(crate) async fn strict(&self, options: &Options, blocking: bool) -> Result<(), Error> {
+        match options.strict {
+            true => strict(self.get_inner(blocking).await?, options).map(|_| ()),
+            false => Ok(()),
+        }
+    }
+
+    async fn get_inner(&self, blocking: bool) -> Result<Report, Error> {
+        match &self.0 {
+            Pending::Here(report) => Ok(Report::clone(report)),
+            Pending::There {
+                gpu,
+                state,
+                state_words,
+                count,
+                problem,
+                kernel,
+                device_seconds,
+            } => {
+                let outcomes = gpu
+                    .outcomes(state, *state_words, *count, problem, blocking)
+                    .await?;
+                Ok(Report {
+                    flops: executed(problem, Backend::Gpu, &outcomes),
+                    outcomes,
+                    backend: Backend::Gpu,
+                    device: gpu.name().to_owned(),
+                    kernel,
+                    device_seconds: *device_seconds,
+                    shared: None,
+                    device_error: None,
+                })
+            }
+        }
+    }
+}
+
+impl<T: Scalar> DeviceBatch<T> {
+    /// The number of matrices.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The rows of each matrix.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns of each matrix.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The transposes, n x m, at no cost.
+    pub fn transpose(&self) -> Self {
+        DeviceBatch {
+            rows: self.cols,
+            cols: self.rows,
+            transposed: !self.transposed,
+            ..self.clone()
+        }
+    }
+
+    /// The buffer that holds the matrices, if a GPU does.
+    pub(crate) fn buffer(&self) -> Option<&Buffer> {
+        match &self.memory {
+            Memory::Host(_) => None,
+            Memory::Gpu(_, buffer) => Some(buffer),
+        }
+    }
+
+    /// Entries from a row to the next, and from a column to the next.
+    pub(crate) fn steps(&self) -> [usize; 2] {
+        match self.transposed {
+            false => [1, self.rows],
+            true => [self.cols, 1],
+        }
+    }
+}
+
+impl<T: Real> DeviceBatch<T> {
+    /// Copies the matrices to the host, once they are computed.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where they do not fit, [`Error::Device`] if the device fails.
+    pub async fn download_async(&self) -> Result<Batch<T>, Error> {
+        self.download_inner(false).await
+    }
+
+    /// [`download_async`](Self::download_async), waiting.
+    ///
+    /// # Errors
+    /// As [`download_async`](Self::download_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn download(&self) -> Result<Batch<T>, Error> {
+        pollster::block_on(self.download_inner(true))
+    }
+
+    async fn download_inner(&self, blocking: bool) -> Result<Batch<T>, Error> {
+        let lies = self.fetch(blocking).await?;
+        match Arc::try_unwrap(lies) {
+            Ok(own) if !self.transposed => Ok(own),
+            Ok(own) => self.seen(&own).to_batch(),
+            Err(shared) => self.seen(&shared).to_batch(),
+        }
+    }
+
+    /// What lies in memory.
+    pub(crate) async fn fetch(&self, blocking: bool) -> Result<Arc<Batch<T>>, Error> {
+        match &self.memory {
+            Memory::Host(batch) => Ok(Arc::clone(batch)),
+            Memory::Gpu(gpu, buffer) => {
+                let (rows, cols) = match self.transposed {
+                    false => (self.rows, self.cols),
+                    true => (self.cols, self.rows),
+                };
+                let mut batch = Batch::zeros(self.count, rows, cols)?;
+                gpu.download(buffer, batch.as_mut_slice(), blocking).await?;
+                Ok(Arc::new(batch))
+            }
+        }
+    }
+
+    /// The matrices, given what lies in memory.
+    pub(crate) fn seen<'b>(&self, lies: &'b Batch<T>) -> View<'b, T> {
+        match self.transposed {
+            false => lies.view(),
+            true => lies.view().transpose(),
+        }
+    }
+
+    pub(crate) fn host(batch: Batch<T>) -> Self {
+        DeviceBatch {
+            count: batch.count(),
+            rows: batch.rows(),
+            cols: batch.cols(),
+            transposed: false,
+            memory: Memory::Host(Arc::new(batch)),
+        }
+    }
+
+    /// What lies on a GPU, column by column.
+    pub(crate) fn on(gpu: &Arc<Gpu>, buffer: Buffer, [count, rows, cols]: [usize; 3]) -> Self {
+        DeviceBatch {
+            count,
+            rows,
+            cols,
+            transposed: false,
+            memory: Memory::Gpu(Arc::clone(gpu), buffer),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Calls on matrices that lie where the engine computes, whose results stay there.
+
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::call::Task;
+use crate::engine::Engine;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport, Memory, Pending};
+use crate::engine::place::fit_rhs;
+use crate::error::Error;
+use crate::gpu::resident::{Given, Results};
+use crate::gpu::{CommandEncoder, Gpu};
+use crate::host;
+use crate::ops::DeviceSvd;
+use crate::options::{Options, Vectors};
+use crate::planner::{Job, NO_F64};
+use crate::scalar::{Real, Scalar};
+use crate::view::View;
+
+/// What became of a job on the device.
+pub(crate) struct Solved {
+    gpu: Arc<Gpu>,
+    /// U and V are the caller's V and U.
+    transposed: bool,
+    results: Results,
+    report: DeviceReport,
+}
+
+impl Solved {
+    pub fn svd<T: Real>(self, a: &DeviceBatch<T>, vectors: Vectors) -> DeviceSvd<T> {
+        let k = a.rows.min(a.cols);
+        let Results {
+            mut u,
+            sigma,
+            mut v,
+            ..
+        } = self.results;
+        if self.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        let batch = |buffer, side| {
+            let cols = match vectors {
+                Vectors::None => return None,
+                Vectors::Thin => k,
+                Vectors::Full => side,
+            };
+            Some(DeviceBatch::on(&self.gpu, buffer, [a.count, side, cols]))
+        };
+        DeviceSvd {
+            u: batch(u, a.rows),
+            sigma: DeviceBatch::on(&self.gpu, sigma, [a.count, k, 1]),
+            v: batch(v, a.cols),
+            report: self.report,
+        }
+    }
+
+    /// Pseudoinverses, or solutions.
+    pub fn composed<T: Real>(
+        self,
+        a: &DeviceBatch<T>,
+        rhs: Option<&DeviceBatch<T>>,
+    ) -> (DeviceBatch<T>, DeviceReport) {
+        let shape = [a.count, a.cols, rhs.map_or(a.rows, DeviceBatch::cols)];
+        let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
+        (batch, self.report)
+    }
+}
+
+impl Engine {
+    /// Copies m x n matrices to where this engine computes.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] or [`Error::Unsupported`] where they do not fit, [`Error::Unsupported`] for
+    /// f64 on a GPU without it, [`Error::Device`] if the device fails.
+    pub async fn upload_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+    ) -> Result<DeviceBatch<T>, Error> {
+        self.upload_inner(a.into(), false).await
+    }
+
+    /// [`upload_async`](Self::upload_async), waiting.
+    ///
+    /// # Errors
+    /// As [`upload_async`](Self::upload_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn upload<'a, T: Real>(&self, a: impl Into<View<'a, T>>) -> Result<DeviceBatch<T>, Error> {
+        pollster::block_on(self.upload_inner(a.into(), true))
+    }
+
+    /// Products A B, m x n, of m x l and l x n matrices on the device; a factor of one matrix serves
+    /// for all of the other's. Sums of l terms in blocks of about the root of l. Large products (of more
+    /// operations than [`submit_flops`](crate::Tuning::submit_flops) each) are the host's.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for shapes that do not fit and for matrices on another device,
+    /// [`Error::Unsupported`] and [`Error::Memory`] where the results do not fit, [`Error::Device`].
+    pub async fn product_async<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+    ) -> Result<DeviceBatch<T>, Error> {
+        self.product_inner(a, b, false).await
+    }
+
+    /// [`product_async`](Self::product_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let engine = Engine::cpu();
+    /// let a = engine.upload(&Batch::from_row_major(1, 2, 2, &[1.0f64, 2.0, 3.0, 4.0])?)?;
+    /// let square = engine.product(&a, &a.transpose())?.download()?;
+    /// assert_eq!(square.matrix(0), [5.0, 11.0, 11.0, 25.0]);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`product_async`](Self::product_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn product<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+    ) -> Result<DeviceBatch<T>, Error> {
+        pollster::block_on(self.product_inner(a, b, true))
+    }
+
+    /// Returns when all that was asked of the device is done.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device fails.
+    pub async fn finish_async(&self) -> Result<(), Error> {
+        self.finish_inner(false).await
+    }
+
+    /// [`finish_async`](Self::finish_async), waiting.
+    ///
+    /// # Errors
+    /// As [`finish_async`](Self::finish_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn finish(&self) -> Result<(), Error> {
+        pollster::block_on(self.finish_inner(true))
+    }
+
+    async fn upload_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        blocking: bool,
+    ) -> Result<DeviceBatch<T>, Error> {
+        if let Some(gpu) = &self.gpu {
+            let gpu = match gpu.get().await {
+                Ok(gpu) => gpu,
+                Err(_) if self.falls_back() => return Ok(DeviceBatch::host(a.to_batch()?)),
+                Err(error) => return Err(error),
+            };
+            let shape = [a.count(), a.rows(), a.cols()];
+            let here = gpu.has(T::DTYPE) || !self.falls_back();
+            // Nothing has no place.
+            if here && !shape.contains(&0) {
+                if !gpu.has(T::DTYPE) {
+                    let text = format!("{}: {NO_F64}", gpu.name());
+                    return Err(Error::Unsupported(text));
+                }
+                let (buffer, transposed) = gpu.upload(&a, blocking).await?;
+                let batch = DeviceBatch::on(&gpu, buffer, shape);
+                return Ok(DeviceBatch {
+                    transposed,
+                    ..batch
+                });
+            }
+        }
+        Ok(DeviceBatch::host(a.to_batch()?))
+    }
+
+    async fn finish_inner(&self, blocking: bool) -> Result<(), Error> {
+        if let Some(gpu) = &self.gpu {
+            return gpu.current().finish(blocking).await;
+        }
+        Ok(())
+    }
+
+    /// Pseudoinverses, or what they make of right-hand sides.
+    pub(crate) async fn compose_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        rhs: Option<&DeviceBatch<T>>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
+        self.check_home(a)?;
+        if let Some(b) = rhs {
+            self.check_home(b)?;
+            fit_rhs([a.count, a.rows], [b.count, b.rows])?;
+        }
+        {
+            let job = Job::inverse(rhs.map(DeviceBatch::cols));
+            let solved = self.solve_resident(a, rhs, job, options, blocking, None);
+            if let Some(solved) = solved.await? {
+                let (composed, report) = solved.composed(a, rhs);
+                report.strict(options, blocking).await?;
+                return Ok((composed, report));
+            }
+        }
+        let lies = a.fetch(blocking).await?;
+        let sides = match rhs {
+            Some(b) => Some((b, b.fetch(blocking).await?)),
+            None => None,
+        };
+        let b = sides.as_ref().map(|(b, lies)| b.seen(lies));
+        let job = Job::inverse(rhs.map(DeviceBatch::cols));
+        let composed = self.compose(a.seen(&lies), b, job, options, blocking);
+        let (composed, report) = composed.await?;
+        let report = DeviceReport::here(report);
+        Ok((self.keep(composed, a, blocking).await?, report))
+    }
+
+    async fn product_inner<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        blocking: bool,
+    ) -> Result<DeviceBatch<T>, Error> {
+        self.check_home(a)?;
+        self.check_home(b)?;
+        if a.cols != b.rows || (a.count != b.count && a.count != 1 && b.count != 1) {
+            return Err(Error::argument(format!(
+                "no product of {} matrices of {}x{} and {} of {}x{}",
+                a.count, a.rows, a.cols, b.count, b.rows, b.cols
+            )));
+        }
+        let count = if a.count == 1 { b.count } else { a.count };
+        if let (Memory::Gpu(gpu, left), Memory::Gpu(_, right)) = (&a.memory, &b.memory)
+            && gpu.has(T::DTYPE)
+        {
+            let steps = |batch: &DeviceBatch<T>| {
+                let [row, col] = batch.steps();
+                let matrix = if batch.count == 1 {
+                    0
+                } else {
+                    batch.rows * batch.cols
+                };
+                [matrix, row, col]
+            };
+            let (left, right) = ((left, steps(a)), (right, steps(b)));
+            let sides = [a.rows, a.cols, b.cols];
+            let product = gpu
+                .product::<T>(sides, left, right, count, blocking)
+                .await?;
+            if let Some(product) = product {
+                return Ok(DeviceBatch::on(gpu, product, [count, a.rows, b.cols]));
+            }
+        }
+        let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
+        let [left, right] = [a.seen(&left), b.seen(&right)];
+        let multiplied = move |left: View<'_, T>, right: View<'_, T>| {
+            let mut product = Batch::zeros(count, left.rows(), right.cols())?;
+            host::product::product(left, right, &mut product);
+            Ok(product)
+        };
+        let product = if !blocking && self.in_background() {
+            let call = move |_: &Engine, [left, right]: [View<'_, T>; 2], _: &Options| {
+                multiplied(left, right)
+            };
+            let factors = [left, right];
+            self.background_on(factors, &Options::default(), call)
+                .await?
+        } else {
+            multiplied(left, right)?
+        };
+        let beside = if matches!(a.memory, Memory::Host(_)) {
+            b
+        } else {
+            a
+        };
+        self.keep(product, beside, blocking).await
+    }
+
+    /// Whether a batch lies where this engine computes, or in the host's memory.
+    pub(crate) fn check_home<T: Scalar>(&self, a: &DeviceBatch<T>) -> Result<(), Error> {
+        match &a.memory {
+            Memory::Host(_) => Ok(()),
+            Memory::Gpu(gpu, _) => match &self.gpu {
+                Some(own) if Arc::ptr_eq(&own.current(), gpu) => Ok(()),
+                _ if gpu.is_lost() => Err(Error::Device(format!(
+                    "{a:?} was lost with its device, {}",
+                    gpu.name()
+                ))),
+                _ => Err(Error::argument(format!(
+                    "{a:?} lies in the memory of another engine, on {}",
+                    gpu.name()
+                ))),
+            },
+        }
+    }
+
+    /// Puts a result where the matrices lie that it was computed from.
+    pub(crate) async fn keep<T: Real>(
+        &self,
+        result: Batch<T>,
+        beside: &DeviceBatch<T>,
+        blocking: bool,
+    ) -> Result<DeviceBatch<T>, Error> {
+        match &beside.memory {
+            Memory::Host(_) => Ok(DeviceBatch::host(result)),
+            Memory::Gpu(..) => self.upload_inner(result.view(), blocking).await,
+        }
+    }
+
+    /// Carries out a job on the device, or adds it to somebody's commands, if the matrices lie on one
+    /// that can leave the results there.
+    pub(crate) async fn solve_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        rhs: Option<&DeviceBatch<T>>,
+        job: Job,
+        options: &Options,
+        blocking: bool,
+        encoder: Option<&mut CommandEncoder>,
+    ) -> Result<Option<Solved>, Error> {
+        let Memory::Gpu(gpu, input) = &a.memory else {
+            return Ok(None);
+        };
+        let rhs = match rhs.map(|rhs| (rhs.buffer(), rhs.steps())) {
+            None => None,
+            Some((Some(buffer), steps)) => Some((buffer, steps)),
+            Some((None, _)) => return Ok(None),
+        };
+        let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
+        let records = encoder.is_some();
+        let recipe = match gpu.plan(&task.problem, &task.convergence) {
+            Err(error) if records => return Err(error),
+            // Between sweeps in global memory the host is asked.
+            Ok(recipe) if records && recipe.asks_between_sweeps() => return Ok(None),
+            Ok(recipe) if Gpu::stays(&task.problem, &recipe, a.count) => recipe,
+            _ => return Ok(None),
+        };
+        let [row, col] = a.steps();
+        let steps = if task.problem.transposed {
+            [col, row]
+        } else {
+            [row, col]
+        };
+        let given = Given {
+            a: (input, steps),
+            rhs,
+            count: a.count,
+        };
+        let results = gpu
+            .solve_resident::<T>(&task, &recipe, given, blocking, encoder)
+            .await?;
+        let report = DeviceReport(Pending::There {
+            gpu: Arc::clone(gpu),
+            state: results.state.clone(),
+            state_words: results.state_words,
+            count: a.count,
+            problem: task.problem,
+            kernel: recipe.kernel(),
+            device_seconds: results.seconds,
+        });
+        Ok(Some(Solved {
+            gpu: Arc::clone(gpu),
+            transposed: task.problem.transposed,
+            results,
+            report,
+        }))
+    }
+}

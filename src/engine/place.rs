@@ -1,0 +1,99 @@
+//! Where results go in the host's memory, and their shapes.
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::planner::{Job, Side};
+use crate::scalar::Real;
+use crate::view::{View, ViewMut};
+
+/// Slices in the canonical order for whatever a call may write, as the caller names them.
+pub(crate) struct Places<'a, T> {
+    pub u: &'a mut [T],
+    pub sigma: &'a mut [T],
+    pub v: &'a mut [T],
+    pub composed: &'a mut [T],
+}
+
+/// A place of the caller's: written directly where it is in the canonical order, else through a
+/// batch that is copied at the end.
+pub(crate) struct Place<'p, 'a, T> {
+    view: Option<&'p mut ViewMut<'a, T>>,
+    through: Option<Batch<T>>,
+}
+
+impl<'p, 'a, T: Real> Place<'p, 'a, T> {
+    pub fn new(mut view: Option<&'p mut ViewMut<'a, T>>) -> Result<Self, Error> {
+        let mut through = None;
+        if let Some(view) = &mut view
+            && view.as_canonical().is_none()
+        {
+            through = Some(Batch::zeros(view.count(), view.rows(), view.cols())?);
+        }
+        Ok(Place { view, through })
+    }
+
+    pub fn slice(&mut self) -> &mut [T] {
+        if let Some(through) = &mut self.through {
+            return through.as_mut_slice();
+        }
+        self.view
+            .as_mut()
+            .and_then(|view| view.as_canonical())
+            .unwrap_or_default()
+    }
+
+    pub fn finish(self) {
+        if let (Some(view), Some(through)) = (self.view, self.through) {
+            view.assign(through.as_slice());
+        }
+    }
+}
+
+/// The shape of compositions, or of what they make of right-hand sides.
+pub(crate) fn composed_shape<T: Real>(
+    a: &View<'_, T>,
+    rhs: &Option<View<'_, T>>,
+    job: &Job,
+) -> Result<[usize; 3], Error> {
+    let length = |side| match side {
+        Side::U => a.rows(),
+        Side::V => a.cols(),
+    };
+    let (left, right) = job.composed.unwrap_or((Side::V, Side::U));
+    let cols = match rhs {
+        None => length(right),
+        Some(b) => {
+            fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
+            b.cols()
+        }
+    };
+    Ok([a.count(), length(left), cols])
+}
+
+/// Whether right-hand sides, by their number and rows, belong to matrices.
+pub(crate) fn fit_rhs(a: [usize; 2], b: [usize; 2]) -> Result<(), Error> {
+    if a == b {
+        return Ok(());
+    }
+    let ([count, rows], [b_count, b_rows]) = (a, b);
+    Err(Error::argument(format!(
+        "{b_count} right-hand sides of {b_rows} rows, but there are {count} matrices of {rows} rows"
+    )))
+}
+
+pub(crate) fn fits<T: Real>(
+    name: &str,
+    place: &ViewMut<'_, T>,
+    shape: [usize; 3],
+) -> Result<(), Error> {
+    let [count, rows, cols] = shape;
+    if [place.count(), place.rows(), place.cols()] == shape {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "the place for {name} is {} matrices of {}x{}, but the result is {count} of {rows}x{cols}",
+        place.count(),
+        place.rows(),
+        place.cols()
+    )))
+}

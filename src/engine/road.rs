@@ -1,0 +1,228 @@
+//! The road of every call on matrices in the host's memory: from views and a job to results and their report.
+
+use crate::batch::Batch;
+use crate::call::{Call, Task};
+use crate::cpu;
+use crate::engine::Engine;
+use crate::engine::place::{Place, Places, composed_shape, fits};
+use crate::error::Error;
+use crate::host::outputs::Outputs;
+use crate::host::{delivery, parallel};
+use crate::options::Options;
+use crate::outcome::{Outcome, Status};
+use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, executed};
+use crate::report::{Backend, Report};
+use crate::scalar::Real;
+use crate::view::{View, ViewMut};
+
+/// Who did a call, and how.
+pub(crate) struct Done {
+    pub backend: Backend,
+    pub device: String,
+    pub kernel: &'static str,
+    pub device_seconds: Option<f64>,
+    /// As `Report::shared`.
+    pub shared: Option<usize>,
+    /// As `Report::device_error`.
+    pub device_error: Option<Error>,
+}
+
+impl Engine {
+    /// Compositions, or what they make of right-hand sides.
+    pub(crate) async fn compose<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<(Batch<T>, Report), Error> {
+        if !blocking && self.in_background() {
+            return self.compose_in_background(a, rhs, job, options).await;
+        }
+        let [count, rows, cols] = composed_shape(&a, &rhs, &job)?;
+        let mut composed = Batch::zeros(count, rows, cols)?;
+        let place = composed.view_mut();
+        let report = self.compose_into(a, rhs, job, place, options, blocking);
+        let report = report.await?;
+        Ok((composed, report))
+    }
+
+    async fn compose_in_background<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        options: &Options,
+    ) -> Result<(Batch<T>, Report), Error> {
+        let Some(b) = rhs else {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.compose(a, None, job, options, true))
+            };
+            return self.background(a, options, call).await;
+        };
+        let call = move |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+            pollster::block_on(engine.compose(a, Some(b), job, options, true))
+        };
+        self.background_on([a, b], options, call).await
+    }
+
+    pub(crate) async fn compose_into<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        mut composed: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let shape = composed_shape(&a, &rhs, &job)?;
+        fits("the result", &composed, shape)?;
+        if !blocking && self.in_background() {
+            // The place is written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let found = self.compose_in_background(a, rhs, job, &lenient);
+            let (found, report) = found.await?;
+            composed.assign(found.as_slice());
+            return strict(report, options);
+        }
+        let mut place = Place::new(Some(&mut composed))?;
+        // Nobody sees them, but they decide what counts.
+        let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
+        let mut sigma = crate::error::zeros(len)?;
+        let places = Places {
+            u: &mut [],
+            sigma: &mut sigma,
+            v: &mut [],
+            composed: place.slice(),
+        };
+        let report = self.run(a, rhs, job, options, places, blocking).await?;
+        place.finish();
+        strict(report, options)
+    }
+
+    /// The one road that every call takes.
+    pub(crate) async fn run<T: Real>(
+        &self,
+        a: View<'_, T>,
+        rhs: Option<View<'_, T>>,
+        job: Job,
+        options: &Options,
+        places: Places<'_, T>,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let task = Task::new::<T>([a.count(), a.rows(), a.cols()], job, options)?;
+        let problem = task.problem;
+        let mut outcomes = parallel::filled(a.count(), Outcome::PENDING)?;
+        let Places {
+            mut u,
+            sigma,
+            mut v,
+            composed,
+        } = places;
+        if problem.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        let outputs = Outputs {
+            u,
+            sigma,
+            v,
+            composed,
+            outcomes: &mut outcomes,
+        };
+        let call = Call {
+            view: if problem.transposed { a.transpose() } else { a },
+            rhs: rhs.filter(|_| problem.rhs.is_some()),
+            task,
+            blocking,
+        };
+        let done = self.dispatch(&call, outputs).await?;
+        Ok(Report {
+            flops: match done.shared {
+                None => executed(&problem, done.backend, &outcomes),
+                Some(first) => {
+                    executed(&problem, Backend::Gpu, &outcomes[..first])
+                        + executed(&problem, Backend::Cpu, &outcomes[first..])
+                }
+            },
+            outcomes,
+            shared: done.shared,
+            backend: done.backend,
+            device: done.device,
+            kernel: done.kernel,
+            device_seconds: done.device_seconds,
+            device_error: done.device_error,
+        })
+    }
+
+    async fn dispatch<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        if call.task.problem.cols == 0 || call.view.count() == 0 {
+            delivery::deliver_empty(&call.task.problem, &call.task.sizes, outputs);
+            return Ok(Done {
+                backend: self.backend(),
+                device: self.to_string(),
+                kernel: EMPTY_KERNEL,
+                device_seconds: None,
+                shared: None,
+                device_error: None,
+            });
+        }
+        match &self.gpu {
+            Some(gpu) => self.by_policy(gpu, call, outputs).await,
+            None => self.cpu_run(call, outputs).await,
+        }
+    }
+
+    /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
+    /// in between.
+    pub(crate) async fn cpu_run<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        #[cfg(target_family = "wasm")]
+        return super::background::in_turns(self, call, outputs).await;
+        #[cfg(not(target_family = "wasm"))]
+        self.cpu_run_now(call, outputs)
+    }
+
+    /// Has the CPU compute a call.
+    pub(crate) fn cpu_run_now<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let recipe = self.cpu_recipe(call);
+        cpu::run(call, &recipe, outputs)?;
+        Ok(self.cpu_done(&recipe))
+    }
+
+    pub(crate) fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
+        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
+        let count = call.view.count();
+        CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
+    }
+
+    pub(crate) fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
+        Done {
+            backend: Backend::Cpu,
+            device: self.cpu_name.clone(),
+            kernel: recipe.kernel(),
+            device_seconds: None,
+            shared: None,
+            device_error: None,
+        }
+    }
+}
+
+pub(crate) fn strict(report: Report, options: &Options) -> Result<Report, Error> {
+    if options.strict && !report.all_converged() {
+        let failures: Vec<(usize, Status)> = report.failures().collect();
+        return Err(Error::Strict(failures));
+    }
+    Ok(report)
+}

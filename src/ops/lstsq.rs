@@ -1,0 +1,232 @@
+//! Least-squares solutions.
+
+use crate::batch::Batch;
+use crate::engine::Engine;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport};
+use crate::engine::place::{Places, composed_shape, fits};
+use crate::engine::road::strict;
+use crate::error::Error;
+use crate::ops::refined;
+use crate::options::Options;
+use crate::planner::Job;
+use crate::report::Report;
+use crate::scalar::{Real, Scalar};
+use crate::view::{View, ViewMut};
+
+/// Least-squares solutions of a batch of systems A X = B, of m x n matrices and p right-hand sides each.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Lstsq<T: Scalar> {
+    /// The solutions: n x p. [`verify::residuals`](crate::verify::residuals) has what they leave of B.
+    pub solution: Batch<T>,
+    /// The singular values of A: k x 1, k = min(m, n), as of [`Svd::sigma`], if they were
+    /// [asked for](crate::Options::singular_values). The status does not judge them.
+    pub sigma: Option<Batch<T::Real>>,
+    /// How every matrix fared, with its rank under the cutoff. Its status is
+    /// [`Status::NonFinite`] also where only a right-hand side is not finite.
+    pub report: Report,
+}
+
+/// Least-squares solutions that stay on the device: as [`Lstsq`](crate::Lstsq).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceLstsq<T: Scalar> {
+    /// The solutions: n x p.
+    pub solution: DeviceBatch<T>,
+    /// How every matrix fared, with its rank under the cutoff.
+    pub report: DeviceReport,
+}
+
+impl Engine {
+    /// Least-squares solutions X, n x p, of A X = B for m x n matrices A and p right-hand sides each, B of
+    /// m x p: of all that minimise |A x - b| the shortest, column by column; of rank-deficient and
+    /// underdetermined systems too.
+    ///
+    /// X = V diag(1/sigma) U' B over the singular values that count under the options'
+    /// [cutoff](Options::cutoff) (Golub and Van Loan, 5.5; LAPACK xGELSS), without forming the
+    /// pseudoinverse; ridge solutions with [damping](Options::damping). Every column of B is scaled by
+    /// itself. The report has the ranks, [`Lstsq::sigma`] on
+    /// [request](Options::singular_values) the singular values, [`verify::residuals`](crate::verify::residuals)
+    /// what is left of B. A solution has the same bits whatever the batch, and whatever the other
+    /// right-hand sides as long as there are no more than min(m, n).
+    ///
+    /// **Guarantee**, for every matrix with status [`Status::Converged`], with tol as for
+    /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
+    /// singular value s: a solution x is off by at most
+    /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
+    /// 5.3.7). For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: D x is off by no more than that
+    /// with c = cond(B) and s the smallest singular value of B, and fitted values A x by tol cond(B) |b|. For wide
+    /// matrices A = D B of full row rank x itself is off by at most tol cond(B) |x|. Seen: at most 3.3 u cond(B) |b|
+    /// of fitted values, on both engines.
+    ///
+    /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
+    /// solution. Both are reported as [`Status::NonFinite`].
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where B does not fit A.
+    pub async fn lstsq_async<'a, 'b, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        options: &Options,
+    ) -> Result<Lstsq<T>, Error> {
+        self.lstsq_inner(a.into(), b.into(), options, false).await
+    }
+
+    /// [`lstsq_async`](Self::lstsq_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options};
+    ///
+    /// // Lines through three points each: y = x[0] + x[1] t at t = 0, 1, 2.
+    /// let a = Batch::from_fn(2, 3, 2, |_, i, j| (i as f64).powi(j as i32))?;
+    /// let y = Batch::from_row_major(2, 3, 1, &[1.0f64, 3.0, 5.0, 0.0, 0.0, 3.0])?;
+    /// let fit = Engine::cpu().lstsq(&a, &y, &Options::default())?;
+    /// let close = |x: &[f64], y: [f64; 2]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
+    /// assert!(close(fit.solution.matrix(0), [1.0, 2.0]));
+    /// assert!(close(fit.solution.matrix(1), [-0.5, 1.5]));
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`lstsq_async`](Self::lstsq_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn lstsq<'a, 'b, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        options: &Options,
+    ) -> Result<Lstsq<T>, Error> {
+        pollster::block_on(self.lstsq_inner(a.into(), b.into(), options, true))
+    }
+
+    /// [`lstsq_async`](Self::lstsq_async) into a place of the caller's, n x p.
+    ///
+    /// In strict mode the place is written before the error is returned.
+    ///
+    /// # Errors
+    /// As [`lstsq_async`](Self::lstsq_async), and [`Error::Argument`] for a shape that does not fit.
+    pub async fn lstsq_into_async<'a, 'b, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        solution: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        self.lstsq_into_inner(a.into(), b.into(), solution, options, false)
+            .await
+    }
+
+    /// [`lstsq_into_async`](Self::lstsq_into_async), waiting.
+    ///
+    /// # Errors
+    /// As [`lstsq_into_async`](Self::lstsq_into_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn lstsq_into<'a, 'b, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        b: impl Into<View<'b, T>>,
+        solution: ViewMut<'o, T>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
+    }
+
+    /// [`lstsq_async`](Self::lstsq_async) of matrices and right-hand sides on the device, as
+    /// [`svd_resident_async`](Self::svd_resident_async).
+    ///
+    /// # Errors
+    /// As [`svd_resident_async`](Self::svd_resident_async), and [`Error::Argument`] where B does not fit A.
+    pub async fn lstsq_resident_async<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        self.lstsq_resident_inner(a, b, options, false).await
+    }
+
+    /// [`lstsq_resident_async`](Self::lstsq_resident_async), waiting.
+    ///
+    /// # Errors
+    /// As [`lstsq_resident_async`](Self::lstsq_resident_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn lstsq_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        pollster::block_on(self.lstsq_resident_inner(a, b, options, true))
+    }
+
+    pub(crate) async fn lstsq_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        b: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Lstsq<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
+                pollster::block_on(engine.lstsq_inner(a, b, options, true))
+            };
+            return self.background_on([a, b], options, call).await;
+        }
+        if options.refined {
+            return refined::lstsq(self, [a, b], options, blocking).await;
+        }
+        let job = Job {
+            values: options.singular_values,
+            ..Job::inverse(Some(b.cols()))
+        };
+        let [count, rows, cols] = composed_shape(&a, &Some(b), &job)?;
+        let mut solution = Batch::zeros(count, rows, cols)?;
+        let mut sigma = Batch::zeros(count, a.rows().min(a.cols()), 1)?;
+        let places = Places {
+            u: &mut [],
+            sigma: sigma.as_mut_slice(),
+            v: &mut [],
+            composed: solution.as_mut_slice(),
+        };
+        let report = self.run(a, Some(b), job, options, places, blocking).await?;
+        Ok(Lstsq {
+            solution,
+            sigma: job.values.then_some(sigma),
+            report: strict(report, options)?,
+        })
+    }
+
+    async fn lstsq_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        b: View<'_, T>,
+        mut solution: ViewMut<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let job = Job::inverse(Some(b.cols()));
+        if !options.refined {
+            let composed = self.compose_into(a, Some(b), job, solution, options, blocking);
+            return composed.await;
+        }
+        fits("the result", &solution, composed_shape(&a, &Some(b), &job)?)?;
+        // The place is written in strict mode too.
+        let lenient = options.clone().strict(false);
+        let found = self.lstsq_inner(a, b, &lenient, blocking).await?;
+        solution.assign(found.solution.as_slice());
+        strict(found.report, options)
+    }
+
+    async fn lstsq_resident_inner<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        b: &DeviceBatch<T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<DeviceLstsq<T>, Error> {
+        let composed = self.compose_resident(a, Some(b), options, blocking);
+        let (solution, report) = composed.await?;
+        Ok(DeviceLstsq { solution, report })
+    }
+}

@@ -1,0 +1,324 @@
+//! Singular value decompositions.
+
+use crate::batch::Batch;
+use crate::engine::Engine;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport};
+use crate::engine::place::{Place, Places, fits};
+use crate::engine::road::strict;
+use crate::error::Error;
+use crate::options::{Options, Vectors};
+use crate::planner::Job;
+use crate::report::Report;
+use crate::scalar::{Real, Scalar};
+use crate::view::{View, ViewMut};
+
+/// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
+///
+/// **Order**: singular values are non-negative and descend. **Signs**: in each column of V the first entry of
+/// (nearly) the largest magnitude is positive, and U follows; in a full U of a tall matrix the columns beyond k have
+/// no partner in V and any sign. "Nearly" is 1023 / 1024 of it and more: what is a tie in exact arithmetic is one
+/// here, in both types and on every engine.
+///
+/// Scalars, the sides of length one of vectors, and diagonal matrices have exact factors.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Svd<T: Scalar> {
+    /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
+    pub u: Option<Batch<T>>,
+    /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the matrix's largest
+    /// entry are zero.
+    pub sigma: Batch<T::Real>,
+    /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
+    /// `v.view().transpose()` is V' at no cost.
+    pub v: Option<Batch<T>>,
+    /// How every matrix fared.
+    pub report: Report,
+}
+
+/// Singular value decompositions that stay on the device: as [`Svd`](crate::Svd).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceSvd<T: Scalar> {
+    /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
+    pub u: Option<DeviceBatch<T>>,
+    /// Singular values: k x 1.
+    pub sigma: DeviceBatch<T::Real>,
+    /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
+    pub v: Option<DeviceBatch<T>>,
+    /// How every matrix fared.
+    pub report: DeviceReport,
+}
+
+impl Engine {
+    /// Singular value decompositions of m x n matrices, k = min(m, n).
+    ///
+    /// Any m and n, also 0 and 1. Singular values are non-negative and descend; U and V are
+    /// orthonormal also for rank-deficient and zero matrices; see [`Svd`] for order and signs.
+    ///
+    /// **Guarantee**, at the default tolerance, for every matrix with status
+    /// [`Status::Converged`], with u = 2^-24 (f32) or
+    /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
+    /// U'U - I and V'V - I are at most tol, singular values are off by at most 8 sqrt(k) u sigma_max (and
+    /// by the rounding of subnormal results), which is
+    /// [`Outcome::sigma_error`](crate::Outcome::sigma_error).
+    ///
+    /// **Scaled columns**: for A = B D, B of full column rank and D any diagonal matrix whose entries span up to
+    /// 2^50 (f32) or 2^450 (f64), in any order, every column of A is reconstructed to 2 tol of its own norm, and
+    /// singular values have relative errors of at most 4 k u cond(B). D does not enter.
+    ///
+    /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and
+    /// Veselic 1992; Drmac and Veselic 2008; LAPACK xGEJSV).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for options that do not fit, [`Error::Memory`] where the results do not,
+    /// [`Error::Unsupported`] or [`Error::Device`] from a GPU, [`Error::Strict`] if asked for.
+    pub async fn svd_async<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        self.svd_inner(a.into(), vectors, options, false).await
+    }
+
+    /// [`svd_async`](Self::svd_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    ///
+    /// let a = Batch::from_row_major(1, 2, 2, &[3.0f64, 0.0, 4.0, 5.0])?;
+    /// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+    /// assert!((svd.sigma.matrix(0)[0] - 45f64.sqrt()).abs() < 1e-14);
+    /// assert!((svd.sigma.matrix(0)[1] - 5f64.sqrt()).abs() < 1e-14);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn svd<'a, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<Svd<T>, Error> {
+        pollster::block_on(self.svd_inner(a.into(), vectors, options, true))
+    }
+
+    /// [`svd_async`](Self::svd_async) into places of the caller's: `u` and `v` both or neither,
+    /// thin or full by their shapes; `sigma` is k x 1.
+    ///
+    /// In strict mode the places are written before the error is returned.
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for shapes that do not fit.
+    pub async fn svd_into_async<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        u: Option<ViewMut<'o, T>>,
+        sigma: ViewMut<'o, T::Real>,
+        v: Option<ViewMut<'o, T>>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        self.svd_into_inner(a.into(), u, sigma, v, options, false)
+            .await
+    }
+
+    /// [`svd_into_async`](Self::svd_into_async), waiting.
+    ///
+    /// # Errors
+    /// As [`svd_into_async`](Self::svd_into_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn svd_into<'a, 'o, T: Real>(
+        &self,
+        a: impl Into<View<'a, T>>,
+        u: Option<ViewMut<'o, T>>,
+        sigma: ViewMut<'o, T::Real>,
+        v: Option<ViewMut<'o, T>>,
+        options: &Options,
+    ) -> Result<Report, Error> {
+        pollster::block_on(self.svd_into_inner(a.into(), u, sigma, v, options, true))
+    }
+
+    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there. The bits
+    /// are those of `svd` on the same device.
+    ///
+    /// Nothing is waited for but, in strict mode, the report, and the device's clock
+    /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.
+    /// The host is asked between the sweeps of large matrices (the report's kernel is `jacobi-blocks` or
+    /// `jacobi-rounds`), which are waited for. Matrices of odd sizes of which a chunk has fewer than 64 go
+    /// through the host's memory and back.
+    ///
+    /// # Errors
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for matrices on another device.
+    pub async fn svd_resident_async<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<DeviceSvd<T>, Error> {
+        self.svd_resident_inner(a, vectors, options, false).await
+    }
+
+    /// [`svd_resident_async`](Self::svd_resident_async), waiting.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    ///
+    /// let engine = Engine::cpu();
+    /// let a = engine.upload(&Batch::from_fn(9, 4, 3, |b, i, j| ((1 + b + i * j) as f32).sqrt())?)?;
+    /// let svd = engine.svd_resident(&a, Vectors::None, &Options::default())?;
+    /// assert!(svd.report.get()?.all_converged());
+    /// assert_eq!(svd.sigma.download()?.rows(), 3);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`svd_resident_async`](Self::svd_resident_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn svd_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        vectors: Vectors,
+        options: &Options,
+    ) -> Result<DeviceSvd<T>, Error> {
+        pollster::block_on(self.svd_resident_inner(a, vectors, options, true))
+    }
+
+    pub(crate) async fn svd_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        vectors: Vectors,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Svd<T>, Error> {
+        if !blocking && self.in_background() {
+            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
+                pollster::block_on(engine.svd_inner(a, vectors, options, true))
+            };
+            return self.background(a, options, call).await;
+        }
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let k = m.min(n);
+        let cols = |side: usize| match vectors {
+            Vectors::None => None,
+            Vectors::Thin => Some(k),
+            Vectors::Full => Some(side),
+        };
+        let batch = |side: usize| {
+            cols(side)
+                .map(|cols| Batch::zeros(count, side, cols))
+                .transpose()
+        };
+        let (mut u, mut v) = (batch(m)?, batch(n)?);
+        let mut sigma = Batch::zeros(count, k, 1)?;
+        let job = Job::svd(vectors);
+        let places = Places {
+            u: u.as_mut().map_or(&mut [], |u| u.as_mut_slice()),
+            sigma: sigma.as_mut_slice(),
+            v: v.as_mut().map_or(&mut [], |v| v.as_mut_slice()),
+            composed: &mut [],
+        };
+        let report = self.run(a, None, job, options, places, blocking).await?;
+        let report = strict(report, options)?;
+        Ok(Svd {
+            u,
+            sigma,
+            v,
+            report,
+        })
+    }
+
+    async fn svd_into_inner<T: Real>(
+        &self,
+        a: View<'_, T>,
+        mut u: Option<ViewMut<'_, T>>,
+        mut sigma: ViewMut<'_, T>,
+        mut v: Option<ViewMut<'_, T>>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Report, Error> {
+        let (count, m, n) = (a.count(), a.rows(), a.cols());
+        let k = m.min(n);
+        let vectors = match (&u, &v) {
+            (None, None) => Vectors::None,
+            (Some(u), Some(v)) if u.cols() == k && v.cols() == k => Vectors::Thin,
+            (Some(_), Some(_)) => Vectors::Full,
+            _ => {
+                return Err(Error::argument(
+                    "U and V are asked for together or not at all",
+                ));
+            }
+        };
+        let full = vectors == Vectors::Full;
+        if let (Some(u), Some(v)) = (&u, &v) {
+            fits("U", u, [count, m, if full { m } else { k }])?;
+            fits("V", v, [count, n, if full { n } else { k }])?;
+        }
+        fits("sigma", &sigma, [count, k, 1])?;
+        if !blocking && self.in_background() {
+            // The places are written in strict mode too.
+            let lenient = options.clone().strict(false);
+            let svd = self.svd_inner(a, vectors, &lenient, false).await?;
+            sigma.assign(svd.sigma.as_slice());
+            for (place, found) in [(u, svd.u), (v, svd.v)] {
+                if let (Some(mut place), Some(found)) = (place, found) {
+                    place.assign(found.as_slice());
+                }
+            }
+            return strict(svd.report, options);
+        }
+        let mut u = Place::new(u.as_mut())?;
+        let mut v = Place::new(v.as_mut())?;
+        let mut sigma = Place::new(Some(&mut sigma))?;
+        let job = Job::svd(vectors);
+        let places = Places {
+            u: u.slice(),
+            sigma: sigma.slice(),
+            v: v.slice(),
+            composed: &mut [],
+        };
+        let report = self.run(a, None, job, options, places, blocking).await?;
+        u.finish();
+        v.finish();
+        sigma.finish();
+        strict(report, options)
+    }
+
+    async fn svd_resident_inner<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        vectors: Vectors,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<DeviceSvd<T>, Error> {
+        self.check_home(a)?;
+        {
+            let job = Job::svd(vectors);
+            if let Some(solved) = self
+                .solve_resident(a, None, job, options, blocking, None)
+                .await?
+            {
+                let svd = solved.svd(a, vectors);
+                svd.report.strict(options, blocking).await?;
+                return Ok(svd);
+            }
+        }
+        let lies = a.fetch(blocking).await?;
+        let view = a.seen(&lies);
+        let svd = self.svd_inner(view, vectors, options, blocking).await?;
+        let (u, v) = (svd.u, svd.v);
+        Ok(DeviceSvd {
+            u: match u {
+                Some(u) => Some(self.keep(u, a, blocking).await?),
+                None => None,
+            },
+            sigma: self.keep(svd.sigma, a, blocking).await?,
+            v: match v {
+                Some(v) => Some(self.keep(v, a, blocking).await?),
+                None => None,
+            },
+            report: DeviceReport::here(svd.report),
+        })
+    }
+}
