@@ -2,6 +2,7 @@
 //! the form left diag(f(sigma)) right' is composed where the engine computes; the rest is made of vectors on the host.
 
 mod components;
+mod factored;
 mod low_rank;
 mod lstsq;
 mod pinv;

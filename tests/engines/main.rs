@@ -3,7 +3,8 @@
 //! A harness of its own, because a test that cannot run must say so by name: without an adapter the
 //! GPU's tests are listed as ignored, with the reason, and fail instead where
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
-//! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order.
+//! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order. `quick` in place
+//! of a name runs some that take less than a minute.
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 //!
 //! With the feature `bench` it is the command too, after `--command`: one file is all that a machine
@@ -20,6 +21,7 @@ mod common;
 mod compositions;
 mod exact;
 mod executor;
+mod factored;
 #[cfg(feature = "faults")]
 mod faults;
 mod interop;
@@ -1326,6 +1328,7 @@ impl Suite {
         self.add::<T>("polar", compositions::polar::<T>);
         self.add::<T>("components", compositions::components::<T>);
         self.add::<T>("components-regularised", compositions::regularised::<T>);
+        self.add::<T>("factored", factored::factored::<T>);
         self.add::<T>("resident", resident::resident::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
@@ -1456,9 +1459,14 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let trials = match std::env::var("BATCHED_SVD_TESTS") {
-        Err(_) => trials(),
-        Ok(patterns) => match selection::select(trials(), &patterns) {
+    let mut patterns = std::env::var("BATCHED_SVD_TESTS").ok();
+    if arguments.filter.as_deref() == Some("quick") {
+        arguments.filter = None;
+        patterns = Some(selection::QUICK.into());
+    }
+    let trials = match patterns {
+        None => trials(),
+        Some(patterns) => match selection::select(trials(), &patterns) {
             Ok(trials) => trials,
             Err(pattern) => {
                 eprintln!("engines: no test is called {pattern:?}");

@@ -1,0 +1,307 @@
+//! What a decomposition is good for without a second one: ranks, solutions, pseudoinverses, approximations.
+
+use crate::batch::Batch;
+use crate::dense::product::multiply;
+use crate::engine::place::fit_rhs;
+use crate::error::Error;
+use crate::filter::{Limits, scaled, threshold};
+use crate::host::parallel;
+use crate::lanes::{Kernel, Lanes, numbers};
+use crate::ops::Svd;
+use crate::options::{Cutoff, Options, Vectors};
+use crate::outcome::Status;
+use crate::planner::{Filter, Job, Problem, Side};
+use crate::scalar::Real;
+use crate::scalar::sealed::Float;
+use crate::view::View;
+
+/// Operations that a task has at least.
+const TASK: usize = 1 << 16;
+
+/// A decomposition with vectors is a factorisation: it answers these questions without a second decomposition, on the
+/// CPU. Matrices that are not finite have NaN.
+///
+/// ```
+/// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
+///
+/// let options = Options::default();
+/// let a = Batch::from_fn(100, 8, 5, |b, i, j| ((b + i * i + 3 * j) as f64).sin())?;
+/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &options)?;
+///
+/// let b = Batch::from_fn(100, 8, 1, |b, i, _| (b + i) as f64)?;
+/// let x = svd.solve(&b, &options)?; // 100 of 5x1: the least-squares solutions
+/// let ridge = svd.solve(&b, &options.clone().damping(0.1))?;
+/// let ranks = svd.ranks(&options.clone().cutoff(Cutoff::relative(0.01)))?;
+/// let inverse = svd.pinv(&options)?; // 100 of 5x8
+/// # let _ = (x, ridge, ranks, inverse);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+///
+/// # Errors
+/// All of them return [`Error::Argument`] for a decomposition without vectors and for options or right-hand sides that do
+/// not fit, [`Error::Memory`] if the host cannot hold the result, and [`Error::Strict`] in strict mode.
+impl<T: Real<Real = T>> Svd<T> {
+    /// The number of singular values of each matrix that count under the options' [cutoff](Options::cutoff).
+    pub fn ranks(&self, options: &Options) -> Result<Vec<usize>, Error> {
+        let factors = self.factors(options)?;
+        let weights = |index| factors.weights(index, Filter::Keep, &mut Vec::new()).0;
+        Ok((0..self.sigma.count()).map(weights).collect())
+    }
+
+    /// U diag(sigma) V', m x n: A again.
+    ///
+    /// **Guarantee**: off by at most 2 tol |A|_F where the bounds of
+    /// [`Engine::svd`](crate::Engine::svd_async) hold.
+    pub fn reconstruct(&self) -> Result<Batch<T>, Error> {
+        let all = Options::default().cutoff(Cutoff::absolute(0.0));
+        self.low_rank(&all)
+    }
+
+    /// The best approximations, m x n, by the singular values that count under the options'
+    /// [cutoff](Options::cutoff): as [`Engine::low_rank`](crate::Engine::low_rank_async).
+    pub fn low_rank(&self, options: &Options) -> Result<Batch<T>, Error> {
+        self.factors(options)?
+            .compose(Side::U, Filter::Value, Side::V)
+    }
+
+    /// Pseudoinverses, n x m, under the options' [cutoff](Options::cutoff) and [damping](Options::damping).
+    ///
+    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. (It keeps more
+    /// accuracy where columns differ in scale, since it never rounds the singular values.)
+    pub fn pinv(&self, options: &Options) -> Result<Batch<T>, Error> {
+        let filter = inverse(options);
+        self.factors(options)?.compose(Side::V, filter, Side::U)
+    }
+
+    /// Least-squares solutions X, n x p, of A X = B, with B of m x p, under the options' [cutoff](Options::cutoff) and
+    /// [damping](Options::damping): V diag(1 / sigma) U' B.
+    ///
+    /// **Guarantee**: that of [`Engine::lstsq`](crate::Engine::lstsq_async) for columns of one scale.
+    pub fn solve<'b>(
+        &self,
+        b: impl Into<View<'b, T>>,
+        options: &Options,
+    ) -> Result<Batch<T>, Error> {
+        self.factors(options)?.solve(b.into(), inverse(options))
+    }
+
+    fn factors<'f>(&'f self, options: &'f Options) -> Result<Factors<'f, T>, Error> {
+        let (Some(u), Some(v)) = (&self.u, &self.v) else {
+            let text = "this decomposition has singular values alone: ask for Vectors::Thin";
+            return Err(Error::argument(text));
+        };
+        options.check(u.count(), self.sigma.rows())?;
+        if options.strict && !self.report.all_converged() {
+            return Err(Error::Strict(self.report.failures().collect()));
+        }
+        Ok(Factors {
+            svd: self,
+            u,
+            v,
+            problem: Problem::new(u.rows(), v.rows(), T::DTYPE, Job::svd(Vectors::Thin)),
+            options,
+        })
+    }
+}
+
+fn inverse(options: &Options) -> Filter {
+    match options.damping {
+        Some(_) => Filter::Damped,
+        None => Filter::Inverse,
+    }
+}
+
+struct Factors<'f, T: Real> {
+    svd: &'f Svd<T>,
+    u: &'f Batch<T>,
+    v: &'f Batch<T>,
+    problem: Problem,
+    options: &'f Options,
+}
+
+/// Scratch of a thread.
+#[derive(Default)]
+struct Work<T> {
+    weights: Vec<T>,
+    left: Vec<T>,
+    right: Vec<T>,
+    strip: Vec<T>,
+}
+
+impl<T: Real<Real = T>> Factors<'_, T> {
+    /// The weights of the singular values of a matrix. Returns how many count, and the power of two that what is composed
+    /// with the weights must be multiplied with.
+    fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
+        let (cutoff, sigma) = (&self.options.cutoff, self.svd.sigma.matrix(index));
+        // In the range in which no square overflows.
+        let largest = sigma.first().map_or(0.0, |sigma| sigma.f64());
+        let power = if largest > 0.0 {
+            -largest.exponent()
+        } else {
+            0
+        };
+        let (lambda, beyond) = match &self.options.damping {
+            Some(damping) => scaled(damping.get(index), power),
+            None => (0.0, 0),
+        };
+        let (named, error) = (self.problem.named_cutoffs(), self.problem.sigma_error());
+        let largest = largest.ldexp(power);
+        weights.clear();
+        weights.extend(sigma.iter().map(|sigma| sigma.ldexp(power)));
+        let rank = T::dispatch(
+            false,
+            Weigh {
+                limits: Limits {
+                    threshold: T::not_above(threshold(cutoff, index, named, power, largest)),
+                    most: T::of(cutoff.most(sigma.len()) as f64),
+                    share: T::not_above(cutoff.share(index, error)),
+                },
+                filter,
+                damping: [T::of(lambda), T::ONE.ldexp(-beyond)],
+                sigma: weights,
+            },
+        );
+        (rank, -filter.degree() * power - 2 * beyond)
+    }
+
+    fn factor(&self, side: Side) -> &Batch<T> {
+        match side {
+            Side::U => self.u,
+            Side::V => self.v,
+        }
+    }
+
+    /// left diag(f(sigma)) right'.
+    fn compose(&self, left: Side, filter: Filter, right: Side) -> Result<Batch<T>, Error> {
+        let (left, right) = (self.factor(left), self.factor(right));
+        let (rows, cols, k) = (left.rows(), right.rows(), self.svd.sigma.rows());
+        self.each([rows, cols], |work, index, to| {
+            let (_, lift) = self.weights(index, filter, &mut work.weights);
+            transpose(&right.matrix(index)[..cols * k], cols, &mut work.right);
+            work.product(&left.matrix(index)[..rows * k], rows, to);
+            to.iter_mut().for_each(|entry| *entry = entry.ldexp(lift));
+        })
+    }
+
+    /// V diag(f(sigma)) U' B.
+    fn solve(&self, b: View<'_, T>, filter: Filter) -> Result<Batch<T>, Error> {
+        let (m, n, k) = (self.u.rows(), self.v.rows(), self.svd.sigma.rows());
+        fit_rhs([self.u.count(), m], [b.count(), b.rows()])?;
+        self.each([n, b.cols()], |work, index, to| {
+            let (_, lift) = self.weights(index, filter, &mut work.weights);
+            let (u, v) = (
+                &self.u.matrix(index)[..m * k],
+                &self.v.matrix(index)[..n * k],
+            );
+            transpose(u, m, &mut work.left);
+            let (mut side, mut projected) = (vec![T::ZERO; m], vec![T::ZERO; k]);
+            for (c, to) in to.chunks_exact_mut(n).enumerate() {
+                // Each side has a scale of its own.
+                let mut largest = T::ZERO;
+                for (to, entry) in side.iter_mut().zip(b.column(index, c)) {
+                    *to = entry;
+                    largest = if entry.abs() < largest {
+                        largest
+                    } else {
+                        entry.abs()
+                    };
+                }
+                if !largest.finite() {
+                    to.fill(T::NAN);
+                    continue;
+                }
+                let power = if largest > T::ZERO {
+                    largest.exponent()
+                } else {
+                    0
+                };
+                side.iter_mut()
+                    .for_each(|entry| *entry = entry.ldexp(-power));
+                multiply(&work.left, k, &side, &mut projected, &mut work.strip);
+                work.right.clear();
+                work.right.extend_from_slice(&projected);
+                let left = std::mem::take(&mut work.left);
+                work.product(v, n, to);
+                work.left = left;
+                to.iter_mut()
+                    .for_each(|entry| *entry = entry.ldexp(lift + power));
+            }
+        })
+    }
+
+    /// A result of this shape, matrix by matrix, on all cores.
+    fn each(
+        &self,
+        [rows, cols]: [usize; 2],
+        f: impl Fn(&mut Work<T>, usize, &mut [T]) + Send + Sync,
+    ) -> Result<Batch<T>, Error> {
+        let mut result = Batch::zeros(self.u.count(), rows, cols)?;
+        let size = rows * cols;
+        if result.as_slice().is_empty() {
+            return Ok(result);
+        }
+        let work =
+            (self.u.rows() + self.v.rows()).saturating_mul(self.svd.sigma.rows() * rows.max(cols));
+        let some = (TASK / work.max(1)).max(1);
+        let tasks = result.as_mut_slice().chunks_mut(some * size).enumerate();
+        parallel::for_each(
+            tasks.collect(),
+            Work::default,
+            |work: &mut Work<T>, (task, entries): (usize, &mut [T])| {
+                for (index, to) in (task * some..).zip(entries.chunks_exact_mut(size)) {
+                    match self.svd.report.outcomes[index].status {
+                        Status::NonFinite => to.fill(T::NAN),
+                        _ => f(work, index, to),
+                    }
+                }
+            },
+        );
+        Ok(result)
+    }
+}
+
+impl<T: Real> Work<T> {
+    /// to = left diag(weights) right.
+    fn product(&mut self, left: &[T], rows: usize, to: &mut [T]) {
+        self.left.clear();
+        for (column, &weight) in left.chunks_exact(rows).zip(&self.weights) {
+            self.left.extend(column.iter().map(|&entry| entry * weight));
+        }
+        multiply(&self.left, rows, &self.right, to, &mut self.strip);
+    }
+}
+
+fn transpose<T: Real>(from: &[T], rows: usize, to: &mut Vec<T>) {
+    let cols = from.len() / rows;
+    to.clear();
+    to.extend((0..rows).flat_map(|i| (0..cols).map(move |j| from[j * rows + i])));
+}
+
+/// Singular values on their way to weights, one matrix.
+struct Weigh<'w, T> {
+    limits: Limits<T>,
+    filter: Filter,
+    /// As [`Filter::weights_of`] takes it.
+    damping: [T; 2],
+    sigma: &'w mut [T],
+}
+
+impl<T: Real> Kernel<T> for Weigh<'_, T> {
+    type Output = usize;
+
+    fn run<L: Lanes<T>>(self, l: L) -> usize {
+        let limits = Limits {
+            threshold: l.splat(self.limits.threshold),
+            most: l.splat(self.limits.most),
+            share: l.splat(self.limits.share),
+        };
+        let sigma: Vec<L::Vector> = self.sigma.iter().map(|&sigma| l.splat(sigma)).collect();
+        let rank = limits.rank(l, &sigma);
+        let damping = self.damping.map(|number| l.splat(number));
+        for (c, (to, &sigma)) in self.sigma.iter_mut().zip(&sigma).enumerate() {
+            let counts = l.less(l.splat(T::of(c as f64)), rank);
+            *to = numbers(&self.filter.weights_of(l, sigma, counts, damping))[0];
+        }
+        numbers::<T, _>(&rank)[0].index() as usize
+    }
+}

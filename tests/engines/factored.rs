@@ -1,0 +1,171 @@
+//! What a decomposition answers without a second one.
+
+use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Status, Svd, Vectors};
+
+use crate::common::bounds::{Outcome, at_most, check_conditions, ensure, in_f64, tol};
+use crate::common::matrices::{hard, normal, scaled};
+
+fn wrong(e: Error) -> String {
+    e.to_string()
+}
+
+fn norm(x: impl IntoIterator<Item = f64>) -> f64 {
+    x.into_iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn distance<T: Real>(x: &[T], y: &[T]) -> f64 {
+    norm(in_f64(x).iter().zip(in_f64(y)).map(|(x, y)| x - y))
+}
+
+/// Holds all answers for some matrices to the promises and to what the engine says.
+fn answers<T: Real<Real = T>>(engine: &Engine, a: &Batch<T>, svd: &Svd<T>) -> Outcome {
+    let (m, n) = (a.rows(), a.cols());
+    let (k, tol) = (m.min(n), tol::<T>(m, n));
+    let options = Options::default();
+    let again = svd.reconstruct().map_err(wrong)?;
+    for index in 0..a.count() {
+        let size = norm(in_f64(a.matrix(index)));
+        let off = distance(a.matrix(index), again.matrix(index));
+        at_most("A again", off, 2.0 * tol * size)?;
+    }
+    for cutoff in [
+        Cutoff::default(),
+        Cutoff::relative(0.3),
+        Cutoff::rank(k.min(2)),
+        Cutoff::energy(0.8),
+        Cutoff::numpy(),
+    ] {
+        let some = options.clone().cutoff(cutoff);
+        let low = engine.low_rank(a, &some).map_err(wrong)?;
+        let ranks = svd.ranks(&some).map_err(wrong)?;
+        let own: Vec<usize> = low
+            .report
+            .outcomes
+            .iter()
+            .map(|o| o.rank as usize)
+            .collect();
+        ensure(ranks == own, || {
+            format!("{m}x{n}: ranks {ranks:?}, not {own:?}")
+        })?;
+        let nearest = svd.low_rank(&some).map_err(wrong)?;
+        let [ours, theirs] = [&nearest, &low.approximation].map(|x| distances(a, x));
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            at_most("low rank", (ours - theirs).abs(), 8.0 * tol)?;
+        }
+    }
+    let mut inverse = engine.pinv(a, &options).map_err(wrong)?;
+    inverse.inverse = svd.pinv(&options).map_err(wrong)?;
+    check_conditions(a, &inverse)?;
+    let b = normal::<T>(a.count(), m, 3, 77);
+    for lambda in [0.0, 0.5] {
+        let solved = match lambda {
+            0.0 => options.clone(),
+            _ => options.clone().damping(lambda),
+        };
+        let x = svd.solve(&b, &solved).map_err(wrong)?;
+        let fit = engine.lstsq(a, &b, &solved).map_err(wrong)?;
+        let conditions = svd.kept_conditions();
+        for index in 0..a.count() {
+            let (c, rank) = (conditions[index], svd.report.outcomes[index].rank as usize);
+            if rank == 0 {
+                continue;
+            }
+            let s = svd.sigma.matrix(index)[rank - 1].f64().max(lambda);
+            let size = norm(in_f64(fit.solution.matrix(index)));
+            let b = norm(in_f64(b.matrix(index)));
+            // Both are that far from the truth at most; what is left of b is no more than b.
+            let bound = 16.0 * tol * (c * size + (c + 1.0) * b / s);
+            at_most(
+                "solutions",
+                distance(x.matrix(index), fit.solution.matrix(index)),
+                bound,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// |A - X|_F of every matrix, relative to |A|_F.
+fn distances<T: Real>(a: &Batch<T>, x: &Batch<T>) -> Vec<f64> {
+    let each = |index| {
+        let size = norm(in_f64(a.matrix(index)));
+        distance(a.matrix(index), x.matrix(index)) / if size > 0.0 { size } else { 1.0 }
+    };
+    (0..a.count()).map(each).collect()
+}
+
+pub fn factored<T: Real<Real = T>>(engine: &Engine) -> Outcome {
+    let options = Options::default();
+    for (m, n) in [(1, 1), (3, 3), (6, 7), (9, 4), (20, 20), (4, 30), (40, 3)] {
+        let a = normal::<T>(20, m, n, 3);
+        for vectors in [Vectors::Thin, Vectors::Full] {
+            let svd = engine.svd(&a, vectors, &options).map_err(wrong)?;
+            answers(engine, &a, &svd).map_err(|e| format!("{m}x{n}: {e}"))?;
+        }
+    }
+    for (name, a) in hard::<T>() {
+        let svd = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+        let range = in_f64(a.as_slice())
+            .iter()
+            .fold(0.0f64, |l, x| l.max(x.abs()));
+        let sane = range == 0.0 || (1e-12..1e12).contains(&range);
+        if sane && svd.report.all_converged() && a.rows() * a.cols() <= 400 {
+            answers(engine, &a, &svd).map_err(|e| format!("{name}: {e}"))?;
+        }
+    }
+    // A power of two changes powers of two alone, also where squares leave the range.
+    let (a, b) = (normal::<T>(5, 4, 3, 9), normal::<T>(5, 4, 1, 10));
+    let svd = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+    let x = svd.solve(&b, &options).map_err(wrong)?;
+    let power = if size_of::<T>() == 4 { 50 } else { 600 };
+    let mut large = svd.clone();
+    large.sigma = scaled(&svd.sigma, power);
+    let far = large.solve(&scaled(&b, power), &options).map_err(wrong)?;
+    ensure(far == x, || "scaled systems have other solutions".into())?;
+    let [one, other] = [&svd, &large].map(|svd| svd.pinv(&options));
+    let other = scaled(&other.map_err(wrong)?, power);
+    ensure(one.map_err(wrong)? == other, || "scaled inverses".into())?;
+    // What is not finite stays with its matrix, and its side.
+    let mut spoilt = a.clone();
+    spoilt.as_mut_slice()[12] = T::of(f64::NAN);
+    let svd = engine
+        .svd(&spoilt, Vectors::Thin, &options)
+        .map_err(wrong)?;
+    let mut sides = normal::<T>(5, 4, 2, 11);
+    sides.as_mut_slice()[8 * 2 + 5] = T::of(f64::INFINITY);
+    let x = svd.solve(&sides, &options).map_err(wrong)?;
+    for index in 0..5 {
+        let nan = |entries: &[T]| in_f64(entries).iter().all(|x| x.is_nan());
+        let [first, second] = [&x.matrix(index)[..3], &x.matrix(index)[3..]].map(nan);
+        ensure(
+            first == (index == 1) && second == (index == 1 || index == 2),
+            || format!("NaN: matrix {index}: {first} {second}"),
+        )?;
+    }
+    let strict = svd.pinv(&options.clone().strict(true));
+    let named = matches!(&strict, Err(Error::Strict(f)) if f[..] == [(1, Status::NonFinite)]);
+    ensure(named, || format!("strict: {strict:?}"))?;
+    // What does not fit is told.
+    let values = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
+    let refused = [
+        values.reconstruct().map(drop),
+        values.ranks(&options).map(drop),
+        svd.solve(&normal::<T>(5, 3, 1, 1), &options).map(drop),
+        svd.ranks(&options.clone().cutoff(Cutoff::rank(4)))
+            .map(drop),
+    ];
+    for refused in refused {
+        ensure(matches!(refused, Err(Error::Argument(_))), || {
+            format!("{refused:?}")
+        })?;
+    }
+    let empty = normal::<T>(3, 4, 0, 1);
+    let svd = engine.svd(&empty, Vectors::Thin, &options).map_err(wrong)?;
+    let x = svd
+        .solve(&normal::<T>(3, 4, 2, 1), &options)
+        .map_err(wrong)?;
+    ensure((x.count(), x.rows(), x.cols()) == (3, 0, 2), || {
+        format!("{x:?}")
+    })?;
+    Ok(())
+}
