@@ -96,6 +96,9 @@ mod refined;
 mod report;
 mod resident;
 mod scalar;
+#[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+mod shader;
 mod slot;
 pub mod verify;
 mod view;

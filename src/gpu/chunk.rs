@@ -10,6 +10,7 @@ use crate::gpu::stream::{Maker, Stream};
 use crate::gpu::{Gpu, registers};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
+use crate::planner::paths::plan::Solver;
 
 /// Where a chunk's matrices are, and where its results go: singular values, or weights, or both among them.
 pub(super) struct Places<'b> {
@@ -65,7 +66,7 @@ impl Chunk {
             },
             compose: problem
                 .composed
-                .filter(|_| !recipe.fused)
+                .filter(|_| !recipe.fused())
                 .map(|sides| factors.bind(gpu, maker, sides, projection, &places.cutoffs)),
         }
     }
@@ -81,13 +82,16 @@ impl Chunk {
         rhs_steps: [usize; 2],
         count: usize,
     ) -> Result<(), Error> {
-        match &self.kernels {
-            Kernels::Registers(group) => {
-                registers::solve(stream, task, recipe, group, steps, rhs_steps, count).await?;
+        match (&self.kernels, recipe.path.plan().solver()) {
+            (Kernels::Registers(group), Solver::Alone { kernel, team }) => {
+                let (own, steps) = ((kernel, team), [steps, rhs_steps]);
+                registers::solve(stream, task, recipe, own, group, steps, count).await?;
             }
-            Kernels::Staged(groups) => {
-                solve::solve(stream, task, recipe, groups, steps, count).await?;
+            (Kernels::Staged(groups), Solver::Staged { factor, sweeps }) => {
+                let stages = (factor, sweeps);
+                solve::solve(stream, task, recipe, stages, groups, steps, count).await?;
             }
+            _ => return Err(Error::Device("the chunk was bound for another path".into())),
         }
         if let Some(group) = &self.project {
             rhs::project(stream, task, recipe, group, rhs_steps, count).await?;

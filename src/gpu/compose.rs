@@ -6,11 +6,12 @@ use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::rhs::Projection;
-use crate::gpu::shader::{Bindings, Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::Side;
-use crate::planner::gpu::block;
+use crate::planner::iterations::block;
+use crate::planner::paths::after::{COMPOSE_WORKGROUP, composing};
 use crate::scalar::Dtype;
+use crate::shader::Bindings;
 
 /// As `Params` in shaders/compose.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -39,17 +40,6 @@ pub(super) struct Steps {
     pub matrix: u32,
     pub row: u32,
     pub col: u32,
-}
-
-/// The kernel that composes, whatever the sizes.
-pub(super) fn composing(dtype: Dtype) -> Blueprint {
-    Blueprint {
-        kernel: Kernel::Compose,
-        dtype,
-        workgroup: COMPOSE_WORKGROUP,
-        subgroup: 1,
-        sizes: Sizes::Any,
-    }
 }
 
 /// left diag(weights) right', rows x cols, with `inner` columns of left and of right.

@@ -2,11 +2,12 @@
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `profile` has each kernel's, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
-//! it was lost, `shader` puts the shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
+//! it was lost, `pipelines` compiles a shader's text once, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
 //! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
-//! those, else `solve`; `compose` forms what is asked of their factors, and products. `stages` lists the kernels of a plan for who explains it.
+//! those, else `solve`; `compose` forms what is asked of their factors, and products. Which kernels a call takes is the
+//! planner's (`planner::paths`), and their text that of `shader`.
 
 mod adapter;
 mod cache;
@@ -24,10 +25,8 @@ mod registers;
 pub(crate) mod resident;
 mod rhs;
 mod run;
-mod shader;
 mod shelf;
 mod solve;
-pub(crate) mod stages;
 mod state;
 mod stream;
 
@@ -38,9 +37,11 @@ use std::sync::Arc;
 use crate::engine::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::planner::facts::DeviceFacts;
-use crate::planner::gpu::{GpuRecipe, Limits, Path};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::limits::Limits;
 use crate::planner::{Convergence, Problem, Tuning};
 use crate::profile::KernelProfile;
+use crate::shader::Blueprint;
 #[cfg(not(target_family = "wasm"))]
 use crate::{peak::Peak, scalar::Dtype};
 
@@ -58,7 +59,7 @@ pub(crate) struct Gpu {
     profile: Option<Arc<profile::Profile>>,
     pipelines: pipelines::Pipelines,
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
-    shelf: shelf::Shelf<(Problem, Path, usize), run::Sets>,
+    shelf: shelf::Shelf<(Problem, &'static str, usize), run::Sets>,
     desk: resident::Desk,
 }
 
@@ -122,7 +123,7 @@ impl Gpu {
     }
 
     /// A kernel, compiled.
-    async fn pipeline(&self, blueprint: shader::Blueprint) -> Result<pipelines::Pipeline, Error> {
+    async fn pipeline(&self, blueprint: Blueprint) -> Result<pipelines::Pipeline, Error> {
         let profile = self.profile.as_deref();
         self.pipelines.get(&self.device, profile, blueprint).await
     }

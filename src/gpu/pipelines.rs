@@ -1,14 +1,14 @@
 //! Pipelines, compiled once for each blueprint.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
 use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
 use crate::gpu::faults::Fault;
 use crate::gpu::profile::Profile;
-use crate::gpu::shader::{Bindings, Blueprint};
+use crate::shader::{Bindings, Blueprint};
 
 pub(crate) struct Pipelines {
     /// Whether shaders check their indices and count their loops: slower.
@@ -16,7 +16,7 @@ pub(crate) struct Pipelines {
     /// Of compiled shaders, between processes.
     cache: Option<Cache>,
     layouts: [wgpu::BindGroupLayout; Bindings::ALL.len()],
-    compiled: Mutex<HashMap<Blueprint, wgpu::ComputePipeline>>,
+    compiled: Mutex<HashMap<Arc<Blueprint>, wgpu::ComputePipeline>>,
 }
 
 /// A compiled kernel.
@@ -24,7 +24,7 @@ pub(crate) struct Pipelines {
 pub(crate) struct Pipeline {
     pub compiled: wgpu::ComputePipeline,
     /// What it was compiled for.
-    pub blueprint: Blueprint,
+    pub blueprint: Arc<Blueprint>,
 }
 
 fn layout(device: &wgpu::Device, bindings: Bindings) -> wgpu::BindGroupLayout {
@@ -123,17 +123,18 @@ impl Pipelines {
         blueprint: Blueprint,
     ) -> Result<Pipeline, Error> {
         let known = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(compiled) = known().get(&blueprint).cloned() {
+        if let Some((blueprint, compiled)) = known().get_key_value(&blueprint) {
             return Ok(Pipeline {
-                compiled,
-                blueprint,
+                compiled: compiled.clone(),
+                blueprint: Arc::clone(blueprint),
             });
         }
+        let blueprint = Arc::new(blueprint);
         let start = profile.map(|profile| (profile, std::time::Instant::now()));
         let faults = &device.faults;
         let compiled = device
             .scoped(|device, _| {
-                let label = blueprint.kernel.entry_point();
+                let label = blueprint.kernel.entry;
                 let mut text = blueprint.text();
                 if faults.due(Fault::Uncompilable) {
                     text.insert_str(0, "fn broken(");
@@ -146,7 +147,7 @@ impl Pipelines {
                     true => device.create_shader_module(descriptor),
                     false => trusted(device, descriptor),
                 };
-                let bindings = self.layout(blueprint.kernel.bindings());
+                let bindings = self.layout(blueprint.kernel.bindings);
                 let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                     label: Some(label),
                     bind_group_layouts: &[Some(bindings)],
@@ -167,9 +168,9 @@ impl Pipelines {
             })
             .await?;
         if let Some((profile, start)) = start {
-            profile.compiled(blueprint, start.elapsed().as_secs_f64());
+            profile.compiled(&blueprint, start.elapsed().as_secs_f64());
         }
-        known().insert(blueprint, compiled.clone());
+        known().insert(Arc::clone(&blueprint), compiled.clone());
         if let Some(cache) = &self.cache {
             cache.save();
         }

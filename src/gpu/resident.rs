@@ -9,13 +9,13 @@ use crate::gpu::chunk::{Chunk, Places};
 use crate::gpu::compose::{Composition, Factors, Steps};
 use crate::gpu::rhs::Projection;
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
-use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::report::Outcome;
 use crate::scalar::{Dtype, Real};
+use crate::shader::Bindings;
 use crate::view::View;
 
 /// A channel that waits for the next call.

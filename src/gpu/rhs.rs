@@ -6,10 +6,12 @@ use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::compose::Factors;
-use crate::gpu::shader::{Bindings, Blueprint, Kernel};
 use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::{GpuRecipe, block};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::iterations::block;
+use crate::planner::paths::after::{PROJECT, WEIGH};
 use crate::planner::{Problem, Side};
+use crate::shader::Bindings;
 
 /// As `Params` in shaders/rhs.wgsl.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -43,7 +45,7 @@ impl Projection {
         recipe: &GpuRecipe,
         chunk: usize,
     ) -> Option<Self> {
-        let [_, rhs] = problem.rhs_size().filter(|_| !recipe.fused)?;
+        let [_, rhs] = problem.rhs_size().filter(|_| !recipe.fused())?;
         let entries = chunk * rhs * problem.cols;
         Some(Projection {
             powers: maker.buffer("powers", chunk * rhs * 4),
@@ -84,15 +86,9 @@ pub(super) async fn project(
     let (Some([length, rhs]), Some((_, side))) = (problem.rhs_size(), problem.composed) else {
         return Ok(());
     };
-    let pipeline = async |kernel| {
-        let blueprint = Blueprint::new(kernel, problem, recipe);
-        gpu.pipeline(blueprint).await
-    };
-    let (weigh, project) = (
-        pipeline(Kernel::Weigh).await?,
-        pipeline(Kernel::Project).await?,
-    );
-    let lanes = recipe.lanes_of(side);
+    let pipeline = async |kernel| gpu.pipeline(recipe.blueprint(kernel, problem)).await;
+    let (weigh, project) = (pipeline(WEIGH).await?, pipeline(PROJECT).await?);
+    let lanes = recipe.lanes.of(side);
     let most = gpu.limits.workgroups;
     let entries = (rhs * problem.cols) as u32;
     for first in (0..count).step_by(recipe.composed_per_submit) {
@@ -115,7 +111,7 @@ pub(super) async fn project(
         };
         let dispatches = [
             spread(&weigh, rhs as u32),
-            spread(&project, entries.div_ceil(recipe.workgroup / lanes)),
+            spread(&project, entries.div_ceil(recipe.lanes.workgroup / lanes)),
         ];
         stream.submit(group, &dispatches).await?;
     }

@@ -54,7 +54,7 @@ impl Gpu {
     ) -> Result<Option<f64>, Error> {
         let problem = &call.task.problem;
         let chunk = recipe.at_once(outputs.outcomes.len());
-        let kind = (*problem, recipe.path, chunk);
+        let kind = (*problem, recipe.path.name(), chunk);
         let runs = outputs.runs(0, chunk, &call.task.sizes);
         let mut sets = self.shelf.take(&kind).unwrap_or_default();
         while sets.len() < runs.len().min(2) {

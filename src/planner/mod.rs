@@ -3,15 +3,27 @@
 //! A [`Problem`] says what is to be computed, in the orientation in which the kernels work (at
 //! least as many rows as columns: a wide matrix is solved as its transpose, which strides make
 //! free). A recipe says how: which kernel, how many invocations, how much at a time. Every
-//! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share;
-//! `choice` says which engine is sooner.
+//! threshold lives here, in [`Tuning`] or beside a constant that says why. `gpu` has the GPU's share,
+//! and `paths` the ways in which it solves, with `stages` to list their kernels; `choice` says which engine is sooner.
 
 #[cfg(feature = "gpu")]
 pub(crate) mod choice;
 #[cfg(feature = "gpu")]
 pub(crate) mod facts;
 #[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 pub(crate) mod gpu;
+#[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+pub(crate) mod iterations;
+#[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+pub(crate) mod limits;
+#[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+pub(crate) mod paths;
+#[cfg(feature = "gpu")]
+pub(crate) mod stages;
 
 use crate::options::{NamedCutoffs, Options, Vectors};
 use crate::report::{Backend, Outcome, Status};

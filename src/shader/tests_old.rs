@@ -1,0 +1,132 @@
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Options, Vectors};
+    use crate::planner::gpu::{Limits, Path, WEBGPU};
+    use crate::planner::{Convergence, Filter, Job, Tuning};
+    use naga::back::{hlsl, msl, spv};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    fn validated(blueprint: &Blueprint) -> naga::Module {
+        let text = blueprint.text();
+        let module = naga::front::wgsl::parse_str(&text)
+            .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
+        let capabilities = match blueprint.dtype {
+            Dtype::F32 => Capabilities::empty(),
+            Dtype::F64 => Capabilities::FLOAT64,
+        } | Capabilities::SUBGROUP;
+        let info = Validator::new(ValidationFlags::all(), capabilities)
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
+        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
+        assert!(spirv.is_ok(), "{blueprint:?}: {spirv:?}");
+        // Neither language has f64.
+        if blueprint.dtype == Dtype::F32 {
+            let options = msl::Options {
+                lang_version: (2, 4),
+                fake_missing_bindings: true,
+                ..Default::default()
+            };
+            let metal = msl::write_string(&module, &info, &options, &Default::default());
+            assert!(metal.is_ok(), "{blueprint:?}: {metal:?}");
+            let options = hlsl::Options {
+                shader_model: hlsl::ShaderModel::V6_0,
+                fake_missing_bindings: true,
+                ..Default::default()
+            };
+            let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
+            let direct3d = hlsl::Writer::new(&mut text, &options, &pipeline)
+                .write(&module, &info, None)
+                .map(|_| ());
+            assert!(direct3d.is_ok(), "{blueprint:?}: {direct3d:?}");
+        }
+        module
+    }
+
+    fn workgroup_bytes(module: &naga::Module) -> u32 {
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| variable.space == naga::AddressSpace::WorkGroup)
+            .map(|(_, variable)| layouter[variable.ty].size)
+            .sum()
+    }
+
+    /// Checks every kernel of one problem.
+    fn every(rows: usize, cols: usize, job: Job, dtype: Dtype, limits: &Limits, tuning: &Tuning) {
+        let problem = Problem::new(rows, cols, dtype, job);
+        let convergence = Convergence::new(&problem, &Options::default());
+        let recipe = GpuRecipe::new(&problem, &convergence, limits, tuning).unwrap();
+        for kernel in Kernel::ALL {
+            check(kernel, &problem, &recipe);
+        }
+    }
+
+    /// Valid, and translated for Vulkan, Metal and Direct3D. wgpu does not check workgroup memory: the
+    /// planner's count must cover what shaders declare.
+    #[test]
+    fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
+        // In registers where they fit, with subgroups and without; and not in registers.
+        for (tiny, subgroup, words) in [(6, 1, 128), (0, 1, 128), (0, 32, 128), (0, 1, 0)] {
+            let limits = Limits { subgroup, ..WEBGPU };
+            let tuning = Tuning {
+                invocation_words: Some(words),
+                tiny_columns: Some(tiny),
+                ..Tuning::default()
+            };
+            for dtype in [Dtype::F32, Dtype::F64] {
+                for (rows, cols) in [
+                    (1, 1),
+                    (3, 3),
+                    (6, 6),
+                    (19, 4),
+                    (63, 1),
+                    (16, 16),
+                    (41, 41),
+                    (99, 99),
+                    (1000, 16),
+                    (512, 512),
+                ] {
+                    every(rows, cols, Job::svd(Vectors::Thin), dtype, &limits, &tuning);
+                }
+                // Texts differ by what is asked for, and by orientation.
+                let [values, full] = [Vectors::None, Vectors::Full].map(Job::svd);
+                let projector = |side| Job::composition(side, Filter::Keep, side);
+                let [left, right] = [Side::U, Side::V].map(projector);
+                let (pinv, lstsq) = (Job::inverse(None), Job::inverse(Some(2)));
+                for job in [values, full, pinv, lstsq, left, right] {
+                    for (rows, cols) in [(5, 3), (3, 5), (2, 18), (30, 2)] {
+                        every(rows, cols, job, dtype, &limits, &tuning);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(kernel: Kernel, problem: &Problem, recipe: &GpuRecipe) {
+        let planned = match (kernel, recipe.path) {
+            (Kernel::Tiny, Path::Tiny)
+            | (Kernel::Columns, Path::Columns)
+            | (Kernel::Solve | Kernel::Sweeps | Kernel::Resume, Path::Resident | Path::Swept)
+            | (Kernel::Blocks, Path::Blocks) => recipe.workgroup_bytes(problem),
+            (
+                Kernel::Tiny
+                | Kernel::Columns
+                | Kernel::Solve
+                | Kernel::Sweeps
+                | Kernel::Resume
+                | Kernel::Blocks,
+                _,
+            ) => return,
+            _ => 16384,
+        };
+        let blueprint = Blueprint::new(kernel, problem, recipe);
+        let bytes = workgroup_bytes(&validated(&blueprint));
+        assert!(
+            bytes as usize <= planned,
+            "{blueprint:?} takes {bytes} bytes, planned were {planned}"
+        );
+    }
+}
