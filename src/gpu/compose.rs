@@ -1,11 +1,10 @@
 //! left diag(weights) right' of every matrix of a chunk, and products.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::rhs::Projection;
+use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::Side;
 use crate::planner::iterations::block;
@@ -13,33 +12,33 @@ use crate::planner::paths::after::{COMPOSE_WORKGROUP, composing};
 use crate::scalar::Dtype;
 use crate::shader::Bindings;
 
-/// As `Params` in shaders/compose.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    inner: u32,
-    left: Steps,
-    right: Steps,
-    weighted: u32,
-    first: u32,
-    block: u32,
-    groups: u32,
-    lift: i32,
-    cutoffs: u32,
-    solves: u32,
-    begin: u32,
-    end: u32,
+params! {
+    /// As `Params` in shaders/compose.wgsl.
+    pub(super) struct Params {
+        rows: u32,
+        cols: u32,
+        inner: u32,
+        left: Steps,
+        right: Steps,
+        weighted: u32,
+        first: u32,
+        block: u32,
+        groups: u32,
+        lift: i32,
+        cutoffs: u32,
+        solves: u32,
+        begin: u32,
+        end: u32,
+    }
 }
 
-/// Entries from a matrix of a factor to the next, from a row, from a column.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Steps {
-    pub matrix: u32,
-    pub row: u32,
-    pub col: u32,
+params! {
+    /// Entries from a matrix of a factor to the next, from a row, from a column.
+    pub(super) struct Steps {
+        pub size: u32,
+        pub row: u32,
+        pub col: u32,
+    }
 }
 
 /// left diag(weights) right', rows x cols, with `inner` columns of left and of right.
@@ -68,22 +67,15 @@ impl Composition {
         let (left, right) = problem.composed?;
         let n = problem.cols;
         let steps = |side| Steps {
-            matrix: (problem.side(side) * problem.columns_of(side)) as u32,
+            size: (problem.side(side) * problem.columns_of(side)) as u32,
             row: 1,
             col: problem.side(side) as u32,
         };
         let (cols, right) = match problem.rhs {
             None => (problem.side(right), steps(right)),
             Some(rhs) => {
-                let (matrix, col) = ((rhs * n) as u32, rhs as u32);
-                (
-                    rhs,
-                    Steps {
-                        matrix,
-                        row: 1,
-                        col,
-                    },
-                )
+                let (size, col) = ((rhs * n) as u32, rhs as u32);
+                (rhs, Steps { size, row: 1, col })
             }
         };
         Some(Composition {

@@ -2,7 +2,7 @@
 //!
 //! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
 //! the time, `profile` has each kernel's, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
-//! it was lost, `pipelines` compiles a shader's text once, `stream` is the device as one call uses it,
+//! it was lost, `pipelines` compiles a shader's text once, `shared` has what Rust and WGSL share, `stream` is the device as one call uses it,
 //! `shelf` what it leaves for the next, `cache` for the next process.
 //! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
 //! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
@@ -25,6 +25,7 @@ mod registers;
 pub(crate) mod resident;
 mod rhs;
 mod run;
+mod shared;
 mod shelf;
 mod solve;
 mod state;

@@ -1,33 +1,32 @@
 //! The kernels of matrices that fit registers: one dispatch from the caller's entries to the caller's
 //! results.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::chunk::{Places, beside};
+use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::GpuRecipe;
 use crate::shader::{Bindings, Kernel};
 
-/// As `Params` in shaders/registers.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    first: u32,
-    end: u32,
-    row_stride: u32,
-    col_stride: u32,
-    cutoffs: u32,
-    max_sweeps: u32,
-    tolerance: f32,
-    form: u32,
-    lift: i32,
-    beside: u32,
-    rhs: u32,
-    rhs_row_stride: u32,
-    rhs_col_stride: u32,
+params! {
+    /// As `Params` in shaders/registers.wgsl.
+    pub(super) struct Params {
+        first: u32,
+        end: u32,
+        row_stride: u32,
+        col_stride: u32,
+        cutoffs: u32,
+        max_sweeps: u32,
+        tolerance: f32,
+        form: u32,
+        lift: i32,
+        beside: u32,
+        rhs: u32,
+        rhs_row_stride: u32,
+        rhs_col_stride: u32,
+    }
 }
 
 pub(super) fn bind(

@@ -291,8 +291,8 @@ impl Gpu {
         if chunk == 0 || flops > self.submit_flops() || inner as u64 > self.limits.iterations / 2 {
             return Ok(None);
         }
-        let steps = |[matrix, row, col]: [usize; 3]| Steps {
-            matrix: matrix as u32,
+        let steps = |[size, row, col]: [usize; 3]| Steps {
+            size: size as u32,
             row: row as u32,
             col: col as u32,
         };

@@ -1,11 +1,10 @@
 //! What a factor of a decomposition leaves of right-hand sides.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::compose::Factors;
+use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
@@ -13,20 +12,20 @@ use crate::planner::paths::after::{PROJECT, WEIGH};
 use crate::planner::{Problem, Side};
 use crate::shader::Bindings;
 
-/// As `Params` in shaders/rhs.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    length: u32,
-    cols: u32,
-    inner: u32,
-    factor_size: u32,
-    row_stride: u32,
-    col_stride: u32,
-    first: u32,
-    block: u32,
-    lanes: u32,
-    groups: u32,
+params! {
+    /// As `Params` in shaders/rhs.wgsl.
+    pub(super) struct Params {
+        length: u32,
+        cols: u32,
+        inner: u32,
+        factor_size: u32,
+        row_stride: u32,
+        col_stride: u32,
+        first: u32,
+        block: u32,
+        lanes: u32,
+        groups: u32,
+    }
 }
 
 /// What lies on the device of the right-hand sides of one chunk after the other.

@@ -1,13 +1,12 @@
 //! Matrices that registers do not hold: intake, QR, sweeps, U and delivery as kernels of their own, one
 //! after the other.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::chunk::{Places, beside};
 use crate::gpu::pipelines::Pipeline;
+use crate::gpu::shared::params;
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
 use crate::options::Vectors;
@@ -21,57 +20,57 @@ use crate::planner::paths::staged::{
 };
 use crate::shader::{Bindings, Kernel};
 
-/// As `Params` in shaders/intake.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct IntakeParams {
-    rows: u32,
-    cols: u32,
-    row_stride: u32,
-    col_stride: u32,
-    begin: u32,
-    end: u32,
-    groups: u32,
+params! {
+    /// As `Params` in shaders/intake.wgsl.
+    pub(super) struct IntakeParams {
+        rows: u32,
+        cols: u32,
+        row_stride: u32,
+        col_stride: u32,
+        begin: u32,
+        end: u32,
+        groups: u32,
+    }
 }
 
-/// As `Params` in shaders/bindings.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct SolveParams {
-    rows: u32,
-    cols: u32,
-    u_cols: u32,
-    first: u32,
-    begin: u32,
-    end: u32,
-    block: u32,
-    column_lanes: u32,
-    max_sweeps: u32,
-    tolerance: f32,
+params! {
+    /// As `Params` in shaders/bindings.wgsl.
+    pub(super) struct SolveParams {
+        rows: u32,
+        cols: u32,
+        u_cols: u32,
+        first: u32,
+        begin: u32,
+        end: u32,
+        block: u32,
+        column_lanes: u32,
+        max_sweeps: u32,
+        tolerance: f32,
+    }
 }
 
-/// As `Params` in shaders/order.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct OrderParams {
-    cols: u32,
-    groups: u32,
-    cutoffs: u32,
-    form: u32,
-    beside: u32,
+params! {
+    /// As `Params` in shaders/order.wgsl.
+    pub(super) struct OrderParams {
+        cols: u32,
+        groups: u32,
+        cutoffs: u32,
+        form: u32,
+        beside: u32,
+    }
 }
 
-/// As `Params` in shaders/deliver.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct DeliverParams {
-    rows: u32,
-    cols: u32,
-    u_cols: u32,
-    lanes: u32,
-    begin: u32,
-    end: u32,
-    transposed: u32,
+params! {
+    /// As `Params` in shaders/deliver.wgsl.
+    pub(super) struct DeliverParams {
+        rows: u32,
+        cols: u32,
+        u_cols: u32,
+        lanes: u32,
+        begin: u32,
+        end: u32,
+        transposed: u32,
+    }
 }
 
 const _: () = assert!(size_of::<SolveParams>() <= PARAMS_SIZE);

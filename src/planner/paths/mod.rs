@@ -75,7 +75,6 @@ paths! {
 
 impl Path {
     /// Whether the host is asked between sweeps if any matrix needs more.
-    #[cfg(feature = "gpu")]
     pub fn asks_between_sweeps(self) -> bool {
         let sweeps = match self.plan().solver() {
             Solver::Alone { .. } => return false,

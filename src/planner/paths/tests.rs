@@ -57,6 +57,25 @@ fn workgroup_bytes(module: &naga::Module) -> u32 {
         .sum()
 }
 
+/// Which of the buffers after the parameters are only read.
+fn read_only(module: &naga::Module) -> Vec<bool> {
+    let mut buffers: Vec<(u32, bool)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| match variable.space {
+            naga::AddressSpace::Storage { access } => Some((
+                variable.binding?.binding,
+                !access.contains(naga::StorageAccess::STORE),
+            )),
+            _ => None,
+        })
+        .collect();
+    buffers.sort_unstable();
+    let places = buffers.iter().map(|(binding, _)| *binding);
+    assert!(places.eq(1..=buffers.len() as u32));
+    buffers.iter().map(|(_, only)| *only).collect()
+}
+
 /// Checks every kernel of one problem.
 fn every(rows: usize, cols: usize, job: Job, dtype: Dtype, limits: &Limits, tuning: &Tuning) {
     let problem = Problem::new(rows, cols, dtype, job);
@@ -138,7 +157,9 @@ fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
 }
 
 fn check(blueprint: &Blueprint, planned: usize) {
-    let bytes = workgroup_bytes(&validated(blueprint));
+    let module = validated(blueprint);
+    assert_eq!(read_only(&module), blueprint.kernel.bindings.read_only());
+    let bytes = workgroup_bytes(&module);
     assert!(
         bytes as usize <= planned,
         "{blueprint:?} takes {bytes} bytes, planned were {planned}"
