@@ -128,10 +128,12 @@ impl DeviceFacts {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
+    use crate::planner::convergence::Convergence;
     use crate::planner::gpu::GpuRecipe;
     use crate::planner::paths::plan::Applies;
     use crate::planner::paths::{Columns, Refusal, Resident, Tiny};
-    use crate::planner::{Convergence, Job, Problem, Tuning};
+    use crate::planner::problem::{Job, Problem};
+    use crate::planner::tuning::Tuning;
     use crate::scalar::Dtype;
 
     #[test]

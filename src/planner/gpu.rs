@@ -1,9 +1,12 @@
 //! Recipes for the GPU engine: a path, and how much of a call at a time.
 
+use crate::planner::convergence::Convergence;
+use crate::planner::cost::work;
 use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players};
 use crate::planner::paths::{Path, Refusal, shared_form};
-use crate::planner::{Convergence, Problem, Tuning, work};
+use crate::planner::problem::Problem;
+use crate::planner::tuning::Tuning;
 use crate::scalar::Dtype;
 use crate::shader::{Blueprint, Kernel};
 

@@ -2,6 +2,7 @@
 //! plan without carrying it out.
 
 use crate::options::Vectors;
+use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::paths::after::{COMPOSE_WORKGROUP, PROJECT, WEIGH, composing};
 use crate::planner::paths::global::{ADVANCE, BEGIN, NORMALISE};
@@ -9,7 +10,7 @@ use crate::planner::paths::plan::{Solver, Sweeps, players};
 use crate::planner::paths::staged::{
     ARRANGE, COMPLETE, FACTOR, FORM_U, LOOK, ORDER, PLACE, SIGNS, SORT, sort_steps,
 };
-use crate::planner::{Convergence, Problem};
+use crate::planner::problem::Problem;
 use crate::shader::{Blueprint, Kernel};
 
 /// A kernel of a plan, and its dispatches.

@@ -1,9 +1,9 @@
 use super::*;
 use crate::options::{Options, Vectors};
-use crate::planner::Job;
 use crate::planner::limits::WEBGPU;
 use crate::planner::paths::plan::Applies;
 use crate::planner::paths::{Blocks, Columns, Resident, Rounds, Swept, Tiny};
+use crate::planner::problem::Job;
 
 const BANKS: usize = 32;
 

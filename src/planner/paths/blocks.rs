@@ -5,7 +5,7 @@
 //! stay below 2 WIDTH; `bytes` keeps it within the device's memory. A column of the last block, or of a further one, that
 //! is not there is compared with COLS before use.
 
-use crate::planner::Problem;
+use crate::planner::problem::Problem;
 use crate::planner::iterations::Iterations;
 use crate::planner::paths::banks::{BANKS, spread};
 use crate::planner::paths::plan::{

@@ -4,7 +4,7 @@
 //! other (`places`), and `holders` are written for every lane with the number of one. Neither side of a composition is
 //! longer than M, so that the places hold it.
 
-use crate::planner::Problem;
+use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
     FEW_RHS, at_most, fuses, in_time, sizes, sweeps, workgroup,

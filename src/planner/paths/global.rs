@@ -2,9 +2,9 @@
 //!
 //! Without checks: rows and columns are compared with COLS, and players with P.end, which comes from the same problem.
 
-use crate::planner::Problem;
 use crate::planner::paths::plan::{Form, Lanes};
 use crate::planner::paths::sweeping;
+use crate::planner::problem::Problem;
 use crate::shader::{Bindings, Kernel, shader};
 
 pub(crate) const BEGIN: Kernel = Kernel::new("begin", shader!("rounds"), Bindings::Solve);

@@ -12,7 +12,7 @@
 
 use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, SMALLEST_WORKGROUP};
-use crate::planner::{Problem, Side};
+use crate::planner::problem::{Problem, Side};
 use crate::shader::{Sizes, Unrolled};
 
 /// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.

@@ -2,7 +2,7 @@
 //!
 //! Without checks, see `workgroup`: the kernel does the QR where the sweeps are.
 
-use crate::planner::Problem;
+use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};
 use crate::planner::paths::workgroup::{Held, RESUME};
 use crate::shader::{Bindings, Kernel, shader};

@@ -2,7 +2,7 @@
 //!
 //! Without checks, see `global`.
 
-use crate::planner::Problem;
+use crate::planner::problem::Problem;
 use crate::planner::paths::global;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};
 use crate::shader::{Bindings, Kernel, shader};

@@ -2,7 +2,7 @@
 //!
 //! Without checks, see `workgroup` for the sweeps and `staged` for the QR.
 
-use crate::planner::Problem;
+use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};
 use crate::planner::paths::workgroup::{Held, RESUME, SWEEPS};
 use crate::shader::Kernel;

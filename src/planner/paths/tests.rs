@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::options::{Options, Vectors};
+use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::limits::{Limits, WEBGPU};
-use crate::planner::{Convergence, Filter, Job, Problem, Side, Tuning};
+use crate::planner::problem::{Filter, Job, Problem, Side};
+use crate::planner::tuning::Tuning;
 use crate::scalar::Dtype;
 use crate::shader::Blueprint;
 use naga::back::{hlsl, msl, spv};

@@ -9,7 +9,7 @@ use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
     FEW_RHS, at_most, composes, fuses, in_time, sizes, sweeps, workgroup,
 };
-use crate::planner::{Problem, Side};
+use crate::planner::problem::{Problem, Side};
 use crate::shader::{Bindings, Kernel, shader};
 
 pub(super) const TINY: Kernel = Kernel::new("tiny", shader!("tiny"), Bindings::Registers);

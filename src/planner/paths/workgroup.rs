@@ -3,10 +3,10 @@
 //! Without checks: arrays have their lengths from the constants that bound the loops over them (LEADING and J_LEADING
 //! times COLS), and `bytes` keeps them within the device's.
 
-use crate::planner::Problem;
 use crate::planner::paths::banks::{spread, teams_a_turn};
 use crate::planner::paths::plan::{Ask, Form, Lanes};
 use crate::planner::paths::sweeping;
+use crate::planner::problem::Problem;
 use crate::shader::{Bindings, Kernel, shader};
 
 /// The sweeps alone, after a QR in global memory.
