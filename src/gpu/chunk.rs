@@ -3,31 +3,14 @@
 
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::compose::{Composition, Factors};
-use crate::gpu::rhs::{self, Projection};
+use crate::gpu::binding::{Places, Projection};
+use crate::gpu::compose::Composition;
 use crate::gpu::solve::{self, Scratch};
 use crate::gpu::stream::{Maker, Stream};
-use crate::gpu::{Gpu, registers};
+use crate::gpu::{Gpu, registers, rhs};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::paths::plan::Solver;
-
-/// Where a chunk's matrices are, and where its results go: singular values, or weights, or both among them.
-pub(super) struct Places<'b> {
-    pub input: wgpu::BufferBinding<'b>,
-    /// Right-hand sides, if there are any.
-    pub rhs: Option<wgpu::BufferBinding<'b>>,
-    pub cutoffs: wgpu::BufferBinding<'b>,
-    pub factors: Factors<'b>,
-}
-
-/// Where the singular values begin that come beside the weights of `count` matrices; zero where none do.
-pub(super) fn beside(problem: &Problem, count: usize) -> u32 {
-    match problem.values {
-        true => (count * problem.cols) as u32,
-        false => 0,
-    }
-}
 
 /// A chunk, bound.
 pub(super) struct Chunk {

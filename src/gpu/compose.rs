@@ -2,15 +2,11 @@
 
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::Gpu;
-use crate::gpu::rhs::Projection;
 use crate::gpu::shared::params;
-use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::Side;
+use crate::gpu::stream::{Dispatch, Stream};
 use crate::planner::iterations::block;
 use crate::planner::paths::after::{COMPOSE_WORKGROUP, composing};
 use crate::scalar::Dtype;
-use crate::shader::Bindings;
 
 params! {
     /// As `Params` in shaders/compose.wgsl.
@@ -135,55 +131,5 @@ impl Composition {
             stream.submit(group, &[dispatch]).await?;
         }
         Ok(())
-    }
-}
-
-/// The factors of a decomposition, and where a composition of them goes.
-pub(super) struct Factors<'b> {
-    pub u: wgpu::BufferBinding<'b>,
-    pub v: wgpu::BufferBinding<'b>,
-    pub weights: wgpu::BufferBinding<'b>,
-    pub composed: wgpu::BufferBinding<'b>,
-    pub state: wgpu::BufferBinding<'b>,
-}
-
-impl<'b> Factors<'b> {
-    pub fn side(&self, side: Side) -> &wgpu::BufferBinding<'b> {
-        match side {
-            Side::U => &self.u,
-            Side::V => &self.v,
-        }
-    }
-
-    /// `projection` is of the right-hand sides, if there are any.
-    pub fn bind(
-        &self,
-        gpu: &Gpu,
-        maker: &Maker<'_>,
-        (left, right): (Side, Side),
-        projection: Option<&Projection>,
-        cutoffs: &wgpu::BufferBinding<'_>,
-    ) -> wgpu::BindGroup {
-        let unused;
-        let (right, powers) = match projection {
-            None => {
-                unused = maker.buffer("powers", 0);
-                (self.side(right).clone(), unused.as_entire_buffer_binding())
-            }
-            Some(projection) => (
-                projection.projected.as_entire_buffer_binding(),
-                projection.powers.as_entire_buffer_binding(),
-            ),
-        };
-        let buffers = [
-            self.side(left),
-            &right,
-            &self.weights,
-            &self.composed,
-            &self.state,
-            &powers,
-            cutoffs,
-        ];
-        maker.group(gpu.pipelines.layout(Bindings::Compose), &buffers)
     }
 }

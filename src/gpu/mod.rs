@@ -1,15 +1,18 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
-//! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
-//! the time, `profile` has each kernel's, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
-//! it was lost, `pipelines` compiles a shader's text once, `shared` has what Rust and WGSL share, `stream` is the device as one call uses it,
-//! `shelf` what it leaves for the next, `cache` for the next process.
-//! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
-//! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
-//! those, else `solve`; `compose` forms what is asked of their factors, and products. Which kernels a call takes is the
-//! planner's (`planner::paths`), and their text that of `shader`.
+//! - The device: `adapter` finds one and opens it, `device` makes its failures errors, `lasting` opens it again once it
+//!   was lost, `stream` is the device as one call uses it, `clock` asks it for the time, `peak` measures what it does at
+//!   best, and `faults` makes it fail for tests.
+//! - Kernels: `pipelines` compiles a text once, `cache` keeps what was compiled for the next process, `profile` has the
+//!   time of each, and `shared` compares structures and constants with the shaders'. Which kernels a call takes is the
+//!   planner's to say (`planner::paths`), and their texts are those of `shader`.
+//! - Calls: `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device and whose
+//!   results stay there. Both work on a `chunk` at a time, whose buffers `binding` has. `registers` solves it if one kernel
+//!   does everything, else `solve` does, stage after stage; `rhs` takes right-hand sides, and `compose` forms compositions
+//!   and products. `shelf` keeps the buffers for the next call.
 
 mod adapter;
+mod binding;
 mod cache;
 mod chunk;
 mod clock;

@@ -4,7 +4,7 @@
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Places, beside};
+use crate::gpu::binding::{Places, beside};
 use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
 use crate::planner::gpu::GpuRecipe;

@@ -2,15 +2,11 @@
 
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::Gpu;
-use crate::gpu::compose::Factors;
 use crate::gpu::shared::params;
-use crate::gpu::stream::{Dispatch, Maker, Stream};
+use crate::gpu::stream::{Dispatch, Stream};
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 use crate::planner::paths::after::{PROJECT, WEIGH};
-use crate::planner::{Problem, Side};
-use crate::shader::Bindings;
 
 params! {
     /// As `Params` in shaders/rhs.wgsl.
@@ -25,49 +21,6 @@ params! {
         block: u32,
         lanes: u32,
         groups: u32,
-    }
-}
-
-/// What lies on the device of the right-hand sides of one chunk after the other.
-pub(super) struct Projection {
-    /// The scale of each.
-    pub powers: wgpu::Buffer,
-    /// The transpose of what the factor leaves of them.
-    pub projected: wgpu::Buffer,
-}
-
-impl Projection {
-    /// For so many matrices, if they have right-hand sides that the kernel which decomposes leaves alone.
-    pub fn new(
-        maker: &Maker<'_>,
-        problem: &Problem,
-        recipe: &GpuRecipe,
-        chunk: usize,
-    ) -> Option<Self> {
-        let [_, rhs] = problem.rhs_size().filter(|_| !recipe.fused())?;
-        let entries = chunk * rhs * problem.cols;
-        Some(Projection {
-            powers: maker.buffer("powers", chunk * rhs * 4),
-            projected: maker.buffer("projected", entries * problem.dtype.size()),
-        })
-    }
-
-    pub fn bind(
-        &self,
-        gpu: &Gpu,
-        maker: &Maker<'_>,
-        side: Side,
-        input: &wgpu::BufferBinding<'_>,
-        factors: &Factors<'_>,
-    ) -> wgpu::BindGroup {
-        let buffers = [
-            input,
-            factors.side(side),
-            &self.powers.as_entire_buffer_binding(),
-            &self.projected.as_entire_buffer_binding(),
-            &factors.state,
-        ];
-        maker.group(gpu.pipelines.layout(Bindings::Rhs), &buffers)
     }
 }
 

@@ -6,9 +6,8 @@ use std::collections::VecDeque;
 use crate::call::{Call, Task};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Chunk, Places, beside};
-use crate::gpu::compose::Factors;
-use crate::gpu::rhs::Projection;
+use crate::gpu::binding::{Factors, Places, Projection, beside};
+use crate::gpu::chunk::Chunk;
 use crate::gpu::solve::Scratch;
 use crate::gpu::state::{
     self, CONVERGED, LARGEST_SIGMA, LOST, NORMAL, OVERFLOWED, POWER, PRESENT, RANK, ROTATIONS,

@@ -1,7 +1,9 @@
 //! The kernels after a decomposition, whatever its path: right-hand sides, compositions and products.
 //!
-//! Without checks: P comes from the same problem as the buffers, or for a product from the shapes of the batches whose
-//! buffers they are (`Gpu::product`); weights and state are read only where P says that there are any (`weighted`).
+//! # Without checks
+//!
+//! P comes from the same problem as the buffers, or for a product from the shapes of the batches whose buffers they are
+//! (`Gpu::product`). Weights and state are read only where P says that there are any (`weighted`).
 
 use crate::scalar::Dtype;
 use crate::shader::{Bindings, Blueprint, Kernel, Sizes, shader};

@@ -1,9 +1,11 @@
 //! In global memory, and two blocks of columns at a time in workgroup memory; a dispatch a round of blocks:
 //! large matrices.
 //!
-//! Without checks (and see `global`): a tile's columns are LEADING entries apart, as TILE_LEN counts, and its places
-//! stay below 2 WIDTH; `bytes` keeps it within the device's memory. A column of the last block, or of a further one, that
-//! is not there is compared with COLS before use.
+//! # Without checks
+//!
+//! Besides what `global` says:
+//! - A tile's columns are LEADING entries apart, as TILE_LEN counts, and its places stay below 2 WIDTH. `bytes` counts it.
+//! - A column of the last block, or of a further one, may not be there: it is compared with COLS before use.
 
 use crate::planner::problem::Problem;
 use crate::planner::iterations::Iterations;

@@ -1,8 +1,11 @@
 //! In registers from the load to U, a column a lane, and several matrices a workgroup.
 //!
-//! Without checks (and see `registers`): a pivot is a lane of the team, R's rows lie behind what lanes give each
-//! other (`places`), and `holders` are written for every lane with the number of one. Neither side of a composition is
-//! longer than M, so that the places hold it.
+//! # Without checks
+//!
+//! Besides what `registers` says:
+//! - A pivot is a lane of the team, and `holders` are written for every lane, with the number of one.
+//! - R's rows lie behind what lanes give each other (`places`).
+//! - Neither side of a composition is longer than M, so that the places hold it.
 
 use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};

@@ -1,6 +1,9 @@
 //! Sweeps in global memory: the kernels around the rounds of a tournament.
 //!
-//! Without checks: rows and columns are compared with COLS, and players with P.end, which comes from the same problem.
+//! # Without checks
+//!
+//! Rows are compared with COLS. Columns are workgroups, of which there are as many, or players of a tournament, the larger
+//! of which is compared with COLS. P.end is the number of players, an even one.
 
 use crate::planner::paths::plan::{Form, Lanes};
 use crate::planner::paths::sweeping;

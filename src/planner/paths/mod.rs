@@ -1,9 +1,12 @@
 //! The ways in which a GPU solves: each is one file and its shaders, and one line in the list below.
 //!
-//! A path's file says when it applies and why not ([`Applies`]), what it needs and what is dispatched ([`Plan`]), and
-//! why its shaders may be compiled without checks. Files that paths share: `registers` for matrices in registers,
-//! `workgroup` and `banks` for workgroup memory, `global` for sweeps in global memory, `sweeping` for all that sweep in
-//! memory; `staged` has the kernels before and after the sweeps, and `after` those of right-hand sides and compositions.
+//! A path's file says when it applies and why not ([`Applies`]), what it needs and which kernels are dispatched
+//! ([`Plan`]), and why its shaders may be compiled without checks of their indices (`gpu/pipelines.rs` has the frame of
+//! that argument). Paths share files: `registers` for matrices in registers, `workgroup` and `banks` for workgroup memory,
+//! `global` for sweeps in global memory, and `sweeping` for all that sweep in memory. `staged` has the kernels before and
+//! after the sweeps, and `after` those of right-hand sides and compositions.
+//!
+//! Nothing here knows a device: `gpu/registers.rs` and `gpu/solve.rs` dispatch what a path's [`Solver`] says.
 
 pub(crate) mod after;
 mod banks;

@@ -3,12 +3,16 @@
 //! Every entry of A and of U, of R', of J and of a partner's column is a register, known by its name:
 //! the text of a kernel grows with them.
 //!
-//! Without checks: the buffers are those of the problem whose sizes the text has as constants, or P from the same
-//! problem. A kernel that composes has the composition bound as `u`, LEFT_ROWS x RIGHT_ROWS a matrix, or LEFT_ROWS x P.rhs
-//! where it solves (`fused`), and then right-hand sides of RIGHT_ROWS x P.rhs as `rhs`, whose strides are dense too; rows
-//! beyond RIGHT_ROWS look at the last. Singular values go behind the weights only where the buffer was made for both
-//! (`beside`, `Problem::value_sets`). `rows` and `place` are how many rows or values come before one's own, ties by number,
-//! at most the last place. A dispatch covers matrices up to P.end, and several share a workgroup.
+//! # Without checks
+//!
+//! - A dispatch covers matrices up to P.end, of which several share a workgroup. Lanes whose matrix is beyond it neither
+//!   read nor write a buffer, or look at the last matrix.
+//! - `rows` and `place` are how many rows or values come before one's own, where the number decides between equal ones.
+//!   So each is a permutation, and at most the last place.
+//! - A kernel that composes has the composition bound as `u`: LEFT_ROWS x RIGHT_ROWS a matrix, or LEFT_ROWS x P.rhs where
+//!   it solves (`fused`). Then it has right-hand sides of RIGHT_ROWS x P.rhs bound as `rhs`, whose strides are dense too;
+//!   rows beyond RIGHT_ROWS look at the last one.
+//! - Singular values go behind the weights only where the buffer was made for both (`beside`, `Problem::value_sets`).
 
 use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, SMALLEST_WORKGROUP};

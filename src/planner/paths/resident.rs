@@ -1,6 +1,8 @@
 //! In workgroup memory from the load to the singular values: one workgroup a matrix.
 //!
-//! Without checks, see `workgroup`: the kernel does the QR where the sweeps are.
+//! # Without checks
+//!
+//! `workgroup` says what is true of the sweeps, and `staged` what is true of the QR, which is the same in every memory.
 
 use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};

@@ -1,6 +1,8 @@
 //! In global memory, a dispatch a round of columns: so large that no two blocks of two fit.
 //!
-//! Without checks, see `global`.
+//! # Without checks
+//!
+//! `global` says all that is true of its kernels.
 
 use crate::planner::problem::Problem;
 use crate::planner::paths::global;

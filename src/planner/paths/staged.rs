@@ -1,12 +1,14 @@
 //! The kernels before and after the sweeps of matrices that registers do not hold: intake, QR, U, order, delivery. All
-//! know no sizes and have the workgroup of the recipe.
+//! know no sizes, and have the workgroup of the recipe.
 //!
-//! Without checks: rows, columns, steps and places are compared with P.rows, P.cols, P.u_cols or P.end before use, and
-//! P comes from the same problem as the buffers.
+//! # Without checks
+//!
+//! Rows, columns, steps and places are compared with P.rows, P.cols, P.u_cols or P.end before use.
 //! - intake.wgsl: rows are their numbers, exchanged, each pair by one invocation. `size` doubles, and stays below 2^25.
-//! - factor.wgsl: a pivot is the number of a column that was compared, or else NOTHING, tested before use; `pivots` are
-//!   such numbers, exchanged. A NaN is never a pivot, since comparisons with it are false.
-//! - order.wgsl: places are how many values come before one's own, ties by number.
+//! - factor.wgsl: a pivot is the number of a column that was compared, or else NOTHING, which is tested before use;
+//!   `pivots` are such numbers, exchanged. A NaN is never a pivot.
+//! - order.wgsl: a place is how many values come before one's own, where the number decides between equal ones, and at
+//!   most the last. Singular values go behind the weights only where the buffer was made for both (`beside`).
 //! - deliver.wgsl: `least` and `least_reached` are the number of one that was compared, of at least one.
 
 use crate::planner::paths::plan::{Form, Lanes};

@@ -1,6 +1,8 @@
 //! QR in global memory, then the sweeps in workgroup memory: tall matrices.
 //!
-//! Without checks, see `workgroup` for the sweeps and `staged` for the QR.
+//! # Without checks
+//!
+//! `workgroup` says what is true of the sweeps, and `staged` what is true of the QR.
 
 use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};

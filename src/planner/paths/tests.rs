@@ -167,3 +167,28 @@ fn check(blueprint: &Blueprint, planned: usize) {
         "{blueprint:?} takes {bytes} bytes, planned were {planned}"
     );
 }
+
+/// A blueprint is told from another by its kernel's name.
+#[test]
+fn no_two_kernels_have_one_name() {
+    let mut all = vec![
+        tiny::TINY,
+        columns::COLUMNS,
+        resident::SOLVE,
+        workgroup::SWEEPS,
+        workgroup::RESUME,
+        blocks::BLOCKS,
+        rounds::ROUND,
+        global::BEGIN,
+        global::ADVANCE,
+        global::NORMALISE,
+        after::COMPOSE,
+    ];
+    all.extend(staged::KERNELS);
+    all.extend(after::KERNELS);
+    for (index, kernel) in all.iter().enumerate() {
+        assert!(!all[..index].contains(kernel), "{kernel:?}");
+        let entry = format!("\nfn {}(", kernel.entry);
+        assert!(kernel.text.contains(&entry), "{kernel:?}");
+    }
+}

@@ -1,9 +1,13 @@
 //! In registers from the load to U and V, a matrix an invocation.
 //!
-//! Without checks (and see `registers`): `rank_of` a row and `place` are how many come before, of every two one or
-//! the other: permutations, so that every place is written before it is read; `order` are the numbers of columns,
-//! exchanged; a matrix' places are STRIDE entries, as many as A, or the columns of U, or V, or all that is composed
-//! together (`stride`), and what is delivered is counted to the last matrix there is.
+//! # Without checks
+//!
+//! Besides what `registers` says:
+//! - `rank_of` a row and `place` are how many come before, and of every two one comes before the other. So they are
+//!   permutations, and every place is written before it is read.
+//! - `order` are the numbers of columns, exchanged.
+//! - A matrix' places are STRIDE entries: as many as A has, or the columns of U, or V, or all that is composed together
+//!   (`stride`). What is delivered is counted to the last matrix there is.
 
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{

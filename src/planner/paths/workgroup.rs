@@ -1,7 +1,9 @@
 //! Sweeps in workgroup memory, one workgroup a matrix.
 //!
-//! Without checks: arrays have their lengths from the constants that bound the loops over them (LEADING and J_LEADING
-//! times COLS), and `bytes` keeps them within the device's.
+//! # Without checks
+//!
+//! A_LEN and J_LEN are as many columns as COLS, LEADING and J_LEADING entries apart, and neither is less than the rows that
+//! a loop counts to. `bytes` counts both.
 
 use crate::planner::paths::banks::{spread, teams_a_turn};
 use crate::planner::paths::plan::{Ask, Form, Lanes};
