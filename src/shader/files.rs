@@ -13,7 +13,18 @@
 //!
 //! Lines that begin with `//!` are for readers of the files and do not reach a text.
 
-use crate::shader::shader;
+/// A file of shaders/.
+macro_rules! shader {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/shaders/",
+            $name,
+            ".wgsl"
+        ))
+    };
+}
+pub(crate) use shader;
 
 macro_rules! files {
     ($($name:literal)*) => {

@@ -13,20 +13,8 @@ mod tests;
 use std::hash::{Hash, Hasher};
 
 use crate::scalar::Dtype;
+pub(crate) use files::shader;
 pub(crate) use template::Unrolled;
-
-/// A file of shaders/.
-macro_rules! shader {
-    ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/shaders/",
-            $name,
-            ".wgsl"
-        ))
-    };
-}
-pub(crate) use shader;
 
 /// A kernel: an entry point, and the file that has it.
 #[derive(Clone, Copy)]

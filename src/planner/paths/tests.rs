@@ -84,14 +84,14 @@ fn every(rows: usize, cols: usize, job: Job, dtype: Dtype, limits: &Limits, tuni
     let convergence = Convergence::new(&problem, &Options::default());
     let recipe = GpuRecipe::new(&problem, &convergence, limits, tuning).unwrap();
     // The kernels that sweep in memory which was planned for.
-    let own = match recipe.path {
-        Path::Tiny(_) => vec![tiny::TINY],
-        Path::Columns(_) => vec![columns::COLUMNS],
-        Path::Resident(_) | Path::Swept(_) => {
-            vec![resident::SOLVE, workgroup::SWEEPS, workgroup::RESUME]
-        }
-        Path::Blocks(_) => vec![blocks::BLOCKS],
-        Path::Rounds(_) => vec![],
+    let own = match recipe.path.plan().solver() {
+        Solver::Alone { kernel, .. } => vec![kernel],
+        Solver::Staged { sweeps, .. } => match sweeps {
+            Sweeps::Workgroup { .. } => {
+                vec![resident::SOLVE, workgroup::SWEEPS, workgroup::RESUME]
+            }
+            Sweeps::Global { round, .. } => vec![round],
+        },
     };
     for kernel in own {
         let blueprint = recipe.blueprint(kernel, &problem);
