@@ -1,3 +1,4 @@
+//! uses: team_*, pair_*, bindings, state, numbers, team, blocks_memory, jacobi
 // Sweeps of large matrices: a dispatch a round of a tournament of blocks of columns, a workgroup a pair of
 // blocks, (pair, matrix). Columns of the two blocks meet in workgroup memory, so that a column travels once
 // a round of blocks and not once a round of columns; the rotations are those of single columns. The last block

@@ -1,3 +1,4 @@
+//! uses: bits_*, lift, self, exchange_*, registers, state, numbers, rotation, cutoff, filter
 // Small matrices, a column a lane, from the caller's entries to the caller's results: LANES
 // neighbouring invocations hold a matrix in their registers, and give each other columns by
 // exchange_subgroup or exchange_workgroup.

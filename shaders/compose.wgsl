@@ -1,3 +1,4 @@
+//! uses: bits_*, state, cutoff, lift
 // left diag(weights) right', an invocation an entry, (entries, matrix). Where right is what a factor
 // left of right-hand sides, the columns are solutions.
 

@@ -1,3 +1,4 @@
+//! uses: bits_*
 // Which singular values count, and how they are damped: the caller's numbers in `cutoffs`, NaN first, then
 // for all matrices, or where P.cutoffs is 1 for each: the relative cutoff; mantissa and exponent of the absolute
 // one; mantissa and exponent of the damping; how many singular values count at most; the share of the sum of

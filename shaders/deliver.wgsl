@@ -1,3 +1,4 @@
+//! uses: bits_*, team_workgroup, state, numbers, team
 // From the factors as the larger kernels leave them to those that the caller gets: sorted, rows in
 // their order, V completed, signs fixed. As src/cpu/delivery.rs.
 

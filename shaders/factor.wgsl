@@ -1,3 +1,4 @@
+//! uses: numbers, team
 // Householder QR with column pivoting (Golub and Van Loan, 5.4.2), one workgroup a matrix, in
 // whichever memory a_load and a_store name. As src/dense/householder.rs: norms of what remains are
 // computed anew at every step, in the same pass that updates the columns.

@@ -1,3 +1,4 @@
+//! uses: team_*, bindings, state, numbers, team, global_memory, factor
 // Some steps of the QR in global memory, one workgroup a matrix.
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,3 +1,4 @@
+//! uses: numbers, cutoff
 // The f in left diag(f(sigma)) right', as src/filter.rs.
 
 // Filter::Damped, which is Filter::Inverse where lambda is zero.

@@ -1,3 +1,4 @@
+//! uses: team_*, bindings, state, team
 // U = Q J, and beyond n the further columns of Q: a team a column, (columns, matrix). The
 // reflectors of Q are in a, below the diagonal, and their tau in values.
 

@@ -1,3 +1,4 @@
+//! uses: bits_*, state
 // From the caller's matrices to what the larger kernels see: scaled by a power of two to a fixed
 // exponent of the largest entry, so that squares neither overflow nor are flushed; rows by largest
 // entry, equal ones in the caller's order, for only then does a column-pivoted QR keep the relative

@@ -1,3 +1,4 @@
+//! uses: rotation
 // One-sided Jacobi on the columns of R' (Hestenes; Demmel and Veselic 1992; Drmac and Veselic
 // 2008), in whichever memory x_load and j_load name.
 

@@ -1,3 +1,4 @@
+//! uses: bits_*
 // What becomes of an entry of a composition: the scale of its matrix is undone, and it is judged.
 
 struct Lifted {

@@ -1,3 +1,4 @@
+//! uses: bits_*, state, filter
 // Where singular values come in order, which of them count, and what the caller gets of them: an
 // invocation a column, (columns, matrix).
 

@@ -1,3 +1,4 @@
+//! uses: numbers, team, jacobi
 // Sweeps in workgroup memory, one workgroup a matrix, until one of them rotates nothing.
 
 var<workgroup> rotated: atomic<u32>;

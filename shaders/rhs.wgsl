@@ -1,3 +1,4 @@
+//! uses: bits_*, team_workgroup, state, team
 // What a factor of a decomposition leaves of right-hand sides: B' R, for R out of {U, V}. Every column of
 // B is scaled by a power of two of its own, so that no column's size harms another.
 

@@ -1,3 +1,4 @@
+//! uses: team_workgroup, pair_*, bindings, state, numbers, team, global_memory, jacobi
 // Sweeps in global memory: a dispatch a round, a workgroup a pair of columns, (pair, matrix).
 
 // x = R', j = I.

@@ -1,3 +1,4 @@
+//! uses: team_*, pair_*, bindings, state, numbers, team, resident_memory, factor, resident
 // The whole solve in workgroup memory: QR, sweeps, singular values.
 
 @compute @workgroup_size(WORKGROUP)

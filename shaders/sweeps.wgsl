@@ -1,3 +1,4 @@
+//! uses: team_*, pair_*, bindings, state, numbers, team, resident_memory, resident
 // The sweeps in workgroup memory, after a QR in global memory.
 
 @compute @workgroup_size(WORKGROUP)

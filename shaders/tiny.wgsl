@@ -1,3 +1,4 @@
+//! uses: bits_*, lift, self, registers, state, numbers, rotation, cutoff, filter
 // Tiny matrices, one an invocation: straight-line code over registers, from the caller's entries to
 // the caller's results.
 //

@@ -16,12 +16,13 @@
 
 use crate::engine::Engine;
 use crate::error::Error;
-pub use crate::gpu::stages::Stage;
-use crate::gpu::stages::stages;
 use crate::ops::Subspace;
 use crate::options::{Options, Vectors};
 pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
-use crate::planner::gpu::{GpuRecipe, Path, block};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::iterations::block;
+pub use crate::planner::stages::Stage;
+use crate::planner::stages::stages;
 use crate::planner::{Convergence, Filter, Job, Problem, Side, Tuning};
 use crate::scalar::Dtype;
 
@@ -136,16 +137,14 @@ pub fn explain(
     let (recipe, refused) = GpuRecipe::explained(&problem, &convergence, &limits, tuning)
         .map_err(|why| Error::Unsupported(format!("{}: {why}", device.name)))?;
     let storage = recipe.workgroup_bytes(&problem);
-    let (m, n) = (problem.rows as u32, problem.cols as u32);
-    let words = dtype.size() as u32 / 4;
-    let registers = match recipe.path {
-        Path::Tiny => (m * (n + 1) + 2 * n * n) * words + OTHER_REGISTERS,
-        Path::Columns => (m + 3 * n) * words + OTHER_REGISTERS,
-        _ => FEW_REGISTERS,
+    let plan = recipe.path.plan();
+    let registers = match plan.words(&problem) {
+        Some(words) => words as u32 + OTHER_REGISTERS,
+        None => FEW_REGISTERS,
     };
-    let submit = match recipe.path {
-        Path::Blocks | Path::Rounds => recipe.chunk,
-        _ => recipe.matrices_per_submit.min(recipe.chunk),
+    let submit = match recipe.path.asks_between_sweeps() {
+        true => recipe.chunk,
+        false => recipe.matrices_per_submit.min(recipe.chunk),
     };
     let stages = stages(&problem, &recipe, &convergence);
     let sweeping = stages.iter().find(|stage| stage.sweeps);
@@ -153,30 +152,23 @@ pub fn explain(
         .units
         .zip(sweeping)
         .map(|(units, stage)| fill(units, stage, storage, registers, submit));
-    let in_memory = !recipe.path.in_registers();
     Ok(Explanation {
         kernel: recipe.path.name(),
         refused: refused
             .into_iter()
             .map(|refusal| Refused {
-                kernel: refusal.path.name(),
+                kernel: refusal.path,
                 why: refusal.why,
             })
             .collect(),
         chunk: recipe.chunk,
         submit,
         storage,
-        leading: match recipe.path {
-            Path::Resident | Path::Swept | Path::Blocks => [recipe.leading, recipe.j_leading],
-            Path::Tiny | Path::Columns | Path::Rounds => [0, 0],
-        },
-        block_width: match recipe.path {
-            Path::Blocks => recipe.block_width,
-            _ => 0,
-        },
-        sum_block: match in_memory {
-            true => block(rows.max(cols).div_ceil(recipe.column_lanes as usize)),
-            false => 1,
+        leading: plan.leading(),
+        block_width: plan.block_width(),
+        sum_block: match recipe.in_registers() {
+            true => 1,
+            false => block(rows.max(cols).div_ceil(recipe.lanes.column_lanes as usize)),
         },
         stages,
         fill,

@@ -93,6 +93,9 @@ mod profile;
 mod ragged;
 mod report;
 mod scalar;
+#[cfg(any(feature = "gpu", test))]
+#[cfg_attr(not(feature = "gpu"), allow(dead_code))]
+mod shader;
 mod slot;
 pub mod verify;
 mod view;

@@ -81,6 +81,10 @@ impl Scalar for f64 {
 }
 impl Real for f64 {}
 
+/// Entries of at least so much of the largest magnitude in a column are as large: rounding must not decide which
+/// comes first, nor the type, nor the engine.
+pub(crate) const NEARLY: f64 = 1.0 - 1.0 / 1024.0;
+
 pub(crate) mod sealed {
     use super::*;
     use crate::lanes::{Kernel, RunF32, RunF64};

@@ -3,30 +3,14 @@
 
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::compose::{Composition, Factors};
-use crate::gpu::rhs::{self, Projection};
+use crate::gpu::binding::{Places, Projection};
+use crate::gpu::compose::Composition;
 use crate::gpu::solve::{self, Scratch};
 use crate::gpu::stream::{Maker, Stream};
-use crate::gpu::{Gpu, registers};
+use crate::gpu::{Gpu, registers, rhs};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-
-/// Where a chunk's matrices are, and where its results go: singular values, or weights, or both among them.
-pub(super) struct Places<'b> {
-    pub input: wgpu::BufferBinding<'b>,
-    /// Right-hand sides, if there are any.
-    pub rhs: Option<wgpu::BufferBinding<'b>>,
-    pub cutoffs: wgpu::BufferBinding<'b>,
-    pub factors: Factors<'b>,
-}
-
-/// Where the singular values begin that come beside the weights of `count` matrices; zero where none do.
-pub(super) fn beside(problem: &Problem, count: usize) -> u32 {
-    match problem.values {
-        true => (count * problem.cols) as u32,
-        false => 0,
-    }
-}
+use crate::planner::paths::plan::Solver;
 
 /// A chunk, bound.
 pub(super) struct Chunk {
@@ -65,7 +49,7 @@ impl Chunk {
             },
             compose: problem
                 .composed
-                .filter(|_| !recipe.fused)
+                .filter(|_| !recipe.fused())
                 .map(|sides| factors.bind(gpu, maker, sides, projection, &places.cutoffs)),
         }
     }
@@ -81,13 +65,16 @@ impl Chunk {
         rhs_steps: [usize; 2],
         count: usize,
     ) -> Result<(), Error> {
-        match &self.kernels {
-            Kernels::Registers(group) => {
-                registers::solve(stream, task, recipe, group, steps, rhs_steps, count).await?;
+        match (&self.kernels, recipe.path.plan().solver()) {
+            (Kernels::Registers(group), Solver::Alone { kernel, team }) => {
+                let (own, steps) = ((kernel, team), [steps, rhs_steps]);
+                registers::solve(stream, task, recipe, own, group, steps, count).await?;
             }
-            Kernels::Staged(groups) => {
-                solve::solve(stream, task, recipe, groups, steps, count).await?;
+            (Kernels::Staged(groups), Solver::Staged { factor, sweeps }) => {
+                let stages = (factor, sweeps);
+                solve::solve(stream, task, recipe, stages, groups, steps, count).await?;
             }
+            _ => return Err(Error::Device("the chunk was bound for another path".into())),
         }
         if let Some(group) = &self.project {
             rhs::project(stream, task, recipe, group, rhs_steps, count).await?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::gpu::device::Device;
 use crate::gpu::profile::Profile;
-use crate::gpu::shader::Blueprint;
+use crate::shader::Blueprint;
 
 /// Passes that are timed before the times are read back; WebGPU allows 4096 timestamps in a set.
 const PASSES: u32 = 2048;
@@ -28,7 +28,7 @@ struct State {
     passes: u32,
     ticks: u64,
     /// Whose the passes are, where each is a dispatch of its own.
-    kernels: Vec<Blueprint>,
+    kernels: Vec<Arc<Blueprint>>,
 }
 
 impl Clock {
@@ -94,7 +94,7 @@ impl Clock {
     }
 
     /// Where the next pass writes its times; a kernel's own pass goes to its profile.
-    pub fn next(&self, kernel: Option<Blueprint>) -> wgpu::ComputePassTimestampWrites<'_> {
+    pub fn next(&self, kernel: Option<Arc<Blueprint>>) -> wgpu::ComputePassTimestampWrites<'_> {
         let mut state = self.state();
         state.kernels.extend(kernel);
         let first = 2 * state.passes;
@@ -137,7 +137,7 @@ impl Clock {
             .chunks_exact(2)
             .map(|pass| pass[1].saturating_sub(pass[0]));
         if let Some(profile) = &self.profile {
-            for (&kernel, ticks) in kernels.iter().zip(ticks.clone()) {
+            for (kernel, ticks) in kernels.iter().zip(ticks.clone()) {
                 profile.took(kernel, ticks as f64 * self.tick);
             }
         }

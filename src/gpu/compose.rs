@@ -1,54 +1,39 @@
 //! left diag(weights) right' of every matrix of a chunk, and products.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::Gpu;
-use crate::gpu::rhs::Projection;
-use crate::gpu::shader::{Bindings, Blueprint, COMPOSE_WORKGROUP, Kernel, Sizes};
-use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::Side;
-use crate::planner::gpu::block;
+use crate::gpu::shared::params;
+use crate::gpu::stream::{Dispatch, Stream};
+use crate::planner::iterations::block;
+use crate::planner::paths::after::{COMPOSE_WORKGROUP, composing};
 use crate::scalar::Dtype;
 
-/// As `Params` in shaders/compose.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    inner: u32,
-    left: Steps,
-    right: Steps,
-    weighted: u32,
-    first: u32,
-    block: u32,
-    groups: u32,
-    lift: i32,
-    cutoffs: u32,
-    solves: u32,
-    begin: u32,
-    end: u32,
+params! {
+    /// As `Params` in shaders/compose.wgsl.
+    pub(super) struct Params {
+        rows: u32,
+        cols: u32,
+        inner: u32,
+        left: Steps,
+        right: Steps,
+        weighted: u32,
+        first: u32,
+        block: u32,
+        groups: u32,
+        lift: i32,
+        cutoffs: u32,
+        solves: u32,
+        begin: u32,
+        end: u32,
+    }
 }
 
-/// Entries from a matrix of a factor to the next, from a row, from a column.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Steps {
-    pub matrix: u32,
-    pub row: u32,
-    pub col: u32,
-}
-
-/// The kernel that composes, whatever the sizes.
-pub(super) fn composing(dtype: Dtype) -> Blueprint {
-    Blueprint {
-        kernel: Kernel::Compose,
-        dtype,
-        workgroup: COMPOSE_WORKGROUP,
-        subgroup: 1,
-        sizes: Sizes::Any,
+params! {
+    /// Entries from a matrix of a factor to the next, from a row, from a column.
+    pub(super) struct Steps {
+        pub size: u32,
+        pub row: u32,
+        pub col: u32,
     }
 }
 
@@ -78,22 +63,15 @@ impl Composition {
         let (left, right) = problem.composed?;
         let n = problem.cols;
         let steps = |side| Steps {
-            matrix: (problem.side(side) * problem.columns_of(side)) as u32,
+            size: (problem.side(side) * problem.columns_of(side)) as u32,
             row: 1,
             col: problem.side(side) as u32,
         };
         let (cols, right) = match problem.rhs {
             None => (problem.side(right), steps(right)),
             Some(rhs) => {
-                let (matrix, col) = ((rhs * n) as u32, rhs as u32);
-                (
-                    rhs,
-                    Steps {
-                        matrix,
-                        row: 1,
-                        col,
-                    },
-                )
+                let (size, col) = ((rhs * n) as u32, rhs as u32);
+                (rhs, Steps { size, row: 1, col })
             }
         };
         Some(Composition {
@@ -153,55 +131,5 @@ impl Composition {
             stream.submit(group, &[dispatch]).await?;
         }
         Ok(())
-    }
-}
-
-/// The factors of a decomposition, and where a composition of them goes.
-pub(super) struct Factors<'b> {
-    pub u: wgpu::BufferBinding<'b>,
-    pub v: wgpu::BufferBinding<'b>,
-    pub weights: wgpu::BufferBinding<'b>,
-    pub composed: wgpu::BufferBinding<'b>,
-    pub state: wgpu::BufferBinding<'b>,
-}
-
-impl<'b> Factors<'b> {
-    pub fn side(&self, side: Side) -> &wgpu::BufferBinding<'b> {
-        match side {
-            Side::U => &self.u,
-            Side::V => &self.v,
-        }
-    }
-
-    /// `projection` is of the right-hand sides, if there are any.
-    pub fn bind(
-        &self,
-        gpu: &Gpu,
-        maker: &Maker<'_>,
-        (left, right): (Side, Side),
-        projection: Option<&Projection>,
-        cutoffs: &wgpu::BufferBinding<'_>,
-    ) -> wgpu::BindGroup {
-        let unused;
-        let (right, powers) = match projection {
-            None => {
-                unused = maker.buffer("powers", 0);
-                (self.side(right).clone(), unused.as_entire_buffer_binding())
-            }
-            Some(projection) => (
-                projection.projected.as_entire_buffer_binding(),
-                projection.powers.as_entire_buffer_binding(),
-            ),
-        };
-        let buffers = [
-            self.side(left),
-            &right,
-            &self.weights,
-            &self.composed,
-            &self.state,
-            &powers,
-            cutoffs,
-        ];
-        maker.group(gpu.pipelines.layout(Bindings::Compose), &buffers)
     }
 }

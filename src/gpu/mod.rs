@@ -1,14 +1,18 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
-//! `adapter` finds a device and opens it, `device` makes its failures errors, `clock` asks it for
-//! the time, `profile` has each kernel's, `peak` what it does at best, `faults` makes it fail for tests, `lasting` opens it again once
-//! it was lost, `shader` puts the shader text together, `pipelines` compiles it once, `stream` is the device as one call uses it,
-//! `shelf` what it leaves for the next, `cache` for the next process.
-//! `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device
-//! and whose results stay there; both a `chunk` at a time, which `registers` solves if its matrices fit
-//! those, else `solve`; `compose` forms what is asked of their factors, and products. `stages` lists the kernels of a plan for who explains it.
+//! - The device: `adapter` finds one and opens it, `device` makes its failures errors, `lasting` opens it again once it
+//!   was lost, `stream` is the device as one call uses it, `clock` asks it for the time, `peak` measures what it does at
+//!   best, and `faults` makes it fail for tests.
+//! - Kernels: `pipelines` compiles a text once, `cache` keeps what was compiled for the next process, `profile` has the
+//!   time of each, and `shared` compares structures and constants with the shaders'. Which kernels a call takes is the
+//!   planner's to say (`planner::paths`), and their texts are those of `shader`.
+//! - Calls: `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device and whose
+//!   results stay there. Both work on a `chunk` at a time, whose buffers `binding` has. `registers` solves it if one kernel
+//!   does everything, else `solve` does, stage after stage; `rhs` takes right-hand sides, and `compose` forms compositions
+//!   and products. `shelf` keeps the buffers for the next call.
 
 mod adapter;
+mod binding;
 mod cache;
 mod chunk;
 mod clock;
@@ -24,10 +28,9 @@ mod registers;
 pub(crate) mod resident;
 mod rhs;
 mod run;
-mod shader;
+mod shared;
 mod shelf;
 mod solve;
-pub(crate) mod stages;
 mod state;
 mod stream;
 
@@ -41,9 +44,11 @@ use std::sync::Arc;
 use crate::device::{Adapter, GpuOptions};
 use crate::error::Error;
 use crate::planner::facts::DeviceFacts;
-use crate::planner::gpu::{GpuRecipe, Limits, Path};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::limits::Limits;
 use crate::planner::{Convergence, Problem, Tuning};
 use crate::profile::KernelProfile;
+use crate::shader::Blueprint;
 #[cfg(not(target_family = "wasm"))]
 use crate::{peak::Peak, scalar::Dtype};
 
@@ -61,7 +66,7 @@ pub(crate) struct Gpu {
     profile: Option<Arc<profile::Profile>>,
     pipelines: pipelines::Pipelines,
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
-    shelf: shelf::Shelf<(Problem, Path, usize), run::Sets>,
+    shelf: shelf::Shelf<(Problem, &'static str, usize), run::Sets>,
     desk: resident::Desk,
 }
 
@@ -130,7 +135,7 @@ impl Gpu {
     }
 
     /// A kernel, compiled.
-    async fn pipeline(&self, blueprint: shader::Blueprint) -> Result<pipelines::Pipeline, Error> {
+    async fn pipeline(&self, blueprint: Blueprint) -> Result<pipelines::Pipeline, Error> {
         let profile = self.profile.as_deref();
         self.pipelines.get(&self.device, profile, blueprint).await
     }

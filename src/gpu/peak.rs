@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::shader;
 use crate::peak::{Peak, best};
 use crate::scalar::Dtype;
+use crate::shader;
 
 const WORKGROUP: u32 = 256;
 /// Multiply-adds of one chain in one dispatch: bounded, since some drivers leave long loops.

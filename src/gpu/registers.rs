@@ -1,33 +1,32 @@
 //! The kernels of matrices that fit registers: one dispatch from the caller's entries to the caller's
 //! results.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Places, beside};
-use crate::gpu::shader::{Bindings, Blueprint, Kernel};
+use crate::gpu::binding::{Places, beside};
+use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::{GpuRecipe, Path};
+use crate::planner::gpu::GpuRecipe;
+use crate::shader::{Bindings, Kernel};
 
-/// As `Params` in shaders/registers.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    first: u32,
-    end: u32,
-    row_stride: u32,
-    col_stride: u32,
-    cutoffs: u32,
-    max_sweeps: u32,
-    tolerance: f32,
-    form: u32,
-    lift: i32,
-    beside: u32,
-    rhs: u32,
-    rhs_row_stride: u32,
-    rhs_col_stride: u32,
+params! {
+    /// As `Params` in shaders/registers.wgsl.
+    pub(super) struct Params {
+        first: u32,
+        end: u32,
+        row_stride: u32,
+        col_stride: u32,
+        cutoffs: u32,
+        max_sweeps: u32,
+        tolerance: f32,
+        form: u32,
+        lift: i32,
+        beside: u32,
+        rhs: u32,
+        rhs_row_stride: u32,
+        rhs_col_stride: u32,
+    }
 }
 
 pub(super) fn bind(
@@ -37,7 +36,7 @@ pub(super) fn bind(
     places: &Places<'_>,
 ) -> wgpu::BindGroup {
     let factors = &places.factors;
-    let u = match recipe.fused {
+    let u = match recipe.fused() {
         true => &factors.composed,
         false => &factors.u,
     };
@@ -54,25 +53,22 @@ pub(super) fn bind(
     maker.group(gpu.pipelines.layout(Bindings::Registers), &buffers)
 }
 
-/// Decomposes the first `count` matrices, and composes if that is fused. Their steps, and those of their
+/// Decomposes the first `count` matrices, of which a team of lanes holds one, and composes if that is fused. Their steps, and those of their
 /// right-hand sides, are from row to row and from column to column.
 pub(super) async fn solve(
     stream: &Stream<'_>,
     task: &Task<'_>,
     recipe: &GpuRecipe,
+    (kernel, team): (Kernel, u32),
     group: &wgpu::BindGroup,
-    [row_stride, col_stride]: [usize; 2],
-    [rhs_row_stride, rhs_col_stride]: [usize; 2],
+    [[row_stride, col_stride], [rhs_row_stride, rhs_col_stride]]: [[usize; 2]; 2],
     count: usize,
 ) -> Result<(), Error> {
     let gpu = stream.gpu;
-    let kernel = match recipe.path {
-        Path::Tiny => Kernel::Tiny,
-        _ => Kernel::Columns,
-    };
-    let blueprint = Blueprint::new(kernel, &task.problem, recipe);
-    let pipeline = gpu.pipeline(blueprint).await?;
-    let teams = (recipe.workgroup / recipe.team) as usize;
+    let pipeline = gpu
+        .pipeline(recipe.blueprint(kernel, &task.problem))
+        .await?;
+    let teams = (recipe.lanes.workgroup / team) as usize;
     for begin in (0..count).step_by(recipe.matrices_per_submit) {
         let end = count.min(begin + recipe.matrices_per_submit);
         let params = Params {

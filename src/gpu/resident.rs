@@ -5,17 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Chunk, Places};
-use crate::gpu::compose::{Composition, Factors, Steps};
-use crate::gpu::rhs::Projection;
+use crate::gpu::binding::{Factors, Places, Projection};
+use crate::gpu::chunk::Chunk;
+use crate::gpu::compose::{Composition, Steps};
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
-use crate::gpu::shader::Bindings;
 use crate::gpu::solve::Scratch;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::outcome::Outcome;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::scalar::{Dtype, Real};
+use crate::shader::Bindings;
 use crate::view::View;
 
 /// A channel that waits for the next call.
@@ -291,8 +291,8 @@ impl Gpu {
         if chunk == 0 || flops > self.submit_flops() || inner as u64 > self.limits.iterations / 2 {
             return Ok(None);
         }
-        let steps = |[matrix, row, col]: [usize; 3]| Steps {
-            matrix: matrix as u32,
+        let steps = |[size, row, col]: [usize; 3]| Steps {
+            size: size as u32,
             row: row as u32,
             col: col as u32,
         };

@@ -1,72 +1,26 @@
 //! What a factor of a decomposition leaves of right-hand sides.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
-use crate::gpu::Gpu;
-use crate::gpu::compose::Factors;
-use crate::gpu::shader::{Bindings, Blueprint, Kernel};
-use crate::gpu::stream::{Dispatch, Maker, Stream};
-use crate::planner::gpu::{GpuRecipe, block};
-use crate::planner::{Problem, Side};
+use crate::gpu::shared::params;
+use crate::gpu::stream::{Dispatch, Stream};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::iterations::block;
+use crate::planner::paths::after::{PROJECT, WEIGH};
 
-/// As `Params` in shaders/rhs.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    length: u32,
-    cols: u32,
-    inner: u32,
-    factor_size: u32,
-    row_stride: u32,
-    col_stride: u32,
-    first: u32,
-    block: u32,
-    lanes: u32,
-    groups: u32,
-}
-
-/// What lies on the device of the right-hand sides of one chunk after the other.
-pub(super) struct Projection {
-    /// The scale of each.
-    pub powers: wgpu::Buffer,
-    /// The transpose of what the factor leaves of them.
-    pub projected: wgpu::Buffer,
-}
-
-impl Projection {
-    /// For so many matrices, if they have right-hand sides that the kernel which decomposes leaves alone.
-    pub fn new(
-        maker: &Maker<'_>,
-        problem: &Problem,
-        recipe: &GpuRecipe,
-        chunk: usize,
-    ) -> Option<Self> {
-        let [_, rhs] = problem.rhs_size().filter(|_| !recipe.fused)?;
-        let entries = chunk * rhs * problem.cols;
-        Some(Projection {
-            powers: maker.buffer("powers", chunk * rhs * 4),
-            projected: maker.buffer("projected", entries * problem.dtype.size()),
-        })
-    }
-
-    pub fn bind(
-        &self,
-        gpu: &Gpu,
-        maker: &Maker<'_>,
-        side: Side,
-        input: &wgpu::BufferBinding<'_>,
-        factors: &Factors<'_>,
-    ) -> wgpu::BindGroup {
-        let buffers = [
-            input,
-            factors.side(side),
-            &self.powers.as_entire_buffer_binding(),
-            &self.projected.as_entire_buffer_binding(),
-            &factors.state,
-        ];
-        maker.group(gpu.pipelines.layout(Bindings::Rhs), &buffers)
+params! {
+    /// As `Params` in shaders/rhs.wgsl.
+    pub(super) struct Params {
+        length: u32,
+        cols: u32,
+        inner: u32,
+        factor_size: u32,
+        row_stride: u32,
+        col_stride: u32,
+        first: u32,
+        block: u32,
+        lanes: u32,
+        groups: u32,
     }
 }
 
@@ -84,15 +38,9 @@ pub(super) async fn project(
     let (Some([length, rhs]), Some((_, side))) = (problem.rhs_size(), problem.composed) else {
         return Ok(());
     };
-    let pipeline = async |kernel| {
-        let blueprint = Blueprint::new(kernel, problem, recipe);
-        gpu.pipeline(blueprint).await
-    };
-    let (weigh, project) = (
-        pipeline(Kernel::Weigh).await?,
-        pipeline(Kernel::Project).await?,
-    );
-    let lanes = recipe.lanes_of(side);
+    let pipeline = async |kernel| gpu.pipeline(recipe.blueprint(kernel, problem)).await;
+    let (weigh, project) = (pipeline(WEIGH).await?, pipeline(PROJECT).await?);
+    let lanes = recipe.lanes.of(side);
     let most = gpu.limits.workgroups;
     let entries = (rhs * problem.cols) as u32;
     for first in (0..count).step_by(recipe.composed_per_submit) {
@@ -115,7 +63,7 @@ pub(super) async fn project(
         };
         let dispatches = [
             spread(&weigh, rhs as u32),
-            spread(&project, entries.div_ceil(recipe.workgroup / lanes)),
+            spread(&project, entries.div_ceil(recipe.lanes.workgroup / lanes)),
         ];
         stream.submit(group, &dispatches).await?;
     }

@@ -6,9 +6,8 @@ use std::collections::VecDeque;
 use crate::call::{Call, Task};
 use crate::error::{Error, zeros};
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Chunk, Places, beside};
-use crate::gpu::compose::Factors;
-use crate::gpu::rhs::Projection;
+use crate::gpu::binding::{Factors, Places, Projection, beside};
+use crate::gpu::chunk::Chunk;
 use crate::gpu::solve::Scratch;
 use crate::gpu::state::{
     self, CONVERGED, LARGEST_SIGMA, LOST, NORMAL, OVERFLOWED, POWER, PRESENT, RANK, ROTATIONS,
@@ -54,7 +53,7 @@ impl Gpu {
     ) -> Result<Option<f64>, Error> {
         let problem = &call.task.problem;
         let chunk = recipe.at_once(outputs.outcomes.len());
-        let kind = (*problem, recipe.path, chunk);
+        let kind = (*problem, recipe.path.name(), chunk);
         let runs = outputs.runs(0, chunk, &call.task.sizes);
         let mut sets = self.shelf.take(&kind).unwrap_or_default();
         while sets.len() < runs.len().min(2) {

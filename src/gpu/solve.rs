@@ -1,71 +1,76 @@
 //! Matrices that registers do not hold: intake, QR, sweeps, U and delivery as kernels of their own, one
 //! after the other.
 
-use bytemuck::{Pod, Zeroable};
-
 use crate::call::Task;
 use crate::error::Error;
 use crate::gpu::Gpu;
-use crate::gpu::chunk::{Places, beside};
+use crate::gpu::binding::{Places, beside};
 use crate::gpu::pipelines::Pipeline;
-use crate::gpu::shader::{Bindings, Blueprint, Kernel};
+use crate::gpu::shared::params;
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
 use crate::options::Vectors;
 use crate::planner::Problem;
-use crate::planner::gpu::{GpuRecipe, Path, block};
+use crate::planner::gpu::GpuRecipe;
+use crate::planner::iterations::block;
+use crate::planner::paths::global::{ADVANCE, BEGIN, NORMALISE};
+use crate::planner::paths::plan::{Sweeps, players};
+use crate::planner::paths::staged::{
+    ARRANGE, COMPLETE, FACTOR, FORM_U, LOOK, ORDER, PLACE, SIGNS, SORT, sort_steps,
+};
+use crate::shader::{Bindings, Kernel};
 
-/// As `Params` in shaders/intake.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct IntakeParams {
-    rows: u32,
-    cols: u32,
-    row_stride: u32,
-    col_stride: u32,
-    begin: u32,
-    end: u32,
-    groups: u32,
+params! {
+    /// As `Params` in shaders/intake.wgsl.
+    pub(super) struct IntakeParams {
+        rows: u32,
+        cols: u32,
+        row_stride: u32,
+        col_stride: u32,
+        begin: u32,
+        end: u32,
+        groups: u32,
+    }
 }
 
-/// As `Params` in shaders/bindings.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct SolveParams {
-    rows: u32,
-    cols: u32,
-    u_cols: u32,
-    first: u32,
-    begin: u32,
-    end: u32,
-    block: u32,
-    column_lanes: u32,
-    max_sweeps: u32,
-    tolerance: f32,
+params! {
+    /// As `Params` in shaders/bindings.wgsl.
+    pub(super) struct SolveParams {
+        rows: u32,
+        cols: u32,
+        u_cols: u32,
+        first: u32,
+        begin: u32,
+        end: u32,
+        block: u32,
+        column_lanes: u32,
+        max_sweeps: u32,
+        tolerance: f32,
+    }
 }
 
-/// As `Params` in shaders/order.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct OrderParams {
-    cols: u32,
-    groups: u32,
-    cutoffs: u32,
-    form: u32,
-    beside: u32,
+params! {
+    /// As `Params` in shaders/order.wgsl.
+    pub(super) struct OrderParams {
+        cols: u32,
+        groups: u32,
+        cutoffs: u32,
+        form: u32,
+        beside: u32,
+    }
 }
 
-/// As `Params` in shaders/deliver.wgsl.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct DeliverParams {
-    rows: u32,
-    cols: u32,
-    u_cols: u32,
-    lanes: u32,
-    begin: u32,
-    end: u32,
-    transposed: u32,
+params! {
+    /// As `Params` in shaders/deliver.wgsl.
+    pub(super) struct DeliverParams {
+        rows: u32,
+        cols: u32,
+        u_cols: u32,
+        lanes: u32,
+        begin: u32,
+        end: u32,
+        transposed: u32,
+    }
 }
 
 const _: () = assert!(size_of::<SolveParams>() <= PARAMS_SIZE);
@@ -106,7 +111,7 @@ impl Scratch {
         recipe: &GpuRecipe,
         chunk: usize,
     ) -> Option<Self> {
-        if recipe.path.in_registers() {
+        if recipe.in_registers() {
             return None;
         }
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
@@ -159,6 +164,7 @@ pub(super) async fn solve(
     stream: &Stream<'_>,
     task: &Task<'_>,
     recipe: &GpuRecipe,
+    (factor, sweeps): (bool, Sweeps),
     groups: &Groups,
     steps: [usize; 2],
     count: usize,
@@ -171,17 +177,16 @@ pub(super) async fn solve(
         count: count as u32,
     };
     solver.take_in(steps).await?;
-    match recipe.path {
-        // Those in registers never come here: they have their own kernels.
-        Path::Tiny | Path::Columns | Path::Resident => solver.sweep_resident(Kernel::Solve).await?,
-        Path::Swept => {
-            solver.factor().await?;
-            solver.sweep_resident(Kernel::Sweeps).await?;
-        }
-        Path::Blocks | Path::Rounds => {
-            solver.factor().await?;
-            solver.sweep_rounds().await?;
-        }
+    if factor {
+        solver.factor().await?;
+    }
+    match sweeps {
+        Sweeps::Workgroup {
+            first,
+            resume,
+            per_dispatch,
+        } => solver.sweep_resident(first, resume, per_dispatch).await?,
+        Sweeps::Global { round, meet, .. } => solver.sweep_rounds(round, players(meet)).await?,
     }
     solver.form_u().await?;
     solver.order().await?;
@@ -199,7 +204,9 @@ struct Solver<'c, 's> {
 impl Solver<'_, '_> {
     fn params(&self) -> SolveParams {
         let problem = &self.task.problem;
-        let rows_per_lane = problem.rows.div_ceil(self.recipe.column_lanes as usize);
+        let rows_per_lane = problem
+            .rows
+            .div_ceil(self.recipe.lanes.column_lanes as usize);
         SolveParams {
             rows: problem.rows as u32,
             cols: problem.cols as u32,
@@ -208,7 +215,7 @@ impl Solver<'_, '_> {
             begin: 0,
             end: 0,
             block: block(rows_per_lane),
-            column_lanes: self.recipe.column_lanes,
+            column_lanes: self.recipe.lanes.column_lanes,
             max_sweeps: self.task.convergence.max_sweeps,
             tolerance: self.task.convergence.tolerance_f32(),
         }
@@ -216,25 +223,26 @@ impl Solver<'_, '_> {
 
     async fn pipeline(&self, kernel: Kernel) -> Result<(Pipeline, u32), Error> {
         let gpu = self.stream.gpu;
-        let blueprint = Blueprint::new(kernel, &self.task.problem, self.recipe);
+        let blueprint = self.recipe.blueprint(kernel, &self.task.problem);
         let pipeline = gpu.pipeline(blueprint).await?;
-        Ok((pipeline, blueprint.workgroup))
+        let workgroup = pipeline.blueprint.workgroup;
+        Ok((pipeline, workgroup))
     }
 
     /// Workgroups for so many items, an invocation each, or some.
     fn spread(&self, items: usize) -> u32 {
         let most = self.stream.gpu.limits.workgroups;
         items
-            .div_ceil(self.recipe.workgroup as usize)
+            .div_ceil(self.recipe.lanes.workgroup as usize)
             .min(most as usize) as u32
     }
 
     /// The caller's entries, scaled, rows in order.
     async fn take_in(&self, [row_stride, col_stride]: [usize; 2]) -> Result<(), Error> {
         let (m, n) = (self.task.problem.rows, self.task.problem.cols);
-        let (look, _) = self.pipeline(Kernel::Look).await?;
-        let (sort, _) = self.pipeline(Kernel::Sort).await?;
-        let (arrange, _) = self.pipeline(Kernel::Arrange).await?;
+        let (look, _) = self.pipeline(LOOK).await?;
+        let (sort, _) = self.pipeline(SORT).await?;
+        let (arrange, _) = self.pipeline(ARRANGE).await?;
         let params = IntakeParams {
             rows: m as u32,
             cols: n as u32,
@@ -251,10 +259,9 @@ impl Solver<'_, '_> {
         };
         let mut dispatches = vec![spread(&look, m)];
         // A bitonic sort.
-        let doublings = m.next_power_of_two().trailing_zeros();
-        let steps = doublings * (doublings + 1) / 2;
-        for begin in (0..steps).step_by(self.recipe.sorts_per_submit as usize) {
-            let end = steps.min(begin + self.recipe.sorts_per_submit);
+        let steps = sort_steps(m);
+        for begin in (0..steps).step_by(self.recipe.per_submit.sorts as usize) {
+            let end = steps.min(begin + self.recipe.per_submit.sorts);
             let params = IntakeParams {
                 begin,
                 end,
@@ -271,8 +278,8 @@ impl Solver<'_, '_> {
     }
 
     /// Sweeps in workgroup memory, some a dispatch, until every matrix is done.
-    async fn sweep_resident(&self, kernel: Kernel) -> Result<(), Error> {
-        let (mut kernel, step) = (kernel, self.recipe.sweeps_per_dispatch);
+    async fn sweep_resident(&self, first: Kernel, resume: Kernel, step: u32) -> Result<(), Error> {
+        let mut kernel = first;
         let most = self.task.convergence.max_sweeps;
         let mut end = step;
         loop {
@@ -296,7 +303,7 @@ impl Solver<'_, '_> {
             if many && self.stream.recorder.is_none() && !self.any_running().await? {
                 return Ok(());
             }
-            kernel = Kernel::Resume;
+            kernel = resume;
             end += step;
         }
     }
@@ -316,10 +323,10 @@ impl Solver<'_, '_> {
 
     /// QR in global memory, some steps a submit.
     async fn factor(&self) -> Result<(), Error> {
-        let (pipeline, _) = self.pipeline(Kernel::Factor).await?;
+        let (pipeline, _) = self.pipeline(FACTOR).await?;
         let n = self.task.problem.cols as u32;
-        for begin in (0..n).step_by(self.recipe.steps_per_submit as usize) {
-            let end = (begin + self.recipe.steps_per_submit).min(n);
+        for begin in (0..n).step_by(self.recipe.per_submit.steps as usize) {
+            let end = (begin + self.recipe.per_submit.steps).min(n);
             let params = SolveParams {
                 begin,
                 end,
@@ -333,26 +340,21 @@ impl Solver<'_, '_> {
 
     /// Sweeps in global memory, some rounds of columns or of blocks of them a submit, until every matrix
     /// is done.
-    async fn sweep_rounds(&self) -> Result<(), Error> {
+    async fn sweep_rounds(&self, round: Kernel, players: u32) -> Result<(), Error> {
         let n = self.task.problem.cols as u32;
-        let (begin, _) = self.pipeline(Kernel::Begin).await?;
-        let (advance, _) = self.pipeline(Kernel::Advance).await?;
-        let (normalise, _) = self.pipeline(Kernel::Normalise).await?;
+        let (begin, _) = self.pipeline(BEGIN).await?;
+        let (advance, _) = self.pipeline(ADVANCE).await?;
+        let (normalise, _) = self.pipeline(NORMALISE).await?;
         let params = self.params();
         let start = Dispatch::new(&begin, params, [n, self.count]);
         self.stream.submit(&self.groups.solve, &[start]).await?;
-        let (kernel, meet) = match self.recipe.path {
-            Path::Blocks => (Kernel::Blocks, n.div_ceil(self.recipe.block_width)),
-            _ => (Kernel::Round, n),
-        };
-        let players = meet.next_multiple_of(2);
-        let (round, _) = self.pipeline(kernel).await?;
+        let (round, _) = self.pipeline(round).await?;
         let params = SolveParams {
             end: players,
             ..params
         };
         // A slot is left for the advance.
-        let most = (SLOTS - 1).min(self.recipe.rounds_per_submit as usize);
+        let most = (SLOTS - 1).min(self.recipe.per_submit.rounds as usize);
         for sweep in 1..=self.task.convergence.max_sweeps {
             let mut pending = Vec::new();
             for begin in 0..players - 1 {
@@ -380,10 +382,10 @@ impl Solver<'_, '_> {
         if cols == 0 {
             return Ok(());
         }
-        let (pipeline, workgroup) = self.pipeline(Kernel::FormU).await?;
-        let columns_per_group = workgroup / self.recipe.column_lanes;
-        for begin in (0..cols).step_by(self.recipe.columns_per_submit as usize) {
-            let end = (begin + self.recipe.columns_per_submit).min(cols);
+        let (pipeline, workgroup) = self.pipeline(FORM_U).await?;
+        let columns_per_group = workgroup / self.recipe.lanes.column_lanes;
+        for begin in (0..cols).step_by(self.recipe.per_submit.columns as usize) {
+            let end = (begin + self.recipe.per_submit.columns).min(cols);
             let params = SolveParams {
                 begin,
                 end,
@@ -398,7 +400,7 @@ impl Solver<'_, '_> {
 
     /// Singular values or weights, ranks, and the places of the columns.
     async fn order(&self) -> Result<(), Error> {
-        let (pipeline, _) = self.pipeline(Kernel::Order).await?;
+        let (pipeline, _) = self.pipeline(ORDER).await?;
         let problem = &self.task.problem;
         let groups = self.spread(problem.cols);
         let params = OrderParams {
@@ -419,26 +421,26 @@ impl Solver<'_, '_> {
             return Ok(());
         }
         let (m, n) = (problem.rows as u32, problem.cols as u32);
-        let (workgroup, u_cols) = (self.recipe.workgroup, problem.formed_u_cols() as u32);
+        let (workgroup, u_cols) = (self.recipe.lanes.workgroup, problem.formed_u_cols() as u32);
         let params = DeliverParams {
             rows: m,
             cols: n,
             u_cols,
-            lanes: self.recipe.column_lanes,
+            lanes: self.recipe.lanes.column_lanes,
             begin: 0,
             end: 0,
             transposed: u32::from(problem.transposed),
         };
         let teams = u_cols.max(n).div_ceil(workgroup / params.lanes);
-        let (place, _) = self.pipeline(Kernel::Place).await?;
+        let (place, _) = self.pipeline(PLACE).await?;
         let mut dispatches = vec![Dispatch::new(&place, params, [teams, self.count])];
         if problem.vectors != Vectors::None {
-            let (complete, _) = self.pipeline(Kernel::Complete).await?;
-            let (signs, _) = self.pipeline(Kernel::Signs).await?;
-            for begin in (0..n).step_by(self.recipe.completed_per_submit as usize) {
-                let end = n.min(begin + self.recipe.completed_per_submit);
+            let (complete, _) = self.pipeline(COMPLETE).await?;
+            let (signs, _) = self.pipeline(SIGNS).await?;
+            for begin in (0..n).step_by(self.recipe.per_submit.completed as usize) {
+                let end = n.min(begin + self.recipe.per_submit.completed);
                 let params = DeliverParams {
-                    lanes: self.recipe.pair_lanes,
+                    lanes: self.recipe.lanes.pair_lanes,
                     begin,
                     end,
                     ..params

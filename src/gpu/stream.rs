@@ -1,6 +1,6 @@
 //! What a call sends to the device and gets back: buffers, dispatches, and the time they took.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::Pod;
 
@@ -293,8 +293,8 @@ impl Stream<'_> {
                     // A pass each: timestamps are a pass's.
                     Some(profile) => {
                         for (index, dispatch) in dispatches.chunks(1).enumerate() {
-                            let kernel = dispatch[0].pipeline.blueprint;
-                            let times = clock.map(|clock| clock.next(Some(kernel)));
+                            let kernel = &dispatch[0].pipeline.blueprint;
+                            let times = clock.map(|clock| clock.next(Some(Arc::clone(kernel))));
                             encode(&mut encoder, times, group, dispatch, index);
                             profile.dispatched(kernel);
                         }

@@ -3,6 +3,7 @@
 use crate::host::outputs::Outputs;
 use crate::outcome::{Outcome, Status};
 use crate::planner::{Problem, Sizes};
+pub(crate) use crate::scalar::NEARLY;
 use crate::scalar::Real;
 
 /// Writes the results of matrices without a singular value: the vectors of a full U are any
@@ -39,10 +40,6 @@ pub(crate) fn status(representable: bool, converged: bool) -> Status {
         (true, true) => Status::Converged,
     }
 }
-
-/// Entries of at least so much of the largest magnitude in a column are as large: rounding must not decide which
-/// comes first, nor the type, nor the engine.
-pub(crate) const NEARLY: f64 = 1.0 - 1.0 / 1024.0;
 
 /// Makes the first entry of (nearly) the largest magnitude in each column positive; partners follow.
 pub(crate) fn fix_signs<T: Real>(

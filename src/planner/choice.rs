@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::planner::{Problem, work};
+use crate::planner::cost::work;
+use crate::planner::problem::Problem;
 
 /// Who should do a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,7 +141,7 @@ pub(crate) fn split(count: usize, part: f64) -> Choice {
 mod tests {
     use super::*;
     use crate::options::Vectors;
-    use crate::planner::Job;
+    use crate::planner::problem::Job;
     use crate::scalar::Dtype;
 
     fn problem(n: usize) -> Problem {

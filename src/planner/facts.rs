@@ -1,6 +1,6 @@
 //! What a device is, and what the planner makes of it.
 
-use crate::planner::gpu::Limits;
+use crate::planner::limits::Limits;
 
 /// What kind of device it is: how long one submit may take, and how slow its compiler is, hang on that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,12 @@ impl DeviceFacts {
 mod tests {
     use super::*;
     use crate::options::{Options, Vectors};
-    use crate::planner::gpu::{GpuRecipe, Path, Refusal};
-    use crate::planner::{Convergence, Job, Problem, Tuning};
+    use crate::planner::convergence::Convergence;
+    use crate::planner::gpu::GpuRecipe;
+    use crate::planner::paths::plan::Applies;
+    use crate::planner::paths::{Columns, Refusal, Resident, Tiny};
+    use crate::planner::problem::{Job, Problem};
+    use crate::planner::tuning::Tuning;
     use crate::scalar::Dtype;
 
     #[test]
@@ -145,20 +149,20 @@ mod tests {
             let tuning = Tuning::default();
             let found = GpuRecipe::explained(&problem, &convergence, &facts.limits(), &tuning);
             let (recipe, refused) = found.unwrap();
-            (recipe.path, refused)
+            (recipe.path.name(), refused)
         };
         use DeviceKind::{Integrated, Software};
-        assert_eq!(path(Integrated, 63, 1).0, Path::Tiny);
-        assert_eq!(path(Software, 32, 2).0, Path::Tiny);
+        assert_eq!(path(Integrated, 63, 1).0, Tiny::NAME);
+        assert_eq!(path(Software, 32, 2).0, Tiny::NAME);
         let (taken, refused) = path(Software, 63, 1);
-        assert_eq!(taken, Path::Resident);
+        assert_eq!(taken, Resident::NAME);
         let why = "takes 63 rows, of 32 an invocation".to_string();
         let tiny = Refusal {
-            path: Path::Tiny,
+            path: Tiny::NAME,
             why,
         };
         assert_eq!(refused[0], tiny);
         // As tall as their columns may be.
-        assert_eq!(path(Software, 17, 5).0, Path::Columns);
+        assert_eq!(path(Software, 17, 5).0, Columns::NAME);
     }
 }
