@@ -14,17 +14,18 @@
 //! # Ok::<(), batched_svd::Error>(())
 //! ```
 
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::scalar::Dtype;
+use crate::data::tuning::Tuning;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::ops::Subspace;
-use crate::options::{Options, Vectors};
 pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 pub use crate::planner::stages::Stage;
 use crate::planner::stages::stages;
-use crate::planner::{Convergence, Filter, Job, Problem, Side, Tuning};
-use crate::scalar::Dtype;
+use crate::planner::{Convergence, Filter, Job, Problem, Side};
 
 /// What is asked for of every matrix. Other calls are made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 //! Their names and degrees are the planner's ([`Filter`]); the CPU's arithmetic is here, and the GPU has the same
 //! rules in `shaders/filter.wgsl` and `cutoff.wgsl`, where a further filter needs its text too.
 
+use crate::data::options::{Cutoff, NamedCutoffs};
+use crate::data::scalar::Real;
 use crate::lanes::Lanes;
-use crate::options::{Cutoff, NamedCutoffs};
 use crate::planner::Filter;
-use crate::scalar::Real;
 
 /// What decides which singular values count, a matrix a lane.
 #[derive(Clone, Copy)]
@@ -86,7 +86,7 @@ impl Filter {
 /// lambda 2^(power - e) and e, for a matrix that was scaled by 2^power: e is such that weights with a lambda
 /// of any size neither overflow nor vanish, and zero up to 2.
 pub(crate) fn scaled(lambda: f64, power: i32) -> (f64, i32) {
-    use crate::scalar::sealed::Float;
+    use crate::data::scalar::sealed::Float;
     if lambda == 0.0 {
         return (0.0, 0);
     }
@@ -104,6 +104,6 @@ pub(crate) fn threshold(
     largest: f64,
 ) -> f64 {
     let (relative, absolute) = cutoff.of(index, named);
-    use crate::scalar::sealed::Float;
+    use crate::data::scalar::sealed::Float;
     (relative * largest).max(absolute.ldexp(power))
 }

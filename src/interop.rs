@@ -29,18 +29,18 @@
 
 pub use wgpu;
 
-use crate::device::GpuOptions;
+use crate::data::device::GpuOptions;
+use crate::data::error::{Error, product};
+use crate::data::options::{Options, Vectors};
+use crate::data::scalar::Real;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
 use crate::engine::on_device::Solved;
 use crate::engine::place::fit_rhs;
-use crate::error::{Error, product};
 use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;
 use crate::ops::{DeviceLstsq, DevicePinv, DeviceSvd};
-use crate::options::{Options, Vectors};
 use crate::planner::Job;
-use crate::scalar::Real;
 
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
 /// of the device's handlers.

@@ -64,14 +64,11 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
-mod batch;
-mod call;
 mod convert;
 mod cpu;
+mod data;
 mod dense;
-mod device;
 mod engine;
-mod error;
 #[cfg(feature = "gpu")]
 pub mod explain;
 mod filter;
@@ -81,49 +78,38 @@ mod host;
 #[cfg(feature = "gpu")]
 pub mod interop;
 mod lanes;
-mod measures;
-mod memory;
 mod ops;
-mod options;
-mod outcome;
-#[cfg(not(target_family = "wasm"))]
-mod peak;
 mod planner;
-mod profile;
 mod ragged;
-mod report;
-mod scalar;
 #[cfg(any(feature = "gpu", test))]
 #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
 mod shader;
-mod slot;
 pub mod verify;
-mod view;
 
-pub use batch::Batch;
-pub use device::{Adapter, GpuOptions, Policy};
+pub use data::batch::Batch;
+pub use data::device::{Adapter, GpuOptions, Policy};
+pub use data::error::Error;
+pub use data::options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
+pub use data::outcome::{Outcome, Status};
+pub use data::profile::KernelProfile;
+pub use data::report::{Backend, Report};
+pub use data::scalar::{Dtype, Real, Scalar};
+pub use data::tuning::Tuning;
+pub use data::view::{View, ViewMut};
 pub use engine::Engine;
 pub use engine::device_batch::{DeviceBatch, DeviceReport};
-pub use error::Error;
 #[cfg(all(feature = "gpu", feature = "faults"))]
 #[doc(hidden)]
 pub use gpu::faults::{Fault, Faults};
+#[cfg(not(target_family = "wasm"))]
+pub use host::peak::Peak;
 pub use ops::{
     Basis, Components, Determinant, DeviceLstsq, DevicePinv, DeviceSvd, LowRank, LowRankFactors,
     Lstsq, Pinv, Polar, Projector, Subspace, Svd, Whitening,
 };
-pub use options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
-pub use outcome::{Outcome, Status};
-#[cfg(not(target_family = "wasm"))]
-pub use peak::Peak;
-pub use planner::Tuning;
-pub use profile::KernelProfile;
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;
 pub use ragged::{Batched, ragged_async};
-pub use report::{Backend, Report};
-pub use scalar::{Dtype, Real, Scalar};
-pub use view::{View, ViewMut};
 
 /// The README's example is compiled and run like all others.
 #[cfg(doctest)]

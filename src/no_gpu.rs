@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::call::{Call, Task};
-use crate::device::{Adapter, GpuOptions};
-use crate::error::Error;
+use crate::data::device::{Adapter, GpuOptions};
+use crate::data::error::Error;
+use crate::data::outcome::Outcome;
+use crate::data::profile::KernelProfile;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
+use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
-use crate::outcome::Outcome;
 #[cfg(not(target_family = "wasm"))]
-use crate::peak::Peak;
+use crate::host::peak::Peak;
 use crate::planner::{Convergence, Problem};
-use crate::profile::KernelProfile;
-use crate::scalar::{Dtype, Real};
-use crate::view::View;
 
 /// No value is of this type.
 #[derive(Clone, Copy, Debug)]

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::Batch;
-use crate::error::Error;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::outcome::Status;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::ops::{Basis, Components, LowRank, LowRankFactors, Polar, Projector, Whitening};
 use crate::ops::{Lstsq, Pinv, Svd};
-use crate::options::Options;
-use crate::outcome::Status;
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// Results of matrices, one after the other, that can be given to those who own a part of them.
 pub trait Batched: Sized {

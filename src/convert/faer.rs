@@ -2,10 +2,10 @@
 
 use ::faer::{Mat, MatRef};
 
-use crate::batch::Batch;
-use crate::error::Error;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 
 /// One matrix, 1 of m x n, without a copy, if its columns (or its rows) lie one after the other without
 /// gaps, as those of a [`Batch`] and of slices do.

@@ -3,10 +3,10 @@
 use ::nalgebra::storage::{IsContiguous, RawStorage, RawStorageMut};
 use ::nalgebra::{DMatrixView, Dim, Matrix, SMatrix};
 
-use crate::batch::Batch;
-use crate::error::{Error, zeros};
-use crate::scalar::{Real, Scalar};
-use crate::view::{View, ViewMut};
+use crate::data::batch::Batch;
+use crate::data::error::{Error, zeros};
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::{View, ViewMut};
 
 /// Matrices of static size, `len()` of R x C, without a copy: they lie one after the other, each column
 /// by column, as in a [`Batch`].

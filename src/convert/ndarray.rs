@@ -2,10 +2,10 @@
 
 use ::ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis};
 
-use crate::batch::Batch;
-use crate::error::Error;
-use crate::scalar::Scalar;
-use crate::view::{View, ViewMut};
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::Scalar;
+use crate::data::view::{View, ViewMut};
 
 /// How the entries of an array lie in the slice of all of them, which begins where the lowest lies.
 struct Placement {

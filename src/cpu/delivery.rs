@@ -1,20 +1,20 @@
 //! From lanes to what the caller gets: order, signs, scale, completion, and what could not be
 //! represented. `shaders/deliver.wgsl` has the same conventions.
 
-use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
+use crate::data::options::Vectors;
+use crate::data::outcome::{Outcome, Status};
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
 use crate::dense::householder::complete;
+use crate::host::call::Call;
 use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::lanes::{Lanes, numbers, numbers_mut};
-use crate::options::Vectors;
-use crate::outcome::{Outcome, Status};
 use crate::planner::{Problem, Side};
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
 /// finds its place while it is written out, by an order that intake leaves for those alone.

@@ -3,8 +3,8 @@
 //! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them.
 
 use crate::cpu::sums::dot;
+use crate::data::scalar::Real;
 use crate::lanes::Lanes;
-use crate::scalar::Real;
 
 /// Factors m x n matrices (m >= n) in place: R above, reflectors below the diagonal, with the
 /// remaining column of largest norm first at every step. Column k of A P is column `pivots[k]` of

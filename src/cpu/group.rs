@@ -11,7 +11,6 @@
 //! A lane's numbers never depend on its neighbours: what a neighbour needs and it does not is done
 //! to it as a rotation by nothing.
 
-use crate::call::{Call, Task};
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::head::Head;
@@ -19,14 +18,15 @@ use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
-use crate::error::{Error, product};
+use crate::data::error::{Error, product};
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::filter::{Limits, scaled, threshold};
+use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
+use crate::lanes::memory::{Memory, Rest};
 use crate::lanes::{Lanes, numbers, numbers_mut};
-use crate::memory::{Memory, Rest};
 use crate::planner::{Carried, Problem, Side};
-use crate::scalar::Real;
-use crate::view::View;
 
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {

@@ -1,8 +1,8 @@
 //! From the caller's matrices to what the kernels see: tall, finite, scaled, rows in order.
 
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::planner::Problem;
-use crate::scalar::Real;
-use crate::view::View;
 
 /// What was done to one matrix on its way in, to be undone on its way out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,9 +108,9 @@ pub(crate) fn column<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Vectors;
+    use crate::data::options::Vectors;
+    use crate::data::scalar::Scalar;
     use crate::planner::Job;
-    use crate::scalar::Scalar;
 
     fn packed<T: Real>(entries: &[T], m: usize, n: usize) -> (Vec<T>, Vec<u32>, Head) {
         let job = Job::svd(Vectors::Thin);

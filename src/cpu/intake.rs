@@ -1,12 +1,12 @@
 //! From the caller's matrices to lanes, side by side: finite, scaled, rows in order, as
 //! `cpu/head.rs` has it.
 
-use crate::call::Call;
 use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
+use crate::data::scalar::Real;
+use crate::host::call::Call;
 use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::planner::Problem;
-use crate::scalar::Real;
 
 /// Up to so many rows, all lanes are looked at and sorted at once: a network of comparisons is short
 /// then, and what is done once a matrix takes longest.
@@ -186,11 +186,11 @@ fn sort<T: Real, L: Lanes<T>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Task;
+    use crate::data::options::{Options, Vectors};
+    use crate::data::view::View;
+    use crate::host::call::Task;
     use crate::lanes::Kernel;
-    use crate::options::{Options, Vectors};
     use crate::planner::Job;
-    use crate::view::View;
 
     /// Takes columns of so many rows; where the rows of the last lane came from.
     struct Take(usize);
@@ -207,7 +207,6 @@ mod tests {
                 view: View::col_major(&entries, lanes, m, 1).unwrap(),
                 rhs: None,
                 task: Task::new::<f32>([lanes, m, 1], job, &options).unwrap(),
-                #[cfg(feature = "gpu")]
                 blocking: true,
             };
             let vectors = || vec![l.splat(0.0); m];
@@ -235,7 +234,7 @@ mod tests {
             let descending: Vec<f32> = (0..m).rev().map(|i| i as f32).collect();
             for wide in [false, true] {
                 let take = Take(m);
-                let from = <f32 as crate::scalar::sealed::Float>::dispatch(wide, take);
+                let from = <f32 as crate::data::scalar::sealed::Float>::dispatch(wide, take);
                 assert_eq!(from, descending, "{m}");
             }
         }

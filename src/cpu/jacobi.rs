@@ -3,10 +3,10 @@
 
 use crate::cpu::factor::exchange;
 use crate::cpu::sums::dot;
+use crate::data::scalar::Real;
+use crate::lanes::memory::LINE;
 use crate::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
-use crate::memory::LINE;
 use crate::planner::Convergence;
-use crate::scalar::Real;
 
 /// How the sweeps went, a number a lane.
 pub(super) struct Sweeps<V> {

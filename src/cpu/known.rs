@@ -5,10 +5,10 @@
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 
 use super::Task;
+use crate::data::options::Vectors;
+use crate::data::scalar::Real;
 use crate::lanes::{Kernel, Lanes, Two};
-use crate::options::Vectors;
 use crate::planner::{Problem, Side};
-use crate::scalar::Real;
 
 /// Thin factors, singular values alone, the pseudoinverse.
 const THIN: u8 = 0;
@@ -80,10 +80,10 @@ pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::batch::Batch;
+    use crate::data::batch::Batch;
+    use crate::data::options::{Options, Vectors};
+    use crate::data::scalar::Real;
     use crate::engine::Engine;
-    use crate::options::{Options, Vectors};
-    use crate::scalar::Real;
 
     /// Ordinary matrices, and one in seven of each kind that takes another way.
     fn batch<T: Real>(n: usize) -> Batch<T> {

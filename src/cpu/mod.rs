@@ -19,13 +19,13 @@ mod sums;
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::call::Call;
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::parallel;
+use crate::data::scalar::{Dtype, Real};
+use crate::host::call::Call;
 use crate::host::outputs::Outputs;
-use crate::host::parallel;
 use crate::lanes::{Kernel, Lanes};
 use crate::planner::{CpuRecipe, Problem};
-use crate::scalar::{Dtype, Real};
 use group::Group;
 
 /// Lanes of the widest vectors of this machine, or one.
@@ -96,7 +96,7 @@ macro_rules! kernels {
         mod $group {
             #[inline(never)]
             pub fn solve(task: super::Task<'_, '_, '_, $real>, wide: bool) {
-                use crate::scalar::sealed::Float;
+                use crate::data::scalar::sealed::Float;
                 <$real>::dispatch(wide, task);
             }
         }

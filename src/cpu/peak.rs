@@ -3,11 +3,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::error::{Error, allocate};
-use crate::host::parallel;
+use crate::data::error::{Error, allocate};
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::host::peak::{Peak, best};
 use crate::lanes::{Kernel, Lanes};
-use crate::peak::{Peak, best};
-use crate::scalar::Real;
 
 /// Bytes that each thread copies: beyond the caches that belong to a core.
 const COPIED: usize = 64 << 20;

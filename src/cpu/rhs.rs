@@ -3,9 +3,9 @@
 
 use crate::cpu::head::Head;
 use crate::cpu::sums::dot;
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::lanes::{Lanes, numbers};
-use crate::scalar::Real;
-use crate::view::View;
 
 /// Where the rows of lanes come from: row i of lane l from row `order[l * len + i]` of its matrix, if there
 /// is such a list, as of long columns, else from where lane l of `vectors[i]` says.

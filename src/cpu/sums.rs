@@ -5,8 +5,8 @@
 //! blocks of rows: errors grow with the logarithm of the length, and stay in the bounds for columns of any length
 //! (Higham, Accuracy and Stability of Numerical Algorithms, 4.2).
 
+use crate::data::scalar::Real;
 use crate::lanes::{Lanes, vectors};
-use crate::scalar::Real;
 
 /// Partial sums: the numbers in 64 bytes of the smallest type.
 const MOST: usize = 16;

@@ -3,8 +3,8 @@
 //! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them: v
 //! below the diagonal of the factored matrix, tau beside it.
 
+use crate::data::scalar::Real;
 use crate::dense::sums::dot;
-use crate::scalar::Real;
 
 /// Factors the m x n matrix `a` (m >= n) in place: R above, reflectors below the diagonal.
 pub(crate) fn factor<T: Real>(a: &mut [T], m: usize, n: usize, tau: &mut [T]) {

@@ -1,7 +1,7 @@
 //! Products of two matrices.
 
+use crate::data::scalar::Real;
 use crate::dense::sums::dot;
-use crate::scalar::Real;
 
 /// Rows whose sums are kept in registers.
 const STRIP: usize = 8;

@@ -4,7 +4,7 @@
 //! 125u. Eight interleaved sums over blocks, and pairs of halves above, stay at a few u (Higham,
 //! Accuracy and Stability of Numerical Algorithms, 4.2).
 
-use crate::scalar::Real;
+use crate::data::scalar::Real;
 
 /// Entries summed in one go, eight at a time: eight roundings a sum.
 const BLOCK: usize = 64;

@@ -7,18 +7,18 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-#[cfg(target_family = "wasm")]
-use crate::call::Call;
+use crate::data::error::Error;
+use crate::data::options::{Cancel, Options};
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::engine::Engine;
 #[cfg(target_family = "wasm")]
 use crate::engine::road::Done;
-use crate::error::Error;
+#[cfg(target_family = "wasm")]
+use crate::host::call::Call;
 #[cfg(target_family = "wasm")]
 use crate::host::outputs::Outputs;
-use crate::options::{Cancel, Options};
-use crate::scalar::Real;
-use crate::slot::Slot;
-use crate::view::View;
+use crate::host::slot::Slot;
 
 /// Ends the work when the future that waits for it is dropped.
 struct Waiting(Cancel);

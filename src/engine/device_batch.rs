@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::report::{Backend, Report};
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::road::strict;
-use crate::error::Error;
 use crate::gpu::{Buffer, Gpu};
-use crate::options::Options;
 use crate::planner::{Problem, executed};
-use crate::report::{Backend, Report};
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// `count` matrices of m x n where an [`Engine`] computes: in its GPU's memory, or in the host's if it
 /// is a CPU engine. What is computed from them stays there too, until it is downloaded.

@@ -14,18 +14,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::cpu;
-use crate::device::{Adapter, GpuOptions, Policy};
-use crate::error::Error;
+use crate::data::device::{Adapter, GpuOptions, Policy};
+use crate::data::error::Error;
+use crate::data::parallel;
+use crate::data::profile::{KernelProfile, clock_is_there};
+use crate::data::report::Backend;
+#[cfg(not(target_family = "wasm"))]
+use crate::data::scalar::Dtype;
+use crate::data::tuning::Tuning;
 use crate::gpu::lasting::Lasting;
-use crate::host::parallel;
 #[cfg(not(target_family = "wasm"))]
-use crate::peak::Peak;
-use crate::planner::Tuning;
+use crate::host::peak::Peak;
 use crate::planner::choice::Rates;
-use crate::profile::{KernelProfile, clock_is_there};
-use crate::report::Backend;
-#[cfg(not(target_family = "wasm"))]
-use crate::scalar::Dtype;
 
 /// Computes: on the CPU, or on a GPU.
 ///
@@ -232,8 +232,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Batch;
-    use crate::options::{Options, Vectors};
+    use crate::data::batch::Batch;
+    use crate::data::options::{Options, Vectors};
 
     /// The async calls can be spawned on executors of several threads.
     #[test]

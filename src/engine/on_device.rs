@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::batch::Batch;
-use crate::call::Task;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport, Memory, Pending};
 use crate::engine::place::fit_rhs;
-use crate::error::Error;
 use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
+use crate::host::call::Task;
 use crate::ops::DeviceSvd;
-use crate::options::{Options, Vectors};
 use crate::planner::{Job, NO_F64};
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// What became of a job on the device.
 pub(crate) struct Solved {

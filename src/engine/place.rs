@@ -1,10 +1,10 @@
 //! Where results go in the host's memory, and their shapes.
 
-use crate::batch::Batch;
-use crate::error::Error;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::Real;
+use crate::data::view::{View, ViewMut};
 use crate::planner::{Job, Side};
-use crate::scalar::Real;
-use crate::view::{View, ViewMut};
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.
 pub(crate) struct Places<'a, T> {

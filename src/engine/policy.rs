@@ -4,20 +4,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::call::Call;
-use crate::device::Policy;
+use crate::data::device::Policy;
+use crate::data::error::{Error, zeros};
+use crate::data::options::{Options, Progress};
+use crate::data::outcome::Outcome;
+use crate::data::parallel;
+use crate::data::report::Backend;
+use crate::data::scalar::Real;
 use crate::engine::Engine;
 use crate::engine::road::Done;
-use crate::error::{Error, zeros};
 use crate::gpu::lasting::Lasting;
 use crate::gpu::{Gpu, Recipe};
+use crate::host::call::Call;
 use crate::host::outputs::Outputs;
-use crate::host::parallel;
-use crate::options::{Options, Progress};
-use crate::outcome::Outcome;
 use crate::planner::choice::{Choice, Line, split};
-use crate::report::Backend;
-use crate::scalar::Real;
 
 impl Engine {
     /// Whether the CPU does what the GPU cannot.

@@ -1,19 +1,20 @@
 //! The road of every call on matrices in the host's memory: from views and a job to results and their report.
 
-use crate::batch::Batch;
-use crate::call::{Call, Task};
 use crate::cpu;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::outcome::{Outcome, Status};
+use crate::data::parallel;
+use crate::data::report::{Backend, Report};
+use crate::data::scalar::Real;
+use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::place::{Place, Places, composed_shape, fits};
-use crate::error::Error;
+use crate::host::call::{Call, Task};
+use crate::host::delivery;
 use crate::host::outputs::Outputs;
-use crate::host::{delivery, parallel};
-use crate::options::Options;
-use crate::outcome::{Outcome, Status};
 use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, executed};
-use crate::report::{Backend, Report};
-use crate::scalar::Real;
-use crate::view::{View, ViewMut};
 
 /// Who did a call, and how.
 pub(crate) struct Done {
@@ -88,8 +89,9 @@ impl Engine {
         }
         let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
-        let len = crate::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
-        let mut sigma = crate::error::zeros(len)?;
+        let len =
+            crate::data::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
+        let mut sigma = crate::data::error::zeros(len)?;
         let places = Places {
             u: &mut [],
             sigma: &mut sigma,

@@ -1,7 +1,7 @@
 //! Which adapters there are, which one to take, and opening it.
 
-use crate::device::{Adapter, GpuOptions};
-use crate::error::Error;
+use crate::data::device::{Adapter, GpuOptions};
+use crate::data::error::Error;
 use crate::gpu::device::Device;
 use crate::gpu::faults_of;
 use crate::planner::facts::{DeviceFacts, DeviceKind};

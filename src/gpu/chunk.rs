@@ -1,13 +1,13 @@
 //! The matrices that lie on the device at a time: what the kernels bind, and the way from the caller's
 //! entries to the caller's results.
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::gpu::binding::{Places, Projection};
 use crate::gpu::compose::Composition;
 use crate::gpu::solve::{self, Scratch};
 use crate::gpu::stream::{Maker, Stream};
 use crate::gpu::{Gpu, registers, rhs};
+use crate::host::call::Task;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::paths::plan::Solver;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::gpu::device::Device;
 use crate::gpu::profile::Profile;
 use crate::shader::Blueprint;

@@ -1,12 +1,12 @@
 //! left diag(weights) right' of every matrix of a chunk, and products.
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::scalar::Dtype;
 use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Stream};
+use crate::host::call::Task;
 use crate::planner::iterations::block;
 use crate::planner::paths::after::{COMPOSE_WORKGROUP, composing};
-use crate::scalar::Dtype;
 
 params! {
     /// As `Params` in shaders/compose.wgsl.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::options::Cancel;
 use crate::gpu::faults::{Fault, Faults};
-use crate::options::Cancel;
-use crate::slot::Slot;
+use crate::host::slot::Slot;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::device::{Adapter, GpuOptions};
-use crate::error::Error;
+use crate::data::device::{Adapter, GpuOptions};
+use crate::data::error::Error;
 use crate::gpu::Gpu;
 
 pub(crate) struct Lasting {

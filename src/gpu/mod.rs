@@ -41,16 +41,17 @@ pub(crate) use crate::planner::gpu::GpuRecipe as Recipe;
 
 use std::sync::Arc;
 
-use crate::device::{Adapter, GpuOptions};
-use crate::error::Error;
+use crate::data::device::{Adapter, GpuOptions};
+use crate::data::error::Error;
+use crate::data::profile::KernelProfile;
+use crate::data::tuning::Tuning;
 use crate::planner::facts::DeviceFacts;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::limits::Limits;
-use crate::planner::{Convergence, Problem, Tuning};
-use crate::profile::KernelProfile;
+use crate::planner::{Convergence, Problem};
 use crate::shader::Blueprint;
 #[cfg(not(target_family = "wasm"))]
-use crate::{peak::Peak, scalar::Dtype};
+use crate::{data::scalar::Dtype, host::peak::Peak};
 
 /// An open GPU.
 pub(crate) struct Gpu {
@@ -117,7 +118,7 @@ impl Gpu {
             Some(folder) => cache::Cache::open(&device, &adapter.get_info(), folder).await,
             None => None,
         };
-        let profile = (options.profile && crate::profile::clock_is_there())
+        let profile = (options.profile && crate::data::profile::clock_is_there())
             .then(Arc::<profile::Profile>::default);
         let pipelines = pipelines::Pipelines::new(&device, options.checked_shaders, cache).await?;
         Ok(Gpu {

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::scalar::Dtype;
 use crate::gpu::Gpu;
-use crate::peak::{Peak, best};
-use crate::scalar::Dtype;
+use crate::host::peak::{Peak, best};
 use crate::shader;
 
 const WORKGROUP: u32 = 256;

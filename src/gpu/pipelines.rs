@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
 use crate::gpu::faults::Fault;

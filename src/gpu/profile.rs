@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::profile::KernelProfile;
+use crate::data::profile::KernelProfile;
 use crate::shader::Blueprint;
 
 /// What was measured since the last look, in the order in which kernels first came.

@@ -1,12 +1,12 @@
 //! The kernels of matrices that fit registers: one dispatch from the caller's entries to the caller's
 //! results.
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Places, beside};
 use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Maker, Stream};
+use crate::host::call::Task;
 use crate::planner::gpu::GpuRecipe;
 use crate::shader::{Bindings, Kernel};
 

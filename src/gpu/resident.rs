@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::outcome::Outcome;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection};
 use crate::gpu::chunk::Chunk;
@@ -11,12 +13,10 @@ use crate::gpu::compose::{Composition, Steps};
 use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
 use crate::gpu::solve::Scratch;
 use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
-use crate::outcome::Outcome;
+use crate::host::call::Task;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::scalar::{Dtype, Real};
 use crate::shader::Bindings;
-use crate::view::View;
 
 /// A channel that waits for the next call.
 #[derive(Default)]
@@ -147,7 +147,7 @@ impl Gpu {
         problem: &Problem,
         blocking: bool,
     ) -> Result<Vec<Outcome>, Error> {
-        let mut words: Vec<u32> = crate::error::zeros(count * state_words)?;
+        let mut words: Vec<u32> = crate::data::error::zeros(count * state_words)?;
         self.download(state, &mut words, blocking).await?;
         let states = words.chunks_exact(state_words);
         states.map(|state| outcome_of(state, problem)).collect()
@@ -359,7 +359,7 @@ impl Gpu {
 
     /// The bytes of a buffer, or why there can be none.
     fn bytes<U>(&self, count: usize, per_matrix: usize) -> Result<usize, Error> {
-        let len = crate::error::product(&[count, per_matrix], size_of::<U>())?;
+        let len = crate::data::error::product(&[count, per_matrix], size_of::<U>())?;
         let bytes = len * size_of::<U>();
         if bytes as u64 > self.limits.buffer {
             return Err(Error::Unsupported(format!(

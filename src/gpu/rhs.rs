@@ -1,9 +1,9 @@
 //! What a factor of a decomposition leaves of right-hand sides.
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::gpu::shared::params;
 use crate::gpu::stream::{Dispatch, Stream};
+use crate::host::call::Task;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 use crate::planner::paths::after::{PROJECT, WEIGH};

@@ -3,8 +3,12 @@
 
 use std::collections::VecDeque;
 
-use crate::call::{Call, Task};
-use crate::error::{Error, zeros};
+use crate::data::error::{Error, zeros};
+use crate::data::outcome::{Outcome, Status};
+use crate::data::parallel;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection, beside};
 use crate::gpu::chunk::Chunk;
@@ -14,15 +18,11 @@ use crate::gpu::state::{
     SCATTERED, STATE_WORDS, STATUS, SWEEPS, UNSOUND,
 };
 use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
+use crate::host::call::{Call, Task};
 use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
-use crate::host::parallel;
-use crate::outcome::{Outcome, Status};
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::scalar::sealed::Float;
-use crate::scalar::{Dtype, Real};
-use crate::view::View;
 
 /// The buffers of one chunk.
 pub(super) struct Buffers {

@@ -34,14 +34,15 @@ pub(super) type Member = (&'static str, &'static str, usize);
 #[cfg(test)]
 mod tests {
     use super::Member;
+    use crate::data::options::{Options, Vectors};
+    use crate::data::scalar::Dtype;
+    use crate::data::tuning::Tuning;
     use crate::gpu::{compose, registers, rhs, run, solve, state};
-    use crate::options::{Options, Vectors};
     use crate::planner::gpu::GpuRecipe;
     use crate::planner::limits::WEBGPU;
     use crate::planner::paths::plan::Solver;
     use crate::planner::paths::{after, staged};
-    use crate::planner::{Convergence, Filter, Job, Problem, Tuning};
-    use crate::scalar::Dtype;
+    use crate::planner::{Convergence, Filter, Job, Problem};
     use crate::shader::Kernel;
 
     /// A kernel's text for matrices of this size, parsed. Without a kernel, the one that does everything.

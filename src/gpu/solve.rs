@@ -1,15 +1,15 @@
 //! Matrices that registers do not hold: intake, QR, sweeps, U and delivery as kernels of their own, one
 //! after the other.
 
-use crate::call::Task;
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::options::Vectors;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Places, beside};
 use crate::gpu::pipelines::Pipeline;
 use crate::gpu::shared::params;
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
-use crate::options::Vectors;
+use crate::host::call::Task;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::Pod;
 
-use crate::error::Error;
+use crate::data::error::Error;
+use crate::data::options::Options;
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
 use crate::gpu::pipelines::Pipeline;
-use crate::options::Options;
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
 pub(super) const PARAMS_SIZE: usize = 80;

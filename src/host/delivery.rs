@@ -1,10 +1,10 @@
 //! What both engines deliver alike: results without a singular value, and what a report says.
 
+use crate::data::outcome::{Outcome, Status};
+pub(crate) use crate::data::scalar::NEARLY;
+use crate::data::scalar::Real;
 use crate::host::outputs::Outputs;
-use crate::outcome::{Outcome, Status};
 use crate::planner::{Problem, Sizes};
-pub(crate) use crate::scalar::NEARLY;
-use crate::scalar::Real;
 
 /// Writes the results of matrices without a singular value: the vectors of a full U are any
 /// orthonormal basis, and every product is zero.

@@ -1,7 +1,10 @@
 //! What both engines do on the host: results without a singular value, words for reports, the places that
-//! results go to, threads, products.
+//! results go to, products.
 
+pub(crate) mod call;
 pub(crate) mod delivery;
 pub(crate) mod outputs;
-pub(crate) mod parallel;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod peak;
 pub(crate) mod product;
+pub(crate) mod slot;

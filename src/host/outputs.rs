@@ -1,8 +1,8 @@
 //! The places that results go to, split among tasks and chunks.
 
-use crate::outcome::Outcome;
+use crate::data::outcome::Outcome;
+use crate::data::scalar::Real;
 use crate::planner::Sizes;
-use crate::scalar::Real;
 
 /// Results of a run of matrices in the canonical order; U and V as the kernels see them.
 pub(crate) struct Outputs<'a, T> {

@@ -1,10 +1,10 @@
 //! Products of matrices side by side in a batch.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::dense::product::multiply;
-use crate::host::parallel;
-use crate::scalar::Real;
-use crate::view::View;
 
 /// Multiply-adds that one task does at least.
 pub(crate) const TASK: usize = 1 << 16;

@@ -1,16 +1,16 @@
 //! Principal components and whitening: decompositions of centred data.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, PerMatrix, Vectors};
+use crate::data::outcome::Status;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
-use crate::error::Error;
 use crate::ops::{for_each, mirror};
-use crate::options::{Options, PerMatrix, Vectors};
-use crate::outcome::Status;
 use crate::planner::{Filter, Job, Side, sigma_error};
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// Principal components of a batch of m x n matrices of data: m samples of n features each, k = min(m, n).
 #[derive(Clone, Debug, PartialEq)]

@@ -1,19 +1,19 @@
 //! What a decomposition is good for without a second one: ranks, solutions, pseudoinverses, approximations.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Cutoff, Options, Vectors};
+use crate::data::outcome::Status;
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::view::View;
 use crate::dense::product::multiply;
 use crate::engine::place::fit_rhs;
-use crate::error::Error;
 use crate::filter::{Limits, scaled, threshold};
-use crate::host::parallel;
 use crate::lanes::{Kernel, Lanes, numbers};
 use crate::ops::Svd;
-use crate::options::{Cutoff, Options, Vectors};
-use crate::outcome::Status;
 use crate::planner::{Filter, Job, Problem, Side};
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
-use crate::view::View;
 
 /// Operations that a task has at least.
 const TASK: usize = 1 << 16;

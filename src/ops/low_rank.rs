@@ -1,15 +1,15 @@
 //! Approximations by the singular values that count.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::outcome::Status;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::ops::for_each;
-use crate::options::{Options, Vectors};
-use crate::outcome::Status;
 use crate::planner::{Filter, Job, Side};
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// Approximations of low rank of a batch of m x n matrices.
 #[derive(Clone, Debug, PartialEq)]

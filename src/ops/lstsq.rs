@@ -1,17 +1,17 @@
 //! Least-squares solutions.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::engine::place::{Places, composed_shape, fits};
 use crate::engine::road::strict;
-use crate::error::Error;
 use crate::ops::refined;
-use crate::options::Options;
 use crate::planner::Job;
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::{View, ViewMut};
 
 /// Least-squares solutions of a batch of systems A X = B, of m x n matrices and p right-hand sides each.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ mod components;
 mod factored;
 mod low_rank;
 mod lstsq;
+mod measures;
 mod pinv;
 mod polar;
 mod refined;
@@ -20,9 +21,9 @@ pub use polar::{Determinant, Polar};
 pub use subspace::{Basis, Projector, Subspace};
 pub use svd::{DeviceSvd, Svd};
 
-use crate::batch::Batch;
-use crate::host::parallel;
-use crate::scalar::Real;
+use crate::data::batch::Batch;
+use crate::data::parallel;
+use crate::data::scalar::Real;
 
 /// Entries that one task works on at least.
 const TASK: usize = 1 << 14;

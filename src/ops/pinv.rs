@@ -1,14 +1,14 @@
 //! Pseudoinverses.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
-use crate::error::Error;
-use crate::options::Options;
 use crate::planner::Job;
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::{View, ViewMut};
 
 /// Pseudoinverses of a batch of m x n matrices.
 #[derive(Clone, Debug, PartialEq)]

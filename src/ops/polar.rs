@@ -2,18 +2,18 @@
 
 use std::array::from_fn;
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::outcome::Status;
+use crate::data::parallel;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::dense::product::multiply;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::host::parallel;
 use crate::host::product::TASK;
 use crate::ops::mirror;
-use crate::options::{Options, Vectors};
-use crate::outcome::Status;
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// Whether an orthogonal factor may be a reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

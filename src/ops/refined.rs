@@ -1,15 +1,15 @@
 //! Least-squares solutions, refined once.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::outcome::Status;
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
-use crate::error::Error;
-use crate::host::parallel;
 use crate::ops::Lstsq;
-use crate::options::Options;
-use crate::outcome::Status;
-use crate::scalar::Real;
-use crate::view::View;
 
 /// x + A^+ (b - A x), where both converge. Residuals are computed in f64, where the products of f32 are exact.
 pub(crate) async fn lstsq<T: Real>(

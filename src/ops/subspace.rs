@@ -1,15 +1,15 @@
 //! The four subspaces of a matrix: bases of them, and projectors onto them.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::outcome::{Outcome, Status};
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::ops::for_each;
-use crate::options::{Options, Vectors};
-use crate::outcome::{Outcome, Status};
 use crate::planner::{Filter, Job, Side};
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::View;
 
 /// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). What r is, the
 /// [cutoff](Options::cutoff) says.

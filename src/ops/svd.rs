@@ -1,16 +1,16 @@
 //! Singular value decompositions.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::engine::place::{Place, Places, fits};
 use crate::engine::road::strict;
-use crate::error::Error;
-use crate::options::{Options, Vectors};
 use crate::planner::Job;
-use crate::report::Report;
-use crate::scalar::{Real, Scalar};
-use crate::view::{View, ViewMut};
 
 /// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
 ///

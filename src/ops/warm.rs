@@ -1,17 +1,17 @@
 //! Decompositions that begin where those of similar matrices ended.
 
-use crate::batch::Batch;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Options, Vectors};
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::dense::householder::orthonormalise;
 use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::host::delivery;
-use crate::host::parallel;
 use crate::ops::Svd;
-use crate::options::{Options, Vectors};
-use crate::scalar::Real;
-use crate::view::View;
 
 /// The largest column of a matrix by the smallest, up to which it starts warm: the product with a dense V loses as
 /// much of the relative accuracy of its smallest singular value.
@@ -254,7 +254,7 @@ impl Work {
 
 /// Whether columns are of similar size, and neither huge nor tiny: products with W are numbers of T.
 fn is_even<T: Real>(a: &[f64], rows: usize) -> bool {
-    use crate::scalar::sealed::Float;
+    use crate::data::scalar::sealed::Float;
     let most_exponent = T::MIN_POSITIVE_NORMAL.exponent().abs() / 2;
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for column in a.chunks_exact(rows) {

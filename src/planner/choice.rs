@@ -140,9 +140,9 @@ pub(crate) fn split(count: usize, part: f64) -> Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Vectors;
+    use crate::data::options::Vectors;
+    use crate::data::scalar::Dtype;
     use crate::planner::problem::Job;
-    use crate::scalar::Dtype;
 
     fn problem(n: usize) -> Problem {
         let job = Job::svd(Vectors::Thin);

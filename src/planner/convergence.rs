@@ -1,8 +1,8 @@
 //! When sweeps end.
 
-use crate::options::Options;
+use crate::data::options::Options;
+use crate::data::scalar::Dtype;
 use crate::planner::problem::Problem;
-use crate::scalar::Dtype;
 
 /// When a pair of columns is orthogonal and when to give up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +43,7 @@ impl Convergence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Vectors;
+    use crate::data::options::Vectors;
     use crate::planner::problem::Job;
 
     #[test]

@@ -1,8 +1,8 @@
 //! Floating-point operations: what a matrix will take, roughly, and what was carried out.
 
-use crate::outcome::{Outcome, Status};
+use crate::data::outcome::{Outcome, Status};
+use crate::data::report::Backend;
 use crate::planner::problem::{Carried, Problem};
-use crate::report::Backend;
 
 /// Floating-point operations of one matrix, roughly: QR, about eight sweeps on R' and on the
 /// rotations, if they are accumulated, U, right-hand sides, what is composed.

@@ -1,8 +1,8 @@
 //! Recipes for the CPU engine.
 
+use crate::data::tuning::Tuning;
 use crate::planner::cost::work;
 use crate::planner::problem::Problem;
-use crate::planner::tuning::Tuning;
 
 /// How the CPU engine solves a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +84,9 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Vectors;
+    use crate::data::options::Vectors;
+    use crate::data::scalar::Dtype;
     use crate::planner::problem::Job;
-    use crate::scalar::Dtype;
 
     #[test]
     fn lanes_are_taken_where_enough_of_them_work_and_the_caches_hold_them() {

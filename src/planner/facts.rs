@@ -127,14 +127,14 @@ impl DeviceFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Options, Vectors};
+    use crate::data::options::{Options, Vectors};
+    use crate::data::scalar::Dtype;
+    use crate::data::tuning::Tuning;
     use crate::planner::convergence::Convergence;
     use crate::planner::gpu::GpuRecipe;
     use crate::planner::paths::plan::Applies;
     use crate::planner::paths::{Columns, Refusal, Resident, Tiny};
     use crate::planner::problem::{Job, Problem};
-    use crate::planner::tuning::Tuning;
-    use crate::scalar::Dtype;
 
     #[test]
     fn software_adapters_hold_no_tall_matrices_in_an_invocation() {

@@ -1,5 +1,7 @@
 //! Recipes for the GPU engine: a path, and how much of a call at a time.
 
+use crate::data::scalar::Dtype;
+use crate::data::tuning::Tuning;
 use crate::planner::NO_F64;
 use crate::planner::convergence::Convergence;
 use crate::planner::cost::work;
@@ -7,8 +9,6 @@ use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players};
 use crate::planner::paths::{Path, Refusal, shared_form};
 use crate::planner::problem::Problem;
-use crate::planner::tuning::Tuning;
-use crate::scalar::Dtype;
 use crate::shader::{Blueprint, Kernel};
 
 /// How the GPU engine solves a problem.

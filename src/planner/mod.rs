@@ -27,13 +27,11 @@ pub(crate) mod paths;
 mod problem;
 #[cfg(feature = "gpu")]
 pub(crate) mod stages;
-mod tuning;
 
 pub(crate) use convergence::Convergence;
 pub(crate) use cost::executed;
 pub(crate) use cpu::{CpuRecipe, EMPTY_KERNEL};
 pub(crate) use problem::{Carried, Filter, Job, Problem, Side, Sizes, sigma_error};
-pub use tuning::Tuning;
 
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";

@@ -1,7 +1,7 @@
 //! What is to be computed, in the orientation in which the kernels work.
 
-use crate::options::{NamedCutoffs, Vectors};
-use crate::scalar::Dtype;
+use crate::data::options::{NamedCutoffs, Vectors};
+use crate::data::scalar::Dtype;
 
 /// The factor of a decomposition that a composition takes on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! What stands before every kernel: the number type and what depends on it.
 
-use crate::scalar::sealed::Float;
-use crate::scalar::{Dtype, NEARLY};
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Dtype, NEARLY};
 
 /// The number type and the constants that depend on it.
 pub(super) fn header(dtype: Dtype) -> String {

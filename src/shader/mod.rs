@@ -12,7 +12,7 @@ mod tests;
 
 use std::hash::{Hash, Hasher};
 
-use crate::scalar::Dtype;
+use crate::data::scalar::Dtype;
 pub(crate) use files::shader;
 pub(crate) use template::Unrolled;
 

@@ -1,10 +1,10 @@
 //! Matrices in f64 whose numbers are brought by powers of two, one by one, to where products of them are numbers too.
 
-use crate::batch::Batch;
-use crate::error::Error;
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
-use crate::view::View;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::view::View;
 
 /// Matrix `b`, entry (i, j) times 2^power(i, j).
 pub(super) fn scaled<T: Real>(

@@ -1,11 +1,11 @@
 //! What is measured of singular value decompositions.
 
-use crate::error::Error;
-use crate::scalar::{Dtype, Real};
+use crate::data::error::Error;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::verify::careful::{column_exponents, exponents, scaled};
 use crate::verify::run::run;
 use crate::verify::step::{Measure, Size, Step, Target, Views, Wanted, transposed};
-use crate::view::View;
 
 const A: usize = 0;
 const U: usize = 1;

@@ -3,10 +3,10 @@
 //! Either way a column is some vectors, and what goes over all of them is the same code. The forms differ in how a
 //! single entry is read and written, and in what is left to do where vectors have been summed.
 
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::view::View;
 use crate::lanes::{Lanes, numbers, numbers_mut};
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
-use crate::view::View;
 
 /// No machine has more lanes of f64.
 pub(super) const MOST_LANES: usize = 8;

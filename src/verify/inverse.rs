@@ -3,13 +3,13 @@
 //! A tall A and X, its pseudoinverse, are judged as A D^-1 and D X, with D the lengths of the columns of A rounded
 //! to powers of two: three of the four conditions do not know D. A wide A is judged as A'.
 
-use crate::error::Error;
-use crate::scalar::sealed::Float;
-use crate::scalar::{Dtype, Real};
+use crate::data::error::Error;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::verify::careful::{column_exponents, largest_exponent, matrix_norm, scaled};
 use crate::verify::run::run;
 use crate::verify::step::{Factor, Measure, Size, Step, Target, Views, transposed, whole};
-use crate::view::View;
 
 const A: usize = 0;
 const X: usize = 1;

@@ -1,13 +1,13 @@
 //! Measures a group of matrices, step by step.
 
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::view::View;
 use crate::lanes::{Lanes, numbers};
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
 use crate::verify::form::{Form, MOST_LANES};
 use crate::verify::kernel::{Dots, Left, Right, Sink, dots, product};
 use crate::verify::passes::{self, Matrix};
 use crate::verify::step::{Brought, Measure, REGISTERS, Size, Step, Target, VIEWS, Views, Wanted};
-use crate::view::View;
 
 /// The vectors of a buffer.
 pub(super) fn vectors<F: Form, L: Lanes<f64>>(size: Size) -> usize {

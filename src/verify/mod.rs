@@ -27,10 +27,10 @@ mod systems;
 #[cfg(test)]
 mod tests;
 
-use crate::batch::Batch;
-use crate::error::Error;
-use crate::scalar::{Dtype, Real};
-use crate::view::View;
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 
 /// The tol of every promise: u max(32, 8 sqrt(k)) for m x n matrices, with k = min(m, n) and the
 /// [unit roundoff](Dtype::unit_roundoff) u of their type.
@@ -429,10 +429,10 @@ pub fn norms<'a, T: Real>(
 /// The largest of some residuals, leaving out the matrices that a report says have no result.
 /// Not a number if any other is.
 pub fn worst<'a>(
-    report: &crate::report::Report,
+    report: &crate::data::report::Report,
     residuals: impl IntoIterator<Item = &'a [f64]>,
 ) -> f64 {
-    use crate::outcome::Status;
+    use crate::data::outcome::Status;
     let mut worst = 0.0f64;
     for (outcome, residuals) in report.outcomes.iter().zip(residuals) {
         if matches!(outcome.status, Status::NonFinite | Status::NotRepresentable) {

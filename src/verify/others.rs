@@ -1,10 +1,10 @@
 //! What is measured of approximations, products, projectors, whitened data and values alone.
 
-use crate::error::{Error, zeros};
-use crate::scalar::{Dtype, Real};
+use crate::data::error::{Error, zeros};
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::verify::run::run_to;
 use crate::verify::step::{Brought, Buffer, Measure, Size, Step, Target, Views, Wanted, whole};
-use crate::view::View;
 
 /// What views are brought by: nothing in f32, which is far from the ends of its range.
 fn brought<T: Real>(by: Brought) -> Brought {

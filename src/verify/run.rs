@@ -1,10 +1,10 @@
 //! Measures all matrices of a call: groups of them side by side, or one at a time, on all cores.
 
-use crate::error::{Error, allocate};
-use crate::host::parallel;
+use crate::data::error::{Error, allocate};
+use crate::data::parallel;
+use crate::data::scalar::sealed::Float;
+use crate::lanes::memory::Memory;
 use crate::lanes::{Kernel, Lanes, vectors_mut};
-use crate::memory::Memory;
-use crate::scalar::sealed::Float;
 use crate::verify::form::{Alone, Beside, Form, MOST_LANES};
 use crate::verify::kernel::GROUP;
 use crate::verify::machine::{Machine, asks, vectors};

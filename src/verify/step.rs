@@ -1,7 +1,7 @@
 //! A measure as plain data: steps on buffers, the same for one matrix and for many side by side.
 
-use crate::scalar::{Dtype, Real};
-use crate::view::View;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 
 /// A buffer, by its place in [`Measure::buffers`].
 pub(super) type Buffer = usize;

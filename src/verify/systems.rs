@@ -1,12 +1,12 @@
 //! What is measured of solutions X of A X = B.
 
-use crate::batch::Batch;
-use crate::error::Error;
-use crate::scalar::{Dtype, Real};
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::scalar::{Dtype, Real};
+use crate::data::view::View;
 use crate::verify::careful::{column_exponents, largest_exponent, scaled};
 use crate::verify::run::{run, run_to};
 use crate::verify::step::{Brought, Measure, Size, Step, Target, Views, Wanted, whole};
-use crate::view::View;
 
 const A: usize = 0;
 const X: usize = 1;

@@ -1,8 +1,8 @@
 //! The fast measures beside plain ones, one matrix at a time, one number after the other.
 
 use super::*;
-use crate::batch::Batch;
-use crate::scalar::sealed::Float;
+use crate::data::batch::Batch;
+use crate::data::scalar::sealed::Float;
 
 /// Numbers that look random, about one in size.
 fn random(seed: usize) -> impl FnMut() -> f64 {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::options::{Options, Vectors};
+use crate::data::options::{Options, Vectors};
 use crate::planner::limits::WEBGPU;
 use crate::planner::paths::plan::Applies;
 use crate::planner::paths::{Blocks, Columns, Resident, Rounds, Swept, Tiny};

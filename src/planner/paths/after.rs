@@ -5,7 +5,7 @@
 //! P comes from the same problem as the buffers, or for a product from the shapes of the batches whose buffers they are
 //! (`Gpu::product`). Weights and state are read only where P says that there are any (`weighted`).
 
-use crate::scalar::Dtype;
+use crate::data::scalar::Dtype;
 use crate::shader::{Bindings, Blueprint, Kernel, Sizes, shader};
 
 /// The scale of each right-hand side.

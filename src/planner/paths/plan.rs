@@ -1,10 +1,10 @@
 //! What a path says of itself, and what it is asked.
 
+use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::iterations::Iterations;
 use crate::planner::limits::Limits;
 use crate::planner::problem::{Problem, Side};
-use crate::planner::tuning::Tuning;
 use crate::shader::{Kernel, Sizes};
 
 /// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.

@@ -1,13 +1,13 @@
 //! Every kernel of every path: its text is valid, and takes no more memory than was planned.
 
 use super::*;
-use crate::options::{Options, Vectors};
+use crate::data::options::{Options, Vectors};
+use crate::data::scalar::Dtype;
+use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::limits::{Limits, WEBGPU};
 use crate::planner::problem::{Filter, Job, Problem, Side};
-use crate::planner::tuning::Tuning;
-use crate::scalar::Dtype;
 use crate::shader::Blueprint;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};

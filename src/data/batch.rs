@@ -1,9 +1,9 @@
 //! Batches that own their entries, in the canonical order.
 
-use crate::error::{Error, product, zeros};
-use crate::host::parallel;
-use crate::scalar::Scalar;
-use crate::view::{View, ViewMut, check_len};
+use crate::data::error::{Error, product, zeros};
+use crate::data::parallel;
+use crate::data::scalar::Scalar;
+use crate::data::view::{View, ViewMut, check_len};
 
 /// Entries that a task copies at least.
 const TASK: usize = 1 << 14;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::error::Error;
-use crate::outcome::{Outcome, Status};
+use crate::data::error::Error;
+use crate::data::outcome::{Outcome, Status};
 
 /// Which of the two engines did a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::outcome::Status;
+use crate::data::outcome::Status;
 
 /// Why a call gave no result.
 #[derive(Clone, Debug, PartialEq)]

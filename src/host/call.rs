@@ -1,14 +1,14 @@
 //! One call, as both engines see it.
 
-use crate::error::Error;
+use crate::data::error::Error;
 use crate::filter::scaled;
 use std::sync::Arc;
 
-use crate::options::Progress;
-use crate::options::{Options, PerMatrix};
+use crate::data::options::Progress;
+use crate::data::options::{Options, PerMatrix};
+use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::planner::{Convergence, Filter, Job, Problem, Sizes};
-use crate::scalar::Real;
-use crate::view::View;
 
 /// What to compute of matrices, and how.
 #[derive(Clone, Copy)]

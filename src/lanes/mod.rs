@@ -8,6 +8,8 @@
 //! Kernels are `#[inline(always)]` all the way down, and no closure of theirs does arithmetic: what is
 //! not inlined is compiled without the machine's instructions, and ten times slower.
 
+pub(crate) mod memory;
+
 /// What the lanes of a vector do together.
 pub trait Lanes<T>: Copy + Send + Sync + 'static {
     /// A number a lane.

@@ -1,9 +1,9 @@
 //! What singular values say of a matrix: its norms and condition numbers.
 
+use crate::data::outcome::Status;
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
 use crate::ops::Svd;
-use crate::outcome::Status;
-use crate::scalar::Real;
-use crate::scalar::sealed::Float;
 
 /// Norms and condition numbers, one for each matrix, from the singular values alone: ask for
 /// [`Vectors::None`](crate::Vectors::None) if nothing else is wanted. The ranks are in the

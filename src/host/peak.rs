@@ -1,6 +1,6 @@
 //! A machine's own limits: what no kernel can exceed.
 
-use crate::error::Error;
+use crate::data::error::Error;
 
 /// What a device does at best, measured: the limits beside which kernels are judged.
 #[derive(Clone, Copy, Debug, PartialEq)]

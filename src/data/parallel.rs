@@ -1,6 +1,6 @@
 //! All cores, or one where threads are not wanted or not to be had.
 
-use crate::error::Error;
+use crate::data::error::Error;
 
 /// Calls `f` on every task, with a state for each run of them on one thread. Runs in the caller's rayon pool
 /// if the call was made inside one.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::planner::Tuning;
+use crate::data::tuning::Tuning;
 
 /// An adapter that a GPU engine could run on.
 #[derive(Clone, Debug, PartialEq, Eq)]

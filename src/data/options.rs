@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::Error;
+use crate::data::error::Error;
 
 /// Which singular vectors to compute, for matrices of m x n with k = min(m, n).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::Error;
-use crate::scalar::{Real, Scalar};
+use crate::data::error::Error;
+use crate::data::scalar::{Real, Scalar};
 
 /// The placement of a batch in a slice: a shape, and for each axis how far apart neighbours lie.
 ///
@@ -481,7 +481,7 @@ pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Batch;
+    use crate::data::batch::Batch;
 
     #[test]
     fn only_a_view_that_leaves_its_slice_is_an_error() {

@@ -1,0 +1,13 @@
+//! The ground floor: numbers, batches, options, reports. Nothing here knows an engine.
+
+pub(crate) mod batch;
+pub(crate) mod device;
+pub(crate) mod error;
+pub(crate) mod options;
+pub(crate) mod outcome;
+pub(crate) mod parallel;
+pub(crate) mod profile;
+pub(crate) mod report;
+pub(crate) mod scalar;
+pub(crate) mod tuning;
+pub(crate) mod view;
