@@ -12,8 +12,8 @@ use crate::cli::judge::{self, Kind, Promised, Residual};
 use crate::cli::npy::{Data, Entry};
 use crate::cli::numbers::Damping;
 use crate::cli::output::{Computed, Last, Output, Place, leading};
-use crate::cli::run::Task;
 use crate::cli::spread::spreads;
+use crate::cli::task::Task;
 
 /// Why damped results are not judged.
 pub(super) const DAMPED: &str = "nothing is promised of damped results";

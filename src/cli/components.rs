@@ -11,8 +11,8 @@ use crate::cli::judge::{self, Kind, Residual, tol};
 use crate::cli::npy::Entry;
 use crate::cli::numbers::Damping;
 use crate::cli::output::{Computed, Last, Output, Place, cleared};
-use crate::cli::run::Task;
 use crate::cli::spread::{Spread, spreads};
+use crate::cli::task::Task;
 
 impl Task<1> for PcaArgs {
     fn op(&self) -> &'static str {

@@ -9,7 +9,7 @@ use crate::cli::call::Call;
 use crate::cli::judge::{self, Kind, Residual, tol};
 use crate::cli::npy::{Data, Entry};
 use crate::cli::output::{Computed, Last, Output, Place};
-use crate::cli::run::Task;
+use crate::cli::task::Task;
 
 impl Task<1> for LowRankArgs {
     fn op(&self) -> &'static str {

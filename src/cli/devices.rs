@@ -3,7 +3,7 @@
 use batched_svd::{Adapter, Backend, Engine};
 use serde_json::json;
 
-use crate::cli::args::EngineArgs;
+use crate::cli::engine_args::EngineArgs;
 use crate::cli::failure::Failure;
 use crate::cli::streams::say;
 

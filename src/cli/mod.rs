@@ -10,6 +10,7 @@ mod compositions;
 mod damping;
 mod devices;
 #[cfg(feature = "gpu")]
+mod engine_args;
 mod explain;
 mod failure;
 mod interrupt;
@@ -28,6 +29,7 @@ mod spread;
 mod streams;
 mod summary;
 mod target;
+mod task;
 #[cfg(feature = "gpu")]
 mod thresholds;
 mod usage;
@@ -36,7 +38,8 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{BackendArg, Command};
+use args::Command;
+use engine_args::BackendArg;
 use streams::complain;
 
 /// Does what the arguments say, of which the first is the command's name.

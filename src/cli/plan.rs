@@ -6,9 +6,9 @@ use crate::cli::failure::Failure;
 use crate::cli::npy;
 use crate::cli::output::Place;
 use crate::cli::record::Format;
-use crate::cli::run::Task;
 use crate::cli::streams::Ear;
 use crate::cli::target::{self, Target};
+use crate::cli::task::Task;
 
 /// The file of this name in a folder of results.
 pub(crate) fn in_folder(folder: &Path, name: &str, zipped: bool) -> PathBuf {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use batched_svd::{Batched, Dtype, Engine, Error, Options, Outcome, Report, Status, View, ragged};
 
-use crate::cli::args::{CutoffArgs, EngineArgs, RunArgs};
+use crate::cli::args::CutoffArgs;
 use crate::cli::call::{Call, watched};
 use crate::cli::damping::{self, Lambda};
+use crate::cli::engine_args::EngineArgs;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, joined};
 use crate::cli::names::Failed;
@@ -22,72 +23,7 @@ use crate::cli::progress::{Phase, Progress, Total};
 use crate::cli::record::{Format, Record};
 use crate::cli::spread::Spread;
 use crate::cli::summary::{Run, Summary};
-
-/// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
-/// summary are the driver's.
-pub(crate) trait Task<const N: usize> {
-    fn op(&self) -> &'static str;
-
-    fn common(&self) -> &RunArgs;
-
-    /// The first file has the matrices; the others have what belongs to them.
-    fn inputs(&self) -> [&Path; N];
-
-    fn output(&self) -> &Path;
-
-    /// The files that go into the output, a folder to be made if need be; or none, where the output is a file.
-    fn files(&self) -> &[&'static str];
-
-    /// Files to be written besides.
-    fn others(&self) -> Vec<&Path> {
-        Vec::new()
-    }
-
-    /// Files of an earlier run, in the folder, that would not belong to what this one writes.
-    fn leftovers(&self) -> &[&'static str] {
-        &[]
-    }
-
-    /// The command's own options, and the engine's, for matrices that have no more than so many singular values.
-    fn options(&self, options: Options, _most: usize) -> Options {
-        options
-    }
-
-    fn damping(&self) -> Option<&Damping> {
-        None
-    }
-
-    /// Why nothing is promised of the residuals, if so.
-    fn unjudged(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// What counts, where the arguments say so.
-    fn cutoff(&self) -> Option<&CutoffArgs> {
-        None
-    }
-
-    /// Why these arguments make no sense together, if so.
-    fn objection(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// What to say of the arguments, if there is anything.
-    fn warning(&self) -> Option<String> {
-        self.cutoff().and_then(CutoffArgs::leaves_nothing)
-    }
-
-    /// Whether noise in the data is enlarged by the condition number of what counts.
-    fn enlarges(&self) -> bool {
-        false
-    }
-
-    fn compute<T: Entry>(
-        &self,
-        call: &mut Call<'_>,
-        inputs: [View<'_, T>; N],
-    ) -> Result<Computed, Error>;
-}
+use crate::cli::task::Task;
 
 pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Result<(), Failure> {
     let common = task.common();

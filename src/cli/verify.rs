@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use batched_svd::{Dtype, Status};
 
-use crate::cli::args::{EngineArgs, VerifyArgs};
+use crate::cli::args::VerifyArgs;
+use crate::cli::engine_args::EngineArgs;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{self, Promised, Residual, joined};
 use crate::cli::npy::{self, Entry, Form, Shape, Source, Stack};

@@ -12,12 +12,6 @@ use crate::data::options::{Cancel, Options};
 use crate::data::scalar::Real;
 use crate::data::view::View;
 use crate::engine::Engine;
-#[cfg(target_family = "wasm")]
-use crate::engine::road::Done;
-#[cfg(target_family = "wasm")]
-use crate::host::call::Call;
-#[cfg(target_family = "wasm")]
-use crate::host::outputs::Outputs;
 use crate::host::slot::Slot;
 
 /// Ends the work when the future that waits for it is dropped.
@@ -107,60 +101,4 @@ fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(error) => Err(Error::Device(format!("no thread to compute on: {error}"))),
     }
-}
-
-/// Tasks of a turn: some 10 ms of work.
-#[cfg(target_family = "wasm")]
-const TURN: usize = 8;
-
-/// Has the CPU compute a call, some matrices at a time.
-#[cfg(target_family = "wasm")]
-pub(crate) async fn in_turns<T: Real>(
-    engine: &Engine,
-    call: &Call<'_, T>,
-    mut outputs: Outputs<'_, T>,
-) -> Result<Done, Error> {
-    let count = call.view.count();
-    let recipe = engine.cpu_recipe(call);
-    let at_once = TURN * recipe.matrices_per_task;
-    let mut first = 0;
-    loop {
-        let matrices = first..count.min(first + at_once);
-        let options = call.options_of(matrices.clone());
-        let (turn, rest) = outputs.split_at(matrices.len(), &call.task.sizes);
-        first = matrices.end;
-        crate::cpu::run(&call.part(matrices, &options)?, &recipe, turn)?;
-        if first == count {
-            return Ok(engine.cpu_done(&recipe));
-        }
-        outputs = rest;
-        others().await;
-    }
-}
-
-/// Lets the page have its turn.
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
-async fn others() {
-    let slot = Slot::new();
-    let settled = Arc::clone(&slot);
-    // What waits for a timer of the browser cannot go to another thread; the slot can.
-    wasm_bindgen_futures::spawn_local(async move {
-        gloo_timers::future::TimeoutFuture::new(0).await;
-        settled.settle(());
-    });
-    slot.wait().await;
-}
-
-/// Lets others have their turn.
-#[cfg(all(target_family = "wasm", not(target_os = "unknown")))]
-async fn others() {
-    let mut waited = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut waited, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }

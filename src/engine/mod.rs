@@ -5,6 +5,7 @@
 
 mod background;
 pub(crate) mod device_batch;
+mod on_cpu;
 pub(crate) mod on_device;
 pub(crate) mod place;
 mod policy;
@@ -13,7 +14,6 @@ pub(crate) mod road;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use crate::cpu;
 use crate::data::device::{Adapter, GpuOptions, Policy};
 use crate::data::error::Error;
 use crate::data::parallel;
@@ -223,8 +223,8 @@ impl Engine {
             return pollster::block_on(gpu.get())?.peak(dtype);
         }
         match dtype {
-            Dtype::F32 => cpu::peak::measure::<f32>(),
-            Dtype::F64 => cpu::peak::measure::<f64>(),
+            Dtype::F32 => crate::cpu::peak::measure::<f32>(),
+            Dtype::F64 => crate::cpu::peak::measure::<f64>(),
         }
     }
 }

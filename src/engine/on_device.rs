@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
@@ -14,46 +14,18 @@ use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
 use crate::host::call::Task;
-use crate::ops::DeviceSvd;
 use crate::planner::{Job, NO_F64};
 
 /// What became of a job on the device.
 pub(crate) struct Solved {
-    gpu: Arc<Gpu>,
+    pub gpu: Arc<Gpu>,
     /// U and V are the caller's V and U.
-    transposed: bool,
-    results: Results,
-    report: DeviceReport,
+    pub transposed: bool,
+    pub results: Results,
+    pub report: DeviceReport,
 }
 
 impl Solved {
-    pub fn svd<T: Real>(self, a: &DeviceBatch<T>, vectors: Vectors) -> DeviceSvd<T> {
-        let k = a.rows.min(a.cols);
-        let Results {
-            mut u,
-            sigma,
-            mut v,
-            ..
-        } = self.results;
-        if self.transposed {
-            std::mem::swap(&mut u, &mut v);
-        }
-        let batch = |buffer, side| {
-            let cols = match vectors {
-                Vectors::None => return None,
-                Vectors::Thin => k,
-                Vectors::Full => side,
-            };
-            Some(DeviceBatch::on(&self.gpu, buffer, [a.count, side, cols]))
-        };
-        DeviceSvd {
-            u: batch(u, a.rows),
-            sigma: DeviceBatch::on(&self.gpu, sigma, [a.count, k, 1]),
-            v: batch(v, a.cols),
-            report: self.report,
-        }
-    }
-
     /// Pseudoinverses, or solutions.
     pub fn composed<T: Real>(
         self,

@@ -12,7 +12,7 @@ use crate::data::parallel;
 use crate::data::report::Backend;
 use crate::data::scalar::Real;
 use crate::engine::Engine;
-use crate::engine::road::Done;
+use crate::engine::on_cpu::Done;
 use crate::gpu::lasting::Lasting;
 use crate::gpu::{Gpu, Recipe};
 use crate::host::call::Call;

@@ -1,6 +1,5 @@
 //! The road of every call on matrices in the host's memory: from views and a job to results and their report.
 
-use crate::cpu;
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
@@ -10,23 +9,12 @@ use crate::data::report::{Backend, Report};
 use crate::data::scalar::Real;
 use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
+use crate::engine::on_cpu::Done;
 use crate::engine::place::{Place, Places, composed_shape, fits};
 use crate::host::call::{Call, Task};
 use crate::host::delivery;
 use crate::host::outputs::Outputs;
-use crate::planner::{CpuRecipe, EMPTY_KERNEL, Job, executed};
-
-/// Who did a call, and how.
-pub(crate) struct Done {
-    pub backend: Backend,
-    pub device: String,
-    pub kernel: &'static str,
-    pub device_seconds: Option<f64>,
-    /// As `Report::shared`.
-    pub shared: Option<usize>,
-    /// As `Report::device_error`.
-    pub device_error: Option<Error>,
-}
+use crate::planner::{EMPTY_KERNEL, Job, executed};
 
 impl Engine {
     /// Compositions, or what they make of right-hand sides.
@@ -176,47 +164,6 @@ impl Engine {
         match &self.gpu {
             Some(gpu) => self.by_policy(gpu, call, outputs).await,
             None => self.cpu_run(call, outputs).await,
-        }
-    }
-
-    /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
-    /// in between.
-    pub(crate) async fn cpu_run<T: Real>(
-        &self,
-        call: &Call<'_, T>,
-        outputs: Outputs<'_, T>,
-    ) -> Result<Done, Error> {
-        #[cfg(target_family = "wasm")]
-        return super::background::in_turns(self, call, outputs).await;
-        #[cfg(not(target_family = "wasm"))]
-        self.cpu_run_now(call, outputs)
-    }
-
-    /// Has the CPU compute a call.
-    pub(crate) fn cpu_run_now<T: Real>(
-        &self,
-        call: &Call<'_, T>,
-        outputs: Outputs<'_, T>,
-    ) -> Result<Done, Error> {
-        let recipe = self.cpu_recipe(call);
-        cpu::run(call, &recipe, outputs)?;
-        Ok(self.cpu_done(&recipe))
-    }
-
-    pub(crate) fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
-        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
-        let count = call.view.count();
-        CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
-    }
-
-    pub(crate) fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
-        Done {
-            backend: Backend::Cpu,
-            device: self.cpu_name.clone(),
-            kernel: recipe.kernel(),
-            device_seconds: None,
-            shared: None,
-            device_error: None,
         }
     }
 }

@@ -8,8 +8,10 @@ use crate::data::scalar::{Real, Scalar};
 use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
+use crate::engine::on_device::Solved;
 use crate::engine::place::{Place, Places, fits};
 use crate::engine::road::strict;
+use crate::gpu::resident::Results;
 use crate::planner::Job;
 
 /// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
@@ -47,6 +49,35 @@ pub struct DeviceSvd<T: Scalar> {
     pub v: Option<DeviceBatch<T>>,
     /// How every matrix fared.
     pub report: DeviceReport,
+}
+
+impl Solved {
+    pub fn svd<T: Real>(self, a: &DeviceBatch<T>, vectors: Vectors) -> DeviceSvd<T> {
+        let k = a.rows().min(a.cols());
+        let Results {
+            mut u,
+            sigma,
+            mut v,
+            ..
+        } = self.results;
+        if self.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        let batch = |buffer, side| {
+            let cols = match vectors {
+                Vectors::None => return None,
+                Vectors::Thin => k,
+                Vectors::Full => side,
+            };
+            Some(DeviceBatch::on(&self.gpu, buffer, [a.count(), side, cols]))
+        };
+        DeviceSvd {
+            u: batch(u, a.rows()),
+            sigma: DeviceBatch::on(&self.gpu, sigma, [a.count(), k, 1]),
+            v: batch(v, a.cols()),
+            report: self.report,
+        }
+    }
 }
 
 impl Engine {

@@ -26,7 +26,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub(crate) use args::BenchArgs;
 
-use crate::cli::args::{BackendArg, EngineArgs};
+use crate::cli::engine_args::{BackendArg, EngineArgs};
 use crate::cli::failure::Failure;
 use crate::cli::streams::{Ear, complain};
 use crate::cli::target::{self, Target};

@@ -10,7 +10,7 @@ use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning, Vectors};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::args::{EngineArgs, Precision, SubspaceArg};
+use crate::cli::engine_args::{EngineArgs, Precision, SubspaceArg};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::up_to;
 use crate::cli::streams::say;

@@ -1,0 +1,115 @@
+//! What may be said of the engine in every command, and the names of types and subspaces.
+
+use batched_svd::{Dtype, Engine, Error, GpuOptions, Options, Subspace};
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::cli::failure::Failure;
+use crate::cli::numbers;
+use crate::cli::streams::complain;
+
+/// Options of every command.
+#[derive(ClapArgs)]
+pub(crate) struct EngineArgs {
+    /// Who computes: auto takes a real GPU, if there is one, for what it does sooner than the CPU; gpu
+    /// takes a software adapter too.
+    #[arg(long, global = true, value_enum, default_value_t = BackendArg::Auto)]
+    pub backend: BackendArg,
+    /// Insist on the GPU whose adapter or driver name contains NAME.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Cosine below which a pair of columns counts as orthogonal [default: by type and shape].
+    #[arg(long, global = true, value_name = "COSINE", value_parser = numbers::cosine, allow_hyphen_values = true)]
+    pub tolerance: Option<f64>,
+    /// Sweeps after which a matrix is given up [default: by type and shape].
+    #[arg(long, global = true, value_name = "N", value_parser = numbers::sweeps, allow_hyphen_values = true)]
+    pub max_sweeps: Option<u32>,
+    /// Fail, with the indices, if a matrix does not converge, is not finite or has no
+    /// representable result.
+    #[arg(long, global = true)]
+    pub strict: bool,
+    /// Judge the residuals of every converged matrix by what the library promises at its default tolerance, and
+    /// fail if one is above. Damped results and approximations of low rank have no bound.
+    #[arg(long, global = true)]
+    pub verify: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl EngineArgs {
+    /// The engine that was asked for, with a warning where it is a processor in disguise.
+    pub fn engine(&self) -> Result<Engine, Failure> {
+        let engine = match (self.backend, &self.adapter) {
+            (BackendArg::Cpu, None) => Engine::cpu(),
+            (BackendArg::Cpu, Some(name)) => {
+                let text = format!("--adapter {name} names a GPU, but --backend is cpu");
+                return Err(Error::Argument(text).into());
+            }
+            (BackendArg::Auto, None) => Engine::auto(),
+            (BackendArg::Gpu, None) => Engine::gpu(&GpuOptions::default())?,
+            (_, Some(name)) => Engine::gpu(&GpuOptions::default().adapter(name))?,
+        };
+        if engine.is_software() && self.backend == BackendArg::Auto {
+            let text = format!("{engine} is a software adapter: only --backend gpu takes it");
+            return Err(Error::Argument(text).into());
+        }
+        if engine.is_software() {
+            complain(format!(
+                "warning: {engine} is a software adapter; --backend cpu is faster"
+            ));
+        }
+        Ok(engine)
+    }
+
+    pub fn options(&self) -> Options {
+        let mut options = Options::default().strict(self.strict);
+        if let Some(tolerance) = self.tolerance {
+            options = options.tolerance(tolerance);
+        }
+        if let Some(max_sweeps) = self.max_sweeps {
+            options = options.max_sweeps(max_sweeps);
+        }
+        options
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    F64,
+}
+
+impl From<Precision> for Dtype {
+    fn from(precision: Precision) -> Dtype {
+        match precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F64 => Dtype::F64,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SubspaceArg {
+    Column,
+    Row,
+    Null,
+    LeftNull,
+}
+
+impl From<SubspaceArg> for Subspace {
+    fn from(arg: SubspaceArg) -> Self {
+        match arg {
+            SubspaceArg::Column => Subspace::ColumnSpace,
+            SubspaceArg::Row => Subspace::RowSpace,
+            SubspaceArg::Null => Subspace::NullSpace,
+            SubspaceArg::LeftNull => Subspace::LeftNullSpace,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a command is to the driver of all commands.
+
+use std::path::Path;
+
+use batched_svd::{Error, Options, View};
+
+use crate::cli::args::{CutoffArgs, RunArgs};
+use crate::cli::call::Call;
+use crate::cli::npy::Entry;
+use crate::cli::numbers::Damping;
+use crate::cli::output::Computed;
+
+/// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
+/// summary are the driver's.
+pub(crate) trait Task<const N: usize> {
+    fn op(&self) -> &'static str;
+
+    fn common(&self) -> &RunArgs;
+
+    /// The first file has the matrices; the others have what belongs to them.
+    fn inputs(&self) -> [&Path; N];
+
+    fn output(&self) -> &Path;
+
+    /// The files that go into the output, a folder to be made if need be; or none, where the output is a file.
+    fn files(&self) -> &[&'static str];
+
+    /// Files to be written besides.
+    fn others(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
+    /// Files of an earlier run, in the folder, that would not belong to what this one writes.
+    fn leftovers(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// The command's own options, and the engine's, for matrices that have no more than so many singular values.
+    fn options(&self, options: Options, _most: usize) -> Options {
+        options
+    }
+
+    fn damping(&self) -> Option<&Damping> {
+        None
+    }
+
+    /// Why nothing is promised of the residuals, if so.
+    fn unjudged(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What counts, where the arguments say so.
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        None
+    }
+
+    /// Why these arguments make no sense together, if so.
+    fn objection(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What to say of the arguments, if there is anything.
+    fn warning(&self) -> Option<String> {
+        self.cutoff().and_then(CutoffArgs::leaves_nothing)
+    }
+
+    /// Whether noise in the data is enlarged by the condition number of what counts.
+    fn enlarges(&self) -> bool {
+        false
+    }
+
+    fn compute<T: Entry>(
+        &self,
+        call: &mut Call<'_>,
+        inputs: [View<'_, T>; N],
+    ) -> Result<Computed, Error>;
+}

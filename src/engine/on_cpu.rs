@@ -1,0 +1,127 @@
+//! Calls that the CPU computes: here and now, or on the web in turns.
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use std::sync::Arc;
+
+use crate::cpu;
+use crate::data::error::Error;
+use crate::data::parallel;
+use crate::data::report::Backend;
+use crate::data::scalar::Real;
+use crate::engine::Engine;
+use crate::host::call::Call;
+use crate::host::outputs::Outputs;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+use crate::host::slot::Slot;
+use crate::planner::CpuRecipe;
+
+/// Who did a call, and how.
+pub(crate) struct Done {
+    pub backend: Backend,
+    pub device: String,
+    pub kernel: &'static str,
+    pub device_seconds: Option<f64>,
+    /// As `Report::shared`.
+    pub shared: Option<usize>,
+    /// As `Report::device_error`.
+    pub device_error: Option<Error>,
+}
+
+impl Engine {
+    /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
+    /// in between.
+    pub(crate) async fn cpu_run<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        #[cfg(target_family = "wasm")]
+        return in_turns(self, call, outputs).await;
+        #[cfg(not(target_family = "wasm"))]
+        self.cpu_run_now(call, outputs)
+    }
+
+    /// Has the CPU compute a call.
+    pub(crate) fn cpu_run_now<T: Real>(
+        &self,
+        call: &Call<'_, T>,
+        outputs: Outputs<'_, T>,
+    ) -> Result<Done, Error> {
+        let recipe = self.cpu_recipe(call);
+        cpu::run(call, &recipe, outputs)?;
+        Ok(self.cpu_done(&recipe))
+    }
+
+    fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
+        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
+        let count = call.view.count();
+        CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
+    }
+
+    fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
+        Done {
+            backend: Backend::Cpu,
+            device: self.cpu_name.clone(),
+            kernel: recipe.kernel(),
+            device_seconds: None,
+            shared: None,
+            device_error: None,
+        }
+    }
+}
+
+/// Tasks of a turn: some 10 ms of work.
+#[cfg(target_family = "wasm")]
+const TURN: usize = 8;
+
+/// Has the CPU compute a call, some matrices at a time.
+#[cfg(target_family = "wasm")]
+async fn in_turns<T: Real>(
+    engine: &Engine,
+    call: &Call<'_, T>,
+    mut outputs: Outputs<'_, T>,
+) -> Result<Done, Error> {
+    let count = call.view.count();
+    let recipe = engine.cpu_recipe(call);
+    let at_once = TURN * recipe.matrices_per_task;
+    let mut first = 0;
+    loop {
+        let matrices = first..count.min(first + at_once);
+        let options = call.options_of(matrices.clone());
+        let (turn, rest) = outputs.split_at(matrices.len(), &call.task.sizes);
+        first = matrices.end;
+        crate::cpu::run(&call.part(matrices, &options)?, &recipe, turn)?;
+        if first == count {
+            return Ok(engine.cpu_done(&recipe));
+        }
+        outputs = rest;
+        others().await;
+    }
+}
+
+/// Lets the page have its turn.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+async fn others() {
+    let slot = Slot::new();
+    let settled = Arc::clone(&slot);
+    // What waits for a timer of the browser cannot go to another thread; the slot can.
+    wasm_bindgen_futures::spawn_local(async move {
+        gloo_timers::future::TimeoutFuture::new(0).await;
+        settled.settle(());
+    });
+    slot.wait().await;
+}
+
+/// Lets others have their turn.
+#[cfg(all(target_family = "wasm", not(target_os = "unknown")))]
+async fn others() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
