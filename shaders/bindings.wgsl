@@ -1,5 +1,5 @@
 // What every kernel of the decomposition sees. The host puts the type T and the sizes of
-// workgroup memory in front (src/gpu/shader.rs).
+// workgroup memory in front (src/shader/).
 
 struct Params {
     rows: u32,          // m of each packed matrix, rows >= cols

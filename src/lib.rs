@@ -115,3 +115,8 @@ pub use ragged::{Batched, ragged_async};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the guide.
+#[cfg(all(doctest, feature = "nalgebra"))]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;

@@ -1,8 +1,11 @@
 //! Batches that own their entries, in the canonical order.
 
+use std::fmt;
+use std::ops::{Index, IndexMut};
+
 use crate::data::error::{Error, product, zeros};
 use crate::data::parallel;
-use crate::data::scalar::Scalar;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::view::{View, ViewMut, check_len};
 
 /// Entries that a task copies at least.
@@ -218,6 +221,32 @@ impl<T: Scalar> Batch<T> {
         &self.data[index * size..(index + 1) * size]
     }
 
+    /// The matrices one after the other, each as its entries, column by column.
+    ///
+    /// ```
+    /// use batched_svd::Batch;
+    ///
+    /// let a = Batch::from_fn(3, 2, 2, |b, i, j| (b + i * j) as f64)?;
+    /// let traces: Vec<f64> = a.matrices().map(|entries| entries[0] + entries[3]).collect();
+    /// assert_eq!(traces, [1.0, 3.0, 5.0]);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn matrices(&self) -> impl ExactSizeIterator<Item = &[T]> + '_ {
+        (0..self.count).map(|index| self.matrix(index))
+    }
+
+    /// Where entry (i, j) of matrix b lies.
+    fn at(&self, [b, i, j]: [usize; 3]) -> usize {
+        assert!(
+            b < self.count && i < self.rows && j < self.cols,
+            "entry ({i}, {j}) of matrix {b}, but the batch has {} of {}x{}",
+            self.count,
+            self.rows,
+            self.cols
+        );
+        (b * self.cols + j) * self.rows + i
+    }
+
     /// Borrows the batch.
     pub fn view(&self) -> View<'_, T> {
         View::canonical(&self.data, self.count, self.rows, self.cols)
@@ -226,6 +255,101 @@ impl<T: Scalar> Batch<T> {
     /// Borrows the batch to write into it.
     pub fn view_mut(&mut self) -> ViewMut<'_, T> {
         ViewMut::canonical(&mut self.data, self.count, self.rows, self.cols)
+    }
+}
+
+/// `batch[[b, i, j]]` is entry (i, j) of matrix b. Panics outside the shape, as slices do.
+impl<T: Scalar> Index<[usize; 3]> for Batch<T> {
+    type Output = T;
+
+    fn index(&self, at: [usize; 3]) -> &T {
+        &self.data[self.at(at)]
+    }
+}
+
+impl<T: Scalar> IndexMut<[usize; 3]> for Batch<T> {
+    fn index_mut(&mut self, at: [usize; 3]) -> &mut T {
+        let at = self.at(at);
+        &mut self.data[at]
+    }
+}
+
+/// Matrices, rows and columns that are shown of a large batch, half of them from its end.
+const SHOWN: [usize; 2] = [4, 8];
+
+/// The first and the last of so many, with none for those between.
+fn shown(count: usize, most: usize) -> Vec<Option<usize>> {
+    if count <= most {
+        return (0..count).map(Some).collect();
+    }
+    let (first, last) = (0..most / 2, count - most / 2..count);
+    let between = std::iter::once(None);
+    first
+        .map(Some)
+        .chain(between)
+        .chain(last.map(Some))
+        .collect()
+}
+
+/// The numbers, row by row; of large batches the first and the last. `{:.2}` shows two decimals in place of four.
+///
+/// ```
+/// use batched_svd::Batch;
+///
+/// let a = Batch::from_row_major(1, 2, 2, &[1.0f32, -2.5, 3.0, 400.0])?;
+/// let lines = ["1 matrix of 2x2", "0:     1.0000    -2.5000", "       3.0000   400.0000", ""];
+/// assert_eq!(a.to_string(), lines.join("\n"));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+impl<T: Real> fmt::Display for Batch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimals = f.precision().unwrap_or(4);
+        let plural = if self.count == 1 {
+            "matrix"
+        } else {
+            "matrices"
+        };
+        writeln!(f, "{} {plural} of {}x{}", self.count, self.rows, self.cols)?;
+        let [matrices, lines] = SHOWN;
+        for b in shown(self.count, matrices) {
+            let Some(b) = b else {
+                writeln!(f, "...")?;
+                continue;
+            };
+            let all = self.matrix(b).iter().map(|x| x.f64().abs());
+            let largest = all.filter(|x| x.is_finite()).fold(0.0, f64::max);
+            let exponents = largest >= 1e6 || (largest > 0.0 && largest < 1e-2);
+            let head = format!("{b}:");
+            for (line, i) in shown(self.rows, lines).into_iter().enumerate() {
+                write!(
+                    f,
+                    "{:<width$}",
+                    if line == 0 { &head } else { "" },
+                    width = head.len()
+                )?;
+                let Some(i) = i else {
+                    writeln!(f, " ...")?;
+                    continue;
+                };
+                for j in shown(self.cols, lines) {
+                    let width = decimals + 7;
+                    match j {
+                        None => write!(f, " ...")?,
+                        Some(j) if exponents => {
+                            write!(
+                                f,
+                                "{:>width$.decimals$e}",
+                                self[[b, i, j]].f64(),
+                                width = width + 1
+                            )?;
+                        }
+                        Some(j) => write!(f, "{:>width$.decimals$}", self[[b, i, j]].f64())?,
+                    }
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -276,6 +400,43 @@ impl<T: Scalar> View<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_large_batch_the_ends_are_shown() {
+        let a = Batch::from_fn(9, 20, 12, |b, i, j| (b * i) as f32 * 10f32.powi(j as i32)).unwrap();
+        let text = format!("{a:.1}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            (lines.len(), lines[0]),
+            (1 + 4 * 9 + 1, "9 matrices of 20x12")
+        );
+        assert_eq!(lines[19], "...");
+        assert_eq!(
+            lines[1],
+            "0:     0.0     0.0     0.0     0.0 ...     0.0     0.0     0.0     0.0"
+        );
+        assert_eq!(lines[5], "   ...");
+        assert!(lines[37].ends_with("1.5e13"), "{}", lines[37]);
+        assert_eq!(
+            Batch::<f64>::zeros(2, 0, 3).unwrap().to_string(),
+            "2 matrices of 0x3\n"
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "entry (2, 0) of matrix 1, but the batch has 2 of 2x3")]
+    fn an_index_outside_the_shape_panics() {
+        let _ = Batch::<f64>::zeros(2, 2, 3).unwrap()[[1, 2, 0]];
+    }
+
+    #[test]
+    fn an_index_names_an_entry() {
+        let mut a = Batch::from_fn(2, 2, 3, |b, i, j| (100 * b + 10 * i + j) as f64).unwrap();
+        assert_eq!(a[[1, 1, 2]], 112.0);
+        a[[1, 0, 2]] = -1.0;
+        assert_eq!(a.matrix(1), [100.0, 110.0, 101.0, 111.0, -1.0, 112.0]);
+        assert_eq!(a.matrices().len(), 2);
+    }
 
     #[test]
     fn concatenation_keeps_matrices_in_order_whatever_their_layout() {

@@ -466,6 +466,38 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
     }
 }
 
+/// Arrays of arrays, as they are written: a matrix is an array of rows. No copy.
+///
+/// ```
+/// use batched_svd::{Engine, Options, View};
+///
+/// let a = [[[1.0f64, 0.0, 0.0], [0.0, 2.0, 0.0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]];
+/// assert_eq!(View::from(&a).get(0, 1, 1), Some(2.0));
+/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// assert_eq!((pinv.inverse.count(), pinv.inverse.rows(), pinv.inverse.cols()), (2, 3, 2));
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a [[[T; C]; R]]> for View<'a, T> {
+    fn from(matrices: &'a [[[T; C]; R]]) -> Self {
+        let entries = matrices.as_flattened().as_flattened();
+        View::canonical(entries, matrices.len(), C, R).transpose()
+    }
+}
+
+impl<'a, T: Scalar, const N: usize, const R: usize, const C: usize> From<&'a [[[T; C]; R]; N]>
+    for View<'a, T>
+{
+    fn from(matrices: &'a [[[T; C]; R]; N]) -> Self {
+        matrices.as_slice().into()
+    }
+}
+
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a Vec<[[T; C]; R]>> for View<'a, T> {
+    fn from(matrices: &'a Vec<[[T; C]; R]>) -> Self {
+        matrices.as_slice().into()
+    }
+}
+
 pub(crate) fn check_len(len: usize, count: usize, rows: usize, cols: usize) -> Result<(), Error> {
     let expected = [count, rows, cols].iter().fold(1u128, |product, &factor| {
         product.saturating_mul(factor as u128)
