@@ -25,7 +25,7 @@ use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 pub use crate::planner::stages::Stage;
 use crate::planner::stages::stages;
-use crate::planner::{Convergence, Filter, Job, Problem, Side};
+use crate::planner::{Convergence, Filter, Job, Problem};
 
 /// What is asked for of every matrix. Other calls are made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Operation {
             Operation::Svd(vectors) => Job::svd(vectors),
             Operation::Pinv => Job::inverse(None),
             Operation::Lstsq(rhs) => Job::inverse(Some(rhs)),
-            Operation::LowRank => Job::composition(Side::U, Filter::Value, Side::V),
+            Operation::LowRank => Job::low_rank(),
             Operation::Projector(onto) => {
                 let (side, _) = onto.of();
                 Job::composition(side, Filter::Keep, side)

@@ -34,12 +34,12 @@ use crate::data::error::{Error, product};
 use crate::data::options::{Options, Vectors};
 use crate::data::scalar::Real;
 use crate::engine::Engine;
-use crate::engine::device_batch::DeviceBatch;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::engine::on_device::Solved;
-use crate::engine::place::fit_rhs;
+use crate::engine::place::composed_shape;
 use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;
-use crate::ops::{DeviceLstsq, DevicePinv, DeviceSvd};
+use crate::ops::{DeviceLowRank, DeviceLstsq, DevicePinv, DeviceSvd};
 use crate::planner::Job;
 
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
@@ -138,8 +138,7 @@ pub async fn record_pinv<T: Real>(
     options: &Options,
 ) -> Result<DevicePinv<T>, Error> {
     let job = Job::inverse(None);
-    let solved = record(engine, encoder, a, None, job, options).await?;
-    let (inverse, report) = solved.composed(a, None);
+    let (inverse, report) = record_composed(engine, encoder, a, None, job, options).await?;
     Ok(DevicePinv { inverse, report })
 }
 
@@ -155,11 +154,40 @@ pub async fn record_lstsq<T: Real>(
     options: &Options,
 ) -> Result<DeviceLstsq<T>, Error> {
     engine.check_home(b)?;
-    fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
     let job = Job::inverse(Some(b.cols()));
-    let solved = record(engine, encoder, a, Some(b), job, options).await?;
-    let (solution, report) = solved.composed(a, Some(b));
+    let (solution, report) = record_composed(engine, encoder, a, Some(b), job, options).await?;
     Ok(DeviceLstsq { solution, report })
+}
+
+/// [`Engine::low_rank_resident`], recorded as [`record_svd`].
+///
+/// # Errors
+/// As [`record_svd`].
+pub async fn record_low_rank<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    options: &Options,
+) -> Result<DeviceLowRank<T>, Error> {
+    let job = Job::low_rank();
+    let (approximation, report) = record_composed(engine, encoder, a, None, job, options).await?;
+    Ok(DeviceLowRank {
+        approximation,
+        report,
+    })
+}
+
+async fn record_composed<T: Real>(
+    engine: &Engine,
+    encoder: &mut wgpu::CommandEncoder,
+    a: &DeviceBatch<T>,
+    rhs: Option<&DeviceBatch<T>>,
+    job: Job,
+    options: &Options,
+) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
+    let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
+    let solved = record(engine, encoder, a, rhs, job, options).await?;
+    Ok(solved.composed(shape))
 }
 
 async fn record<T: Real>(

@@ -104,8 +104,8 @@ pub use gpu::faults::{Fault, Faults};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{
-    Basis, Components, Determinant, DeviceLstsq, DevicePinv, DeviceSvd, LowRank, LowRankFactors,
-    Lstsq, Pinv, Polar, Projector, Subspace, Svd, Whitening,
+    Basis, Components, Determinant, DeviceLowRank, DeviceLstsq, DevicePinv, DeviceSvd, LowRank,
+    LowRankFactors, Lstsq, Pinv, Polar, Projector, Subspace, Svd, Whitening,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;

@@ -257,6 +257,11 @@ impl<'a, T: Scalar> View<'a, T> {
         Ok(View { layout, ..self })
     }
 
+    /// (count, rows, columns).
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.layout.shape
+    }
+
     /// Entry (i, j) of matrix b, or `None` outside the shape.
     pub fn get(&self, b: usize, i: usize, j: usize) -> Option<T> {
         let [count, rows, cols] = self.layout.shape;

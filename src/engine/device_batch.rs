@@ -175,6 +175,11 @@ impl<T: Scalar> DeviceBatch<T> {
         self.cols
     }
 
+    /// (count, rows, columns).
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        [self.count, self.rows, self.cols]
+    }
+
     /// The transposes, n x m, at no cost.
     pub fn transpose(&self) -> Self {
         DeviceBatch {

@@ -9,7 +9,7 @@ use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport, Memory, Pending};
-use crate::engine::place::fit_rhs;
+use crate::engine::place::composed_shape;
 use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
@@ -26,13 +26,8 @@ pub(crate) struct Solved {
 }
 
 impl Solved {
-    /// Pseudoinverses, or solutions.
-    pub fn composed<T: Real>(
-        self,
-        a: &DeviceBatch<T>,
-        rhs: Option<&DeviceBatch<T>>,
-    ) -> (DeviceBatch<T>, DeviceReport) {
-        let shape = [a.count, a.cols, rhs.map_or(a.rows, DeviceBatch::cols)];
+    /// What a job composes, of this shape.
+    pub fn composed<T: Real>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
         let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
         (batch, self.report)
     }
@@ -152,27 +147,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Pseudoinverses, or what they make of right-hand sides.
+    /// Compositions, or what they make of right-hand sides.
     pub(crate) async fn compose_resident<T: Real>(
         &self,
         a: &DeviceBatch<T>,
         rhs: Option<&DeviceBatch<T>>,
+        job: Job,
         options: &Options,
         blocking: bool,
     ) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
         self.check_home(a)?;
         if let Some(b) = rhs {
             self.check_home(b)?;
-            fit_rhs([a.count, a.rows], [b.count, b.rows])?;
         }
-        {
-            let job = Job::inverse(rhs.map(DeviceBatch::cols));
-            let solved = self.solve_resident(a, rhs, job, options, blocking, None);
-            if let Some(solved) = solved.await? {
-                let (composed, report) = solved.composed(a, rhs);
-                report.strict(options, blocking).await?;
-                return Ok((composed, report));
-            }
+        let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
+        let solved = self.solve_resident(a, rhs, job, options, blocking, None);
+        if let Some(solved) = solved.await? {
+            let (composed, report) = solved.composed(shape);
+            report.strict(options, blocking).await?;
+            return Ok((composed, report));
         }
         let lies = a.fetch(blocking).await?;
         let sides = match rhs {
@@ -180,7 +173,6 @@ impl Engine {
             None => None,
         };
         let b = sides.as_ref().map(|(b, lies)| b.seen(lies));
-        let job = Job::inverse(rhs.map(DeviceBatch::cols));
         let composed = self.compose(a.seen(&lies), b, job, options, blocking);
         let (composed, report) = composed.await?;
         let report = DeviceReport::here(report);

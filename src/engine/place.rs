@@ -3,7 +3,7 @@
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::scalar::Real;
-use crate::data::view::{View, ViewMut};
+use crate::data::view::ViewMut;
 use crate::planner::{Job, Side};
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.
@@ -50,24 +50,24 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
 }
 
 /// The shape of compositions, or of what they make of right-hand sides.
-pub(crate) fn composed_shape<T: Real>(
-    a: &View<'_, T>,
-    rhs: &Option<View<'_, T>>,
+pub(crate) fn composed_shape(
+    [count, rows, cols]: [usize; 3],
+    rhs: Option<[usize; 3]>,
     job: &Job,
 ) -> Result<[usize; 3], Error> {
     let length = |side| match side {
-        Side::U => a.rows(),
-        Side::V => a.cols(),
+        Side::U => rows,
+        Side::V => cols,
     };
     let (left, right) = job.composed.unwrap_or((Side::V, Side::U));
     let cols = match rhs {
         None => length(right),
-        Some(b) => {
-            fit_rhs([a.count(), a.rows()], [b.count(), b.rows()])?;
-            b.cols()
+        Some([b_count, b_rows, b_cols]) => {
+            fit_rhs([count, rows], [b_count, b_rows])?;
+            b_cols
         }
     };
-    Ok([a.count(), length(left), cols])
+    Ok([count, length(left), cols])
 }
 
 /// Whether right-hand sides, by their number and rows, belong to matrices.

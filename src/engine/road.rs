@@ -29,7 +29,7 @@ impl Engine {
         if !blocking && self.in_background() {
             return self.compose_in_background(a, rhs, job, options).await;
         }
-        let [count, rows, cols] = composed_shape(&a, &rhs, &job)?;
+        let [count, rows, cols] = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
         let report = self.compose_into(a, rhs, job, place, options, blocking);
@@ -65,7 +65,7 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let shape = composed_shape(&a, &rhs, &job)?;
+        let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
         fits("the result", &composed, shape)?;
         if !blocking && self.in_background() {
             // The place is written in strict mode too.

@@ -8,8 +8,9 @@ use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::ops::for_each;
-use crate::planner::{Filter, Job, Side};
+use crate::planner::Job;
 
 /// Approximations of low rank of a batch of m x n matrices.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,16 @@ pub struct LowRank<T: Scalar> {
     pub approximation: Batch<T>,
     /// How every matrix fared, with the rank of its approximation.
     pub report: Report,
+}
+
+/// Approximations of low rank that stay on the device: as [`LowRank`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceLowRank<T: Scalar> {
+    /// The approximations: m x n.
+    pub approximation: DeviceBatch<T>,
+    /// How every matrix fared, with the rank of its approximation.
+    pub report: DeviceReport,
 }
 
 /// Approximations of low rank of a batch of m x n matrices, as factors: left right'. r is the largest rank of the
@@ -90,13 +101,53 @@ impl Engine {
         pollster::block_on(self.low_rank_inner(a.into(), options, true))
     }
 
+    /// [`low_rank_async`](Self::low_rank_async) of matrices on the device, as
+    /// [`svd_resident_async`](Self::svd_resident_async).
+    ///
+    /// # Errors
+    /// As [`svd_resident_async`](Self::svd_resident_async).
+    pub async fn low_rank_resident_async<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLowRank<T>, Error> {
+        self.low_rank_resident_inner(a, options, false).await
+    }
+
+    /// [`low_rank_resident_async`](Self::low_rank_resident_async), waiting.
+    ///
+    /// # Errors
+    /// As [`low_rank_resident_async`](Self::low_rank_resident_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn low_rank_resident<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        options: &Options,
+    ) -> Result<DeviceLowRank<T>, Error> {
+        pollster::block_on(self.low_rank_resident_inner(a, options, true))
+    }
+
+    async fn low_rank_resident_inner<T: Real>(
+        &self,
+        a: &DeviceBatch<T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<DeviceLowRank<T>, Error> {
+        let composed = self.compose_resident(a, None, Job::low_rank(), options, blocking);
+        let (approximation, report) = composed.await?;
+        Ok(DeviceLowRank {
+            approximation,
+            report,
+        })
+    }
+
     async fn low_rank_inner<T: Real>(
         &self,
         a: View<'_, T>,
         options: &Options,
         blocking: bool,
     ) -> Result<LowRank<T>, Error> {
-        let job = Job::composition(Side::U, Filter::Value, Side::V);
+        let job = Job::low_rank();
         let (approximation, report) = self.compose(a, None, job, options, blocking).await?;
         Ok(LowRank {
             approximation,

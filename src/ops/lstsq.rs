@@ -180,7 +180,7 @@ impl Engine {
             values: options.singular_values,
             ..Job::inverse(Some(b.cols()))
         };
-        let [count, rows, cols] = composed_shape(&a, &Some(b), &job)?;
+        let [count, rows, cols] = composed_shape(a.shape(), Some(b.shape()), &job)?;
         let mut solution = Batch::zeros(count, rows, cols)?;
         let mut sigma = Batch::zeros(count, a.rows().min(a.cols()), 1)?;
         let places = Places {
@@ -210,7 +210,11 @@ impl Engine {
             let composed = self.compose_into(a, Some(b), job, solution, options, blocking);
             return composed.await;
         }
-        fits("the result", &solution, composed_shape(&a, &Some(b), &job)?)?;
+        fits(
+            "the result",
+            &solution,
+            composed_shape(a.shape(), Some(b.shape()), &job)?,
+        )?;
         // The place is written in strict mode too.
         let lenient = options.clone().strict(false);
         let found = self.lstsq_inner(a, b, &lenient, blocking).await?;
@@ -225,7 +229,8 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<DeviceLstsq<T>, Error> {
-        let composed = self.compose_resident(a, Some(b), options, blocking);
+        let job = Job::inverse(Some(b.cols()));
+        let composed = self.compose_resident(a, Some(b), job, options, blocking);
         let (solution, report) = composed.await?;
         Ok(DeviceLstsq { solution, report })
     }

@@ -14,7 +14,7 @@ mod svd;
 mod warm;
 
 pub use components::{Components, Whitening};
-pub use low_rank::{LowRank, LowRankFactors};
+pub use low_rank::{DeviceLowRank, LowRank, LowRankFactors};
 pub use lstsq::{DeviceLstsq, Lstsq};
 pub use pinv::{DevicePinv, Pinv};
 pub use polar::{Determinant, Polar};

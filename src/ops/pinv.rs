@@ -164,7 +164,9 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<DevicePinv<T>, Error> {
-        let (inverse, report) = self.compose_resident(a, None, options, blocking).await?;
+        let (inverse, report) = self
+            .compose_resident(a, None, Job::inverse(None), options, blocking)
+            .await?;
         Ok(DevicePinv { inverse, report })
     }
 }

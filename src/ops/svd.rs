@@ -324,16 +324,11 @@ impl Engine {
         blocking: bool,
     ) -> Result<DeviceSvd<T>, Error> {
         self.check_home(a)?;
-        {
-            let job = Job::svd(vectors);
-            if let Some(solved) = self
-                .solve_resident(a, None, job, options, blocking, None)
-                .await?
-            {
-                let svd = solved.svd(a, vectors);
-                svd.report.strict(options, blocking).await?;
-                return Ok(svd);
-            }
+        let solved = self.solve_resident(a, None, Job::svd(vectors), options, blocking, None);
+        if let Some(solved) = solved.await? {
+            let svd = solved.svd(a, vectors);
+            svd.report.strict(options, blocking).await?;
+            return Ok(svd);
         }
         let lies = a.fetch(blocking).await?;
         let view = a.seen(&lies);

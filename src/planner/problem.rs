@@ -87,6 +87,11 @@ impl Job {
         }
     }
 
+    /// The approximation of low rank.
+    pub fn low_rank() -> Self {
+        Job::composition(Side::U, Filter::Value, Side::V)
+    }
+
     /// The pseudoinverse, or what it makes of so many right-hand sides.
     pub fn inverse(rhs: Option<usize>) -> Self {
         Job {

@@ -1,6 +1,6 @@
 //! Batches that stay on the device.
 
-use batched_svd::{Backend, Batch, Engine, Error, Options, Real, Status, Vectors, View};
+use batched_svd::{Backend, Batch, Cutoff, Engine, Error, Options, Real, Status, Vectors, View};
 
 use crate::common::bounds::{Outcome, at_most, ensure, unit};
 use crate::common::matrices::{by_rows, normal};
@@ -89,6 +89,17 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             )?;
             let inverse = there.inverse.download().map_err(wrong)?;
             ensure(same(&inverse, &here.inverse), || what("the pseudoinverse"))?;
+            let one = options.clone().cutoff(Cutoff::rank(m.min(n).min(1)));
+            let here = engine.low_rank(&a, &one).map_err(wrong)?;
+            let low = engine.low_rank_resident(&up, &one).map_err(wrong)?;
+            ensure(
+                low.report.get().map_err(wrong)?.outcomes == here.report.outcomes,
+                || what("the report of the approximation"),
+            )?;
+            let approximation = low.approximation.download().map_err(wrong)?;
+            ensure(same(&approximation, &here.approximation), || {
+                what("the approximation")
+            })?;
             let here = engine.pinv(a.view().transpose(), &options).map_err(wrong)?;
             let flipped = engine
                 .pinv_resident(&up.transpose(), &options)
