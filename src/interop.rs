@@ -51,13 +51,15 @@ use crate::planner::Job;
 /// [`pipeline_cache`](GpuOptions::pipeline_cache).
 ///
 /// # Errors
-/// [`Error::Device`] if the device fails.
+/// [`Error::Device`] if the device fails; [`Error::Argument`] for a
+/// [part](crate::Policy::Share) that is not between 0 and 1.
 pub async fn engine(
     adapter: &wgpu::Adapter,
     device: &wgpu::Device,
     queue: &wgpu::Queue,
     options: &GpuOptions,
 ) -> Result<Engine, Error> {
+    options.check()?;
     let gpu = Gpu::on(adapter, device.clone(), queue.clone(), options).await?;
     Ok(Engine::with_gpu(Lasting::borrowed(gpu), options))
 }

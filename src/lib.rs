@@ -89,6 +89,9 @@ pub mod verify;
 pub use data::batch::Batch;
 pub use data::device::{Adapter, GpuOptions, Policy};
 pub use data::error::Error;
+#[cfg(all(feature = "gpu", feature = "faults"))]
+#[doc(hidden)]
+pub use data::faults::{Fault, Faults};
 pub use data::options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
 pub use data::outcome::{Outcome, Status};
 pub use data::profile::KernelProfile;
@@ -98,9 +101,6 @@ pub use data::tuning::Tuning;
 pub use data::view::{View, ViewMut};
 pub use engine::Engine;
 pub use engine::device_batch::{DeviceBatch, DeviceReport};
-#[cfg(all(feature = "gpu", feature = "faults"))]
-#[doc(hidden)]
-pub use gpu::faults::{Fault, Faults};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{

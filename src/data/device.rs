@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::data::error::Error;
 use crate::data::tuning::Tuning;
 
 /// An adapter that a GPU engine could run on.
@@ -63,7 +64,8 @@ pub enum Policy {
     /// clock, this is [`FallBack`](Self::FallBack).
     Fastest,
     /// As [`Fastest`](Self::Fastest), and both devices share a large call, each at work on its part of the batch at the
-    /// same time. The first matrices are the GPU's ([`Report::shared`](crate::Report::shared)). Not on the web.
+    /// same time. The first matrices are the GPU's ([`Report::shared`](crate::Report::shared)). On the web this is
+    /// [`FallBack`](Self::FallBack).
     Share {
         /// The part of the matrices that the GPU does, from 0 to 1. Without it both devices take equally long by what
         /// was measured, and results repeat bit for bit neither across machines nor from call to call.
@@ -101,10 +103,21 @@ pub struct GpuOptions {
     /// What goes wrong with the device, for tests.
     #[cfg(all(feature = "gpu", feature = "faults"))]
     #[doc(hidden)]
-    pub faults: crate::gpu::faults::Faults,
+    pub faults: crate::data::faults::Faults,
 }
 
 impl GpuOptions {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.policy {
+            Policy::Share {
+                gpu_part: Some(part),
+            } if !(0.0..=1.0).contains(&part) => Err(Error::argument(format!(
+                "the GPU's part of a call is {part}, but it lies between 0 and 1"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the adapter whose name or driver contains `name`.
     pub fn adapter(mut self, name: impl Into<String>) -> Self {
         self.adapter = Some(name.into());

@@ -3,6 +3,8 @@
 pub(crate) mod batch;
 pub(crate) mod device;
 pub(crate) mod error;
+#[cfg(feature = "gpu")]
+pub(crate) mod faults;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod parallel;

@@ -43,7 +43,7 @@ pub struct Report {
     /// Seconds that a GPU was at work on the call's kernels, by its own clock, if that was
     /// [asked for](crate::GpuOptions::timestamps).
     pub device_seconds: Option<f64>,
-    /// How many matrices, the first of the batch, are the GPU's if it [shared](crate::GpuOptions::shared) the
+    /// How many matrices, the first of the batch, are the GPU's if it [shared](crate::Policy::Share) the
     /// call with the CPU, whose the others are; backend, device and kernel are then the GPU's.
     pub shared: Option<usize>,
     /// What ended the GPU's work on the call, where the CPU did the rest

@@ -13,7 +13,7 @@ use crate::engine::road::strict;
 use crate::gpu::{Buffer, Gpu};
 use crate::planner::{Problem, executed};
 
-/// `count` matrices of m x n where an [`Engine`] computes: in its GPU's memory, or in the host's if it
+/// `count` matrices of m x n where an [`Engine`](crate::Engine) computes: in its GPU's memory, or in the host's if it
 /// is a CPU engine. What is computed from them stays there too, until it is downloaded.
 ///
 /// Clones and transposes share the entries, which never change.

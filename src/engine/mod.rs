@@ -96,8 +96,7 @@ impl Engine {
     /// ([`Policy::Fastest`]) goes to the CPU, and the report says so. A software
     /// adapter is never chosen. [`choice`](Self::choice) says what and why.
     pub async fn auto_async() -> Self {
-        let mut options = GpuOptions::default();
-        options.policy = Policy::Fastest;
+        let options = GpuOptions::default().policy(Policy::Fastest);
         match Lasting::open(&options, false).await {
             Ok(gpu) => Self::with_gpu(gpu, &options),
             Err(error) => Engine {
@@ -116,15 +115,7 @@ impl Engine {
     /// [`Error::Device`] if the adapter refuses to open; [`Error::Argument`] for a
     /// [part](Policy::Share) that is not between 0 and 1.
     pub async fn gpu_async(options: &GpuOptions) -> Result<Self, Error> {
-        if let Policy::Share {
-            gpu_part: Some(part),
-        } = options.policy
-            && !(0.0..=1.0).contains(&part)
-        {
-            return Err(Error::argument(format!(
-                "the GPU's part of a call is {part}, but it lies between 0 and 1"
-            )));
-        }
+        options.check()?;
         Ok(Self::with_gpu(Lasting::open(options, true).await?, options))
     }
 
@@ -157,7 +148,7 @@ impl Engine {
     }
 
     /// Whether the CPU computes, or may.
-    pub(crate) fn cpu_takes_calls(&self) -> bool {
+    fn cpu_takes_calls(&self) -> bool {
         self.gpu.is_none() || self.falls_back()
     }
 

@@ -16,7 +16,7 @@ use crate::host::slot::Slot;
 use crate::planner::CpuRecipe;
 
 /// Who did a call, and how.
-pub(crate) struct Done {
+pub(super) struct Done {
     pub backend: Backend,
     pub device: String,
     pub kernel: &'static str,
@@ -30,7 +30,7 @@ pub(crate) struct Done {
 impl Engine {
     /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
     /// in between.
-    pub(crate) async fn cpu_run<T: Real>(
+    pub(super) async fn cpu_run<T: Real>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// Has the CPU compute a call.
-    pub(crate) fn cpu_run_now<T: Real>(
+    pub(super) fn cpu_run_now<T: Real>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,

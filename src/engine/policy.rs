@@ -21,7 +21,7 @@ use crate::planner::choice::{Choice, Line, split};
 
 impl Engine {
     /// Whether the CPU does what the GPU cannot.
-    pub(crate) fn falls_back(&self) -> bool {
+    pub(super) fn falls_back(&self) -> bool {
         self.policy != Policy::GpuOnly
     }
 

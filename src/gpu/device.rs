@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::data::error::Error;
+use crate::data::faults::{Fault, Faults};
 use crate::data::options::Cancel;
-use crate::gpu::faults::{Fault, Faults};
 use crate::host::slot::Slot;
 
 /// Work per submit is bounded, so a device that finishes none for so long is gone.

@@ -18,7 +18,6 @@ mod chunk;
 mod clock;
 mod compose;
 mod device;
-pub(crate) mod faults;
 pub(crate) mod lasting;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
@@ -43,6 +42,7 @@ use std::sync::Arc;
 
 use crate::data::device::{Adapter, GpuOptions};
 use crate::data::error::Error;
+use crate::data::faults;
 use crate::data::profile::KernelProfile;
 use crate::data::tuning::Tuning;
 use crate::planner::facts::DeviceFacts;

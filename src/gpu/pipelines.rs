@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::data::error::Error;
+use crate::data::faults::Fault;
 use crate::gpu::cache::Cache;
 use crate::gpu::device::Device;
-use crate::gpu::faults::Fault;
 use crate::gpu::profile::Profile;
 use crate::shader::{Bindings, Blueprint};
 

@@ -19,7 +19,9 @@ use crate::planner::{Filter, Job, Problem, Side};
 const TASK: usize = 1 << 16;
 
 /// A decomposition with vectors is a factorisation: it answers these questions without a second decomposition, on the
-/// CPU. Matrices that are not finite have NaN.
+/// CPU, in blocking calls that have no report of their own. A matrix that is not finite has NaN, and so has one whose
+/// largest singular value overflowed. Singular values are taken as they are stored: where they are subnormal, results are
+/// as coarse as they are, and [`Engine`](crate::Engine)'s own calls are better.
 ///
 /// ```
 /// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
@@ -39,7 +41,8 @@ const TASK: usize = 1 << 16;
 ///
 /// # Errors
 /// All of them return [`Error::Argument`] for a decomposition without vectors and for options or right-hand sides that do
-/// not fit, [`Error::Memory`] if the host cannot hold the result, and [`Error::Strict`] in strict mode.
+/// not fit, [`Error::Memory`] if the host cannot hold the result, [`Error::Strict`] in strict mode, and
+/// [`Error::Cancelled`] if the options' handle was used before the call.
 impl<T: Real<Real = T>> Svd<T> {
     /// The number of singular values of each matrix that count under the options' [cutoff](Options::cutoff).
     pub fn ranks(&self, options: &Options) -> Result<Vec<usize>, Error> {
@@ -66,8 +69,8 @@ impl<T: Real<Real = T>> Svd<T> {
 
     /// Pseudoinverses, n x m, under the options' [cutoff](Options::cutoff) and [damping](Options::damping).
     ///
-    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. (It keeps more
-    /// accuracy where columns differ in scale, since it never rounds the singular values.)
+    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. (Where columns differ
+    /// in scale, [`Engine::pinv`](crate::Engine::pinv_async) is more accurate: it does not round the singular values.)
     pub fn pinv(&self, options: &Options) -> Result<Batch<T>, Error> {
         let filter = inverse(options);
         self.factors(options)?.compose(Side::V, filter, Side::U)
@@ -91,6 +94,7 @@ impl<T: Real<Real = T>> Svd<T> {
             return Err(Error::argument(text));
         };
         options.check(u.count(), self.sigma.rows())?;
+        options.check_others()?;
         if options.strict && !self.report.all_converged() {
             return Err(Error::Strict(self.report.failures().collect()));
         }
@@ -125,6 +129,7 @@ struct Work<T> {
     weights: Vec<T>,
     left: Vec<T>,
     right: Vec<T>,
+    side: Vec<T>,
     strip: Vec<T>,
 }
 
@@ -133,10 +138,10 @@ impl<T: Real<Real = T>> Factors<'_, T> {
     /// with the weights must be multiplied with.
     fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
         let (cutoff, sigma) = (&self.options.cutoff, self.svd.sigma.matrix(index));
-        // In the range in which no square overflows.
+        // Where the engines have them: no square of what matters leaves the range.
         let largest = sigma.first().map_or(0.0, |sigma| sigma.f64());
         let power = if largest > 0.0 {
-            -largest.exponent()
+            T::TARGET - largest.exponent()
         } else {
             0
         };
@@ -194,35 +199,26 @@ impl<T: Real<Real = T>> Factors<'_, T> {
                 &self.v.matrix(index)[..n * k],
             );
             transpose(u, m, &mut work.left);
-            let (mut side, mut projected) = (vec![T::ZERO; m], vec![T::ZERO; k]);
+            work.right.resize(k, T::ZERO);
             for (c, to) in to.chunks_exact_mut(n).enumerate() {
-                // Each side has a scale of its own.
-                let mut largest = T::ZERO;
-                for (to, entry) in side.iter_mut().zip(b.column(index, c)) {
-                    *to = entry;
-                    largest = if entry.abs() < largest {
-                        largest
-                    } else {
-                        entry.abs()
-                    };
-                }
-                if !largest.finite() {
+                work.side.clear();
+                work.side.extend(b.column(index, c));
+                if !work.side.iter().all(|entry| entry.finite()) {
                     to.fill(T::NAN);
                     continue;
                 }
-                let power = if largest > T::ZERO {
-                    largest.exponent()
-                } else {
-                    0
-                };
-                side.iter_mut()
+                // Each side has a scale of its own.
+                let largest = work.side.iter().map(|entry| entry.abs().f64());
+                let largest = largest.fold(0.0, f64::max);
+                let power = if largest > 0.0 { largest.exponent() } else { 0 };
+                work.side
+                    .iter_mut()
                     .for_each(|entry| *entry = entry.ldexp(-power));
-                multiply(&work.left, k, &side, &mut projected, &mut work.strip);
-                work.right.clear();
-                work.right.extend_from_slice(&projected);
-                let left = std::mem::take(&mut work.left);
-                work.product(v, n, to);
-                work.left = left;
+                multiply(&work.left, k, &work.side, &mut work.right, &mut work.strip);
+                for (entry, &weight) in work.right.iter_mut().zip(&work.weights) {
+                    *entry = *entry * weight;
+                }
+                multiply(v, n, &work.right, to, &mut work.strip);
                 to.iter_mut()
                     .for_each(|entry| *entry = entry.ldexp(lift + power));
             }
@@ -237,7 +233,8 @@ impl<T: Real<Real = T>> Factors<'_, T> {
     ) -> Result<Batch<T>, Error> {
         let mut result = Batch::zeros(self.u.count(), rows, cols)?;
         let size = rows * cols;
-        if result.as_slice().is_empty() {
+        // Of a matrix without singular values everything is zero.
+        if result.as_slice().is_empty() || self.svd.sigma.rows() == 0 {
             return Ok(result);
         }
         let work =
@@ -249,9 +246,11 @@ impl<T: Real<Real = T>> Factors<'_, T> {
             Work::default,
             |work: &mut Work<T>, (task, entries): (usize, &mut [T])| {
                 for (index, to) in (task * some..).zip(entries.chunks_exact_mut(size)) {
-                    match self.svd.report.outcomes[index].status {
-                        Status::NonFinite => to.fill(T::NAN),
-                        _ => f(work, index, to),
+                    let finite = self.svd.sigma.matrix(index)[0].finite()
+                        && self.svd.report.outcomes[index].status != Status::NonFinite;
+                    match finite {
+                        false => to.fill(T::NAN),
+                        true => f(work, index, to),
                     }
                 }
             },

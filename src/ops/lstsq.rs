@@ -19,11 +19,11 @@ use crate::planner::Job;
 pub struct Lstsq<T: Scalar> {
     /// The solutions: n x p. [`verify::residuals`](crate::verify::residuals) has what they leave of B.
     pub solution: Batch<T>,
-    /// The singular values of A: k x 1, k = min(m, n), as of [`Svd::sigma`], if they were
+    /// The singular values of A: k x 1, k = min(m, n), as of [`Svd::sigma`](crate::Svd::sigma), if they were
     /// [asked for](crate::Options::singular_values). The status does not judge them.
     pub sigma: Option<Batch<T::Real>>,
     /// How every matrix fared, with its rank under the cutoff. Its status is
-    /// [`Status::NonFinite`] also where only a right-hand side is not finite.
+    /// [`Status::NonFinite`](crate::Status::NonFinite) also where only a right-hand side is not finite.
     pub report: Report,
 }
 
@@ -50,7 +50,7 @@ impl Engine {
     /// what is left of B. A solution has the same bits whatever the batch, and whatever the other
     /// right-hand sides as long as there are no more than min(m, n).
     ///
-    /// **Guarantee**, for every matrix with status [`Status::Converged`], with tol as for
+    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged), with tol as for
     /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
     /// singular value s: a solution x is off by at most
     /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
@@ -60,7 +60,7 @@ impl Engine {
     /// of fitted values, on both engines.
     ///
     /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
-    /// solution. Both are reported as [`Status::NonFinite`].
+    /// solution. Both are reported as [`Status::NonFinite`](crate::Status::NonFinite).
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where B does not fit A.

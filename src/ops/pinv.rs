@@ -35,12 +35,11 @@ impl Engine {
     /// count under the options' [cutoff](Options::cutoff) (Golub and Van Loan, 5.5.2);
     /// V diag(sigma / (sigma^2 + lambda^2)) U' with [damping](Options::damping).
     ///
-    /// **Guarantee**, for every matrix with status [`Status::Converged`]: the four Moore-Penrose
+    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged): the four Moore-Penrose
     /// conditions hold to 16 u c, where c = |A| |X| / |A X| (Frobenius) is the condition number of the part that is kept,
     /// of columns that are scaled alike, as [`verify::inverses`](crate::verify::inverses) measures it; A X A lacks what
-    /// does not count. With tol as for [`svd_async`](Self::svd_async):
-    /// For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: A X is off by at most
-    /// tol cond(B), and D X by tol cond(B) |B^+| (Frobenius).
+    /// does not count. For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero, A X is off by at most
+    /// tol cond(B), and D X by tol cond(B) |B^+| (Frobenius), with the tol that is defined there.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async).

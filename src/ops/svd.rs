@@ -87,7 +87,7 @@ impl Engine {
     /// orthonormal also for rank-deficient and zero matrices; see [`Svd`] for order and signs.
     ///
     /// **Guarantee**, at the default tolerance, for every matrix with status
-    /// [`Status::Converged`], with u = 2^-24 (f32) or
+    /// [`Status::Converged`](crate::Status::Converged), with u = 2^-24 (f32) or
     /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
     /// U'U - I and V'V - I are at most tol, singular values are off by at most 8 sqrt(k) u sigma_max (and
     /// by the rounding of subnormal results), which is

@@ -145,6 +145,52 @@ pub fn factored<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let strict = svd.pinv(&options.clone().strict(true));
     let named = matches!(&strict, Err(Error::Strict(f)) if f[..] == [(1, Status::NonFinite)]);
     ensure(named, || format!("strict: {strict:?}"))?;
+    // Options of every matrix, damping far above and below, sides of very different size.
+    let a = normal::<T>(6, 9, 4, 21);
+    let svd = engine.svd(&a, Vectors::Full, &options).map_err(wrong)?;
+    let single = size_of::<T>() == 4;
+    let far = if single { 1e18 } else { 1e150 };
+    let each = options
+        .clone()
+        .cutoff(Cutoff::relative(vec![0.0, 0.2, 0.4, 0.6, 0.8, 0.1]))
+        .damping(vec![0.0, 1e-9, 0.3, 40.0, 1e5, far]);
+    let mut sides = normal::<T>(6, 9, 3, 22);
+    for (at, entry) in sides.as_mut_slice().iter_mut().enumerate() {
+        let scale = [1.0, 1e-30, 1e25][at / 9 % 3];
+        *entry = T::of(entry.f64() * scale);
+    }
+    let [x, y] = [
+        svd.solve(&sides, &each).map_err(wrong)?,
+        engine.lstsq(&a, &sides, &each).map_err(wrong)?.solution,
+    ];
+    let [p, q] = [
+        svd.pinv(&each).map_err(wrong)?,
+        engine.pinv(&a, &each).map_err(wrong)?.inverse,
+    ];
+    for index in 0..6 {
+        let columns = x.matrix(index).chunks(4).zip(y.matrix(index).chunks(4));
+        for (x, y) in columns.chain([(p.matrix(index), q.matrix(index))]) {
+            let (x, y) = (in_f64(x), in_f64(y));
+            let size = y.iter().fold(0.0f64, |size, y| size.max(y.abs()));
+            let off = x.iter().zip(&y).map(|(x, y)| (x - y).abs());
+            let off = off.fold(0.0f64, f64::max);
+            let bound = 16.0 * tol::<T>(9, 4) * svd.conditions()[index];
+            at_most(&format!("options of matrix {index}"), off, bound * size)?;
+        }
+    }
+    // A largest singular value that overflowed leaves nothing to go by.
+    let huge = T::of(if single { 3e38 } else { 1.5e308 });
+    let a = Batch::from_fn(1, 3, 3, |_, _, _| huge).map_err(wrong)?;
+    let svd = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+    ensure(
+        svd.report.outcomes[0].status == Status::NotRepresentable,
+        || format!("{:?}", svd.report),
+    )?;
+    let inverse = svd.pinv(&options).map_err(wrong)?;
+    ensure(
+        in_f64(inverse.as_slice()).iter().all(|x| x.is_nan()),
+        || format!("{:?}", inverse.as_slice()),
+    )?;
     // What does not fit is told.
     let values = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
     let refused = [
@@ -159,6 +205,18 @@ pub fn factored<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             format!("{refused:?}")
         })?;
     }
+    let refined = svd.solve(&normal::<T>(1, 3, 1, 1), &options.clone().refined(true));
+    ensure(matches!(refined, Err(Error::Argument(_))), || {
+        format!("{refined:?}")
+    })?;
+    let none = engine
+        .svd(&normal::<T>(3, 0, 4, 1), Vectors::Thin, &options)
+        .map_err(wrong)?;
+    let x = none
+        .solve(&normal::<T>(3, 0, 2, 1), &options)
+        .map_err(wrong)?;
+    let zeros = x.as_slice().iter().all(|x| x.f64() == 0.0);
+    ensure(zeros && (x.rows(), x.cols()) == (4, 2), || format!("{x:?}"))?;
     let empty = normal::<T>(3, 4, 0, 1);
     let svd = engine.svd(&empty, Vectors::Thin, &options).map_err(wrong)?;
     let x = svd

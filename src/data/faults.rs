@@ -44,7 +44,7 @@ impl Faults {
     }
 
     /// Whether this is the occasion for a fault.
-    pub(super) fn due(&self, fault: Fault) -> bool {
+    pub(crate) fn due(&self, fault: Fault) -> bool {
         let mut next = self.next();
         match &mut *next {
             Some((armed, after)) if *armed == fault && *after > 0 => {
@@ -67,7 +67,7 @@ pub(crate) struct Faults;
 
 #[cfg(not(feature = "faults"))]
 impl Faults {
-    pub(super) fn due(&self, _: Fault) -> bool {
+    pub(crate) fn due(&self, _: Fault) -> bool {
         false
     }
 }
