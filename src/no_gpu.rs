@@ -1,5 +1,8 @@
 //! What stands for the GPU engine in builds without it: nothing opens, so nothing else can happen.
 
+// Calls have the parameters of the GPU engine's.
+#![allow(clippy::extra_unused_type_parameters)]
+
 use std::sync::Arc;
 
 use crate::data::device::{Adapter, GpuOptions};

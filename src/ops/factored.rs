@@ -216,7 +216,7 @@ impl<T: Real<Real = T>> Factors<'_, T> {
                     .for_each(|entry| *entry = entry.ldexp(-power));
                 multiply(&work.left, k, &work.side, &mut work.right, &mut work.strip);
                 for (entry, &weight) in work.right.iter_mut().zip(&work.weights) {
-                    *entry = *entry * weight;
+                    *entry *= weight;
                 }
                 multiply(v, n, &work.right, to, &mut work.strip);
                 to.iter_mut()

@@ -64,9 +64,8 @@ fn answers<T: Real<Real = T>>(engine: &Engine, a: &Batch<T>, svd: &Svd<T>) -> Ou
         };
         let x = svd.solve(&b, &solved).map_err(wrong)?;
         let fit = engine.lstsq(a, &b, &solved).map_err(wrong)?;
-        let conditions = svd.kept_conditions();
-        for index in 0..a.count() {
-            let (c, rank) = (conditions[index], svd.report.outcomes[index].rank as usize);
+        for (index, c) in svd.kept_conditions().into_iter().enumerate() {
+            let rank = svd.report.outcomes[index].rank as usize;
             if rank == 0 {
                 continue;
             }
