@@ -9,8 +9,8 @@ mod components;
 mod compositions;
 mod damping;
 mod devices;
-#[cfg(feature = "gpu")]
 mod engine_args;
+#[cfg(feature = "gpu")]
 mod explain;
 mod failure;
 mod interrupt;
