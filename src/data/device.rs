@@ -77,30 +77,28 @@ pub enum Policy {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GpuOptions {
-    /// A part of the adapter's or driver's name, in any case. Without one: the first of the
-    /// discrete, integrated and virtual GPUs and the software adapters, in this order.
+    /// A part of the name of the adapter or of its driver, in any case. Without a name the first adapter of this order is
+    /// taken: discrete, integrated and virtual GPUs, then software adapters.
     pub adapter: Option<String>,
-    /// Asks for no more than WebGPU's default limits, as a browser would.
+    /// Whether the engine keeps to WebGPU's default limits, as in a browser.
     pub default_limits: bool,
     /// Who does the calls: this GPU, or the CPU too.
     pub policy: Policy,
-    /// Measures how long the device is at work on a call, for the report, where the adapter has
-    /// timestamps.
+    /// Whether the report says how long the device worked on a call. The adapter needs timestamps.
     pub timestamps: bool,
-    /// Measures how long each kernel is at work and how long it takes to compile, for
-    /// [`Engine::profile`](crate::Engine::profile): every dispatch gets a pass of its own, which makes calls slower.
+    /// Whether [`Engine::profile`](crate::Engine::profile) says how long each kernel works and how long it takes to
+    /// compile. Every dispatch then gets a pass of its own, which makes calls slower.
     pub profile: bool,
-    /// Compiles shaders with checks of every index and loop, as a browser would: slower, and for
-    /// those who doubt the proof that none is needed.
+    /// Whether shaders check every index and every loop, as in a browser. Checked shaders are slower; the unchecked ones
+    /// are argued for in the source, and tests run both.
     pub checked_shaders: bool,
-    /// A folder in which the driver's compiled shaders are kept, so that the next process need not
-    /// compile them: made if it is not there, and left empty where the interface has no such thing (all
-    /// but Vulkan). The driver believes what it finds there: let nobody write to it whom you do not
-    /// trust.
+    /// A folder that keeps the shaders that the driver has compiled, so that the next process does not compile them again.
+    /// It is created if it does not exist. Only Vulkan uses it. The driver trusts what it finds there, so nobody whom you
+    /// do not trust should be able to write to it.
     pub pipeline_cache: Option<PathBuf>,
     /// The planner's thresholds.
     pub tuning: Tuning,
-    /// What goes wrong with the device, for tests.
+    /// Failures of the device, for tests.
     #[cfg(all(feature = "gpu", feature = "faults"))]
     #[doc(hidden)]
     pub faults: crate::data::faults::Faults,

@@ -1,49 +1,48 @@
 //! What a caller may set.
 
-/// Thresholds of the planner. The defaults suit nearly everyone; tests shrink them so that small
-/// input takes the paths of large.
+/// Thresholds of the planner. The defaults suit nearly every program. Tests shrink them, so that small matrices take the
+/// paths of large ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tuning {
-    /// The most workgroup memory a kernel may take, in bytes, below what the device has.
+    /// The most bytes of workgroup memory that a kernel takes, if the device has as much.
     pub workgroup_storage: u32,
-    /// The most invocations in a workgroup, below what the device has.
+    /// The most invocations in a workgroup, if the device allows as many.
     pub workgroup_invocations: u32,
-    /// The most 32-bit words that an invocation may hold in registers of a matrix that has a lane a column.
-    /// Without one: 256 on NVIDIA's (255 are registers, what is beyond is spilled), 192 on AMD's (160 in f64), 128
-    /// elsewhere; 32 on software adapters, whose compilers take seconds for more.
+    /// The most 32-bit words of registers that an invocation holds of a matrix with a column in each lane. By default
+    /// 256 on NVIDIA's GPUs (255 are registers; what is beyond is spilled), 192 on AMD's (160 in f64), 128 elsewhere, and
+    /// 32 on software adapters, whose compilers take seconds for more.
     pub invocation_words: Option<u32>,
-    /// The most columns of a matrix that one invocation holds in registers, and the most 32-bit words of it and
-    /// its factors. Without a number of columns 6, or 4 on software adapters, which take a second for 5x5
-    /// and four for 8x8, and hold 32 rows at most; 128 words.
+    /// The most columns of a matrix that one invocation holds in registers. By default 6, and 4 on software adapters, which
+    /// take a second to compile 5x5 and four seconds for 8x8, and hold 32 rows at most.
     pub tiny_columns: Option<usize>,
-    /// See `tiny_columns`.
+    /// The most 32-bit words of such a matrix and its factors. 128.
     pub tiny_words: usize,
-    /// Whether matrices that take several lanes' registers are composed, and solved for a few right-hand sides, by the
-    /// kernel that decomposes them: a text for each composition to compile, and no factor in memory. Yes, but not on
-    /// software adapters, whose compilers are slow.
+    /// Whether the kernel that decomposes a matrix with a column in each lane also forms compositions, and solves for a few
+    /// right-hand sides. Then no factor goes through memory, but each composition is a text of its own to compile. By
+    /// default yes, except on software adapters, whose compilers are slow.
     pub fuses_columns: Option<bool>,
-    /// Invocations in a workgroup that holds matrices in registers, several of them: small ones wait for
-    /// each other between sweeps. 64.
+    /// Invocations in a workgroup that holds several matrices in registers. They wait for each other between sweeps, so
+    /// small workgroups wait less. 64.
     pub columns_workgroup: u32,
-    /// Rows that one invocation takes of a column that is not in registers: few spread the work over a
-    /// workgroup, many pay for the exchange of partial sums. 8.
+    /// Rows of a column in memory that one invocation takes. Few rows spread the work over a workgroup; many rows save
+    /// exchanges of partial sums. 8.
     pub rows_per_lane: usize,
-    /// The most bytes in one buffer of a chunk, below what the device has.
+    /// The most bytes in one buffer of a chunk, if the device allows as many.
     pub chunk_bytes: u64,
-    /// Floating-point operations in one submit, so that no watchdog bites and a call can be cancelled, and all units have
-    /// work. Without a number: 2^37 on a discrete GPU, else 2^32, about 40 ms on a slow GPU that is all at work; a
-    /// 64th of it where one workgroup works alone.
+    /// Floating-point operations in one submit: enough to keep all units of the device at work, and so few that a call can
+    /// be cancelled and no watchdog ends it. By default 2^37 on a discrete GPU and 2^32 elsewhere (about 40 ms on a slow GPU
+    /// that is fully used), and a 64th of that where one workgroup works alone.
     pub submit_flops: Option<u64>,
-    /// Sweeps of the resident kernels in one dispatch; what is not done then is resumed.
+    /// Sweeps of the kernels in workgroup memory in one dispatch. Further dispatches resume what has not converged then.
     pub sweeps_per_dispatch: u32,
     /// Floating-point operations in one task of the CPU engine.
     pub task_flops: u64,
-    /// The most matrices that the CPU engine solves side by side, below what the machine's vectors
-    /// hold: 1 for one at a time.
+    /// The most matrices that the CPU engine solves side by side, if the vectors of the machine hold as many. With 1 it
+    /// solves one matrix at a time.
     pub lanes: usize,
-    /// The most bytes that matrices side by side may take: beyond what a core's caches hold they are
-    /// no faster than one at a time (256x256 and 1024x64 in f32 with 16 lanes).
+    /// The most bytes that matrices side by side take. Beyond the caches of a core they are not faster than one matrix at a
+    /// time (256x256 and 1024x64 in f32 with 16 lanes).
     pub group_bytes: u64,
 }
 
