@@ -1,5 +1,5 @@
-//! Engines on a wgpu device of the caller's, and the buffers of batches: for programs that compute or
-//! draw with the same device. The only module that shows types of [`wgpu`].
+//! Engines on a wgpu device of the caller, and the buffers of batches. They are for programs that compute or draw
+//! with the same device. This is the only module with types of [`wgpu`] in its API.
 //!
 //! ```no_run
 //! use batched_svd::interop::{self, wgpu};
@@ -99,10 +99,10 @@ pub fn batch<T: Real>(
     Ok(DeviceBatch::on(&gpu.current(), buffer, [count, m, n]))
 }
 
-/// The buffer that a batch lies in, and the entries from a matrix to the next, from a row to the next and
-/// from a column to the next; None where it lies in the host's memory.
+/// Returns the buffer that holds a batch, and the number of entries from a matrix to the next, from a row to the
+/// next and from a column to the next. Returns `None` if the batch is in the memory of the host.
 ///
-/// A batch never changes: what is written to its buffer breaks whoever shares it.
+/// A batch must not change: writing to its buffer also changes its clones and transposes.
 pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize; 3])> {
     let [row, col] = batch.steps();
     let matrix = batch.rows() * batch.cols();

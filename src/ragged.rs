@@ -160,8 +160,8 @@ batched! {
 /// ```
 ///
 /// # Errors
-/// Those of the call; [`Error::Argument`] where lists do not have as many batches as each other, or batches
-/// as many matrices.
+/// Those of the call; [`Error::Argument`] if the lists have different numbers of batches, or the batches different
+/// numbers of matrices.
 #[cfg(not(target_family = "wasm"))]
 pub fn ragged<T: Scalar, R: Batched, const N: usize>(
     lists: [&[View<'_, T>]; N],
@@ -172,7 +172,7 @@ pub fn ragged<T: Scalar, R: Batched, const N: usize>(
     pollster::block_on(ragged_async(lists, options, call))
 }
 
-/// [`ragged`](fn@ragged) for async calls, one after the other.
+/// Does the same as [`ragged`](fn@ragged) for async calls, one after the other.
 ///
 /// # Errors
 /// As [`ragged`](fn@ragged).

@@ -1,4 +1,4 @@
-//! What may be said on the command line.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use crate::cli::engine_args::{EngineArgs, Precision, SubspaceArg};
 use crate::cli::numbers::{self, Damping, Rcond};
 
-/// Singular value decompositions, pseudoinverses, least-squares solutions and their kin, of many matrices at
+/// Singular value decompositions, pseudoinverses, least-squares solutions and related results of many matrices at
 /// once.
 ///
-/// Matrices come from .npy files, one or a stack of them, or from .npz files of stacks of any shapes; results go to
-/// such files. A dash in place of a file is standard input or output.
+/// The input is a .npy file with one matrix or a stack of matrices, or a .npz file with stacks of any shapes.
+/// Results are written to files of the same kinds. A dash in place of a file means standard input or output.
 #[derive(Parser)]
 #[command(version, bin_name = "batched-svd", max_term_width = 100)]
 pub(crate) struct Args {
@@ -44,24 +44,25 @@ pub(crate) enum Command {
     Pca(PcaArgs),
     /// Symmetric whitening of a stack of data: a sample a row, a feature a column.
     Whiten(WhitenArgs),
-    /// Residuals of pseudoinverses or factors that are there, from anywhere, beside what this program promises.
+    /// Residuals of existing pseudoinverses or factors, from any program, compared with the bounds that this program
+    /// promises.
     Verify(VerifyArgs),
-    /// What this machine could compute on.
+    /// List the devices of this machine that can compute.
     Devices,
-    /// How a GPU would solve matrices of a shape, and why: which kernel, how much at a time, and its text.
+    /// Explain how a GPU would solve matrices of a shape, and why: the kernel, the sizes, and the shader text.
     #[cfg(feature = "gpu")]
     Explain(crate::cli::explain::ExplainArgs),
-    /// How a GPU would solve matrices of a shape: not in this build, which has not the feature gpu.
+    /// Explain how a GPU would solve matrices of a shape: not in this build, which lacks the feature gpu.
     #[cfg(not(feature = "gpu"))]
     #[command(disable_help_flag = true)]
     Explain {
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
-    /// How fast it is here, beside other libraries and the machine's limits.
+    /// Measure the speed on this machine, compared with other libraries and with the limits of the machine.
     #[cfg(feature = "bench")]
     Bench(crate::cli::bench::BenchArgs),
-    /// How fast it is here: not in this build, which has not the feature bench.
+    /// Measure the speed on this machine: not in this build, which lacks the feature bench.
     #[cfg(not(feature = "bench"))]
     #[command(disable_help_flag = true)]
     Bench {
@@ -75,7 +76,7 @@ pub(crate) struct PinvArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the pseudoinverses go, of shape (..., n, m): a .npz file if the input is one.
+    /// Output file for the pseudoinverses, of shape (..., n, m): a .npz file if the input is one.
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -89,20 +90,20 @@ pub(crate) struct LstsqArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "A.npy")]
     pub input: PathBuf,
-    /// The right-hand sides: vectors (..., m) or matrices (..., m, p), as many as there are matrices; or one for
-    /// all, (m) or (m, p). Of a .npz file by the same keys.
+    /// The right-hand sides: vectors (..., m) or matrices (..., m, p), as many as there are matrices; or one for all
+    /// matrices, (m) or (m, p). In a .npz file they have the same keys as the matrices.
     #[arg(value_name = "B.npy")]
     pub sides: PathBuf,
-    /// Where the solutions go, of shape (..., n) for vectors, else (..., n, p).
+    /// Output file for the solutions, of shape (..., n) for vectors, else (..., n, p).
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
-    /// Where the singular values of the matrices go, of shape (..., k), k = min(m, n).
+    /// Output file for the singular values of the matrices, of shape (..., k), k = min(m, n).
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
-    /// Where |b - A x| of every right-hand side goes, of shape (...) or (..., p), in f64.
+    /// Output file for the residuals |b - A x| of the right-hand sides, of shape (...) or (..., p), in f64.
     #[arg(long, value_name = "FILE")]
     pub residuals: Option<PathBuf>,
-    /// Refine the solutions once, in twice the time: exact data is fitted to a few tenths of eps |b|.
+    /// Refine the solutions once. This takes twice the time and fits exact data to a few tenths of eps |b|.
     #[arg(long)]
     pub refine: bool,
     #[command(flatten)]
@@ -116,8 +117,8 @@ pub(crate) struct MeasuresArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for rank.npy, condition.npy, kept_condition.npy (of what counts), spectral.npy,
-    /// nuclear.npy and frobenius.npy; made if need be.
+    /// The folder for rank.npy, condition.npy, kept_condition.npy (of the part that counts), spectral.npy, nuclear.npy
+    /// and frobenius.npy; it is created if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -131,11 +132,11 @@ pub(crate) struct LowRankArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the approximations go, of the same shape; with --factors, the folder for left.npy (..., m, r),
-    /// right.npy (..., n, r) and s.npy (..., r), made if need be.
+    /// Output file for the approximations, of the same shape. With --factors: the folder for left.npy (..., m, r),
+    /// right.npy (..., n, r) and s.npy (..., r); it is created if it does not exist.
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
-    /// Write the factors of the approximations, left right', in place of their product, and the singular values that
+    /// Write the factors of the approximations (left right') instead of their product, and the singular values that
     /// count; r is the largest rank.
     #[arg(long)]
     pub factors: bool,
@@ -150,8 +151,7 @@ pub(crate) struct ProjectorArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// Where the projectors go, of shape (..., m, m) for column spaces and left null spaces, else
-    /// (..., n, n).
+    /// Output file for the projectors, of shape (..., m, m) for column spaces and left null spaces, else (..., n, n).
     #[arg(short, long, value_name = "OUT.npy")]
     pub output: PathBuf,
     /// The subspace: ran(A), ran(A'), null(A) or null(A').
@@ -168,8 +168,8 @@ pub(crate) struct BasisArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for vectors.npy (as columns, zeros after the last) and dimensions.npy; made if need
-    /// be.
+    /// The folder for vectors.npy (as columns, followed by zero columns) and dimensions.npy; it is created if it does
+    /// not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     /// The subspace: ran(A), ran(A'), null(A) or null(A').
@@ -186,7 +186,7 @@ pub(crate) struct PolarArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for q.npy (..., m, n) and h.npy (..., n, n); made if need be.
+    /// The folder for q.npy (..., m, n) and h.npy (..., n, n); it is created if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     /// Make every Q a rotation, of determinant 1 (square matrices).
@@ -201,9 +201,9 @@ pub(crate) struct PcaArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k),
-    /// deviations.npy (..., k), explained_variance.npy and explained_variance_ratio.npy (..., k); made if need be.
-    /// k is min(m, n), or, where --rank, --energy or the like say what counts, the largest number that counts.
+    /// The folder for mean.npy (..., n), components.npy (..., n, k) as columns, scores.npy (..., m, k), deviations.npy
+    /// (..., k), explained_variance.npy and explained_variance_ratio.npy (..., k); it is created if it does not exist.
+    /// k is min(m, n). If --rank, --energy or a similar option limits what counts, k is the largest number that counts.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     #[command(flatten)]
@@ -217,11 +217,11 @@ pub(crate) struct WhitenArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays: m samples of n features.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for mean.npy (..., n) and transform.npy (..., n, n): (A - mean) W is white; made if need
-    /// be.
+    /// The folder for mean.npy (..., n) and transform.npy (..., n, n), the matrices W for which (A - mean) W is white;
+    /// it is created if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Regularise as ZCA is customarily: 1 / sqrt(s^2 + E) in place of 1 / s, s the standard deviation along a
+    /// Regularise as usual for ZCA: 1 / sqrt(s^2 + E) instead of 1 / s, where s is the standard deviation along a
     /// principal component.
     #[arg(long, value_name = "E", value_parser = numbers::not_negative, allow_hyphen_values = true)]
     pub epsilon: Option<f64>,
@@ -236,14 +236,15 @@ pub(crate) struct VerifyArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "A.npy")]
     pub input: PathBuf,
-    /// Pseudoinverses, of shape (..., n, m): the four Moore-Penrose conditions.
+    /// Pseudoinverses to verify, of shape (..., n, m), by the four Moore-Penrose conditions.
     #[arg(long, value_name = "X.npy", conflicts_with = "factors")]
     pub inverse: Option<PathBuf>,
-    /// A folder with u.npy, s.npy and vt.npy, thin or full: reconstruction and orthogonality. What is above the bounds of this
-    /// library, but within the thresholds of LAPACK's own tests, is said to be, and is no failure.
+    /// A folder with u.npy, s.npy and vt.npy, thin or full, to verify by reconstruction and orthogonality. Results that
+    /// are above the bounds of this library but within the thresholds of LAPACK's own tests are named, but they are no
+    /// failure.
     #[arg(long, value_name = "DIR")]
     pub factors: Option<PathBuf>,
-    /// Judge in this type, whatever the files hold [default: the type that holds them all].
+    /// Verify in this type, whatever the type of the files [default: the type that holds them all].
     #[arg(long, value_enum)]
     pub dtype: Option<Precision>,
 }
@@ -251,29 +252,29 @@ pub(crate) struct VerifyArgs {
 /// Options of every command that computes and writes files.
 #[derive(ClapArgs)]
 pub(crate) struct RunArgs {
-    /// Compute in this type, and write it [default: f32 for f32, f16, booleans and integers of up to 16 bits; else
-    /// f64].
+    /// Compute in this type, and write results in it [default: f32 for f32, f16, booleans and integers of up to 16
+    /// bits; else f64].
     #[arg(long, value_enum)]
     pub dtype: Option<Precision>,
-    /// Write how every matrix fared to a .npy file (a structured array, of the shape of the stack), a .npz or a .json
-    /// file: status, rank, sweeps, condition numbers, residual.
+    /// Write the outcome of every matrix to a .npy file (a structured array, of the shape of the stack), a .npz or a
+    /// .json file: status, rank, sweeps, condition numbers, residual.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Leave checking out: no residuals, and no condition numbers where these take extra work.
+    /// Do not check the results: no residuals, and no condition numbers if these take extra work.
     #[arg(long)]
     pub no_check: bool,
-    /// Let a result replace a file that is read.
+    /// Allow a result to replace an input file.
     #[arg(long)]
     pub replace_input: bool,
 }
 
-/// What becomes of singular values.
+/// The options that change singular values.
 #[derive(ClapArgs)]
 pub(crate) struct FilterArgs {
     #[command(flatten)]
     pub cutoff: CutoffArgs,
-    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) in place of 1 / s, in the unit of the entries. A number, a list
-    /// with one for each matrix (0.1,0.2), or a .npy file of such.
+    /// Damping (ridge, Tikhonov): s / (s^2 + L^2) instead of 1 / s, where L is in the unit of the entries. L is a
+    /// number, a list with one number for each matrix (0.1,0.2), or a .npy file of such numbers.
     #[arg(long, value_name = "L", value_parser = numbers::damping, allow_hyphen_values = true)]
     pub damping: Option<Damping>,
 }
@@ -281,17 +282,17 @@ pub(crate) struct FilterArgs {
 /// Which singular values count.
 #[derive(ClapArgs)]
 pub(crate) struct CutoffArgs {
-    /// Relative cutoff: singular values above X * sigma_max count [default: 4 * eps * sqrt(k), k = min(m, n): what
-    /// rounding may make of zero]. X is a number, or numpy: eps * max(m, n), the default of NumPy.
+    /// Relative cutoff: singular values above X * sigma_max count [default: 4 * eps * sqrt(k), k = min(m, n), the bound
+    /// on rounding errors of a zero]. X is a number, or numpy: eps * max(m, n), the default of NumPy.
     #[arg(long, value_name = "X", value_parser = numbers::rcond, allow_hyphen_values = true)]
     pub rcond: Option<Rcond>,
-    /// Absolute cutoff: singular values above X count; alone, it replaces the relative one.
+    /// Absolute cutoff: singular values above X count. Alone, it replaces the relative cutoff.
     #[arg(long, value_name = "X", value_parser = numbers::not_negative, allow_hyphen_values = true)]
     pub atol: Option<f64>,
-    /// No more than the K largest count; of a matrix that has no more, all.
+    /// At most the K largest singular values count; if a matrix has no more than K, all of them.
     #[arg(long, value_name = "K", value_parser = numbers::count, allow_hyphen_values = true)]
     pub rank: Option<usize>,
-    /// No more count than leave an error of E |A| in the Frobenius norm.
+    /// No more singular values count than are needed for an error of at most E |A| in the Frobenius norm.
     #[arg(
         long,
         value_name = "E",
@@ -300,7 +301,7 @@ pub(crate) struct CutoffArgs {
         conflicts_with = "energy"
     )]
     pub error: Option<f64>,
-    /// No more count than have this part of the energy, the sum of all squares.
+    /// No more singular values count than are needed for this part of the energy, the sum of all squares.
     #[arg(long, value_name = "PART", value_parser = numbers::part, allow_hyphen_values = true)]
     pub energy: Option<f64>,
 }
@@ -310,13 +311,13 @@ pub(crate) struct SvdArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; made if need be.
+    /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; it is created if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     /// Which singular vectors to compute.
     #[arg(long, value_enum, default_value_t = VectorsArg::Thin)]
     pub vectors: VectorsArg,
-    /// Write the K largest singular values and their vectors; of a matrix that has no more, all.
+    /// Write the K largest singular values and their vectors; if a matrix has no more than K, all of them.
     #[arg(long, value_name = "K", value_parser = numbers::count, allow_hyphen_values = true)]
     pub rank: Option<usize>,
     #[command(flatten)]
@@ -341,7 +342,7 @@ impl From<VectorsArg> for Vectors {
 }
 
 impl CutoffArgs {
-    /// Of matrices that have no more than `most` singular values.
+    /// Adds these options for matrices that have at most `most` singular values.
     pub fn add_to(&self, options: Options, most: usize) -> Options {
         let relative = self.rcond.map(|rcond| match rcond {
             Rcond::Number(rcond) => Cutoff::relative(rcond),
@@ -365,13 +366,13 @@ impl CutoffArgs {
         options.cutoff(cutoff)
     }
 
-    /// Whether anything was said of what counts.
+    /// Whether an option was given that changes what counts.
     pub fn is_asked(&self) -> bool {
         let numbers = [self.atol, self.error, self.energy];
         self.rcond.is_some() || self.rank.is_some() || numbers.iter().any(Option::is_some)
     }
 
-    /// What leaves nothing of any matrix, and why.
+    /// The option that leaves no singular value of any matrix, and why.
     pub fn leaves_nothing(&self) -> Option<String> {
         let [error, energy] = [self.error, self.energy];
         if let Some(Rcond::Number(rcond)) = self.rcond
@@ -394,7 +395,7 @@ impl CutoffArgs {
 }
 
 impl FilterArgs {
-    /// Whether anything is damped, as far as the arguments tell.
+    /// Whether anything is damped, as far as the arguments show.
     pub fn is_damped(&self) -> bool {
         match &self.damping {
             None => false,

@@ -1,4 +1,4 @@
-//! What may be said of the engine in every command, and the names of types and subspaces.
+//! The engine options of all commands, and the names of types and subspaces.
 
 use batched_svd::{Dtype, Engine, Error, GpuOptions, Options, Subspace};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -10,25 +10,24 @@ use crate::cli::streams::complain;
 /// Options of every command.
 #[derive(ClapArgs)]
 pub(crate) struct EngineArgs {
-    /// Who computes: auto takes a real GPU, if there is one, for what it does sooner than the CPU; gpu
-    /// takes a software adapter too.
+    /// Which engine computes: auto uses a real GPU, if there is one, for calls that it does faster than the CPU; gpu
+    /// forces the GPU and also accepts a software adapter.
     #[arg(long, global = true, value_enum, default_value_t = BackendArg::Auto)]
     pub backend: BackendArg,
-    /// Insist on the GPU whose adapter or driver name contains NAME.
+    /// Force the GPU whose adapter or driver name contains NAME.
     #[arg(long, global = true, value_name = "NAME")]
     pub adapter: Option<String>,
-    /// Cosine below which a pair of columns counts as orthogonal [default: by type and shape].
+    /// Largest cosine at which a pair of columns counts as orthogonal [default: by type and shape].
     #[arg(long, global = true, value_name = "COSINE", value_parser = numbers::cosine, allow_hyphen_values = true)]
     pub tolerance: Option<f64>,
-    /// Sweeps after which a matrix is given up [default: by type and shape].
+    /// Maximum number of sweeps; a matrix that needs more is not converged [default: by type and shape].
     #[arg(long, global = true, value_name = "N", value_parser = numbers::sweeps, allow_hyphen_values = true)]
     pub max_sweeps: Option<u32>,
-    /// Fail, with the indices, if a matrix does not converge, is not finite or has no
-    /// representable result.
+    /// Fail, and list the indices, if a matrix does not converge, is not finite or has no representable result.
     #[arg(long, global = true)]
     pub strict: bool,
-    /// Judge the residuals of every converged matrix by what the library promises at its default tolerance, and
-    /// fail if one is above. Damped results and approximations of low rank have no bound.
+    /// Compare the residuals of every converged matrix with the bounds that the library promises at its default
+    /// tolerance, and fail if one is above its bound. Damped results and approximations of low rank have no bound.
     #[arg(long, global = true)]
     pub verify: bool,
     /// Print one JSON object instead of text.
@@ -44,7 +43,7 @@ pub(crate) enum BackendArg {
 }
 
 impl EngineArgs {
-    /// The engine that was asked for, with a warning where it is a processor in disguise.
+    /// The engine that the options select. Prints a warning if it is a software adapter.
     pub fn engine(&self) -> Result<Engine, Failure> {
         let engine = match (self.backend, &self.adapter) {
             (BackendArg::Cpu, None) => Engine::cpu(),

@@ -1,27 +1,27 @@
-//! Errors, split by who must act: the caller, nobody but another device, the device's owner.
+//! Errors, grouped by who can fix them: the caller, another device, or the owner of the device.
 
 use std::fmt;
 
 use crate::data::outcome::Status;
 
-/// Why a call gave no result.
+/// The reason why a call returned no result.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller's arguments do not fit: the text names the value and what was expected.
+    /// The arguments of the caller do not fit. The text names the value and what was expected.
     Argument(String),
-    /// The result, or the working memory for it, cannot be had on this host.
+    /// The host cannot allocate the result or the working memory for it.
     Memory {
-        /// The bytes that were asked for.
+        /// The number of bytes that were requested.
         bytes: u128,
     },
-    /// This device, or this build, cannot do the call; another can (the CPU always).
+    /// This device or this build cannot do the call, but another can (the CPU always can).
     Unsupported(String),
     /// The device failed during the call: it was lost, ran out of memory or timed out.
     Device(String),
     /// The caller's [`Cancel`](crate::Cancel) ended the call before it was done.
     Cancelled,
-    /// Strict mode: these matrices did not end as [`Status::Converged`], in ascending order.
+    /// In strict mode: the matrices that did not end as [`Status::Converged`], in ascending order.
     Strict(Vec<(usize, Status)>),
 }
 
@@ -60,15 +60,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A vector of `len` zeros that nobody has touched yet: whoever writes to memory first waits for it,
-/// and that had better be all threads. Or the error that says how much was asked for.
+/// A vector of `len` zeros in memory that is not touched yet. The first write to such memory is slow, so all
+/// threads should share it. If the memory cannot be allocated, the error contains the requested size.
 pub(crate) fn zeros<T: bytemuck::Zeroable>(len: usize) -> Result<Vec<T>, Error> {
     bytemuck::try_zeroed_vec(len).map_err(|()| Error::Memory {
         bytes: len as u128 * size_of::<T>() as u128,
     })
 }
 
-/// A vector of `len` copies of `value`, or the error that says how much was asked for.
+/// A vector of `len` copies of `value`, or an error with the requested size.
 pub(crate) fn allocate<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Error> {
     let mut data = Vec::new();
     data.try_reserve_exact(len).map_err(|_| Error::Memory {
@@ -78,7 +78,7 @@ pub(crate) fn allocate<T: Clone>(len: usize, value: T) -> Result<Vec<T>, Error> 
     Ok(data)
 }
 
-/// The product of the factors, or the error that says how much was asked for.
+/// The product of the factors, or an error with the requested size.
 pub(crate) fn product(factors: &[usize], size: usize) -> Result<usize, Error> {
     let exact = || {
         factors.iter().fold(size as u128, |bytes, &factor| {

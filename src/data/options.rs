@@ -1,4 +1,4 @@
-//! What a caller may ask for.
+//! The options of a call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +17,13 @@ pub enum Vectors {
     Full,
 }
 
-/// A number for the whole batch, or one for each matrix.
+/// One number for the whole batch, or one number for each matrix.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PerMatrix {
-    /// The same for every matrix.
+    /// The same number for every matrix.
     All(f64),
-    /// One for each matrix, in order.
+    /// One number for each matrix, in the order of the matrices.
     Each(Vec<f64>),
 }
 
@@ -50,7 +50,7 @@ impl PerMatrix {
         matches!(self, PerMatrix::Each(_))
     }
 
-    /// Those of some matrices, in this order.
+    /// The numbers of the given matrices, in the given order.
     fn of_some(&self, matrices: &[usize]) -> Self {
         match self {
             PerMatrix::All(value) => PerMatrix::All(*value),
@@ -91,27 +91,31 @@ impl PerMatrix {
     }
 }
 
-/// Which singular values count: those strictly above max(absolute, relative * sigma_max).
+/// The rule that decides which singular values count: those strictly above max(absolute, relative * sigma_max).
 ///
-/// **Default**: relative, 8 sqrt(k) u = 4 sqrt(k) eps for k = min(m, n), with the unit roundoff u and the spacing
-/// eps = 2u of floats at 1. That is this library's bound on the error of a computed singular value: what is not
-/// above it may be nothing but rounding. The longer side is not in it, since it is not in the bound: long columns
-/// are summed in blocks. Others choose max(m, n) eps (NumPy's `matrix_rank`, PyTorch, MATLAB, LAPACK's users),
-/// which in f32 drops good data of 10,000 rows and everything from 2^23 rows on, or min(m, n) eps (Julia);
-/// [`Cutoff::numpy`] has the former. All of them only guess at the errors that the data had before: who knows
-/// these says so by [`relative`](Self::relative) or [`absolute`](Self::absolute).
+/// **Default**: the relative cutoff is 8 sqrt(k) u = 4 sqrt(k) eps. Here k = min(m, n), u is the unit roundoff, and
+/// eps = 2u is the spacing of floats at 1. This is the library's bound on the error of a computed singular value. A
+/// singular value that is not above it may consist of rounding errors only. The longer side of the matrix does not
+/// occur in this bound, because long columns are summed in blocks.
 ///
-/// An absolute cutoff alone sets the relative one to zero.
+/// **Other libraries**: NumPy's `matrix_rank`, PyTorch, MATLAB and users of LAPACK choose max(m, n) eps
+/// ([`Cutoff::numpy`]). In f32 this cutoff drops good data of 10,000 rows, and it drops everything from 2^23 rows
+/// on. Julia chooses min(m, n) eps. All these defaults only guess the errors that the data had before the call. If
+/// you know these errors, set [`relative`](Self::relative) or [`absolute`](Self::absolute).
 ///
-/// **Zero** as the cutoff: every singular value counts that was not computed as exactly zero (at or below 2^-84
-/// (f32) or 2^-880 (f64) of the largest entry of its matrix; no cutoff reaches below that). Right for matrices
-/// that are known to have full rank, however their columns are scaled. Where columns depend on each other
-/// exactly, the computed zeros are rounding errors, of which some may be zero and some not: they differ between
-/// engines, and so do results that are made of them. [`Outcome::sigma_error`](crate::Outcome::sigma_error)
-/// tells which singular values may be such.
+/// If only an absolute cutoff is set, the relative cutoff is zero.
 ///
-/// Of those that are above, no more count than a [rank](Self::rank), and the smallest do not as long as all
-/// of them together make no larger [error](Self::error).
+/// **A cutoff of zero**: every singular value counts that was not computed as exactly zero. Singular values at or
+/// below 2^-84 (f32) or 2^-880 (f64) of the largest entry of their matrix are computed as zero, and no cutoff
+/// reaches below that. A cutoff of zero is right for matrices that are known to have full rank, however their
+/// columns are scaled. If columns depend on each other exactly, the corresponding singular values are rounding
+/// errors. Some of them may be zero and some not. They differ between engines, and so do the results that are
+/// computed from them. [`Outcome::sigma_error`](crate::Outcome::sigma_error) tells which singular values may be
+/// rounding errors.
+///
+/// Two further rules can reduce the number of singular values that count. With a [rank](Self::rank), at most that
+/// many count. With an [error](Self::error), the smallest ones do not count as long as all of them together make no
+/// larger error.
 ///
 /// ```
 /// use batched_svd::Cutoff;
@@ -127,12 +131,12 @@ pub struct Cutoff {
     relative: Option<Relative>,
     absolute: Option<PerMatrix>,
     rank: Option<usize>,
-    /// Whether a rank that no matrix has means all, as among matrices of different shapes.
+    /// Whether a rank larger than min(m, n) means all singular values. This is so for matrices of different shapes.
     rank_is_limit: bool,
     share: Option<Share>,
 }
 
-/// A part of the largest singular value.
+/// A fraction of the largest singular value.
 #[derive(Clone, Debug, PartialEq)]
 enum Relative {
     Values(PerMatrix),
@@ -140,19 +144,19 @@ enum Relative {
     Numpy,
 }
 
-/// Relative cutoffs that depend on the shape and the type of the matrices.
+/// The relative cutoffs that depend on the shape and the type of the matrices.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NamedCutoffs {
     pub default: f64,
     pub numpy: f64,
 }
 
-/// What the singular values that do not count may amount to together.
+/// The limit on the singular values that do not count, all of them together.
 #[derive(Clone, Debug, PartialEq)]
 enum Share {
-    /// The root of the sum of their squares, by that of all.
+    /// The root of the sum of their squares, divided by the root of the sum of all squares.
     Error(PerMatrix),
-    /// One less the sum of their squares, by that of all.
+    /// 1 - (the sum of their squares, divided by the sum of all squares).
     Energy(PerMatrix),
 }
 
@@ -165,8 +169,8 @@ impl Cutoff {
         }
     }
 
-    /// eps max(m, n), relative to the largest singular value: the default of NumPy's `matrix_rank` and `lstsq`, of
-    /// PyTorch and MATLAB. In f32 it drops what is in good data of many rows, and everything from 2^23 rows on.
+    /// The relative cutoff eps max(m, n). It is the default of NumPy's `matrix_rank` and `lstsq`, of PyTorch and of
+    /// MATLAB. In f32 it drops parts of good data that has many rows, and everything from 2^23 rows on.
     ///
     /// ```
     /// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
@@ -196,32 +200,34 @@ impl Cutoff {
         }
     }
 
-    /// The largest `k` singular values, if they are above the default cutoff. Zero leaves none; more than a
-    /// matrix has, min(m, n), is an error.
+    /// Counts the largest `k` singular values, if they are above the default cutoff. If `k` is zero, none counts. If
+    /// `k` is larger than min(m, n), the call returns an error.
     pub fn rank(k: usize) -> Self {
         Cutoff::default().and_rank(k)
     }
 
-    /// As few singular values as leave an error |A - A_k|_F of at most `relative` |A|_F: of those above the
-    /// default cutoff. Singular values are known to [`sigma_error`](crate::Outcome::sigma_error) only: where
-    /// rounding decides, fewer count.
+    /// Counts as few singular values as possible such that the error |A - A_k|_F is at most `relative` |A|_F. Only
+    /// singular values above the default cutoff count. Singular values are known only to
+    /// [`sigma_error`](crate::Outcome::sigma_error). If rounding decides, fewer count.
     pub fn error(relative: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_error(relative)
     }
 
-    /// As few singular values as have this part, 0 to 1, of the energy, the sum of their squares: of those
-    /// above the default cutoff. Where rounding decides, fewer count: 0.9 of diag(3, 1) is one.
+    /// Counts as few singular values as possible that have this part (0 to 1) of the energy. The energy is the sum of
+    /// the squares of all singular values. Only singular values above the default cutoff count. If rounding decides,
+    /// fewer count: for diag(3, 1) and a part of 0.9, one counts.
     pub fn energy(part: impl Into<PerMatrix>) -> Self {
         Cutoff::default().and_energy(part)
     }
 
-    /// Adds an absolute cutoff: the larger of the two holds.
+    /// Adds an absolute cutoff. The larger of the two cutoffs applies.
     pub fn and_absolute(mut self, value: impl Into<PerMatrix>) -> Self {
         self.absolute = Some(value.into());
         self
     }
 
-    /// The default, and above a floor of every matrix; or what the caller asks for.
+    /// If the caller set a relative or an absolute cutoff, this cutoff. Otherwise the default, with a lower limit for
+    /// every matrix.
     pub(crate) fn or_above(&self, default: f64, floors: Vec<f64>) -> Self {
         match (&self.relative, &self.absolute) {
             (None, None) => Cutoff {
@@ -233,25 +239,27 @@ impl Cutoff {
         }
     }
 
-    /// And no more than the largest `k`.
+    /// Adds a limit: at most the largest `k` singular values count.
     pub fn and_rank(mut self, k: usize) -> Self {
         self.rank = Some(k);
         self
     }
 
-    /// And no more than leave this [`error`](Self::error), in place of an energy.
+    /// Adds a limit: no more singular values count than are needed for this [`error`](Self::error). It replaces an
+    /// energy.
     pub fn and_error(mut self, relative: impl Into<PerMatrix>) -> Self {
         self.share = Some(Share::Error(relative.into()));
         self
     }
 
-    /// And no more than have this [`energy`](Self::energy), in place of an error.
+    /// Adds a limit: no more singular values count than are needed for this [`energy`](Self::energy). It replaces an
+    /// error.
     pub fn and_energy(mut self, part: impl Into<PerMatrix>) -> Self {
         self.share = Some(Share::Energy(part.into()));
         self
     }
 
-    /// Of some matrices.
+    /// The cutoff of the given matrices.
     fn of_some(&self, matrices: &[usize]) -> Self {
         let values = |values: &Option<PerMatrix>| values.as_ref().map(|v| v.of_some(matrices));
         Cutoff {
@@ -297,7 +305,7 @@ impl Cutoff {
         }
     }
 
-    /// Whether matrices have cutoffs of their own.
+    /// Whether each matrix has its own cutoff.
     pub(crate) fn is_each(&self) -> bool {
         let share = self.share.as_ref().map(|share| match share {
             Share::Error(values) | Share::Energy(values) => values,
@@ -310,13 +318,14 @@ impl Cutoff {
         values.into_iter().flatten().any(PerMatrix::is_each)
     }
 
-    /// The most of n that count.
+    /// The largest number of n singular values that can count.
     pub(crate) fn most(&self, n: usize) -> usize {
         self.rank.unwrap_or(n).min(n)
     }
 
-    /// The share of the sum of squares that those which do not count may have, with what rounding may add:
-    /// singular values are off by `sigma_error` of the largest. Negative where nothing is asked.
+    /// The share of the sum of squares that the singular values that do not count may have, with an allowance for
+    /// rounding: each singular value has an error of up to `sigma_error` of the largest. Negative if neither an error
+    /// nor an energy is set.
     pub(crate) fn share(&self, index: usize, sigma_error: f64) -> f64 {
         let (share, rounding) = match &self.share {
             None => return -1.0,
@@ -330,7 +339,7 @@ impl Cutoff {
         }
     }
 
-    /// (relative, absolute) for one matrix, given the cutoffs of its shape that have a name.
+    /// The pair (relative, absolute) for one matrix. `named` holds the named cutoffs for its shape.
     pub(crate) fn of(&self, index: usize, named: NamedCutoffs) -> (f64, f64) {
         let relative = match (&self.relative, &self.absolute) {
             (Some(Relative::Values(relative)), _) => relative.get(index),
@@ -343,11 +352,11 @@ impl Cutoff {
     }
 }
 
-/// Called with (matrices done, matrices in all) while a call is under way.
+/// A function that is called with (number of finished matrices, number of all matrices) during a call.
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// Ends calls before they are done: a handle to keep, or to give to another thread, while a call whose
-/// options have it is under way.
+/// A handle that ends calls early. Put it into the [`Options`] of a call and keep a clone, for example in another
+/// thread.
 ///
 /// ```
 /// use batched_svd::{Batch, Cancel, Engine, Error, Options};
@@ -365,31 +374,31 @@ pub struct Cancel(Arc<Flag>);
 #[derive(Debug, Default)]
 struct Flag {
     cancelled: AtomicBool,
-    /// What cancels this too.
+    /// Another handle. If it is cancelled, this one is cancelled too.
     outer: Option<Cancel>,
 }
 
 impl Cancel {
-    /// A handle that has cancelled nothing so far.
+    /// A new handle that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the calls that have this handle, and all that will have it, with [`Error::Cancelled`]: on
-    /// the CPU as soon as every thread is done with the matrices it is at work on, on a GPU within a
-    /// fraction of a second, or later where another call on the same engine is waited for. What the GPU
-    /// was given it computes to the end, though nobody waits for it.
+    /// Ends all calls that have this handle with [`Error::Cancelled`]. Later calls with this handle end in the same
+    /// way. On the CPU, a call ends when every thread has finished the matrices that it works on. On a GPU, it ends
+    /// within a fraction of a second, or later if it waits for another call on the same engine. The GPU still completes
+    /// the work that was submitted to it, but no call waits for this work.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has been cancelled.
+    /// Whether the handle has been cancelled.
     pub fn is_cancelled(&self) -> bool {
         let outer = self.0.outer.as_ref();
         self.0.cancelled.load(Ordering::Relaxed) || outer.is_some_and(Cancel::is_cancelled)
     }
 
-    /// A handle that is cancelled with another, and by itself.
+    /// A handle that is cancelled together with `outer`, or separately.
     pub(crate) fn within(outer: Option<&Cancel>) -> Self {
         Cancel(Arc::new(Flag {
             cancelled: AtomicBool::new(false),
@@ -398,7 +407,7 @@ impl Cancel {
     }
 }
 
-/// How to solve; the default suits nearly everyone.
+/// The settings of a call. The default is suitable for most uses.
 ///
 /// ```
 /// use batched_svd::{Cutoff, Options};
@@ -438,18 +447,19 @@ impl std::fmt::Debug for Options {
 }
 
 impl Options {
-    /// Which singular values count: for ranks and for all that is composed of them.
+    /// Sets which singular values count. This affects the ranks and all results that are composed from singular values
+    /// that count.
     pub fn cutoff(mut self, cutoff: Cutoff) -> Self {
         self.cutoff = cutoff;
         self
     }
 
-    /// Damps pseudoinverses and least-squares solutions: 1/sigma becomes sigma / (sigma^2 + lambda^2), so
-    /// that x minimises |A x - b|^2 + lambda^2 |x|^2 (Tikhonov, ridge). Finite, not negative, in the unit
-    /// of the matrix entries; for the whole batch or one for each matrix.
+    /// Sets the damping (Tikhonov, ridge) of pseudoinverses and least-squares solutions: 1/sigma becomes sigma /
+    /// (sigma^2 + lambda^2). Then x minimises |A x - b|^2 + lambda^2 |x|^2. Lambda is finite, not negative, and in the
+    /// unit of the matrix entries. It is one number for the whole batch, or one for each matrix.
     ///
-    /// The [cutoff](Self::cutoff) holds as without: so the limit for lambda to 0 is the undamped result,
-    /// and 0 gives its bits.
+    /// The [cutoff](Self::cutoff) applies in the same way as without damping. So the limit of the result for lambda to
+    /// 0 is the undamped result, and lambda = 0 gives the same bits as no damping.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options};
@@ -466,77 +476,80 @@ impl Options {
         self
     }
 
-    /// Regularises [whitening](crate::Engine::whitening_async) as ZCA is customarily: 1/s becomes
-    /// 1 / sqrt(s^2 + epsilon), s the standard deviation along a principal component. Finite, not negative, in
-    /// the unit of the variances; for the whole batch or one for each matrix. Other calls refuse it, and
-    /// whitening refuses it beside a [damping](Self::damping).
+    /// Sets the usual regularisation of ZCA for [whitening](crate::Engine::whitening_async): 1/s becomes 1 / sqrt(s^2 +
+    /// epsilon), where s is the standard deviation along a principal component. Epsilon is finite, not negative, and in
+    /// the unit of the variances. It is one number for the whole batch, or one for each matrix. With an epsilon, other
+    /// calls return an error, and so does whitening together with a [damping](Self::damping).
     ///
-    /// Nothing is left out then: what does not count under the [cutoff](Self::cutoff) has s = 0, and is divided
-    /// by the root of epsilon. An epsilon of zero is none.
+    /// With an epsilon, no direction is left out. A direction that does not count under the [cutoff](Self::cutoff) has
+    /// s = 0 and is divided by sqrt(epsilon). An epsilon of zero is the same as no epsilon.
     pub fn epsilon(mut self, epsilon: impl Into<PerMatrix>) -> Self {
         self.epsilon = Some(epsilon.into());
         self
     }
 
-    /// Refines the solutions of [`lstsq`](crate::Engine::lstsq_async) once: x + A^+ (b - A x), the residual in f64.
-    /// Default: no, since it takes twice the time, and what it mends is of the size of eps |b|: fits of exact
-    /// data leave 0.1 to 0.3 eps |b| (eps = 2u) in place of 0.3 to 1. Other calls refuse it, and so does lstsq of
-    /// data on a device, or beside a [damping](Self::damping).
+    /// Sets whether the solutions of [`lstsq`](crate::Engine::lstsq_async) are refined once: x + A^+ (b - A x), with
+    /// the residual in f64. Default: no. Refinement takes twice the time, and the error that it removes is of the size
+    /// of eps |b|. Fits of exact data leave 0.1 to 0.3 eps |b| (eps = 2u) with refinement, and 0.3 to 1 eps |b|
+    /// without. Other calls return an error with this option. So do least-squares calls on a device batch or with a
+    /// [damping](Self::damping).
     pub fn refined(mut self, yes: bool) -> Self {
         self.refined = yes;
         self
     }
 
-    /// When a pair of columns counts as orthogonal: at a cosine of at most this, and where columns differ in size
-    /// at less, down to the roundoff of the smaller.
+    /// Sets the largest cosine at which a pair of columns counts as orthogonal. If the two columns differ in size, the
+    /// limit is lower, down to the roundoff of the smaller column.
     ///
-    /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n); at most 1.
+    /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n). The largest allowed value is 1.
     pub fn tolerance(mut self, cosine: f64) -> Self {
         self.tolerance = Some(cosine);
         self
     }
 
-    /// The sweeps after which a matrix is given up as not converged; at least 1.
+    /// Sets the maximum number of sweeps, at least 1. A matrix that needs more is reported as not converged.
     ///
-    /// Default: 30 and two for every doubling of k = min(m, n) in f32, half as many again in f64.
+    /// Default in f32: 30, and two more for every doubling of k = min(m, n). In f64 it is one and a half times that
+    /// number.
     pub fn max_sweeps(mut self, sweeps: u32) -> Self {
         self.max_sweeps = Some(sweeps);
         self
     }
 
-    /// Whether the least-squares solutions of [`lstsq`](crate::Engine::lstsq_async) come with the singular values of
-    /// their matrices, [`Lstsq::sigma`](crate::Lstsq::sigma). Default: no. Other calls have no place for them.
+    /// Sets whether [`lstsq`](crate::Engine::lstsq_async) also returns the singular values of the matrices
+    /// ([`Lstsq::sigma`](crate::Lstsq::sigma)). Default: no. Other calls ignore this option.
     pub fn singular_values(mut self, yes: bool) -> Self {
         self.singular_values = yes;
         self
     }
 
-    /// Whether a matrix that does not converge, is not finite or has no representable result is
-    /// an error of the call ([`Error::Strict`]). Default: no, the report tells.
+    /// Sets whether the call returns an error ([`Error::Strict`]) if a matrix does not converge, is not finite, or has
+    /// no representable result. Default: no; then the report contains the status of each matrix.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
-    /// A function to call from time to time, from any thread, with (matrices done, in all).
+    /// Sets a function that is called from time to time, from any thread, with (number of finished matrices, number of
+    /// all matrices).
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = Some(progress);
         self
     }
 
-    /// A handle that ends the call before it is done. What the results hold then is unspecified.
+    /// Sets a handle that can end the call early. After that, the contents of the results are unspecified.
     pub fn cancel(mut self, cancel: &Cancel) -> Self {
         self.cancel = Some(cancel.clone());
         self
     }
 
-    /// Whether matrices have cutoffs or damping of their own.
+    /// Whether each matrix has its own cutoff or damping.
     #[cfg(feature = "gpu")]
     pub(crate) fn has_each(&self) -> bool {
         self.cutoff.is_each() || self.damping.as_ref().is_some_and(PerMatrix::is_each)
     }
 
-    /// Whether the call may go on.
+    /// Returns an error if the call was cancelled.
     pub(crate) fn check_cancelled(&self) -> Result<(), Error> {
         match &self.cancel {
             Some(cancel) if cancel.is_cancelled() => Err(Error::Cancelled),
@@ -544,7 +557,7 @@ impl Options {
         }
     }
 
-    /// Those of some matrices, whose ranks need not reach a cutoff's.
+    /// The options of the given matrices. Their rank may be smaller than the rank of the cutoff.
     pub(crate) fn of_some(&self, matrices: &[usize]) -> Self {
         Options {
             cutoff: self.cutoff.of_some(matrices),
@@ -554,7 +567,7 @@ impl Options {
         }
     }
 
-    /// Whether an option was given that only other calls have.
+    /// Returns an error if an option is set that this call does not have.
     pub(crate) fn check_others(&self) -> Result<(), Error> {
         if self.epsilon.is_some() {
             return Err(Error::argument("an epsilon is for whitening alone"));
@@ -566,7 +579,7 @@ impl Options {
         Ok(())
     }
 
-    /// For so many matrices of at most `most` singular values each.
+    /// Checks the options for `count` matrices with at most `most` singular values each.
     pub(crate) fn check(&self, count: usize, most: usize) -> Result<(), Error> {
         self.check_cancelled()?;
         self.cutoff.check(count, most)?;

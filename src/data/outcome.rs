@@ -1,4 +1,4 @@
-//! How one matrix fared.
+//! The outcome of one matrix.
 
 use std::fmt;
 
@@ -11,18 +11,17 @@ pub enum Status {
     Converged,
     /// The maximum of sweeps was reached. The best factors so far are returned.
     NotConverged,
-    /// The matrix holds a NaN or an infinity: its results are NaN. Or one of its right-hand sides does:
-    /// that side's solution is NaN.
+    /// The matrix contains a NaN or an infinity, and its results are NaN. Or one of its right-hand sides does, and the
+    /// solution of this side is NaN.
     NonFinite,
-    /// A result leaves the range of the type: a singular value or an entry of a pseudoinverse, approximation or
-    /// solution that overflows (it is returned as infinity), a singular value that counts and rounds to
-    /// zero, or a pseudoinverse, an approximation, or all solutions of a matrix, that are nothing but
-    /// subnormal numbers.
+    /// A result is outside the range of the type. Either a singular value or an entry of a pseudoinverse, approximation
+    /// or solution overflows (it is returned as infinity). Or a singular value that counts is rounded to zero. Or a
+    /// pseudoinverse, an approximation, or all solutions of a matrix consist only of subnormal numbers.
     NotRepresentable,
 }
 
 impl Status {
-    /// A number for files: 0 converged, 1 not converged, 2 non-finite, 3 not representable.
+    /// Returns a number for files: 0 converged, 1 not converged, 2 non-finite, 3 not representable.
     pub const fn code(self) -> u8 {
         match self {
             Status::Converged => 0,
@@ -44,21 +43,21 @@ impl fmt::Display for Status {
     }
 }
 
-/// How one matrix fared.
+/// The outcome of one matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// How it ended.
+    /// How the solution ended.
     pub status: Status,
-    /// The sweeps done, the last one without a rotation if it converged.
+    /// The number of sweeps. If the matrix converged, the last sweep had no rotation.
     pub sweeps: u32,
-    /// The pairs of columns that were rotated, over all sweeps; above 2^24 rounded, in f32 on the CPU.
+    /// The number of rotated pairs of columns, over all sweeps. Above 2^24 it is rounded, in f32 on the CPU.
     pub rotations: u32,
     /// The number of singular values that count under the cutoff.
     pub rank: u32,
-    /// What each singular value may be off by: 8 sqrt(k) u of the largest, k = min(m, n), and the rounding to a
-    /// subnormal number. One that is not above it may be zero in truth. Infinite where nothing is promised: of a
-    /// matrix that did not converge or is not finite.
+    /// The bound on the error of each singular value: 8 sqrt(k) u times the largest, k = min(m, n), plus the rounding
+    /// to a subnormal number. A singular value that is not above this bound may be zero in exact arithmetic. The bound
+    /// is infinite if nothing is promised, for a matrix that did not converge or is not finite.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Vectors};

@@ -1,11 +1,11 @@
-//! What a call says of itself: results, and how every matrix fared.
+//! Reports: which device computed a call, and how every matrix ended.
 
 use std::fmt;
 
 use crate::data::error::Error;
 use crate::data::outcome::{Outcome, Status};
 
-/// Which of the two engines did a call.
+/// Which engine computed a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
@@ -24,36 +24,36 @@ impl fmt::Display for Backend {
     }
 }
 
-/// How a call went: who did it, and how every matrix fared.
+/// The report of a call: which device computed it, and how every matrix ended.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// One for each matrix, in order.
+    /// One outcome for each matrix, in the order of the matrices.
     pub outcomes: Vec<Outcome>,
-    /// The engine that did the call.
+    /// The engine that computed the call.
     pub backend: Backend,
-    /// The device's name.
+    /// The name of the device.
     pub device: String,
     /// The kernel that the planner chose.
     pub kernel: &'static str,
-    /// Floating-point operations that the kernels carried out, counted from the shape and from every
-    /// matrix's sweeps and rotations; a fused multiply-add is two. What lanes did for nothing is
-    /// not in it.
+    /// The floating-point operations of the kernels. They are counted from the shape, the sweeps and the rotations of
+    /// every matrix. A fused multiply-add counts as two. Work of idle lanes is not counted.
     pub flops: f64,
-    /// Seconds that a GPU was at work on the call's kernels, by its own clock, if that was
-    /// [asked for](crate::GpuOptions::timestamps).
+    /// The seconds that the GPU worked on the kernels of the call, by its own clock. They are measured only with the
+    /// option [`timestamps`](crate::GpuOptions::timestamps).
     pub device_seconds: Option<f64>,
-    /// How many matrices, the first of the batch, are the GPU's if it [shared](crate::Policy::Share) the
-    /// call with the CPU, whose the others are; backend, device and kernel are then the GPU's.
+    /// If the GPU [shared](crate::Policy::Share) the call with the CPU: the number of matrices that the GPU computed.
+    /// They are the first matrices of the batch, and the CPU computed the others. Backend, device and kernel are then
+    /// those of the GPU.
     pub shared: Option<usize>,
-    /// What ended the GPU's work on the call, where the CPU did the rest
-    /// ([`Policy::FallBack`](crate::Policy::FallBack)): `shared` then says how many matrices had their
-    /// results by then, if any.
+    /// The error that ended the work of the GPU, if the CPU computed the rest of the call
+    /// ([`Policy::FallBack`](crate::Policy::FallBack)). `shared` is then the number of matrices that the GPU had
+    /// finished, if any.
     pub device_error: Option<Error>,
 }
 
 impl Report {
-    /// The number of matrices that ended so.
+    /// Returns the number of matrices with this status.
     pub fn count(&self, status: Status) -> usize {
         self.outcomes.iter().filter(|o| o.status == status).count()
     }
@@ -63,7 +63,7 @@ impl Report {
         self.count(Status::Converged) == self.outcomes.len()
     }
 
-    /// The matrices that did not end as [`Status::Converged`].
+    /// Returns the index and the status of each matrix that did not end as [`Status::Converged`].
     pub fn failures(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
         self.outcomes
             .iter()
@@ -72,7 +72,7 @@ impl Report {
             .map(|(index, o)| (index, o.status))
     }
 
-    /// The most sweeps that a matrix took.
+    /// Returns the largest number of sweeps of a matrix.
     pub fn max_sweeps(&self) -> u32 {
         self.outcomes.iter().map(|o| o.sweeps).max().unwrap_or(0)
     }

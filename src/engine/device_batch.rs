@@ -1,4 +1,4 @@
-//! Batches that stay where an engine computes, and reports of calls that leave their results there.
+//! Batches in the memory of the device that computes, and reports of calls that leave their results there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::engine::road::strict;
 use crate::gpu::{Buffer, Gpu};
 use crate::planner::{Problem, executed};
 
-/// `count` matrices of m x n where an [`Engine`](crate::Engine) computes: in its GPU's memory, or in the host's if it
-/// is a CPU engine. What is computed from them stays there too, until it is downloaded.
+/// `count` matrices of m x n in the memory where an [`Engine`](crate::Engine) computes. For a GPU engine this is
+/// the memory of the GPU, for a CPU engine the memory of the host. Results that are computed from a device batch
+/// stay there too, until they are downloaded.
 ///
-/// Clones and transposes share the entries, which never change.
+/// Clones and transposes share the entries. The entries never change.
 ///
 /// ```
 /// use batched_svd::{Batch, Engine, Options};
@@ -36,7 +37,7 @@ pub struct DeviceBatch<T: Scalar> {
     pub(super) count: usize,
     pub(super) rows: usize,
     pub(super) cols: usize,
-    /// What lies in memory, column by column, are the transposes.
+    /// If true, the memory holds the transposes, column by column.
     pub(super) transposed: bool,
     pub(super) memory: Memory<T>,
 }
@@ -74,7 +75,7 @@ impl<T: Scalar> fmt::Debug for DeviceBatch<T> {
     }
 }
 
-/// How every matrix of a call fared, on the device until somebody asks.
+/// The report of a call on a device batch. It stays on the device until it is read.
 #[derive(Clone)]
 pub struct DeviceReport(pub(super) Pending);
 
@@ -99,20 +100,20 @@ impl fmt::Debug for DeviceReport {
 }
 
 impl DeviceReport {
-    /// A report that is known.
+    /// A report that is already on the host.
     pub(crate) fn here(report: Report) -> Self {
         DeviceReport(Pending::Here(Arc::new(report)))
     }
 
-    /// The report, once the call is done.
+    /// Waits until the call is done, and returns its report.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device fails, [`Error::Memory`] where the report does not fit.
+    /// [`Error::Device`] if the device fails, [`Error::Memory`] if the report does not fit into memory.
     pub async fn get_async(&self) -> Result<Report, Error> {
         self.get_inner(false).await
     }
 
-    /// [`get_async`](Self::get_async), waiting.
+    /// Does the same as [`get_async`](Self::get_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`get_async`](Self::get_async).
@@ -121,7 +122,7 @@ impl DeviceReport {
         pollster::block_on(self.get_inner(true))
     }
 
-    /// Waits for the report where the caller is strict, and is so.
+    /// In strict mode, waits for the report and returns an error if a matrix did not converge.
     pub(crate) async fn strict(&self, options: &Options, blocking: bool) -> Result<(), Error> {
         match options.strict {
             true => strict(self.get_inner(blocking).await?, options).map(|_| ()),
@@ -180,7 +181,7 @@ impl<T: Scalar> DeviceBatch<T> {
         [self.count, self.rows, self.cols]
     }
 
-    /// The transposes, n x m, at no cost.
+    /// Returns the transposes, n x m, without a copy.
     pub fn transpose(&self) -> Self {
         DeviceBatch {
             rows: self.cols,
@@ -190,7 +191,7 @@ impl<T: Scalar> DeviceBatch<T> {
         }
     }
 
-    /// The buffer that holds the matrices, if a GPU does.
+    /// The buffer that holds the matrices, if they are on a GPU.
     pub(crate) fn buffer(&self) -> Option<&Buffer> {
         match &self.memory {
             Memory::Host(_) => None,
@@ -198,7 +199,7 @@ impl<T: Scalar> DeviceBatch<T> {
         }
     }
 
-    /// Entries from a row to the next, and from a column to the next.
+    /// The distance in entries from a row to the next, and from a column to the next.
     pub(crate) fn steps(&self) -> [usize; 2] {
         match self.transposed {
             false => [1, self.rows],
@@ -208,15 +209,15 @@ impl<T: Scalar> DeviceBatch<T> {
 }
 
 impl<T: Real> DeviceBatch<T> {
-    /// Copies the matrices to the host, once they are computed.
+    /// Waits until the matrices are computed, and copies them to the host.
     ///
     /// # Errors
-    /// [`Error::Memory`] where they do not fit, [`Error::Device`] if the device fails.
+    /// [`Error::Memory`] if they do not fit into memory, [`Error::Device`] if the device fails.
     pub async fn download_async(&self) -> Result<Batch<T>, Error> {
         self.download_inner(false).await
     }
 
-    /// [`download_async`](Self::download_async), waiting.
+    /// Does the same as [`download_async`](Self::download_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`download_async`](Self::download_async).
@@ -234,7 +235,7 @@ impl<T: Real> DeviceBatch<T> {
         }
     }
 
-    /// What lies in memory.
+    /// The contents of the memory, copied to the host if necessary.
     pub(crate) async fn fetch(&self, blocking: bool) -> Result<Arc<Batch<T>>, Error> {
         match &self.memory {
             Memory::Host(batch) => Ok(Arc::clone(batch)),
@@ -250,7 +251,7 @@ impl<T: Real> DeviceBatch<T> {
         }
     }
 
-    /// The matrices, given what lies in memory.
+    /// A view of the matrices. `lies` is the contents of the memory.
     pub(crate) fn seen<'b>(&self, lies: &'b Batch<T>) -> View<'b, T> {
         match self.transposed {
             false => lies.view(),
@@ -268,7 +269,7 @@ impl<T: Real> DeviceBatch<T> {
         }
     }
 
-    /// What lies on a GPU, column by column.
+    /// A batch in a buffer of a GPU, column by column.
     pub(crate) fn on(gpu: &Arc<Gpu>, buffer: Buffer, [count, rows, cols]: [usize; 3]) -> Self {
         DeviceBatch {
             count,

@@ -1,7 +1,8 @@
-//! The engine: opened here, it computes on the CPU or on a GPU.
+//! The engine: it is opened here and computes on the CPU or on a GPU.
 //!
-//! A call on matrices in the host's memory takes the `road`, where its `policy` says who does it; one on matrices on the
-//! device is in `on_device`. `place` is where results go, `background` where async calls of the CPU are computed.
+//! A call on matrices in the memory of the host goes through `road`, where `policy` decides which device computes.
+//! A call on matrices on the device is in `on_device`. `place` describes where results are written. `background`
+//! computes the async calls of the CPU.
 
 mod background;
 pub(crate) mod device_batch;
@@ -27,10 +28,10 @@ use crate::gpu::lasting::Lasting;
 use crate::host::peak::Peak;
 use crate::planner::choice::Rates;
 
-/// Computes: on the CPU, or on a GPU.
+/// An engine computes on the CPU or on a GPU.
 ///
-/// One engine serves any number of calls, from any thread. The same explicit engine and options
-/// give the same bits for a matrix, whatever the batch around it.
+/// One engine can be used for any number of calls, from any thread. With the same explicit engine and the same
+/// options, the bits of the results of a matrix do not depend on the rest of the batch.
 ///
 /// ```
 /// use batched_svd::{Batch, Engine, Options, Vectors};
@@ -45,12 +46,12 @@ use crate::planner::choice::Rates;
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) gpu: Option<Arc<Lasting>>,
-    /// Who does the calls, where there is a GPU.
+    /// Which device computes a call, if there is a GPU.
     pub(crate) policy: Policy,
-    /// What was measured of both, where that decides.
+    /// The measured speeds of both devices, for policies that need them.
     rates: Arc<Mutex<Rates>>,
     cpu_name: String,
-    /// Why an automatic choice fell on the CPU.
+    /// Why the CPU was chosen automatically.
     reason: Option<String>,
     tuning: Tuning,
 }
@@ -61,7 +62,7 @@ impl fmt::Debug for Engine {
     }
 }
 
-/// The device that computes.
+/// The name of the device that computes.
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.gpu {
@@ -72,12 +73,12 @@ impl fmt::Display for Engine {
 }
 
 impl Engine {
-    /// The CPU engine: all cores, or the caller's rayon pool where calls are made inside one.
+    /// Returns the CPU engine. It uses all cores. A call from inside a rayon pool uses that pool.
     pub fn cpu() -> Self {
         Self::cpu_with(Tuning::default())
     }
 
-    /// The CPU engine with thresholds of the caller's.
+    /// Returns the CPU engine with the given tuning.
     pub fn cpu_with(tuning: Tuning) -> Self {
         let threads = parallel::threads();
         let s = if threads == 1 { "" } else { "s" };
@@ -91,10 +92,10 @@ impl Engine {
         }
     }
 
-    /// The best engine of this machine: a real GPU if there is one, else the CPU. What the GPU
-    /// cannot do (f64 on some, a matrix larger than its buffers) and what the CPU does sooner
-    /// ([`Policy::Fastest`]) goes to the CPU, and the report says so. A software
-    /// adapter is never chosen. [`choice`](Self::choice) says what and why.
+    /// Opens the best engine of this machine: a real GPU if there is one, else the CPU. With a GPU, some calls still go
+    /// to the CPU: calls that the GPU cannot do (f64 on some GPUs, a matrix larger than the buffers of the GPU) and
+    /// calls that the CPU does faster ([`Policy::Fastest`]). The report names the device. A software adapter is never
+    /// chosen. [`choice`](Self::choice) returns what was chosen and why.
     pub async fn auto_async() -> Self {
         let options = GpuOptions::default().policy(Policy::Fastest);
         match Lasting::open(&options, false).await {
@@ -106,14 +107,14 @@ impl Engine {
         }
     }
 
-    /// A GPU: calls that it cannot do are errors, or the CPU's by
-    /// another [policy](GpuOptions::policy). A software adapter is taken
-    /// where there is no other, or where its name is asked for.
+    /// Opens a GPU engine. By default, a call that the GPU cannot do returns an error. With another
+    /// [policy](GpuOptions::policy), such a call goes to the CPU. A software adapter is opened only if there is no
+    /// other adapter or if the options name it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with what was looked for and what was found;
-    /// [`Error::Device`] if the adapter refuses to open; [`Error::Argument`] for a
-    /// [part](Policy::Share) that is not between 0 and 1.
+    /// [`Error::Unsupported`], with what was looked for and what was found, if there is no suitable adapter;
+    /// [`Error::Device`] if the adapter cannot be opened; [`Error::Argument`] for a [part](Policy::Share) that is not
+    /// between 0 and 1.
     pub async fn gpu_async(options: &GpuOptions) -> Result<Self, Error> {
         options.check()?;
         Ok(Self::with_gpu(Lasting::open(options, true).await?, options))
@@ -132,14 +133,15 @@ impl Engine {
         }
     }
 
-    /// The adapters that GPU engines could run on; empty on a machine, or in a build, without.
+    /// Lists the adapters that GPU engines can run on. The list is empty on a machine without a GPU driver and in a
+    /// build without the feature `gpu`.
     pub async fn adapters_async() -> Vec<Adapter> {
         crate::gpu::adapters().await
     }
 
-    /// What each kernel of the GPU took in the calls since the last look, where that was
-    /// [asked for](GpuOptions::profile); nothing where it was not, and on the CPU. Seconds are of calls that
-    /// have ended well.
+    /// Returns the time that each kernel of the GPU took in the calls since the last call of this method. The engine
+    /// needs the option [`profile`](GpuOptions::profile). Without it, and on the CPU, the result is empty. Only calls
+    /// that ended without an error are included.
     pub fn profile(&self) -> Vec<KernelProfile> {
         match &self.gpu {
             Some(gpu) => gpu.current().profile(),
@@ -147,12 +149,12 @@ impl Engine {
         }
     }
 
-    /// Whether the CPU computes, or may.
+    /// Whether the CPU computes all calls or some of them.
     fn cpu_takes_calls(&self) -> bool {
         self.gpu.is_none() || self.falls_back()
     }
 
-    /// Which engine computes.
+    /// Returns whether this is a CPU engine or a GPU engine.
     pub fn backend(&self) -> Backend {
         match self.gpu {
             Some(_) => Backend::Gpu,
@@ -160,7 +162,7 @@ impl Engine {
         }
     }
 
-    /// What was chosen, and where the choice was automatic, why.
+    /// Returns which device was chosen. If the CPU was chosen automatically, it also returns the reason.
     pub fn choice(&self) -> String {
         match &self.reason {
             Some(reason) => format!("{self} ({reason})"),
@@ -168,21 +170,21 @@ impl Engine {
         }
     }
 
-    /// Whether calls run on a software adapter: correct, but slower than the CPU engine.
+    /// Whether calls run on a software adapter. Its results are correct, but it is slower than the CPU engine.
     pub fn is_software(&self) -> bool {
         self.gpu.as_ref().is_some_and(|gpu| gpu.adapter().software)
     }
 }
 
-/// The same calls for those who would rather wait. Not on the web, where nobody may.
+/// The blocking versions of these calls. They do not exist on the web, where a thread must not block.
 #[cfg(not(target_family = "wasm"))]
 impl Engine {
-    /// [`auto_async`](Self::auto_async), waiting.
+    /// Does the same as [`auto_async`](Self::auto_async), and blocks until it is done.
     pub fn auto() -> Self {
         pollster::block_on(Self::auto_async())
     }
 
-    /// [`gpu_async`](Self::gpu_async), waiting.
+    /// Does the same as [`gpu_async`](Self::gpu_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`gpu_async`](Self::gpu_async).
@@ -190,13 +192,13 @@ impl Engine {
         pollster::block_on(Self::gpu_async(options))
     }
 
-    /// [`adapters_async`](Self::adapters_async), waiting.
+    /// Does the same as [`adapters_async`](Self::adapters_async), and blocks until it is done.
     pub fn adapters() -> Vec<Adapter> {
         pollster::block_on(Self::adapters_async())
     }
 
-    /// Measures what this engine's device does at best in a type: multiply-adds and copies, in less
-    /// than a second. Calls on the same device that run beside it spoil the figures.
+    /// Measures the highest speed of the device of this engine in one type: multiply-adds and copies. This takes less
+    /// than a second. Other calls on the same device at the same time make the figures wrong.
     ///
     /// ```
     /// use batched_svd::{Dtype, Engine};
@@ -207,8 +209,7 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Memory`] where the copies do not fit; [`Error::Unsupported`] or [`Error::Device`]
-    /// from a GPU.
+    /// [`Error::Memory`] if the copies do not fit into memory; [`Error::Unsupported`] or [`Error::Device`] from a GPU.
     pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
         if let Some(gpu) = &self.gpu {
             return pollster::block_on(gpu.get())?.peak(dtype);

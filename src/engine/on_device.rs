@@ -1,4 +1,4 @@
-//! Calls on matrices that lie where the engine computes, whose results stay there.
+//! Calls on matrices in the memory where the engine computes. Their results stay there.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::host;
 use crate::host::call::Task;
 use crate::planner::{Job, NO_F64};
 
-/// What became of a job on the device.
+/// The results of a job on the device.
 pub(crate) struct Solved {
     pub gpu: Arc<Gpu>,
-    /// U and V are the caller's V and U.
+    /// If true, U is the caller's V and V is the caller's U.
     pub transposed: bool,
     pub results: Results,
     pub report: DeviceReport,
 }
 
 impl Solved {
-    /// What a job composes, of this shape.
+    /// The composed result of the job, with the given shape.
     pub fn composed<T: Real>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
         let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
         (batch, self.report)
@@ -34,11 +34,11 @@ impl Solved {
 }
 
 impl Engine {
-    /// Copies m x n matrices to where this engine computes.
+    /// Copies m x n matrices to the memory where this engine computes.
     ///
     /// # Errors
-    /// [`Error::Memory`] or [`Error::Unsupported`] where they do not fit, [`Error::Unsupported`] for
-    /// f64 on a GPU without it, [`Error::Device`] if the device fails.
+    /// [`Error::Memory`] or [`Error::Unsupported`] if they do not fit, [`Error::Unsupported`] for f64 on a GPU without
+    /// f64, [`Error::Device`] if the device fails.
     pub async fn upload_async<'a, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -46,7 +46,7 @@ impl Engine {
         self.upload_inner(a.into(), false).await
     }
 
-    /// [`upload_async`](Self::upload_async), waiting.
+    /// Does the same as [`upload_async`](Self::upload_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`upload_async`](Self::upload_async).
@@ -55,13 +55,14 @@ impl Engine {
         pollster::block_on(self.upload_inner(a.into(), true))
     }
 
-    /// Products A B, m x n, of m x l and l x n matrices on the device; a factor of one matrix serves
-    /// for all of the other's. Sums of l terms in blocks of about the root of l. Large products (of more
-    /// operations than [`submit_flops`](crate::Tuning::submit_flops) each) are the host's.
+    /// Computes the products A B, m x n, of m x l and l x n matrices on the device. If one of the batches has only one
+    /// matrix, it is multiplied with each matrix of the other batch. The l terms of a sum are added in blocks of about
+    /// sqrt(l). The host computes large products, with more than [`submit_flops`](crate::Tuning::submit_flops)
+    /// operations each.
     ///
     /// # Errors
-    /// [`Error::Argument`] for shapes that do not fit and for matrices on another device,
-    /// [`Error::Unsupported`] and [`Error::Memory`] where the results do not fit, [`Error::Device`].
+    /// [`Error::Argument`] if shapes do not fit or if the matrices are on another device, [`Error::Unsupported`] or
+    /// [`Error::Memory`] if the results do not fit, [`Error::Device`] if the device fails.
     pub async fn product_async<T: Real>(
         &self,
         a: &DeviceBatch<T>,
@@ -70,7 +71,7 @@ impl Engine {
         self.product_inner(a, b, false).await
     }
 
-    /// [`product_async`](Self::product_async), waiting.
+    /// Does the same as [`product_async`](Self::product_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine};
@@ -93,7 +94,7 @@ impl Engine {
         pollster::block_on(self.product_inner(a, b, true))
     }
 
-    /// Returns when all that was asked of the device is done.
+    /// Waits until the device has done all work that was submitted to it.
     ///
     /// # Errors
     /// [`Error::Device`] if the device fails.
@@ -101,7 +102,7 @@ impl Engine {
         self.finish_inner(false).await
     }
 
-    /// [`finish_async`](Self::finish_async), waiting.
+    /// Does the same as [`finish_async`](Self::finish_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`finish_async`](Self::finish_async).
@@ -147,7 +148,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Compositions, or what they make of right-hand sides.
+    /// Computes compositions, or their products with right-hand sides.
     pub(crate) async fn compose_resident<T: Real>(
         &self,
         a: &DeviceBatch<T>,
@@ -240,7 +241,7 @@ impl Engine {
         self.keep(product, beside, blocking).await
     }
 
-    /// Whether a batch lies where this engine computes, or in the host's memory.
+    /// Checks that a batch is in the memory of the device of this engine, or in the memory of the host.
     pub(crate) fn check_home<T: Scalar>(&self, a: &DeviceBatch<T>) -> Result<(), Error> {
         match &a.memory {
             Memory::Host(_) => Ok(()),
@@ -258,7 +259,7 @@ impl Engine {
         }
     }
 
-    /// Puts a result where the matrices lie that it was computed from.
+    /// Moves a result to the memory of the matrices from which it was computed.
     pub(crate) async fn keep<T: Real>(
         &self,
         result: Batch<T>,
@@ -271,8 +272,8 @@ impl Engine {
         }
     }
 
-    /// Carries out a job on the device, or adds it to somebody's commands, if the matrices lie on one
-    /// that can leave the results there.
+    /// Computes a job on the device, or records it into the given encoder. Returns `None` if the matrices are not on a
+    /// GPU or if the results cannot be left there.
     pub(crate) async fn solve_resident<T: Real>(
         &self,
         a: &DeviceBatch<T>,

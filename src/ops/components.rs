@@ -18,40 +18,40 @@ use crate::planner::{Filter, Job, Side, sigma_error};
 pub struct Components<T: Scalar> {
     /// The means of the features: n x 1.
     pub mean: Batch<T>,
-    /// The directions, as orthonormal columns, that of the largest variance first: n x k. The entry of
-    /// largest magnitude in each is positive.
+    /// The directions as orthonormal columns, that of the largest variance first: n x k. In each column the entry of
+    /// largest magnitude is positive.
     pub components: Batch<T>,
-    /// What the samples, less the means, are along each: m x k.
+    /// The coordinates of the samples, minus the means, along each component: m x k.
     pub scores: Batch<T>,
-    /// Their standard deviations, in descending order, with m - 1 in the denominator (one at least): k x 1.
+    /// The standard deviations of the scores, in descending order: k x 1. The denominator is m - 1, at least one.
     pub deviations: Batch<T>,
-    /// How every matrix fared, with the rank of the centred data under the cutoff.
+    /// The status of every matrix, and the rank of the centred data under the cutoff.
     pub report: Report,
 }
 
-/// What whitens a batch of m x n matrices of data: m samples of n features each.
+/// The whitening of a batch of m x n matrices of data: m samples of n features each.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Whitening<T: Scalar> {
     /// The means of the features: n x 1.
     pub mean: Batch<T>,
-    /// The symmetric matrix W: n x n. Samples (as rows) less the means, times W, are white.
+    /// The symmetric matrix W: n x n. Samples (as rows) minus the means, times W, are white.
     pub transform: Batch<T>,
-    /// How every matrix fared, with the rank of the centred data under the cutoff.
+    /// The status of every matrix, and the rank of the centred data under the cutoff.
     pub report: Report,
 }
 
 impl Engine {
-    /// Principal components of m x n matrices of data, a sample a row, a feature a column: with the means
-    /// (n x 1) taken off, A - mean = scores components', of which the components (n x k) are orthonormal and
-    /// the scores (m x k) are uncorrelated, with the deviations (k x 1). Any m and n.
+    /// Computes the principal components of m x n matrices of data. Each row is a sample, each column is a feature. The
+    /// means (n x 1) are subtracted: A - mean = scores components'. The components (n x k) are orthonormal. The scores
+    /// (m x k) are uncorrelated, with the deviations (k x 1). m and n can have any size.
     ///
-    /// **Guarantee**: the bounds of [`svd`](Self::svd_async), of the centred data in the type of A; means are
-    /// summed in f64. By default a component counts, for the rank, that is also above eps sqrt(m) |mean|:
-    /// below lies what the rounding of the data may have made.
+    /// **Guarantee**: the bounds of [`svd`](Self::svd_async) hold for the centred data in the type of A. Means are
+    /// summed in f64. By default, a component counts for the rank only if its singular value is also above eps sqrt(m)
+    /// |mean|. Smaller values may come from the rounding of the data.
     ///
-    /// **Source**: A - mean = U diag(sigma) V'; components V, scores U diag(sigma), deviations
-    /// sigma / sqrt(m - 1) (Jolliffe, Principal Component Analysis, 3.5).
+    /// **Source**: A - mean = U diag(sigma) V'; components V, scores U diag(sigma), deviations sigma / sqrt(m - 1)
+    /// (Jolliffe, Principal Component Analysis, 3.5).
     ///
     /// # Errors
     /// As [`svd`](Self::svd_async).
@@ -63,7 +63,7 @@ impl Engine {
         self.components_inner(a.into(), options, false).await
     }
 
-    /// [`principal_components_async`](Self::principal_components_async), waiting.
+    /// Does the same as [`principal_components_async`](Self::principal_components_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options};
@@ -134,18 +134,18 @@ impl Engine {
         })
     }
 
-    /// Symmetric whitening of m x n matrices of data, a sample a row, a feature a column: W (n x n) such that the
-    /// rows of (A - mean) W are uncorrelated and of variance one, and no other such W changes the data less
-    /// (ZCA, Mahalanobis). Where the data does not vary, W does nothing: it has the rank of the centred data under
-    /// the [cutoff](Options::cutoff), and the covariance of the result is a projector.
+    /// Computes the symmetric whitening of m x n matrices of data. Each row is a sample, each column is a feature. The
+    /// result W (n x n) makes the rows of (A - mean) W uncorrelated, with variance one. Of all such matrices, W changes
+    /// the data least (ZCA, Mahalanobis). In directions in which the data does not vary, W is zero. W has the rank of
+    /// the centred data under the [cutoff](Options::cutoff), and the covariance of the result is a projector.
     ///
-    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), f the reciprocal, on request [damped](Options::damping),
-    /// or with an [epsilon](Options::epsilon) 1 / sqrt(sigma^2 + epsilon) over all directions (so ZCA is customarily
-    /// regularised: Krizhevsky 2009). (The white scores along the principal components are
-    /// [`scores`](Components::scores) over [`deviations`](Components::deviations).)
+    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), where f is the reciprocal. With
+    /// [damping](Options::damping), f is damped. With an [epsilon](Options::epsilon), f is 1 / sqrt(sigma^2 + epsilon)
+    /// over all directions (the usual regularisation of ZCA: Krizhevsky 2009). The white scores along the principal
+    /// components are [`scores`](Components::scores) divided by [`deviations`](Components::deviations).
     ///
-    /// **Guarantee**: W is exactly symmetric; the covariance is off by at most 8 sqrt(rank) tol c (Frobenius), c the
-    /// condition number of the part that is kept.
+    /// **Guarantee**: W is exactly symmetric. The covariance has an error of at most 8 sqrt(rank) tol c (Frobenius),
+    /// where c is the condition number of the part that is kept.
     ///
     /// **Source**: Kessy, Lewin and Strimmer 2018.
     ///
@@ -159,7 +159,7 @@ impl Engine {
         self.whitening_inner(a.into(), options, false).await
     }
 
-    /// [`whitening_async`](Self::whitening_async), waiting.
+    /// Does the same as [`whitening_async`](Self::whitening_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options};
@@ -231,7 +231,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// V diag(1 / sqrt(sigma^2 + epsilon)) V' over all directions, those without a variance too.
+    /// V diag(1 / sqrt(sigma^2 + epsilon)) V' over all directions, also those without a variance.
     async fn regularised<T: Real>(
         &self,
         data: View<'_, T>,

@@ -1,4 +1,4 @@
-//! What a decomposition is good for without a second one: ranks, solutions, pseudoinverses, approximations.
+//! Results from an existing decomposition: ranks, solutions, pseudoinverses, approximations.
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
@@ -18,10 +18,10 @@ use crate::planner::{Filter, Job, Problem, Side};
 /// Operations that a task has at least.
 const TASK: usize = 1 << 16;
 
-/// A decomposition with vectors is a factorisation: it answers these questions without a second decomposition, on the
-/// CPU, in blocking calls that have no report of their own. A matrix that is not finite has NaN, and so has one whose
-/// largest singular value overflowed. Singular values are taken as they are stored: where they are subnormal, results are
-/// as coarse as they are, and [`Engine`](crate::Engine)'s own calls are better.
+/// These methods use an existing decomposition with vectors and need no second one. They compute on the CPU and
+/// block. Their results have no report. A matrix that is not finite has NaN results, and so has a matrix with an
+/// overflowed largest singular value. The methods use the singular values as they are stored. If these are
+/// subnormal, the results are equally coarse, and the calls of [`Engine`](crate::Engine) are more accurate.
 ///
 /// ```
 /// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
@@ -40,44 +40,46 @@ const TASK: usize = 1 << 16;
 /// ```
 ///
 /// # Errors
-/// All of them return [`Error::Argument`] for a decomposition without vectors and for options or right-hand sides that do
-/// not fit, [`Error::Memory`] if the host cannot hold the result, [`Error::Strict`] in strict mode, and
-/// [`Error::Cancelled`] if the options' handle was used before the call.
+/// All of them return [`Error::Argument`] for a decomposition without vectors and for options or right-hand sides
+/// that do not fit, [`Error::Memory`] if the host cannot hold the result, [`Error::Strict`] in strict mode, and
+/// [`Error::Cancelled`] if the handle of the options was cancelled before the call.
 impl<T: Real<Real = T>> Svd<T> {
-    /// The number of singular values of each matrix that count under the options' [cutoff](Options::cutoff).
+    /// Returns the number of singular values of each matrix that count under the [cutoff](Options::cutoff) of the
+    /// options.
     pub fn ranks(&self, options: &Options) -> Result<Vec<usize>, Error> {
         let factors = self.factors(options)?;
         let weights = |index| factors.weights(index, Filter::Keep, &mut Vec::new()).0;
         Ok((0..self.sigma.count()).map(weights).collect())
     }
 
-    /// U diag(sigma) V', m x n: A again.
+    /// Computes U diag(sigma) V', m x n, which is A again.
     ///
-    /// **Guarantee**: off by at most 2 tol |A|_F where the bounds of
-    /// [`Engine::svd`](crate::Engine::svd_async) hold.
+    /// **Guarantee**: the error is at most 2 tol |A|_F if the bounds of [`Engine::svd`](crate::Engine::svd_async) hold.
     pub fn reconstruct(&self) -> Result<Batch<T>, Error> {
         let all = Options::default().cutoff(Cutoff::absolute(0.0));
         self.low_rank(&all)
     }
 
-    /// The best approximations, m x n, by the singular values that count under the options'
-    /// [cutoff](Options::cutoff): as [`Engine::low_rank`](crate::Engine::low_rank_async).
+    /// Computes the best approximations, m x n, by the singular values that count under the [cutoff](Options::cutoff)
+    /// of the options, as [`Engine::low_rank`](crate::Engine::low_rank_async) does.
     pub fn low_rank(&self, options: &Options) -> Result<Batch<T>, Error> {
         self.factors(options)?
             .compose(Side::U, Filter::Value, Side::V)
     }
 
-    /// Pseudoinverses, n x m, under the options' [cutoff](Options::cutoff) and [damping](Options::damping).
+    /// Computes the pseudoinverses, n x m, under the [cutoff](Options::cutoff) and the [damping](Options::damping) of
+    /// the options.
     ///
-    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. (Where columns differ
-    /// in scale, [`Engine::pinv`](crate::Engine::pinv_async) is more accurate: it does not round the singular values.)
+    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. If columns differ
+    /// in scale, [`Engine::pinv`](crate::Engine::pinv_async) is more accurate, because it does not round the singular
+    /// values.
     pub fn pinv(&self, options: &Options) -> Result<Batch<T>, Error> {
         let filter = inverse(options);
         self.factors(options)?.compose(Side::V, filter, Side::U)
     }
 
-    /// Least-squares solutions X, n x p, of A X = B, with B of m x p, under the options' [cutoff](Options::cutoff) and
-    /// [damping](Options::damping): V diag(1 / sigma) U' B.
+    /// Computes the least-squares solutions X, n x p, of A X = B, with B of m x p, under the [cutoff](Options::cutoff)
+    /// and the [damping](Options::damping) of the options: V diag(1 / sigma) U' B.
     ///
     /// **Guarantee**: that of [`Engine::lstsq`](crate::Engine::lstsq_async) for columns of one scale.
     pub fn solve<'b>(
@@ -134,8 +136,8 @@ struct Work<T> {
 }
 
 impl<T: Real<Real = T>> Factors<'_, T> {
-    /// The weights of the singular values of a matrix. Returns how many count, and the power of two that what is composed
-    /// with the weights must be multiplied with.
+    /// The weights of the singular values of a matrix. Returns how many count, and the power of two by which the
+    /// composed result must be multiplied.
     fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
         let (cutoff, sigma) = (&self.options.cutoff, self.svd.sigma.matrix(index));
         // Where the engines have them: no square of what matters leaves the range.

@@ -1,4 +1,4 @@
-//! Approximations by the singular values that count.
+//! Approximations of low rank, from the singular values that count.
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
@@ -18,45 +18,45 @@ use crate::planner::Job;
 pub struct LowRank<T: Scalar> {
     /// The approximations: m x n.
     pub approximation: Batch<T>,
-    /// How every matrix fared, with the rank of its approximation.
+    /// The status of every matrix, and the rank of its approximation.
     pub report: Report,
 }
 
-/// Approximations of low rank that stay on the device: as [`LowRank`].
+/// Approximations of low rank that stay on the device. The fields are those of [`LowRank`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeviceLowRank<T: Scalar> {
     /// The approximations: m x n.
     pub approximation: DeviceBatch<T>,
-    /// How every matrix fared, with the rank of its approximation.
+    /// The status of every matrix, and the rank of its approximation.
     pub report: DeviceReport,
 }
 
-/// Approximations of low rank of a batch of m x n matrices, as factors: left right'. r is the largest rank of the
-/// batch, and at least one where a matrix is not finite: its factors are NaN.
+/// Approximations of low rank of a batch of m x n matrices, as two factors: left right'. r is the largest rank of
+/// the batch. If a matrix is not finite, r is at least one, and the factors of this matrix are NaN.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LowRankFactors<T: Scalar> {
-    /// U diag(sigma) of what counts: m x r. A matrix of lower rank has zeros in the last columns.
+    /// U diag(sigma) of the singular values that count: m x r. A matrix of lower rank has zeros in the last columns.
     pub left: Batch<T>,
-    /// V of what counts: n x r, with zeros likewise.
+    /// V of the singular values that count: n x r, with zeros in the same way.
     pub right: Batch<T>,
-    /// The singular values that count: r x 1, with zeros likewise.
+    /// The singular values that count: r x 1, with zeros in the same way.
     pub sigma: Batch<T::Real>,
-    /// How every matrix fared, with the rank of its approximation.
+    /// The status of every matrix, and the rank of its approximation.
     pub report: Report,
 }
 
 impl Engine {
-    /// The best approximations, m x n, of m x n matrices by the singular values that count: A_r is the sum of
-    /// sigma_i u_i v_i' over the r largest. How many they are is the [cutoff's](Options::cutoff) to say:
-    /// [`Cutoff::rank`](crate::Cutoff::rank), [`energy`](crate::Cutoff::energy) and
-    /// [`error`](crate::Cutoff::error), or by their size. [`low_rank_factors`](Self::low_rank_factors_async) has
-    /// them as factors.
+    /// Computes the best approximations, m x n, of m x n matrices by the singular values that count: A_r is the sum of
+    /// sigma_i u_i v_i' over the r largest. The [cutoff](Options::cutoff) decides the number r: by
+    /// [`Cutoff::rank`](crate::Cutoff::rank), [`energy`](crate::Cutoff::energy) or [`error`](crate::Cutoff::error), or
+    /// by the size of the singular values. [`low_rank_factors`](Self::low_rank_factors_async) returns the
+    /// approximations as factors.
     ///
-    /// **Guarantee**, where singular values have the bounds of [`svd`](Self::svd_async): no matrix of rank r or less is
-    /// nearer to A by more than 4 tol |A|_F, in the Frobenius and in the spectral norm; the distances are the
-    /// norm and the largest of the singular values that do not count.
+    /// **Guarantee**, if singular values have the bounds of [`svd`](Self::svd_async): no matrix of rank r or less is
+    /// nearer to A by more than 4 tol |A|_F, in the Frobenius norm and in the spectral norm. The distances are the norm
+    /// and the largest of the singular values that do not count.
     ///
     /// **Source**: Eckart and Young 1936; Golub and Van Loan, Theorem 2.4.8.
     ///
@@ -70,7 +70,7 @@ impl Engine {
         self.low_rank_inner(a.into(), options, false).await
     }
 
-    /// [`low_rank_async`](Self::low_rank_async), waiting.
+    /// Does the same as [`low_rank_async`](Self::low_rank_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Cutoff, Engine, Options};
@@ -101,8 +101,8 @@ impl Engine {
         pollster::block_on(self.low_rank_inner(a.into(), options, true))
     }
 
-    /// [`low_rank_async`](Self::low_rank_async) of matrices on the device, as
-    /// [`svd_resident_async`](Self::svd_resident_async).
+    /// Computes the results of [`low_rank_async`](Self::low_rank_async) for a batch on the device. The results stay
+    /// there. [`svd_resident_async`](Self::svd_resident_async) describes when such a call waits.
     ///
     /// # Errors
     /// As [`svd_resident_async`](Self::svd_resident_async).
@@ -114,7 +114,7 @@ impl Engine {
         self.low_rank_resident_inner(a, options, false).await
     }
 
-    /// [`low_rank_resident_async`](Self::low_rank_resident_async), waiting.
+    /// Does the same as [`low_rank_resident_async`](Self::low_rank_resident_async), and blocks where that call waits.
     ///
     /// # Errors
     /// As [`low_rank_resident_async`](Self::low_rank_resident_async).
@@ -155,11 +155,11 @@ impl Engine {
         })
     }
 
-    /// The [best approximations](Self::low_rank_async) of m x n matrices, not formed but as factors, m x r and n x r:
-    /// (m + n) r numbers in place of m n. r is the largest rank of the batch.
+    /// Computes the [best approximations](Self::low_rank_async) of m x n matrices as two factors, m x r and n x r. The
+    /// product is not formed: the factors have (m + n) r numbers in place of m n. r is the largest rank of the batch.
     ///
-    /// **Guarantee**, **source**: those of [`low_rank`](Self::low_rank_async), whose approximations, up to
-    /// rounding, are left right'.
+    /// **Guarantee**, **source**: those of [`low_rank`](Self::low_rank_async). Up to rounding, its approximations are
+    /// left right'.
     ///
     /// # Errors
     /// As [`svd`](Self::svd_async).
@@ -171,7 +171,7 @@ impl Engine {
         self.factors_inner(a.into(), options, false).await
     }
 
-    /// [`low_rank_factors_async`](Self::low_rank_factors_async), waiting.
+    /// Does the same as [`low_rank_factors_async`](Self::low_rank_factors_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Cutoff, Engine, Options};

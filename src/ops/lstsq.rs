@@ -13,57 +13,67 @@ use crate::engine::road::strict;
 use crate::ops::refined;
 use crate::planner::Job;
 
-/// Least-squares solutions of a batch of systems A X = B, of m x n matrices and p right-hand sides each.
+/// The least-squares solutions of a batch of systems A X = B. Each A is m x n, each B is m x p (p right-hand
+/// sides).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Lstsq<T: Scalar> {
-    /// The solutions: n x p. [`verify::residuals`](crate::verify::residuals) has what they leave of B.
+    /// The solutions: n x p. [`verify::residuals`](crate::verify::residuals) computes the residuals B - A X.
     pub solution: Batch<T>,
-    /// The singular values of A: k x 1, k = min(m, n), as of [`Svd::sigma`](crate::Svd::sigma), if they were
-    /// [asked for](crate::Options::singular_values). The status does not judge them.
+    /// The singular values of A: k x 1, k = min(m, n), as in [`Svd::sigma`](crate::Svd::sigma). They are returned only
+    /// with the option [`singular_values`](crate::Options::singular_values). The status does not depend on them.
     pub sigma: Option<Batch<T::Real>>,
-    /// How every matrix fared, with its rank under the cutoff. Its status is
-    /// [`Status::NonFinite`](crate::Status::NonFinite) also where only a right-hand side is not finite.
+    /// The status of every matrix, and its rank under the cutoff. The status is
+    /// [`Status::NonFinite`](crate::Status::NonFinite) also if only a right-hand side is not finite.
     pub report: Report,
 }
 
-/// Least-squares solutions that stay on the device: as [`Lstsq`](crate::Lstsq).
+/// Least-squares solutions that stay on the device. The fields are those of [`Lstsq`](crate::Lstsq).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeviceLstsq<T: Scalar> {
     /// The solutions: n x p.
     pub solution: DeviceBatch<T>,
-    /// How every matrix fared, with its rank under the cutoff.
+    /// The status of every matrix, and its rank under the cutoff.
     pub report: DeviceReport,
 }
 
 impl Engine {
-    /// Least-squares solutions X, n x p, of A X = B for m x n matrices A and p right-hand sides each, B of
-    /// m x p: of all that minimise |A x - b| the shortest, column by column; of rank-deficient and
-    /// underdetermined systems too.
+    /// Computes the least-squares solutions X, n x p, of A X = B, for m x n matrices A and B of m x p (p right-hand
+    /// sides). Each column x of X is the shortest of all vectors that minimise |A x - b|, where b is the same column of
+    /// B. A can be rank deficient, and the system can be underdetermined.
     ///
-    /// X = V diag(1/sigma) U' B over the singular values that count under the options'
-    /// [cutoff](Options::cutoff) (Golub and Van Loan, 5.5; LAPACK xGELSS), without forming the
-    /// pseudoinverse; ridge solutions with [damping](Options::damping). Every column of B is scaled by
-    /// itself. The report has the ranks, [`Lstsq::sigma`] on
-    /// [request](Options::singular_values) the singular values, [`verify::residuals`](crate::verify::residuals)
-    /// what is left of B. A solution has the same bits whatever the batch, and whatever the other
-    /// right-hand sides as long as there are no more than min(m, n).
+    /// X = V diag(1/sigma) U' B over the singular values that count under the [cutoff](Options::cutoff) of the options.
+    /// The pseudoinverse is not formed. With [damping](Options::damping), X is the ridge solution. Every column of B is
+    /// scaled separately.
+    ///
+    /// The report contains the ranks. [`Lstsq::sigma`] has the singular values with the option
+    /// [`singular_values`](Options::singular_values). [`verify::residuals`](crate::verify::residuals) computes the
+    /// residuals B - A X.
+    ///
+    /// The bits of a solution do not depend on the rest of the batch. They do not depend on the other right-hand sides
+    /// either, as long as there are at most min(m, n) of them.
+    ///
+    /// A NaN or an infinity in A makes all solutions of this A NaN. A NaN or an infinity in a right-hand side makes
+    /// only the solution of this side NaN. Both are reported as [`Status::NonFinite`](crate::Status::NonFinite).
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged), with tol as for
-    /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept and its smallest
-    /// singular value s: a solution x is off by at most
-    /// 8 tol (c |x| + (c |b - A x| + |b|) / s) (the backward error of an SVD solver; Golub and Van Loan,
-    /// 5.3.7). For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero: D x is off by no more than that
-    /// with c = cond(B) and s the smallest singular value of B, and fitted values A x by tol cond(B) |b|. For wide
-    /// matrices A = D B of full row rank x itself is off by at most tol cond(B) |x|. Seen: at most 3.3 u cond(B) |b|
-    /// of fitted values, on both engines.
+    /// [`svd_async`](Self::svd_async), the condition number c of the part that is kept, and its smallest singular value
+    /// s:
     ///
-    /// A NaN or an infinity in A makes its solutions NaN; one in a right-hand side only that side's
-    /// solution. Both are reported as [`Status::NonFinite`](crate::Status::NonFinite).
+    /// - A solution x has an error of at most 8 tol (c |x| + (c |b - A x| + |b|) / s). This follows from the backward
+    ///   error of an SVD solver (Golub and Van Loan, 5.3.7).
+    /// - For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero, D x has an error of at most that bound,
+    ///   with c = cond(B) and with the smallest singular value of B as s. Fitted values A x have an error of at most
+    ///   tol cond(B) |b|.
+    /// - For wide matrices A = D B of full row rank, x itself has an error of at most tol cond(B) |x|.
+    ///
+    /// Measured errors of fitted values are at most 3.3 u cond(B) |b|, on both engines.
+    ///
+    /// **Source**: Golub and Van Loan, 5.5; LAPACK xGELSS.
     ///
     /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where B does not fit A.
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if B does not fit A.
     pub async fn lstsq_async<'a, 'b, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -73,7 +83,8 @@ impl Engine {
         self.lstsq_inner(a.into(), b.into(), options, false).await
     }
 
-    /// [`lstsq_async`](Self::lstsq_async), waiting.
+    /// Computes least-squares solutions as [`lstsq_async`](Self::lstsq_async) does, and blocks until they are done.
+    /// Shapes, guarantee and source are described there.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options};
@@ -100,12 +111,12 @@ impl Engine {
         pollster::block_on(self.lstsq_inner(a.into(), b.into(), options, true))
     }
 
-    /// [`lstsq_async`](Self::lstsq_async) into a place of the caller's, n x p.
+    /// Computes the results of [`lstsq_async`](Self::lstsq_async) and writes them to memory of the caller, n x p.
     ///
-    /// In strict mode the place is written before the error is returned.
+    /// In strict mode, the results are written before the error is returned.
     ///
     /// # Errors
-    /// As [`lstsq_async`](Self::lstsq_async), and [`Error::Argument`] for a shape that does not fit.
+    /// As [`lstsq_async`](Self::lstsq_async), and [`Error::Argument`] if the shape does not fit.
     pub async fn lstsq_into_async<'a, 'b, 'o, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -117,7 +128,7 @@ impl Engine {
             .await
     }
 
-    /// [`lstsq_into_async`](Self::lstsq_into_async), waiting.
+    /// Does the same as [`lstsq_into_async`](Self::lstsq_into_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`lstsq_into_async`](Self::lstsq_into_async).
@@ -132,11 +143,11 @@ impl Engine {
         pollster::block_on(self.lstsq_into_inner(a.into(), b.into(), solution, options, true))
     }
 
-    /// [`lstsq_async`](Self::lstsq_async) of matrices and right-hand sides on the device, as
-    /// [`svd_resident_async`](Self::svd_resident_async).
+    /// Computes the results of [`lstsq_async`](Self::lstsq_async) for matrices and right-hand sides on the device. The
+    /// results stay there. [`svd_resident_async`](Self::svd_resident_async) describes when such a call waits.
     ///
     /// # Errors
-    /// As [`svd_resident_async`](Self::svd_resident_async), and [`Error::Argument`] where B does not fit A.
+    /// As [`svd_resident_async`](Self::svd_resident_async), and [`Error::Argument`] if B does not fit A.
     pub async fn lstsq_resident_async<T: Real>(
         &self,
         a: &DeviceBatch<T>,
@@ -146,7 +157,7 @@ impl Engine {
         self.lstsq_resident_inner(a, b, options, false).await
     }
 
-    /// [`lstsq_resident_async`](Self::lstsq_resident_async), waiting.
+    /// Does the same as [`lstsq_resident_async`](Self::lstsq_resident_async), and blocks where that call waits.
     ///
     /// # Errors
     /// As [`lstsq_resident_async`](Self::lstsq_resident_async).

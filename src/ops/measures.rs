@@ -1,16 +1,16 @@
-//! What singular values say of a matrix: its norms and condition numbers.
+//! Norms and condition numbers, from singular values.
 
 use crate::data::outcome::Status;
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
 use crate::ops::Svd;
 
-/// Norms and condition numbers, one for each matrix, from the singular values alone: ask for
-/// [`Vectors::None`](crate::Vectors::None) if nothing else is wanted. The ranks are in the
+/// Norms and condition numbers, one for each matrix. They need only the singular values:
+/// [`Vectors::None`](crate::Vectors::None) is enough for the decomposition. The ranks are in the
 /// [report](crate::Outcome::rank).
 ///
-/// In f64 for both types, from singular values that are right to tol sigma_max (see
-/// [`Engine::svd_async`](crate::Engine::svd_async)). NaN where the matrix is not finite.
+/// The numbers are f64 for both types, from singular values that are accurate to tol sigma_max (see
+/// [`Engine::svd_async`](crate::Engine::svd_async)). They are NaN if the matrix is not finite.
 ///
 /// ```
 /// use batched_svd::{Batch, Engine, Options, Vectors};
@@ -24,17 +24,17 @@ use crate::ops::Svd;
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 impl<T: Real<Real = T>> Svd<T> {
-    /// The largest singular value: |A|_2. Zero where there is none.
+    /// Returns the largest singular value: |A|_2. It is zero if there is none.
     pub fn spectral_norms(&self) -> Vec<f64> {
         self.each(|sigma, _| sigma.first().copied().unwrap_or(0.0))
     }
 
-    /// The sum of the singular values: |A|_*, also called the trace norm.
+    /// Returns the sum of the singular values: |A|_*, also called the trace norm.
     pub fn nuclear_norms(&self) -> Vec<f64> {
         self.each(|sigma, _| sigma.iter().sum())
     }
 
-    /// The root of the sum of their squares: |A|_F.
+    /// Returns the root of the sum of the squares of the singular values: |A|_F.
     pub fn frobenius_norms(&self) -> Vec<f64> {
         self.each(|sigma, _| {
             let largest = sigma.first().copied().unwrap_or(0.0);
@@ -48,15 +48,15 @@ impl<T: Real<Real = T>> Svd<T> {
         })
     }
 
-    /// Condition numbers, the largest singular value over the smallest (Golub and Van Loan, 2.6.2):
-    /// infinite where that is zero, and zero where there is none.
+    /// Returns the condition numbers, the largest singular value over the smallest (Golub and Van Loan, 2.6.2). A
+    /// condition number is infinite if the smallest singular value is zero, and zero if there is none.
     pub fn conditions(&self) -> Vec<f64> {
         self.each(|sigma, _| condition(sigma))
     }
 
-    /// Condition numbers of the part that counts under the [cutoff](crate::Options::cutoff), which
-    /// bound what a pseudoinverse or a least-squares solution may lose: the largest singular value over
-    /// the smallest that counts; zero where none does.
+    /// Returns the condition numbers of the part that counts under the [cutoff](crate::Options::cutoff): the largest
+    /// singular value over the smallest that counts. A number is zero if no singular value counts. These numbers bound
+    /// the loss of accuracy of a pseudoinverse or a least-squares solution.
     pub fn kept_conditions(&self) -> Vec<f64> {
         self.each(|sigma, rank| condition(&sigma[..rank]))
     }

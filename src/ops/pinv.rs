@@ -10,36 +10,40 @@ use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::planner::Job;
 
-/// Pseudoinverses of a batch of m x n matrices.
+/// The pseudoinverses of a batch of m x n matrices.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Pinv<T: Scalar> {
     /// The pseudoinverses: n x m.
     pub inverse: Batch<T>,
-    /// How every matrix fared, with its rank under the cutoff.
+    /// The status of every matrix, and its rank under the cutoff.
     pub report: Report,
 }
 
-/// Pseudoinverses that stay on the device: as [`Pinv`](crate::Pinv).
+/// Pseudoinverses that stay on the device. The fields are those of [`Pinv`](crate::Pinv).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DevicePinv<T: Scalar> {
     /// The pseudoinverses: n x m.
     pub inverse: DeviceBatch<T>,
-    /// How every matrix fared, with its rank under the cutoff.
+    /// The status of every matrix, and its rank under the cutoff.
     pub report: DeviceReport,
 }
 
 impl Engine {
-    /// Pseudoinverses, n x m, of m x n matrices: V diag(1/sigma) U' over the singular values that
-    /// count under the options' [cutoff](Options::cutoff) (Golub and Van Loan, 5.5.2);
-    /// V diag(sigma / (sigma^2 + lambda^2)) U' with [damping](Options::damping).
+    /// Computes the pseudoinverses, n x m, of m x n matrices: V diag(1/sigma) U' over the singular values that count
+    /// under the [cutoff](Options::cutoff) of the options. With [damping](Options::damping) it computes V diag(sigma /
+    /// (sigma^2 + lambda^2)) U'.
     ///
-    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged): the four Moore-Penrose
-    /// conditions hold to 16 u c, where c = |A| |X| / |A X| (Frobenius) is the condition number of the part that is kept,
-    /// of columns that are scaled alike, as [`verify::inverses`](crate::verify::inverses) measures it; A X A lacks what
-    /// does not count. For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero, A X is off by at most
-    /// tol cond(B), and D X by tol cond(B) |B^+| (Frobenius), with the tol that is defined there.
+    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged): the four
+    /// Moore-Penrose conditions hold to 16 u c, where c = |A| |X| / |A X| (Frobenius), as
+    /// [`verify::inverses`](crate::verify::inverses) measures it. For columns of similar scale, c is the condition
+    /// number of the part that is kept. A X A lacks the part of A that does not count.
+    ///
+    /// For [scaled columns](Self::svd_async), A = B D, with a cutoff of zero, A X has an error of at most tol cond(B),
+    /// and D X has an error of at most tol cond(B) |B^+| (Frobenius). tol is defined there.
+    ///
+    /// **Source**: Golub and Van Loan, 5.5.2.
     ///
     /// # Errors
     /// As [`svd_async`](Self::svd_async).
@@ -51,7 +55,8 @@ impl Engine {
         self.pinv_inner(a.into(), options, false).await
     }
 
-    /// [`pinv_async`](Self::pinv_async), waiting.
+    /// Computes pseudoinverses as [`pinv_async`](Self::pinv_async) does, and blocks until they are done. Shapes,
+    /// guarantee and source are described there.
     ///
     /// ```
     /// use batched_svd::{Cutoff, Engine, Options, View};
@@ -77,12 +82,12 @@ impl Engine {
         pollster::block_on(self.pinv_inner(a.into(), options, true))
     }
 
-    /// [`pinv_async`](Self::pinv_async) into a place of the caller's, n x m.
+    /// Computes the results of [`pinv_async`](Self::pinv_async) and writes them to memory of the caller, n x m.
     ///
-    /// In strict mode the place is written before the error is returned.
+    /// In strict mode, the results are written before the error is returned.
     ///
     /// # Errors
-    /// As [`pinv_async`](Self::pinv_async), and [`Error::Argument`] for a shape that does not fit.
+    /// As [`pinv_async`](Self::pinv_async), and [`Error::Argument`] if the shape does not fit.
     pub async fn pinv_into_async<'a, 'o, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -94,7 +99,7 @@ impl Engine {
             .await
     }
 
-    /// [`pinv_into_async`](Self::pinv_into_async), waiting.
+    /// Does the same as [`pinv_into_async`](Self::pinv_into_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, ViewMut};
@@ -120,8 +125,8 @@ impl Engine {
         pollster::block_on(self.compose_into(a.into(), None, job, inverse, options, true))
     }
 
-    /// [`pinv_async`](Self::pinv_async) of matrices on the device, as
-    /// [`svd_resident_async`](Self::svd_resident_async).
+    /// Computes the results of [`pinv_async`](Self::pinv_async) for a batch on the device. The results stay there.
+    /// [`svd_resident_async`](Self::svd_resident_async) describes when such a call waits.
     ///
     /// # Errors
     /// As [`svd_resident_async`](Self::svd_resident_async).
@@ -133,7 +138,7 @@ impl Engine {
         self.pinv_resident_inner(a, options, false).await
     }
 
-    /// [`pinv_resident_async`](Self::pinv_resident_async), waiting.
+    /// Does the same as [`pinv_resident_async`](Self::pinv_resident_async), and blocks where that call waits.
     ///
     /// # Errors
     /// As [`pinv_resident_async`](Self::pinv_resident_async).

@@ -18,11 +18,11 @@ use crate::ops::mirror;
 /// Whether an orthogonal factor may be a reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Determinant {
-    /// It may: the nearest matrix with orthonormal columns, or rows.
+    /// It may be a reflection. The result is the nearest matrix with orthonormal columns, or rows.
     #[default]
     Any,
-    /// It must be a rotation, of determinant 1: of square matrices alone. The direction of the smallest
-    /// singular value is turned round where need be (Kabsch 1976).
+    /// It must be a rotation, of determinant 1. This is possible only for square matrices. If necessary, the direction
+    /// of the smallest singular value is reversed (Kabsch 1976).
     Positive,
 }
 
@@ -30,25 +30,25 @@ pub enum Determinant {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Polar<T: Scalar> {
-    /// Q: m x n, with orthonormal columns, or where m < n orthonormal rows.
+    /// Q: m x n, with orthonormal columns, or orthonormal rows if m < n.
     pub orthogonal: Batch<T>,
-    /// H: n x n, symmetric, and positive semidefinite but where a reflection was turned into a rotation.
+    /// H: n x n, symmetric. It is positive semidefinite, except if a reflection was turned into a rotation.
     pub stretch: Batch<T>,
-    /// How every matrix fared.
+    /// The status of every matrix.
     pub report: Report,
 }
 
 impl Engine {
-    /// Polar decompositions A = Q H of m x n matrices: Q = U V' (m x n) is the matrix with orthonormal columns,
-    /// or rows, that is nearest to A, and H = V diag(sigma) V' (n x n). Any rank: where singular values are
-    /// zero, Q is one of several that are equally near. On request Q is the nearest rotation: that which turns
-    /// a cloud of points p, less their mean, onto another, q, is the Q of the sum of all q p' (Kabsch,
-    /// Procrustes).
+    /// Computes the polar decompositions A = Q H of m x n matrices: Q = U V' (m x n) is the matrix with orthonormal
+    /// columns, or rows, that is nearest to A, and H = V diag(sigma) V' (n x n). A can have any rank. If singular
+    /// values are zero, Q is one of several matrices that are equally near.
     ///
-    /// **Guarantee**, where the bounds of [`svd`](Self::svd_async) hold, with k = min(m, n):
-    /// |A - Q H|_F <= (k + 4) tol |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' where m < n). Matrices are judged by
-    /// their singular values: where one overflows ([`Status::NotRepresentable`]), so does H, or it is NaN, but
-    /// Q is as good as ever.
+    /// With [`Determinant::Positive`], Q is the nearest rotation. The rotation of a cloud of points p, minus their
+    /// mean, onto another cloud q is the Q of the sum of all q p' (Kabsch, Procrustes).
+    ///
+    /// **Guarantee**, if the bounds of [`svd`](Self::svd_async) hold, with k = min(m, n): |A - Q H|_F <= (k + 4) tol
+    /// |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' if m < n). The status depends on the singular values: if one overflows
+    /// ([`Status::NotRepresentable`]), H overflows too or is NaN, but Q keeps its accuracy.
     ///
     /// **Source**: Golub and Van Loan, 6.4.1 and 9.4.3; Kabsch 1976.
     ///
@@ -64,7 +64,7 @@ impl Engine {
             .await
     }
 
-    /// [`polar_async`](Self::polar_async), waiting.
+    /// Does the same as [`polar_async`](Self::polar_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Determinant, Engine, Options};

@@ -11,17 +11,17 @@ use crate::engine::Engine;
 use crate::ops::for_each;
 use crate::planner::{Filter, Job, Side};
 
-/// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). What r is, the
-/// [cutoff](Options::cutoff) says.
+/// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). The
+/// [cutoff](Options::cutoff) decides r.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subspace {
-    /// The range, ran(A): r of m dimensions.
+    /// The range, ran(A): it has r of m dimensions.
     ColumnSpace,
-    /// ran(A'): r of n dimensions, the complement of the null space.
+    /// ran(A'): it has r of n dimensions and is the complement of the null space.
     RowSpace,
-    /// What A maps to zero, null(A): n - r of n dimensions.
+    /// The vectors that A maps to zero, null(A): it has n - r of n dimensions.
     NullSpace,
-    /// null(A'): m - r of m dimensions, the complement of the column space.
+    /// null(A'): it has m - r of m dimensions and is the complement of the column space.
     LeftNullSpace,
 }
 
@@ -41,9 +41,9 @@ impl Subspace {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Projector<T: Scalar> {
-    /// The projectors: m x m for column spaces and left null spaces, else n x n. Exactly symmetric.
+    /// The projectors: m x m for column spaces and left null spaces, else n x n. They are exactly symmetric.
     pub projector: Batch<T>,
-    /// How every matrix fared, with its rank under the cutoff.
+    /// The status of every matrix, and its rank under the cutoff.
     pub report: Report,
 }
 
@@ -51,23 +51,23 @@ pub struct Projector<T: Scalar> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Basis<T: Scalar> {
-    /// The bases, as columns: m x k for column spaces, n x k for row spaces, n x n for null spaces, m x m for
-    /// left null spaces, k = min(m, n). A basis of fewer vectors is followed by zeros.
+    /// The bases, as columns: m x k for column spaces, n x k for row spaces, n x n for null spaces, m x m for left null
+    /// spaces, k = min(m, n). A basis of fewer vectors is followed by columns of zeros.
     pub vectors: Batch<T>,
-    /// The vectors of each: the dimension of the subspace; zero where the matrix is not finite, and the
-    /// vectors NaN.
+    /// The number of vectors of each basis, which is the dimension of the subspace. If the matrix is not finite, it is
+    /// zero and the vectors are NaN.
     pub dimensions: Vec<usize>,
-    /// How every matrix fared, with its rank under the cutoff.
+    /// The status of every matrix, and its rank under the cutoff.
     pub report: Report,
 }
 
 impl Engine {
-    /// Orthogonal projectors P = P' = P^2 onto one of the subspaces of m x n matrices: U_r U_r' (m x m) onto
-    /// column spaces, V_r V_r' (n x n) onto row spaces, and I less these onto their complements.
+    /// Computes the orthogonal projectors P = P' = P^2 onto one of the subspaces of m x n matrices: U_r U_r' (m x m)
+    /// onto column spaces, V_r V_r' (n x n) onto row spaces, and I minus these onto their complements.
     ///
-    /// **Guarantee**: with the bounds of [`svd`](Self::svd_async), |P^2 - P|_F <= (r + 4) tol. How far P is
-    /// from the projector of the exact matrix depends on the gap between what counts and what does not:
-    /// by an angle of about tol |A| / gap (Wedin; Golub and Van Loan, 8.6.1).
+    /// **Guarantee**: with the bounds of [`svd`](Self::svd_async), |P^2 - P|_F <= (r + 4) tol. The distance between P
+    /// and the projector of the exact matrix depends on the gap between the singular values that count and those that
+    /// do not: it is an angle of about tol |A| / gap (Wedin; Golub and Van Loan, 8.6.1).
     ///
     /// # Errors
     /// As [`svd`](Self::svd_async).
@@ -80,7 +80,7 @@ impl Engine {
         self.projector_inner(a.into(), onto, options, false).await
     }
 
-    /// [`projector_async`](Self::projector_async), waiting.
+    /// Does the same as [`projector_async`](Self::projector_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Subspace};
@@ -133,12 +133,12 @@ impl Engine {
         Ok(Projector { projector, report })
     }
 
-    /// Orthonormal bases of one of the subspaces of m x n matrices: columns of U or V. Of matrices of unequal
-    /// rank they come padded with zeros; see [`Basis`] for shapes.
+    /// Computes orthonormal bases of one of the subspaces of m x n matrices. They are columns of U or V. If matrices
+    /// have unequal ranks, the bases are padded with zeros. [`Basis`] lists the shapes.
     ///
-    /// **Guarantee**: orthonormal as the vectors of [`svd`](Self::svd_async), which they are. The basis of a
-    /// subspace is not unique: [projectors](Self::projector_async) are. Matrices are judged by their singular
-    /// values: where one overflows ([`Status::NotRepresentable`]) the basis is as good as ever.
+    /// **Guarantee**: the bases are as orthonormal as the vectors of [`svd`](Self::svd_async), because they are these
+    /// vectors. The basis of a subspace is not unique, but its [projector](Self::projector_async) is. The status
+    /// depends on the singular values: if one overflows ([`Status::NotRepresentable`]), the basis keeps its accuracy.
     ///
     /// # Errors
     /// As [`svd`](Self::svd_async).
@@ -151,7 +151,7 @@ impl Engine {
         self.basis_inner(a.into(), of, options, false).await
     }
 
-    /// [`basis_async`](Self::basis_async), waiting.
+    /// Does the same as [`basis_async`](Self::basis_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Subspace};

@@ -14,40 +14,42 @@ use crate::engine::road::strict;
 use crate::gpu::resident::Results;
 use crate::planner::Job;
 
-/// Singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices, k = min(m, n).
+/// The singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices. k = min(m, n).
 ///
-/// **Order**: singular values are non-negative and descend. **Signs**: in each column of V the first entry of
-/// (nearly) the largest magnitude is positive, and U follows; in a full U of a tall matrix the columns beyond k have
-/// no partner in V and any sign. "Nearly" is 1023 / 1024 of it and more: what is a tie in exact arithmetic is one
-/// here, in both types and on every engine.
+/// **Order**: singular values are non-negative and descend.
 ///
-/// Scalars, the sides of length one of vectors, and diagonal matrices have exact factors.
+/// **Signs**: in each column of V the first entry of (nearly) the largest magnitude is positive. The signs of U
+/// follow from those of V. In a full U of a tall matrix, the columns beyond k have no partner in V and can have
+/// either sign. "Nearly" means at least 1023 / 1024 of the largest magnitude. So entries that are tied in exact
+/// arithmetic are treated as tied, in both types and on every engine.
+///
+/// Scalars and diagonal matrices have exact factors. For vectors, the factor of the side of length one is exact.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Svd<T: Scalar> {
-    /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
+    /// Left singular vectors: m x k (thin) or m x m (full). `None` with [`Vectors::None`].
     pub u: Option<Batch<T>>,
-    /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the matrix's largest
-    /// entry are zero.
+    /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the largest entry of the matrix are
+    /// zero.
     pub sigma: Batch<T::Real>,
-    /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
-    /// `v.view().transpose()` is V' at no cost.
+    /// Right singular vectors as columns: n x k (thin) or n x n (full). `None` with [`Vectors::None`].
+    /// `v.view().transpose()` is V' without a copy.
     pub v: Option<Batch<T>>,
-    /// How every matrix fared.
+    /// The status, the rank and the number of sweeps of every matrix.
     pub report: Report,
 }
 
-/// Singular value decompositions that stay on the device: as [`Svd`](crate::Svd).
+/// Singular value decompositions that stay on the device. The fields are those of [`Svd`](crate::Svd).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeviceSvd<T: Scalar> {
-    /// Left singular vectors: m x k (thin) or m x m (full), if asked for.
+    /// Left singular vectors: m x k (thin) or m x m (full). `None` with [`Vectors::None`].
     pub u: Option<DeviceBatch<T>>,
     /// Singular values: k x 1.
     pub sigma: DeviceBatch<T::Real>,
-    /// Right singular vectors as columns: n x k (thin) or n x n (full), if asked for.
+    /// Right singular vectors as columns: n x k (thin) or n x n (full). `None` with [`Vectors::None`].
     pub v: Option<DeviceBatch<T>>,
-    /// How every matrix fared.
+    /// The status, the rank and the number of sweeps of every matrix.
     pub report: DeviceReport,
 }
 
@@ -81,28 +83,30 @@ impl Solved {
 }
 
 impl Engine {
-    /// Singular value decompositions of m x n matrices, k = min(m, n).
+    /// Computes the singular value decompositions of m x n matrices. With k = min(m, n), U is m x k (thin) or m x m
+    /// (full), sigma is k x 1, and V is n x k (thin) or n x n (full).
     ///
-    /// Any m and n, also 0 and 1. Singular values are non-negative and descend; U and V are
-    /// orthonormal also for rank-deficient and zero matrices; see [`Svd`] for order and signs.
+    /// m and n can have any size, also 0 and 1. Singular values are non-negative and descend. U and V are orthonormal,
+    /// also for rank-deficient and zero matrices. [`Svd`] describes the order and the signs.
     ///
-    /// **Guarantee**, at the default tolerance, for every matrix with status
-    /// [`Status::Converged`](crate::Status::Converged), with u = 2^-24 (f32) or
-    /// 2^-53 (f64) and tol = u max(32, 8 sqrt(k)): |A - U S V'|_F <= tol |A|_F, the entries of
-    /// U'U - I and V'V - I are at most tol, singular values are off by at most 8 sqrt(k) u sigma_max (and
-    /// by the rounding of subnormal results), which is
-    /// [`Outcome::sigma_error`](crate::Outcome::sigma_error).
+    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged), at the default
+    /// tolerance, with u = 2^-24 (f32) or 2^-53 (f64) and tol = u max(32, 8 sqrt(k)):
     ///
-    /// **Scaled columns**: for A = B D, B of full column rank and D any diagonal matrix whose entries span up to
-    /// 2^50 (f32) or 2^450 (f64), in any order, every column of A is reconstructed to 2 tol of its own norm, and
-    /// singular values have relative errors of at most 4 k u cond(B). D does not enter.
+    /// - |A - U S V'|_F <= tol |A|_F.
+    /// - The entries of U'U - I and V'V - I are at most tol.
+    /// - Singular values have an error of at most 8 sqrt(k) u sigma_max, plus the rounding of subnormal results.
+    ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
-    /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and
-    /// Veselic 1992; Drmac and Veselic 2008; LAPACK xGEJSV).
+    /// **Scaled columns**: let A = B D, where B has full column rank and D is any diagonal matrix. The entries of D can
+    /// span up to 2^50 (f32) or 2^450 (f64), in any order. Then every column of A is reconstructed to 2 tol of its own
+    /// norm, and singular values have relative errors of at most 4 k u cond(B). These bounds do not depend on D.
+    ///
+    /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and Veselic 1992; Drmac
+    /// and Veselic 2008; LAPACK xGEJSV).
     ///
     /// # Errors
-    /// [`Error::Argument`] for options that do not fit, [`Error::Memory`] where the results do not,
-    /// [`Error::Unsupported`] or [`Error::Device`] from a GPU, [`Error::Strict`] if asked for.
+    /// [`Error::Argument`] if options do not fit, [`Error::Memory`] if the results do not fit into memory,
+    /// [`Error::Unsupported`] or [`Error::Device`] from a GPU, [`Error::Strict`] in strict mode.
     pub async fn svd_async<'a, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -112,7 +116,8 @@ impl Engine {
         self.svd_inner(a.into(), vectors, options, false).await
     }
 
-    /// [`svd_async`](Self::svd_async), waiting.
+    /// Computes singular value decompositions as [`svd_async`](Self::svd_async) does, and blocks until they are done.
+    /// Shapes, guarantee and source are described there.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Vectors};
@@ -136,13 +141,13 @@ impl Engine {
         pollster::block_on(self.svd_inner(a.into(), vectors, options, true))
     }
 
-    /// [`svd_async`](Self::svd_async) into places of the caller's: `u` and `v` both or neither,
-    /// thin or full by their shapes; `sigma` is k x 1.
+    /// Computes the results of [`svd_async`](Self::svd_async) and writes them to memory of the caller. `u` and `v` are
+    /// either both given or both `None`. Their shapes decide between thin and full. `sigma` is k x 1.
     ///
-    /// In strict mode the places are written before the error is returned.
+    /// In strict mode, the results are written before the error is returned.
     ///
     /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for shapes that do not fit.
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if shapes do not fit.
     pub async fn svd_into_async<'a, 'o, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -155,7 +160,7 @@ impl Engine {
             .await
     }
 
-    /// [`svd_into_async`](Self::svd_into_async), waiting.
+    /// Does the same as [`svd_into_async`](Self::svd_into_async), and blocks until it is done.
     ///
     /// # Errors
     /// As [`svd_into_async`](Self::svd_into_async).
@@ -171,17 +176,21 @@ impl Engine {
         pollster::block_on(self.svd_into_inner(a.into(), u, sigma, v, options, true))
     }
 
-    /// [`svd_async`](Self::svd_async) of matrices on the device, whose results stay there. The bits
-    /// are those of `svd` on the same device.
+    /// Computes the results of [`svd_async`](Self::svd_async) for a batch on the device. The results stay on the
+    /// device. Their bits are those of `svd` on the same device.
     ///
-    /// Nothing is waited for but, in strict mode, the report, and the device's clock
-    /// ([`timestamps`](crate::GpuOptions::timestamps)); progress is told when work is submitted.
-    /// The host is asked between the sweeps of large matrices (the report's kernel is `jacobi-blocks` or
-    /// `jacobi-rounds`), which are waited for. Matrices of odd sizes of which a chunk has fewer than 64 go
-    /// through the host's memory and back.
+    /// On a GPU, the call returns when its work is submitted. It waits only
+    ///
+    /// - in strict mode, for the report;
+    /// - with [`timestamps`](crate::GpuOptions::timestamps), for the clock of the device;
+    /// - for large matrices, between sweeps, when the host checks if more sweeps are needed. The kernel in the report
+    ///   is then `jacobi-blocks` or `jacobi-rounds`.
+    ///
+    /// Progress is told when work is submitted. If the bytes of a matrix or of a result are not a multiple of 256 and a
+    /// chunk has fewer than 64 matrices, the data may go through the memory of the host and back.
     ///
     /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] for matrices on another device.
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if the matrices are on another device.
     pub async fn svd_resident_async<T: Real>(
         &self,
         a: &DeviceBatch<T>,
@@ -191,7 +200,7 @@ impl Engine {
         self.svd_resident_inner(a, vectors, options, false).await
     }
 
-    /// [`svd_resident_async`](Self::svd_resident_async), waiting.
+    /// Does the same as [`svd_resident_async`](Self::svd_resident_async), and blocks where that call waits.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Vectors};

@@ -1,4 +1,4 @@
-//! Decompositions that begin where those of similar matrices ended.
+//! Decompositions that start from the results of similar matrices.
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
@@ -20,24 +20,27 @@ const SPREAD: f64 = 16.0;
 const NEARLY: f64 = 0.1;
 
 impl Engine {
-    /// [`svd_async`](Self::svd_async) of m x n matrices that are similar to those of an earlier call, one by one:
-    /// `previous` is its V, n x k or n x n, k = min(m, n). So the frames of a path, of a control loop or of a
-    /// simulation take fewer sweeps: where frames differ by a thousandth two or three in f32, in place of four (6x7)
-    /// to seven (64x64), and one more in f64. Any V will do, also one that is not orthonormal or that holds a NaN
-    /// (then its matrix starts cold, as in [`svd_async`](Self::svd_async)); a bad one costs sweeps, not accuracy.
+    /// Computes the results of [`svd_async`](Self::svd_async) for m x n matrices that are similar, one by one, to those
+    /// of an earlier call. `previous` is the V of that call, n x k or n x n, k = min(m, n).
     ///
-    /// Matrices meet V on the host, one by one: that takes longer than the sweeps that it saves, but for large ones
-    /// (even at 64x64 on the CPU, five times as long as a cold call at 3x3 and 6x7; `BENCHMARKS.md`).
+    /// The frames of a path, of a control loop or of a simulation then take fewer sweeps. If frames differ by a
+    /// thousandth, they take two or three sweeps in f32, in place of four (6x7) to seven (64x64), and one more in f64.
+    /// Any V is accepted, also one that is not orthonormal or that contains a NaN. With a NaN, its matrix starts cold,
+    /// as in [`svd_async`](Self::svd_async). A bad V costs sweeps, not accuracy.
     ///
-    /// **Guarantee**: that of [`svd_async`](Self::svd_async), however many frames have gone before: V is made
-    /// orthonormal anew in every call. Matrices whose columns (rows, if m < n) differ in norm by more than 16
-    /// times start cold, so that the relative accuracy of the small singular values of graded matrices is within
-    /// that factor of a cold call's.
+    /// The host multiplies the matrices with V, one by one. Except for large matrices, this takes longer than the
+    /// sweeps that it saves: on the CPU, the times are equal at 64x64, and a warm call takes five times as long as a
+    /// cold call at 3x3 and 6x7 (`BENCHMARKS.md`).
+    ///
+    /// **Guarantee**: that of [`svd_async`](Self::svd_async), after any number of earlier frames, because every call
+    /// makes V orthonormal again. Matrices start cold if the norms of their columns (rows, if m < n) differ by a factor
+    /// of more than 16. So the relative accuracy of the small singular values of graded matrices is within that factor
+    /// of the accuracy of a cold call.
     ///
     /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
     ///
     /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] where V does not fit A.
+    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if V does not fit A.
     pub async fn svd_warm_async<'a, 'v, T: Real>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -49,7 +52,7 @@ impl Engine {
             .await
     }
 
-    /// [`svd_warm_async`](Self::svd_warm_async), waiting.
+    /// Does the same as [`svd_warm_async`](Self::svd_warm_async), and blocks until it is done.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, Options, Vectors};
