@@ -109,14 +109,16 @@ pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize;
     batch.buffer().map(|buffer| (buffer, [matrix, row, col]))
 }
 
-/// [`Engine::svd_resident`], recorded into the caller's encoder in place of being submitted. The results
-/// and the report are there once the caller has submitted it.
+/// Records [`Engine::svd_resident`] into the caller's encoder. Nothing is submitted: the results and the report exist once
+/// the caller has submitted the encoder.
+///
+/// Strict mode has no effect here, because the report is not known yet.
 ///
 /// # Errors
-/// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] where the host has to decide on the way:
-/// for large matrices (kernels `jacobi-blocks` and `jacobi-rounds`), for those that [`Engine::svd_resident`] has go through the
-/// host, for batches that take thousands of dispatches, and for batches in the host's memory. Strictness has no say: ask the report. What was recorded before an error stays recorded,
-/// and does no harm.
+/// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] if the host has to take part: for large matrices (kernels
+/// `jacobi-blocks` and `jacobi-rounds`), for matrices whose data [`Engine::svd_resident`] moves through the memory of the
+/// host, for batches that need thousands of dispatches, and for batches in the memory of the host. Commands that were
+/// recorded before an error stay in the encoder and do no harm.
 pub async fn record_svd<T: Real>(
     engine: &Engine,
     encoder: &mut wgpu::CommandEncoder,

@@ -291,7 +291,7 @@ impl Engine {
             Some((Some(buffer), steps)) => Some((buffer, steps)),
             Some((None, _)) => return Ok(None),
         };
-        let task = Task::new::<T>([a.count, a.rows, a.cols], job, options)?;
+        let task = Task::new::<T>(a.shape(), job, options)?;
         let records = encoder.is_some();
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
             Err(error) if records => return Err(error),

@@ -1,7 +1,7 @@
 //! The road of every call on matrices in the host's memory: from views and a job to results and their report.
 
 use crate::data::batch::Batch;
-use crate::data::error::Error;
+use crate::data::error::{Error, product, zeros};
 use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::parallel;
@@ -77,9 +77,8 @@ impl Engine {
         }
         let mut place = Place::new(Some(&mut composed))?;
         // Nobody sees them, but they decide what counts.
-        let len =
-            crate::data::error::product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
-        let mut sigma = crate::data::error::zeros(len)?;
+        let len = product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
+        let mut sigma = zeros(len)?;
         let places = Places {
             u: &mut [],
             sigma: &mut sigma,
@@ -101,7 +100,7 @@ impl Engine {
         places: Places<'_, T>,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let task = Task::new::<T>([a.count(), a.rows(), a.cols()], job, options)?;
+        let task = Task::new::<T>(a.shape(), job, options)?;
         let problem = task.problem;
         let mut outcomes = parallel::filled(a.count(), Outcome::PENDING)?;
         let Places {

@@ -4,7 +4,6 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cutoff, Options, Vectors};
 use crate::data::outcome::Status;
-use crate::data::parallel;
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
 use crate::data::view::View;
@@ -12,7 +11,7 @@ use crate::dense::product::multiply;
 use crate::engine::place::fit_rhs;
 use crate::filter::{Limits, scaled, threshold};
 use crate::lanes::{Kernel, Lanes, numbers};
-use crate::ops::Svd;
+use crate::ops::{Svd, for_each_with};
 use crate::planner::{Filter, Job, Problem, Side};
 
 /// Operations that a task has at least.
@@ -234,29 +233,21 @@ impl<T: Real<Real = T>> Factors<'_, T> {
         f: impl Fn(&mut Work<T>, usize, &mut [T]) + Send + Sync,
     ) -> Result<Batch<T>, Error> {
         let mut result = Batch::zeros(self.u.count(), rows, cols)?;
-        let size = rows * cols;
         // Of a matrix without singular values everything is zero.
-        if result.as_slice().is_empty() || self.svd.sigma.rows() == 0 {
+        if self.svd.sigma.rows() == 0 {
             return Ok(result);
         }
         let work =
             (self.u.rows() + self.v.rows()).saturating_mul(self.svd.sigma.rows() * rows.max(cols));
         let some = (TASK / work.max(1)).max(1);
-        let tasks = result.as_mut_slice().chunks_mut(some * size).enumerate();
-        parallel::for_each(
-            tasks.collect(),
-            Work::default,
-            |work: &mut Work<T>, (task, entries): (usize, &mut [T])| {
-                for (index, to) in (task * some..).zip(entries.chunks_exact_mut(size)) {
-                    let finite = self.svd.sigma.matrix(index)[0].finite()
-                        && self.svd.report.outcomes[index].status != Status::NonFinite;
-                    match finite {
-                        false => to.fill(T::NAN),
-                        true => f(work, index, to),
-                    }
-                }
-            },
-        );
+        for_each_with(&mut result, some, Work::default, |work, index, to| {
+            let finite = self.svd.sigma.matrix(index)[0].finite()
+                && self.svd.report.outcomes[index].status != Status::NonFinite;
+            match finite {
+                false => to.fill(T::NAN),
+                true => f(work, index, to),
+            }
+        });
         Ok(result)
     }
 }

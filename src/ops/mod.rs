@@ -30,18 +30,28 @@ const TASK: usize = 1 << 14;
 
 /// Calls `f` on the index and the entries of every matrix that has any.
 fn for_each<T: Real>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+    let some = TASK.div_ceil((batch.rows() * batch.cols()).max(1));
+    for_each_with(batch, some, || (), |(), index, matrix| f(index, matrix));
+}
+
+/// The same in tasks of `some` matrices, with scratch for each thread.
+fn for_each_with<T: Real, W>(
+    batch: &mut Batch<T>,
+    some: usize,
+    scratch: impl Fn() -> W + Send + Sync,
+    f: impl Fn(&mut W, usize, &mut [T]) + Send + Sync,
+) {
     let size = batch.rows() * batch.cols();
     if size == 0 {
         return;
     }
-    let some = TASK.div_ceil(size);
     let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
     parallel::for_each(
         tasks.collect(),
-        || (),
-        |(), (task, entries): (usize, &mut [T])| {
-            for (index, matrix) in entries.chunks_exact_mut(size).enumerate() {
-                f(task * some + index, matrix);
+        scratch,
+        |scratch, (task, entries): (usize, &mut [T])| {
+            for (index, matrix) in (task * some..).zip(entries.chunks_exact_mut(size)) {
+                f(scratch, index, matrix);
             }
         },
     );
