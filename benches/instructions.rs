@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 
-use batched_svd::{Batch, Engine, Options, Real, Vectors};
+use batched_svd::{Batch, Engine, Real};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -76,16 +76,15 @@ fn calls(case: &Case) -> usize {
 
 /// What is counted; whether every matrix converged, with its full rank.
 fn solve<T: Real>(op: Op, a: &Batch<T>) -> bool {
-    let (engine, options) = (Engine::cpu(), Options::default());
-    let svd = |vectors| engine.svd(a, vectors, &options).map(|svd| svd.report);
+    let engine = Engine::cpu();
     let report = match op {
-        Op::Svd => svd(Vectors::Thin),
-        Op::Svdvals => svd(Vectors::None),
-        Op::Pinv => engine.pinv(a, &options).map(|pinv| pinv.report),
+        Op::Svd => engine.svd(a).run().map(|svd| svd.report),
+        Op::Svdvals => engine.singular_values(a).run().map(|found| found.report),
+        Op::Pinv => engine.pinv(a).run().map(|pinv| pinv.report),
         Op::Lstsq => {
             // The first column of each, for want of another.
             let b = a.view().submatrix(0..a.rows(), 0..1);
-            b.and_then(|b| engine.lstsq(a, b, &options))
+            b.and_then(|b| engine.lstsq(a, b).run())
                 .map(|lstsq| lstsq.report)
         }
     };

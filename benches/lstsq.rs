@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use batched_svd::{Batch, Engine, Error, Options, Vectors, verify};
+use batched_svd::{Batch, Engine, Error, verify};
 use faer::MatRef;
 use faer::linalg::solvers::SolveLstsq;
 use nalgebra::DMatrix;
@@ -50,8 +50,7 @@ fn line(engine: &Engine, m: usize, n: usize, count: usize) -> Result<(), Error> 
     let mut random =
         |cols| Batch::from_fn(count, m, cols, |_, _, _| StandardNormal.sample(&mut rng));
     let (a, b): (Batch<f32>, Batch<f32>) = (random(n)?, random(1)?);
-    let options = Options::default();
-    let x = engine.lstsq(&a, &b, &options)?;
+    let x = engine.lstsq(&a, &b).run()?;
     let residuals = verify::least_squares(&a, &x.solution, &b)?;
     let normal = residuals
         .iter()
@@ -63,11 +62,9 @@ fn line(engine: &Engine, m: usize, n: usize, count: usize) -> Result<(), Error> 
         (a, MatRef::from_column_major_slice(b.matrix(index), m, 1))
     };
     let rates = [
-        rate(count, || drop(black_box(engine.lstsq(&a, &b, &options)))),
-        rate(count, || drop(black_box(engine.pinv(&a, &options)))),
-        rate(count, || {
-            drop(black_box(engine.svd(&a, Vectors::Thin, &options)))
-        }),
+        rate(count, || drop(black_box(engine.lstsq(&a, &b).run()))),
+        rate(count, || drop(black_box(engine.pinv(&a).run()))),
+        rate(count, || drop(black_box(engine.svd(&a).run()))),
         rate_each(count, |index| {
             let a = DMatrix::from_column_slice(m, n, a.matrix(index));
             let b = DMatrix::from_column_slice(m, 1, b.matrix(index));

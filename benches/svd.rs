@@ -8,7 +8,7 @@ mod shapes;
 use std::hint::black_box;
 use std::time::Duration;
 
-use batched_svd::{Batch, Engine, GpuOptions, Options, Vectors};
+use batched_svd::{Batch, Engine, GpuOptions};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -42,15 +42,14 @@ fn engines() -> Vec<Engine> {
 
 fn benches(criterion: &mut Criterion) {
     for engine in engines() {
-        let options = Options::default();
         measure(criterion, "svd", &engine, |a| {
-            black_box(engine.svd(a, Vectors::Thin, &options).is_ok());
+            black_box(engine.svd(a).run().is_ok());
         });
         measure(criterion, "svdvals", &engine, |a| {
-            black_box(engine.svd(a, Vectors::None, &options).is_ok());
+            black_box(engine.singular_values(a).run().is_ok());
         });
         measure(criterion, "pinv", &engine, |a| {
-            black_box(engine.pinv(a, &options).is_ok());
+            black_box(engine.pinv(a).run().is_ok());
         });
     }
 }

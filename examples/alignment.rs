@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use batched_svd::{Batch, Determinant, Engine, Options};
+use batched_svd::{Batch, Determinant, Engine};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
@@ -92,7 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let a = Batch::from_col_major(turns.len(), 3, 3, sums)?;
     let start = Instant::now();
-    let found = engine.polar(&a, Determinant::Positive, &Options::default())?;
+    let found = engine.polar(&a).determinant(Determinant::Positive).run()?;
     let seconds = start.elapsed().as_secs_f64();
     println!("{} rotations in {:.1} ms\n", turns.len(), 1e3 * seconds);
 

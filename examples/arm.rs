@@ -7,7 +7,7 @@ use std::error::Error;
 use std::f64::consts::FRAC_PI_2;
 use std::time::Instant;
 
-use batched_svd::{Batch, Engine, Options, Subspace, Vectors, View};
+use batched_svd::{Batch, Engine, PerMatrix, Subspace, View};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("Jacobians: within {apart:.0e} of finite differences, relatively");
 
     // A metre counts as much as a radian: singular values are of both.
-    let sigma = engine.svd(&jacobians, Vectors::None, &Options::default())?;
+    let sigma = engine.singular_values(&jacobians).run()?;
     let smallest: Vec<f64> = (0..POSES).map(|pose| sigma.sigma.matrix(pose)[5]).collect();
     let middle = POSES / 2;
     println!(
@@ -110,10 +110,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|sigma| lambda * (1.0 - (sigma / threshold).powi(2)).max(0.0).sqrt())
         .collect();
 
-    let solve = |name, colour, options: &Options| -> Result<(Solved, f64), Box<dyn Error>> {
+    let solve = |name, colour, lambda: PerMatrix| -> Result<(Solved, f64), Box<dyn Error>> {
         let velocity = View::new(&HAND, 0, [POSES, 6, 1], [0, 1, 1])?; // the same for all
         let start = Instant::now();
-        let found = engine.lstsq(&jacobians, velocity, options)?;
+        let found = engine.lstsq(&jacobians, velocity).damping(lambda).run()?;
         let seconds = start.elapsed().as_secs_f64();
         if !found.report.all_converged() {
             return Err("not every pose was solved".into());
@@ -133,10 +133,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         Ok((solved, seconds))
     };
-    let (undamped, _) = solve("undamped", RED, &Options::default())?;
-    let (constant, _) = solve("lambda constant", BLUE, &Options::default().damping(lambda))?;
-    let options = Options::default().damping(each.clone());
-    let (variable, seconds) = solve("lambda of each pose", RGBColor(0, 140, 60), &options)?;
+    let (undamped, _) = solve("undamped", RED, 0.0.into())?;
+    let (constant, _) = solve("lambda constant", BLUE, lambda.into())?;
+    let green = RGBColor(0, 140, 60);
+    let (variable, seconds) = solve("lambda of each pose", green, each[..].into())?;
     println!(
         "{POSES} poses with a lambda each: {:.2} ms, {:.1} million poses a second\n",
         1e3 * seconds,
@@ -167,7 +167,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Seven joints for six directions: there is one way to move that leaves the hand alone, here towards the
     // middle of the joints' ranges, a radian a second for every radian off.
-    let free = engine.projector(&jacobians, Subspace::NullSpace, &Options::default())?;
+    let free = engine.projector(&jacobians, Subspace::NullSpace).run()?;
     let own = Batch::from_fn(POSES, N, 1, |pose, i, _| {
         let wish = |j: usize| 0.5 * (RANGES[j][0] + RANGES[j][1]) - path[pose][j];
         (0..N)

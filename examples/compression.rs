@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use batched_svd::{Batch, Cutoff, Engine, Options, Vectors, verify};
+use batched_svd::{Batch, Cutoff, Engine, verify};
 use image::{Rgb, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -68,10 +68,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         pictures[1].push(picture(&together));
     }
     // And by what may be lost: as many singular values as each needs.
-    let options = Options::default().cutoff(Cutoff::error(0.05));
     for (name, batch) in [("whole", &whole), ("blocks", &blocks)] {
         let ranks: Vec<u32> = engine
-            .svd(batch, Vectors::None, &options)?
+            .singular_values(batch)
+            .cutoff(Cutoff::error(0.05))
+            .run()?
             .report
             .outcomes
             .iter()
@@ -86,9 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "\nwritten: {PICTURE}: above the original and ranks 5, 20, 60; below blocks of ranks 1, 2, 3"
     );
-    let sigma = engine
-        .svd(&whole, Vectors::None, &Options::default())?
-        .sigma;
+    let sigma = engine.singular_values(&whole).run()?.sigma;
     draw(&sigma)?;
     println!("drawn: {PLOT}");
     Ok(())
@@ -99,9 +98,8 @@ fn approximate(
     a: &Batch<f32>,
     rank: usize,
 ) -> Result<(Batch<f32>, f64), batched_svd::Error> {
-    let options = Options::default().cutoff(Cutoff::rank(rank));
     let start = Instant::now();
-    let low = engine.low_rank(a, &options)?;
+    let low = engine.low_rank(a).cutoff(Cutoff::rank(rank)).run()?;
     Ok((low.approximation, start.elapsed().as_secs_f64()))
 }
 

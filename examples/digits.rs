@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use batched_svd::{Batch, Components, Cutoff, Engine, Options, View};
+use batched_svd::{Batch, Components, Cutoff, Engine, View};
 use image::{GrayImage, Luma};
 use npyz::NpyFile;
 use plotters::coord::Shift;
@@ -104,8 +104,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let edge = f64::from(NOISE) * (DIGITS as f64).sqrt() * threshold(PIXELS as f64 / DIGITS as f64);
     let mean = seen.mean.matrix(0);
     let centred = Batch::from_fn(1, DIGITS, PIXELS, |_, i, j| noisy[i * PIXELS + j] - mean[j])?;
-    let options = Options::default().cutoff(Cutoff::absolute(edge));
-    let low = engine.low_rank(&centred, &options)?;
+    let low = engine.low_rank(&centred).cutoff(Cutoff::absolute(edge));
+    let low = low.run()?;
     let rank = low.report.outcomes[0].rank as usize;
     let low = low.approximation.matrix(0);
     let above: Vec<f32> = (0..DIGITS * PIXELS)
@@ -214,7 +214,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn components(engine: &Engine, images: &[f32]) -> Result<Components<f32>, batched_svd::Error> {
     let rows = View::row_major(images, 1, DIGITS, PIXELS)?;
-    engine.principal_components(rows, &Options::default())
+    engine.principal_components(rows).run()
 }
 
 /// All images of the mean and the first k components, for every k from none to all.
@@ -242,7 +242,7 @@ fn each(
 ) -> Result<(Vec<f32>, f64), batched_svd::Error> {
     // Transposed, so that the result is row by row again.
     let a = View::row_major(images, DIGITS, SIDE, SIDE)?.transpose();
-    let low = engine.low_rank(a, &Options::default().cutoff(cutoff))?;
+    let low = engine.low_rank(a).cutoff(cutoff).run()?;
     let ranks = low.report.outcomes.iter().map(|o| f64::from(o.rank));
     let mean = ranks.sum::<f64>() / DIGITS as f64;
     Ok((low.approximation.into_vec(), mean))

@@ -1,7 +1,7 @@
 //! Joint speeds of a thousand robot arms: pseudoinverses of 6x7 Jacobians, one of them singular
 //! and one broken. Run with `cargo run --release --example jacobians`.
 
-use batched_svd::{Batch, Engine, Error, Options, Status};
+use batched_svd::{Batch, Engine, Error, Status};
 
 fn main() -> Result<(), Error> {
     let engine = Engine::auto();
@@ -19,7 +19,7 @@ fn main() -> Result<(), Error> {
     }
     jacobians.as_mut_slice()[arm(9)][0] = f32::NAN;
 
-    let pinv = engine.pinv(&jacobians, &Options::default())?;
+    let pinv = engine.pinv(&jacobians).run()?;
     for (b, status) in pinv.report.failures() {
         println!("arm {b}: {status}");
     }

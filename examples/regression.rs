@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use batched_svd::{Batch, Engine, Options, View};
+use batched_svd::{Batch, Engine, View};
 use npyz::NpyFile;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let a = View::row_major(&rows, RESAMPLES + 1, PATIENTS, N)?;
     let b = View::row_major(&sides, RESAMPLES + 1, PATIENTS, 1)?;
     let start = Instant::now();
-    let fit = engine.lstsq(a, b, &Options::default())?;
+    let fit = engine.lstsq(a, b).run()?;
     let seconds = start.elapsed().as_secs_f64();
     let worst = fit.report.failures().count();
     println!("{RESAMPLES} resamples of {PATIENTS}x{N} in {seconds:.2} s, {worst} of them failed\n");
@@ -81,8 +81,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count = lambdas.len();
     let same = View::new(&rows, 0, [count, PATIENTS, N], [0, N as isize, 1])?;
     let side = View::new(&sides, 0, [count, PATIENTS, 1], [0, 1, 1])?;
-    let options = Options::default().damping(lambdas.clone());
-    let ridge = engine.lstsq(same, side, &options)?.solution;
+    let ridge = engine.lstsq(same, side).damping(&lambdas[..]).run()?;
+    let ridge = ridge.solution;
     let apart = (0..N).map(|i| (ridge.matrix(0)[i] - estimate[i]).abs());
     println!(
         "\nridge, lambda {}: at most {:.3} away from least squares",

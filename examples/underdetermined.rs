@@ -2,7 +2,7 @@
 //! pseudoinverse; what the null space leaves free; and that no other solution is shorter. A thousand random
 //! systems at once. Run with `cargo run --release --example underdetermined`.
 
-use batched_svd::{Batch, Engine, Error, Options, Subspace};
+use batched_svd::{Batch, Engine, Error, Subspace};
 
 const COUNT: usize = 1000;
 const EQUATIONS: usize = 6;
@@ -11,7 +11,6 @@ const UNKNOWNS: usize = 12;
 fn main() -> Result<(), Error> {
     let engine = Engine::auto();
     println!("computing on {}", engine.choice());
-    let options = Options::default();
     let mut state = 1u64;
     let mut random = |_, _, _| {
         // A linear congruential generator (Knuth's constants), from -1 to 1.
@@ -24,18 +23,18 @@ fn main() -> Result<(), Error> {
     let b = Batch::from_fn(COUNT, EQUATIONS, 1, &mut random)?;
     let steps = Batch::from_fn(COUNT, UNKNOWNS, 1, &mut random)?;
 
-    let x = engine.lstsq(&a, &b, &options)?.solution;
+    let x = engine.lstsq(&a, &b).run()?.solution;
     let left = distance(&product(&a, &x)?, &b);
     println!("\n{COUNT} systems of {EQUATIONS} equations with {UNKNOWNS} unknowns, solved at once");
     println!("what a solution leaves of b, at most         {left:.1e}");
 
-    let by_inverse = product(&engine.pinv(&a, &options)?.inverse, &b)?;
+    let by_inverse = product(&engine.pinv(&a).run()?.inverse, &b)?;
     println!(
         "from the pseudoinverse's, at most            {:.1e}",
         distance(&x, &by_inverse)
     );
 
-    let null = engine.basis(&a, Subspace::NullSpace, &options)?;
+    let null = engine.basis(&a, Subspace::NullSpace).run()?;
     let six = null.dimensions.iter().all(|&d| d == UNKNOWNS - EQUATIONS);
     println!(
         "the null space has {} dimensions in each        {six}",
@@ -43,9 +42,7 @@ fn main() -> Result<(), Error> {
     );
 
     // Somewhere else, as far as one likes, in the null space.
-    let free = engine
-        .projector(&a, Subspace::NullSpace, &options)?
-        .projector;
+    let free = engine.projector(&a, Subspace::NullSpace).run()?.projector;
     let moved = product(&free, &steps)?;
     let other = Batch::from_fn(COUNT, UNKNOWNS, 1, |index, i, _| {
         x.matrix(index)[i] + moved.matrix(index)[i]

@@ -1,11 +1,11 @@
-//! What the GPU engine would do, and why: which kernel, how much at a time, and its text. Without a device, or for
-//! the one at hand.
+//! What the GPU engine would do, and why: which kernel, how much at a time, and its text. [`explain`] needs no device, and
+//! [`Call::explain`] explains a call on the device at hand.
 //!
 //! ```
-//! use batched_svd::explain::{DeviceFacts, Operation, explain};
-//! use batched_svd::{Dtype, Options, Tuning, Vectors};
+//! use batched_svd::explain::{DeviceFacts, Request, explain};
+//! use batched_svd::{Dtype, Options, Tuning};
 //!
-//! let (browser, svd) = (DeviceFacts::webgpu(), Operation::Svd(Vectors::Thin));
+//! let (browser, svd) = (DeviceFacts::webgpu(), Request::Svd);
 //! let plan = explain(svd, [64, 64], Dtype::F32, &browser, &Options::default(), &Tuning::default())?;
 //! assert_eq!(plan.kernel, "jacobi-blocks");
 //! assert_eq!(plan.refused[2].kernel, "jacobi-resident");
@@ -15,24 +15,30 @@
 //! ```
 
 use crate::data::error::Error;
-use crate::data::options::{Options, Vectors};
-use crate::data::scalar::Dtype;
+use crate::data::options::Options;
+use crate::data::scalar::{Dtype, Scalar};
 use crate::data::tuning::Tuning;
 use crate::engine::Engine;
+use crate::ops::Call;
 use crate::ops::Subspace;
+use crate::ops::operation::Compute;
 pub use crate::planner::facts::{DeviceFacts, DeviceKind, Units};
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 pub use crate::planner::stages::Stage;
 use crate::planner::stages::stages;
-use crate::planner::{Convergence, Filter, Job, Problem};
+use crate::planner::{Convergence, Filter, Job, Problem, Vectors};
 
 /// What is asked for of every matrix. Other calls are made of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Operation {
-    /// Singular values, and vectors or not.
-    Svd(Vectors),
+pub enum Request {
+    /// Singular values.
+    SingularValues,
+    /// Thin decompositions.
+    Svd,
+    /// Full decompositions.
+    FullSvd,
     /// Pseudoinverses.
     Pinv,
     /// Least-squares solutions for so many right-hand sides.
@@ -43,14 +49,16 @@ pub enum Operation {
     Projector(Subspace),
 }
 
-impl Operation {
+impl Request {
     fn job(self) -> Job {
         match self {
-            Operation::Svd(vectors) => Job::svd(vectors),
-            Operation::Pinv => Job::inverse(None),
-            Operation::Lstsq(rhs) => Job::inverse(Some(rhs)),
-            Operation::LowRank => Job::low_rank(),
-            Operation::Projector(onto) => {
+            Request::SingularValues => Job::svd(Vectors::None),
+            Request::Svd => Job::svd(Vectors::Thin),
+            Request::FullSvd => Job::svd(Vectors::Full),
+            Request::Pinv => Job::inverse(None),
+            Request::Lstsq(rhs) => Job::inverse(Some(rhs)),
+            Request::LowRank => Job::low_rank(),
+            Request::Projector(onto) => {
                 let (side, _) = onto.of();
                 Job::composition(side, Filter::Keep, side)
             }
@@ -120,7 +128,18 @@ const MOST_REGISTERS: u32 = 255;
 /// # Errors
 /// [`Error::Argument`] for a matrix without rows or columns, [`Error::Unsupported`] if the device cannot.
 pub fn explain(
-    operation: Operation,
+    request: Request,
+    shape: [usize; 2],
+    dtype: Dtype,
+    device: &DeviceFacts,
+    options: &Options,
+    tuning: &Tuning,
+) -> Result<Explanation, Error> {
+    explained(request.job(), shape, dtype, device, options, tuning)
+}
+
+fn explained(
+    job: Job,
     [rows, cols]: [usize; 2],
     dtype: Dtype,
     device: &DeviceFacts,
@@ -132,7 +151,7 @@ pub fn explain(
             format!("a {rows}x{cols} matrix has no singular value: nothing reaches a device");
         return Err(Error::Argument(text));
     }
-    let problem = Problem::new(rows, cols, dtype, operation.job());
+    let problem = Problem::new(rows, cols, dtype, job);
     let convergence = Convergence::new(&problem, options);
     let limits = device.limits();
     let (recipe, refused) = GpuRecipe::explained(&problem, &convergence, &limits, tuning)
@@ -194,6 +213,26 @@ fn fill(units: Units, stage: &Stage, storage: usize, registers: u32, submit: usi
         bound,
         matrices: (at_once / stage.workgroups) as u64,
         filled: turns / turns.ceil(),
+    }
+}
+
+impl<R: Compute> Call<'_, '_, R> {
+    /// Returns how the device of a GPU engine would compute this call: its kernels, which others were refused and why,
+    /// and how much is computed at a time. Nothing is computed.
+    ///
+    /// # Errors
+    /// As [`explain`] and [`run`](Call::run), and [`Error::Unsupported`] for a CPU engine.
+    pub fn explain(&self) -> Result<Explanation, Error> {
+        let Some(facts) = self.engine.device_facts() else {
+            let text = format!("{}: only the kernels of GPUs are explained", self.engine);
+            return Err(Error::Unsupported(text));
+        };
+        let shapes = self.shapes();
+        R::check(&self.choices, &self.options, shapes)?;
+        let job = R::job(&self.choices, shapes);
+        let ([_, rows, cols], dtype) = (shapes.a, R::Entry::DTYPE);
+        let tuning = &self.engine.tuning;
+        explained(job, [rows, cols], dtype, &facts, &self.options, tuning)
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use batched_svd::interop::{self, wgpu};
-//! use batched_svd::{GpuOptions, Options};
+//! use batched_svd::GpuOptions;
 //!
 //! # async fn example(
 //! #     adapter: wgpu::Adapter,
@@ -19,7 +19,7 @@
 //! let a = interop::batch::<f32>(&engine, jacobians, [1000, 6, 7])?;
 //!
 //! // The pseudoinverses as a part of the caller's own commands, and the buffer that they will be in.
-//! let pinv = interop::record_pinv(&engine, &mut encoder, &a, &Options::default()).await?;
+//! let pinv = interop::record(engine.pinv(&a), &mut encoder).await?;
 //! let (inverses, _) = interop::buffer(&pinv.inverse).expect("it is on the GPU");
 //! # let _ = inverses;
 //! queue.submit([encoder.finish()]);
@@ -31,16 +31,13 @@ pub use wgpu;
 
 use crate::data::device::GpuOptions;
 use crate::data::error::{Error, product};
-use crate::data::options::{Options, Vectors};
 use crate::data::scalar::Real;
 use crate::engine::Engine;
-use crate::engine::device_batch::{DeviceBatch, DeviceReport};
-use crate::engine::on_device::Solved;
-use crate::engine::place::composed_shape;
+use crate::engine::device_batch::DeviceBatch;
 use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;
-use crate::ops::{DeviceLowRank, DeviceLstsq, DevicePinv, DeviceSvd};
-use crate::planner::Job;
+use crate::ops::operation::Compute;
+use crate::ops::{Call, Recordable};
 
 /// An engine on a device that the caller has opened on `adapter`. It submits to `queue`, and replaces none
 /// of the device's handlers.
@@ -109,106 +106,21 @@ pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize;
     batch.buffer().map(|buffer| (buffer, [matrix, row, col]))
 }
 
-/// Records [`Engine::svd_resident`] into the caller's encoder. Nothing is submitted: the results and the report exist once
-/// the caller has submitted the encoder.
+/// Records a call on matrices on the device into the caller's encoder. Nothing is submitted: the results and the report
+/// exist once the caller has submitted the encoder. The operations are those that are [`Recordable`], because their work
+/// needs no decision of the host.
 ///
 /// Strict mode has no effect here, because the report is not known yet.
 ///
 /// # Errors
-/// As [`Engine::svd_resident_async`], and [`Error::Unsupported`] if the host has to take part: for large matrices (kernels
-/// `jacobi-blocks` and `jacobi-rounds`), for matrices whose data [`Engine::svd_resident`] moves through the memory of the
-/// host, for batches that need thousands of dispatches, and for batches in the memory of the host. Commands that were
-/// recorded before an error stay in the encoder and do no harm.
-pub async fn record_svd<T: Real>(
-    engine: &Engine,
+/// As [`Call::run_on_device`], and [`Error::Unsupported`] if the host has to take part: for large matrices (kernels
+/// `jacobi-blocks` and `jacobi-rounds`), for matrices whose data [`Call::run_on_device`] moves through the memory of the
+/// host, for an earlier V, for refined solutions and for singular values beside solutions, for batches that need
+/// thousands of dispatches, and for batches in the memory of the host. Commands that were recorded before an error stay
+/// in the encoder and do no harm.
+pub async fn record<R: Compute + Recordable>(
+    call: Call<'_, '_, R>,
     encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    vectors: Vectors,
-    options: &Options,
-) -> Result<DeviceSvd<T>, Error> {
-    let job = Job::svd(vectors);
-    let solved = record(engine, encoder, a, None, job, options).await?;
-    Ok(solved.svd(a, vectors))
-}
-
-/// [`Engine::pinv_resident`], recorded as [`record_svd`].
-///
-/// # Errors
-/// As [`record_svd`].
-pub async fn record_pinv<T: Real>(
-    engine: &Engine,
-    encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    options: &Options,
-) -> Result<DevicePinv<T>, Error> {
-    let job = Job::inverse(None);
-    let (inverse, report) = record_composed(engine, encoder, a, None, job, options).await?;
-    Ok(DevicePinv { inverse, report })
-}
-
-/// [`Engine::lstsq_resident`], recorded as [`record_svd`].
-///
-/// # Errors
-/// As [`record_svd`], and [`Error::Argument`] where B does not fit A.
-pub async fn record_lstsq<T: Real>(
-    engine: &Engine,
-    encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    b: &DeviceBatch<T>,
-    options: &Options,
-) -> Result<DeviceLstsq<T>, Error> {
-    engine.check_home(b)?;
-    let job = Job::inverse(Some(b.cols()));
-    let (solution, report) = record_composed(engine, encoder, a, Some(b), job, options).await?;
-    Ok(DeviceLstsq { solution, report })
-}
-
-/// [`Engine::low_rank_resident`], recorded as [`record_svd`].
-///
-/// # Errors
-/// As [`record_svd`].
-pub async fn record_low_rank<T: Real>(
-    engine: &Engine,
-    encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    options: &Options,
-) -> Result<DeviceLowRank<T>, Error> {
-    let job = Job::low_rank();
-    let (approximation, report) = record_composed(engine, encoder, a, None, job, options).await?;
-    Ok(DeviceLowRank {
-        approximation,
-        report,
-    })
-}
-
-async fn record_composed<T: Real>(
-    engine: &Engine,
-    encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    rhs: Option<&DeviceBatch<T>>,
-    job: Job,
-    options: &Options,
-) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
-    let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
-    let solved = record(engine, encoder, a, rhs, job, options).await?;
-    Ok(solved.composed(shape))
-}
-
-async fn record<T: Real>(
-    engine: &Engine,
-    encoder: &mut wgpu::CommandEncoder,
-    a: &DeviceBatch<T>,
-    rhs: Option<&DeviceBatch<T>>,
-    job: Job,
-    options: &Options,
-) -> Result<Solved, Error> {
-    engine.check_home(a)?;
-    engine
-        .solve_resident(a, rhs, job, options, false, Some(encoder))
-        .await?
-        .ok_or_else(|| {
-            Error::Unsupported(format!(
-                "{a:?} cannot be solved on {engine} without the host on the way, nor be recorded"
-            ))
-        })
+) -> Result<R::OnDevice, Error> {
+    call.record(encoder).await
 }

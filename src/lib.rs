@@ -2,19 +2,19 @@
 //! through WGSL compute shaders, or on the CPU. Both engines take the same calls and report a status for every matrix.
 //!
 //! ```
-//! use batched_svd::{Batch, Engine, Options, Vectors};
+//! use batched_svd::{Batch, Engine};
 //!
 //! let engine = Engine::auto(); // a GPU if there is one and if it is faster, else the CPU
 //! let jacobians = Batch::from_fn(1000, 6, 7, |b, i, j| ((b + 3 * i + 5 * j) as f32).sin())?;
 //!
-//! let svd = engine.svd(&jacobians, Vectors::Thin, &Options::default())?;
+//! let svd = engine.svd(&jacobians).run()?;
 //! let largest = svd.sigma.matrix(0)[0];
 //!
-//! let pinv = engine.pinv(&jacobians, &Options::default())?;
+//! let pinv = engine.pinv(&jacobians).run()?;
 //! assert_eq!((pinv.inverse.rows(), pinv.inverse.cols()), (7, 6));
 //!
 //! let velocities = Batch::from_fn(1000, 6, 1, |b, i, _| (b + i) as f32)?;
-//! let joints = engine.lstsq(&jacobians, &velocities, &Options::default().damping(0.01))?;
+//! let joints = engine.lstsq(&jacobians, &velocities).damping(0.01).run()?;
 //! assert_eq!((joints.solution.rows(), joints.solution.cols()), (7, 1));
 //! for (index, status) in pinv.report.failures() {
 //!     println!("matrix {index}: {status}"); // the other matrices are not affected
@@ -25,24 +25,47 @@
 //!
 //! # What for, which call
 //!
-//! The matrices are m x n, with k = min(m, n). Each call has an async version, with `_async` at the end of its name.
+//! The matrices are m x n, with k = min(m, n).
 //!
 //! | purpose | call | results, for each matrix |
 //! | --- | --- | --- |
 //! | singular values and vectors | [`Engine::svd`] | U m x k (or m x m), sigma k x 1, V n x k (or n x n) |
-//! | norms, condition numbers | [`Engine::svd`] with [`Vectors::None`], then [`Svd::conditions`] and its like | a number |
+//! | singular values alone | [`Engine::singular_values`] | sigma k x 1 |
+//! | norms, condition numbers | of either result: [`SingularValues::conditions`] and its like | a number |
 //! | pseudoinverse | [`Engine::pinv`] | n x m |
 //! | least squares of any rank, p right-hand sides | [`Engine::lstsq`] | n x p |
 //! | best approximation of low rank | [`Engine::low_rank`], [`Engine::low_rank_factors`] | m x n, or m x r and n x r |
+//! | homogeneous systems A x = 0 | [`Engine::null_vector`] | n x 1 |
 //! | basis of a subspace, projector onto it | [`Engine::basis`], [`Engine::projector`] | see there |
 //! | polar decomposition, nearest rotation | [`Engine::polar`] | m x n and n x n |
 //! | principal components, whitening | [`Engine::principal_components`], [`Engine::whitening`] | see there |
 //! | several answers from one decomposition | [`Svd::solve`], [`Svd::pinv`], [`Svd::ranks`], [`Svd::low_rank`] | see there |
-//! | matrices that are similar to those of the last call | [`Engine::svd_warm`] | as [`Engine::svd`] |
+//! | matrices that are similar to those of the last call | [`Engine::svd`] with [`warm`](Call::warm) | as [`Engine::svd`] |
 //! | matrices of different shapes | [`ragged`](fn@ragged) | those of the call |
-//! | results in memory of the caller | [`Engine::svd_into`], [`Engine::pinv_into`], [`Engine::lstsq_into`] | the same |
-//! | data that stays on the device | [`Engine::upload`], then [`Engine::svd_resident`] and its like | the same |
+//! | data that stays on the device | [`Engine::upload`], [`Call::run_on_device`], [`Engine::product`] | the same |
 //! | how good results are, from any library | [`verify`] | residuals in f64 |
+//!
+//! # How a call is made
+//!
+//! A method of [`Engine`] names the operation and its matrices, and returns a [`Call`]. Methods of the call set choices.
+//! The call computes nothing until one of these methods carries it out:
+//!
+//! | method | the results are |
+//! | --- | --- |
+//! | [`run`](Call::run), [`run_async`](Call::run_async) | on the host |
+//! | [`run_into`](Call::run_into), [`run_into_async`](Call::run_into_async) | in memory of the caller (all operations but [`low_rank_factors`](Engine::low_rank_factors)) |
+//! | [`run_on_device`](Call::run_on_device), [`run_on_device_async`](Call::run_on_device_async) | on the device: where the engine computes |
+//! | `interop::record` | on a GPU, when it has carried out commands of the caller ([`Recordable`] operations) |
+//!
+//! - **Matrices** are on the host, as anything that converts to a [`View`], or on the device, as a [`DeviceBatch`]. Either
+//!   is taken by each operation ([`Operand`]).
+//! - **Results** of an operation have one type, such as [`Pinv`]. Results on the device are the same type with a second
+//!   parameter: `Pinv<f32, Device>`.
+//! - **Choices that every call has** are [`cutoff`](Call::cutoff), [`tolerance`](Call::tolerance),
+//!   [`max_sweeps`](Call::max_sweeps), [`strict`](Call::strict), [`progress`](Call::progress) and [`cancel`](Call::cancel).
+//!   [`Options`] holds them for several calls, and [`options`](Call::options) sets all of them.
+//! - **Choices of some operations**, such as a [`damping`](Call::damping), are methods of their calls only. On a call of
+//!   another operation they do not compile.
 //!
 //! # Conventions
 //!
@@ -55,7 +78,7 @@
 //! - **What counts**: a singular value counts if it is above max(absolute, relative * sigma_max). By default relative is
 //!   8 sqrt(k) u, this library's bound on the error of a singular value; see [`Cutoff`].
 //! - **A bad matrix does not affect others**: a NaN or an infinity makes the results of its own matrix NaN, and its [`Status`]
-//!   says so; see [`Report`]. It is an error only if [`strict`](Options::strict) is on.
+//!   says so; see [`Report`]. It is an error only if [`strict`](Call::strict) is on.
 //!
 //! # What makes calls fast
 //!
@@ -64,13 +87,18 @@
 //! - f32 is about twice as fast as f64 on the CPU, and more than that on most GPUs.
 //! - [`Engine::lstsq`] is faster than [`Engine::pinv`] and a product, and more accurate.
 //! - Views do not copy; results in the canonical order are written in place.
-//! - On a GPU the way there and back often takes longer than the work: [`Engine::upload`] leaves data there.
+//! - On a GPU the way there and back often takes longer than the work: [`Engine::upload`] brings matrices there once, and
+//!   [`run_on_device`](Call::run_on_device) leaves results there.
 //!
 //! # Async calls
 //!
-//! A result of a GPU is awaited. What the CPU computes runs on the thread pool (in a browser in turns of about 10 ms), so that
-//! an executor continues with its other tasks; the matrices are copied first. Dropping a future ends its work. In a thread of a
-//! rayon pool an async call computes in that pool, and does not return before it is done.
+//! [`run_async`](Call::run_async) and its like return futures. A result of a GPU is awaited. What the CPU computes runs on the
+//! thread pool (in a browser in turns of about 10 ms), so that an executor continues with its other tasks; the matrices are
+//! copied first. Dropping a future ends its work. In a thread of a rayon pool an async call computes in that pool, and does not
+//! return before it is done.
+//!
+//! In a browser, a thread must not wait for a GPU: for a GPU engine [`run`](Call::run) and its like return
+//! [`Error::Unsupported`]. A CPU engine has them there too.
 //!
 //! # Features
 //!
@@ -115,12 +143,13 @@ mod shader;
 pub mod verify;
 
 pub use data::batch::Batch;
+pub use data::batched::Batched;
 pub use data::device::{Adapter, GpuOptions, Policy};
 pub use data::error::Error;
 #[cfg(all(feature = "gpu", feature = "faults"))]
 #[doc(hidden)]
 pub use data::faults::{Fault, Faults};
-pub use data::options::{Cancel, Cutoff, Options, PerMatrix, Progress, Vectors};
+pub use data::options::{Cancel, Cutoff, Options, PerMatrix, Progress};
 pub use data::outcome::{Outcome, Status};
 pub use data::profile::KernelProfile;
 pub use data::report::{Backend, Report};
@@ -132,12 +161,13 @@ pub use engine::device_batch::{DeviceBatch, DeviceReport};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{
-    Basis, Components, Determinant, DeviceLowRank, DeviceLstsq, DevicePinv, DeviceSvd, LowRank,
-    LowRankFactors, Lstsq, Pinv, Polar, Projector, Subspace, Svd, Whitening,
+    Basis, Call, Components, Compute, ComputeInto, Determinant, Device, Host, LowRank,
+    LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv, Placed, Polar, Projector,
+    Recordable, SingularValues, Subspace, Svd, Whitening,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use ragged::ragged;
-pub use ragged::{Batched, ragged_async};
+pub use ragged::{Group, ragged_async};
 
 /// The README's example is compiled and run like all others.
 #[cfg(doctest)]

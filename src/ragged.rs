@@ -4,132 +4,44 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::data::batch::Batch;
+use crate::data::batched::Batched;
 use crate::data::error::Error;
-use crate::data::options::Options;
+use crate::data::options::{Options, PerMatrix};
 use crate::data::outcome::Status;
-use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
-use crate::ops::{Basis, Components, LowRank, LowRankFactors, Polar, Projector, Whitening};
-use crate::ops::{Lstsq, Pinv, Svd};
 
-/// Results of matrices, one after the other, that can be given to those who own a part of them.
-pub trait Batched: Sized {
-    /// The results of the first `counts[0]` matrices, of the next `counts[1]`, and so on.
+/// The matrices of one call of [`ragged`](fn@ragged): those of one shape.
+#[derive(Clone, Debug)]
+pub struct Group {
+    options: Options,
+    /// Where the matrices are among all.
+    matrices: Vec<usize>,
+    /// How many there are in all.
+    count: usize,
+}
+
+impl Group {
+    /// Returns the options of this call. What they have for every matrix is that of these matrices.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the numbers of these matrices, in their order, from the numbers of all.
     ///
     /// # Errors
-    /// [`Error::Argument`] unless there are results of as many matrices as `counts` says.
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error>;
-}
-
-fn expect(held: usize, counts: &[usize]) -> Result<(), Error> {
-    let asked = counts
-        .iter()
-        .fold(0usize, |sum, &count| sum.saturating_add(count));
-    if asked == held {
-        return Ok(());
-    }
-    Err(Error::argument(format!(
-        "results of {held} matrices, but parts of {asked} in all were asked for"
-    )))
-}
-
-impl<T: Scalar> Batched for Batch<T> {
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-        expect(self.count(), counts)?;
-        if counts.len() == 1 {
-            return Ok(vec![self]);
-        }
-        let (rows, cols) = (self.rows(), self.cols());
-        let mut rest = self.as_slice();
-        // Nothing, where a product of dimensions may be beyond numbers.
-        let size = rest.len() / self.count().max(1);
-        let part = |&count: &usize| {
-            let entries;
-            (entries, rest) = rest.split_at(count * size);
-            Batch::from_col_major(count, rows, cols, entries.to_vec())
-        };
-        counts.iter().map(part).collect()
-    }
-}
-
-/// A number a matrix.
-impl<N: Copy> Batched for Vec<N> {
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-        expect(self.len(), counts)?;
-        if counts.len() == 1 {
-            return Ok(vec![self]);
-        }
-        let mut rest = self.as_slice();
-        let part = |&count: &usize| {
-            let numbers;
-            (numbers, rest) = rest.split_at(count);
-            numbers.to_vec()
-        };
-        Ok(counts.iter().map(part).collect())
-    }
-}
-
-/// What was not asked for nobody gets.
-impl<R: Batched> Batched for Option<R> {
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-        match self {
-            None => Ok(counts.iter().map(|_| None).collect()),
-            Some(results) => Ok(results.split(counts)?.into_iter().map(Some).collect()),
+    /// [`Error::Argument`] if there are more or fewer numbers than matrices.
+    pub fn of(&self, all: impl Into<PerMatrix>) -> Result<PerMatrix, Error> {
+        let all = all.into();
+        match all.each() {
+            Some(each) if each.len() != self.count => Err(Error::argument(format!(
+                "{} numbers for {} matrices",
+                each.len(),
+                self.count
+            ))),
+            _ => Ok(all.of_some(&self.matrices)),
         }
     }
-}
-
-/// Operations and seconds are shared out by the number of matrices.
-impl Batched for Report {
-    fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-        let all = self.outcomes.len().max(1) as f64;
-        let parts = self.outcomes.split(counts)?.into_iter();
-        let mut first = 0;
-        let part = |outcomes: Vec<_>| {
-            let share = outcomes.len() as f64 / all;
-            let before = first;
-            first += outcomes.len();
-            Report {
-                shared: self
-                    .shared
-                    .map(|on_gpu| on_gpu.clamp(before, first) - before),
-                outcomes,
-                backend: self.backend,
-                device: self.device.clone(),
-                kernel: self.kernel,
-                flops: self.flops * share,
-                device_seconds: self.device_seconds.map(|seconds| seconds * share),
-                device_error: self.device_error.clone(),
-            }
-        };
-        Ok(parts.map(part).collect())
-    }
-}
-
-macro_rules! batched {
-    ($($name:ident { $($field:ident),+ })+) => {$(
-        impl<T: Real> Batched for $name<T> {
-            fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-                $(let mut $field = self.$field.split(counts)?.into_iter();)+
-                let part = |_| Some($name { $($field: $field.next()?),+ });
-                Ok(counts.iter().map_while(part).collect())
-            }
-        }
-    )+};
-}
-
-batched! {
-    Svd { u, sigma, v, report }
-    Pinv { inverse, report }
-    Lstsq { solution, sigma, report }
-    LowRank { approximation, report }
-    LowRankFactors { left, right, sigma, report }
-    Projector { projector, report }
-    Basis { vectors, dimensions, report }
-    Polar { orthogonal, stretch, report }
-    Components { mean, components, scores, deviations, report }
-    Whitening { mean, transform, report }
 }
 
 /// Some call on batches of different shapes: `lists` has the batches (of one matrix each, or of any number), and
@@ -137,10 +49,11 @@ batched! {
 /// put together, and `call` is made once for every shape; the results are those of each batch alone, bit for bit,
 /// in the order of the lists.
 ///
-/// What `options` have for every matrix (cutoffs, damping) is in the order of the matrices, over all batches; so
-/// are the indices of [`Error::Strict`] and what is told of progress. A cutoff by [rank](crate::Cutoff::rank)
-/// means all of a matrix that has no more. Of the operations that a report counts, and of seconds, everyone gets
-/// a share by the number of matrices.
+/// What `options` have for every matrix (cutoffs) is in the order of the matrices, over all batches: `call` takes the part
+/// of its matrices from [`Group::options`]. Other numbers for every matrix, such as a damping, are in the same order, and
+/// `call` takes its part of them from [`Group::of`]. In the same order are the indices of [`Error::Strict`] and what is told
+/// of progress. A cutoff by [rank](crate::Cutoff::rank) means all of a matrix that has no more. Of the operations that a
+/// report counts, and of seconds, everyone gets a share by the number of matrices.
 ///
 /// ```
 /// use batched_svd::{Batch, Engine, Options, View, ragged};
@@ -148,13 +61,24 @@ batched! {
 /// let engine = Engine::cpu();
 /// let tiles = [(2, 3), (4, 4), (2, 3)].map(|(m, n)| Batch::from_fn(1, m, n, |_, i, j| (i + j) as f32).unwrap());
 /// let tiles: Vec<View<f32>> = tiles.iter().map(View::from).collect();
-/// let inverses = ragged([&tiles], &Options::default(), |[a], options| engine.pinv(a, options))?;
+/// let inverses = ragged([&tiles], &Options::default(), |[a], group| {
+///     engine.pinv(a).options(group.options()).run()
+/// })?;
 /// assert_eq!((inverses[1].inverse.rows(), inverses[2].inverse.rows()), (4, 3));
+///
+/// // A damping for each matrix.
+/// let lambdas = [0.1, 0.2, 0.3];
+/// let damped = ragged([&tiles], &Options::default(), |[a], group| {
+///     engine.pinv(a).options(group.options()).damping(group.of(&lambdas[..])?).run()
+/// })?;
+/// # let _ = damped;
 ///
 /// // Right-hand sides are a second list.
 /// let sides = [2, 4, 2].map(|m| Batch::from_fn(1, m, 1, |_, i, _| i as f32).unwrap());
 /// let sides: Vec<View<f32>> = sides.iter().map(View::from).collect();
-/// let fits = ragged([&tiles, &sides], &Options::default(), |[a, b], options| engine.lstsq(a, b, options))?;
+/// let fits = ragged([&tiles, &sides], &Options::default(), |[a, b], group| {
+///     engine.lstsq(a, b).options(group.options()).run()
+/// })?;
 /// assert_eq!(fits[0].solution.rows(), 3);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -166,9 +90,9 @@ batched! {
 pub fn ragged<T: Scalar, R: Batched, const N: usize>(
     lists: [&[View<'_, T>]; N],
     options: &Options,
-    mut call: impl FnMut([View<'_, T>; N], &Options) -> Result<R, Error>,
+    mut call: impl FnMut([View<'_, T>; N], &Group) -> Result<R, Error>,
 ) -> Result<Vec<R>, Error> {
-    let call = async |batches: [View<'_, T>; N], options: &Options| call(batches, options);
+    let call = async |batches: [View<'_, T>; N], group: &Group| call(batches, group);
     pollster::block_on(ragged_async(lists, options, call))
 }
 
@@ -179,7 +103,7 @@ pub fn ragged<T: Scalar, R: Batched, const N: usize>(
 pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
     lists: [&[View<'_, T>]; N],
     options: &Options,
-    mut call: impl AsyncFnMut([View<'_, T>; N], &Options) -> Result<R, Error>,
+    mut call: impl AsyncFnMut([View<'_, T>; N], &Group) -> Result<R, Error>,
 ) -> Result<Vec<R>, Error> {
     let (groups, count) = groups(lists)?;
     options.check(count, usize::MAX)?;
@@ -206,7 +130,12 @@ pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
             Some(batch) => batch.view(),
             None => lists[at][first],
         });
-        match call(views, &options).await {
+        let own = Group {
+            options,
+            matrices: group.matrices.clone(),
+            count,
+        };
+        match call(views, &own).await {
             Ok(found) => {
                 let parts = found.split(&group.counts)?;
                 if parts.len() != group.counts.len() {
@@ -243,7 +172,7 @@ pub async fn ragged_async<T: Scalar, R: Batched, const N: usize>(
 }
 
 /// Batches of one shape.
-struct Group {
+struct OneShape {
     /// Where they are in the lists.
     batches: Vec<usize>,
     /// The matrices of each.
@@ -255,8 +184,8 @@ struct Group {
 /// Groups in the order in which their shapes turn up, and the number of all matrices.
 fn groups<T: Scalar, const N: usize>(
     lists: [&[View<'_, T>]; N],
-) -> Result<(Vec<Group>, usize), Error> {
-    let mut groups: Vec<Group> = Vec::new();
+) -> Result<(Vec<OneShape>, usize), Error> {
+    let mut groups: Vec<OneShape> = Vec::new();
     let mut known: HashMap<[[usize; 2]; N], usize> = HashMap::new();
     let mut first = 0usize;
     let Some(list) = lists.first() else {
@@ -279,7 +208,7 @@ fn groups<T: Scalar, const N: usize>(
         }
         let shape = lists.map(|list| [list[at].rows(), list[at].cols()]);
         let index = *known.entry(shape).or_insert_with(|| {
-            groups.push(Group {
+            groups.push(OneShape {
                 batches: Vec::new(),
                 counts: Vec::new(),
                 matrices: Vec::new(),
@@ -307,7 +236,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::{Cutoff, Engine, Vectors};
+    use crate::{Cutoff, Engine, Report};
 
     fn batches() -> Vec<Batch<f64>> {
         [(1, 3, 2), (2, 2, 2), (0, 3, 2), (3, 3, 2), (1, 2, 2)]
@@ -326,15 +255,15 @@ mod tests {
         let batches = batches();
         let views: Vec<_> = batches.iter().map(View::from).collect();
         let mut calls = 0;
-        let found = ragged([&views], &options, |[a], options| {
+        let found = ragged([&views], &options, |[a], group| {
             calls += 1;
-            engine.svd(a, Vectors::Thin, options)
+            engine.svd(a).options(group.options()).run()
         });
         assert_eq!(calls, 2);
         let found = found.unwrap();
         assert_eq!(found.len(), 5);
         for (batch, found) in batches.iter().zip(&found) {
-            let alone = engine.svd(batch, Vectors::Thin, &options).unwrap();
+            let alone = engine.svd(batch).options(&options).run().unwrap();
             assert_eq!((&alone.u, &alone.sigma), (&found.u, &found.sigma));
             assert_eq!(alone.report.outcomes, found.report.outcomes);
         }
@@ -351,23 +280,31 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let teller = told.clone();
         let options = Options::default()
-            .damping(lambdas.clone())
             .cutoff(Cutoff::rank(2))
             .progress(Arc::new(move |done, all| {
                 teller.lock().unwrap().push((done, all));
             }));
-        let found = ragged([&views], &options, |[a], o| engine.pinv(a, o)).unwrap();
+        let damped = |options: &Options, lambdas: &[f64]| {
+            ragged([&views], options, |[a], group| {
+                let call = engine.pinv(a).options(group.options());
+                call.damping(group.of(lambdas)?).run()
+            })
+        };
+        let found = damped(&options, &lambdas).unwrap();
         let mut first = 0;
         for (batch, found) in batches.iter().zip(&found) {
-            let own = lambdas[first..first + batch.count()].to_vec();
+            let own = &lambdas[first..first + batch.count()];
             first += batch.count();
-            let options = Options::default().damping(own);
-            let alone = engine.pinv(batch, &options).unwrap();
+            let alone = engine.pinv(batch).damping(own).run().unwrap();
             assert_eq!(alone.inverse, found.inverse);
         }
         assert!(told.lock().unwrap().contains(&(7, 7)));
-        let short = Options::default().damping(vec![1.0; 6]);
-        let error = ragged([&views], &short, |[a], o| engine.pinv(a, o));
+        for wrong in [6, 8] {
+            let error = damped(&Options::default(), &vec![1.0; wrong]);
+            assert!(matches!(error, Err(Error::Argument(text)) if text.contains('7')));
+        }
+        let short = Options::default().cutoff(Cutoff::relative(vec![1.0; 6]));
+        let error = damped(&short, &lambdas);
         assert!(matches!(error, Err(Error::Argument(text)) if text.contains('7')));
     }
 
@@ -379,7 +316,10 @@ mod tests {
         batches[3].as_mut_slice()[0] = f64::INFINITY; // matrix 3
         let views: Vec<_> = batches.iter().map(View::from).collect();
         let options = Options::default().strict(true);
-        let error = ragged([&views], &options, |[a], o| engine.pinv(a, o)).unwrap_err();
+        let error = ragged([&views], &options, |[a], group| {
+            engine.pinv(a).options(group.options()).run()
+        })
+        .unwrap_err();
         let expected = [(2, Status::NonFinite), (3, Status::NonFinite)];
         assert_eq!(error, Error::Strict(expected.to_vec()));
     }
@@ -389,7 +329,9 @@ mod tests {
         let (engine, options) = (Engine::cpu(), Options::default());
         let batches = batches();
         let views: Vec<_> = batches.iter().map(View::from).collect();
-        let call = |[a, b]: [View<'_, f64>; 2], o: &Options| engine.lstsq(a, b, o);
+        let call = |[a, b]: [View<'_, f64>; 2], group: &Group| {
+            engine.lstsq(a, b).options(group.options()).run()
+        };
         let error = ragged([&views, &views[1..]], &options, call).unwrap_err();
         assert!(error.to_string().contains("5 and 4"), "{error}");
         let error = ragged([&views[..1], &views[1..2]], &options, call).unwrap_err();
@@ -403,7 +345,9 @@ mod tests {
                 .is_err()
         );
         let endless = View::<f64>::col_major(&[], usize::MAX, 0, 0).unwrap();
-        let error = ragged([&[endless, endless]], &options, |[a], o| engine.pinv(a, o));
+        let error = ragged([&[endless, endless]], &options, |[a], group| {
+            engine.pinv(a).options(group.options()).run()
+        });
         assert!(matches!(
             error,
             Err(Error::Memory { .. } | Error::Argument(_))
@@ -422,9 +366,12 @@ mod tests {
             .collect();
         let b: Vec<_> = sides.iter().map(View::from).collect();
         let limited = Options::default().cutoff(Cutoff::rank(5));
-        let found = ragged([&b, &a], &limited, |[b, a], o| engine.lstsq(a, b, o)).unwrap();
+        let found = ragged([&b, &a], &limited, |[b, a], group| {
+            engine.lstsq(a, b).options(group.options()).run()
+        })
+        .unwrap();
         for (at, found) in found.iter().enumerate() {
-            let alone = engine.lstsq(a[at], b[at], &Options::default()).unwrap();
+            let alone = engine.lstsq(a[at], b[at]).run().unwrap();
             assert_eq!(found.solution, alone.solution);
         }
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use batched_svd::interop::{self, wgpu};
-use batched_svd::{Batch, Engine, Error, GpuOptions, Options, Vectors};
+use batched_svd::{Batch, Engine, Error, GpuOptions, Options};
 use pollster::block_on;
 
 /// Matrices of a shape; every path of the GPU's, and of few matrices and many.
@@ -37,22 +37,31 @@ fn call(engine: &Engine, shape: usize, kind: usize) -> Result<Vec<f32>, Error> {
     let (a, options) = (batch(shape), Options::default());
     Ok(match kind {
         0 => {
-            let svd = engine.svd(&a, Vectors::Thin, &options)?;
-            let [u, v] = [svd.u, svd.v].map(|q| q.map_or(Vec::new(), Batch::into_vec));
+            let svd = engine.svd(&a).options(&options).run()?;
+            let [u, v] = [svd.u, svd.v].map(Batch::into_vec);
             [svd.sigma.into_vec(), u, v].concat()
         }
-        1 => engine.pinv(&a, &options)?.inverse.into_vec(),
+        1 => engine.pinv(&a).options(&options).run()?.inverse.into_vec(),
         2 => {
             let b = Batch::from_fn(a.count(), a.rows(), 2, |b, i, j| (b + 2 * i + j) as f32)?;
-            engine.lstsq(&a, &b, &options)?.solution.into_vec()
+            engine
+                .lstsq(&a, &b)
+                .options(&options)
+                .run()?
+                .solution
+                .into_vec()
         }
         3 => {
             let there = engine.upload(&a)?;
-            let inverse = engine.pinv_resident(&there, &options)?.inverse;
+            let inverse = engine
+                .pinv(&there)
+                .options(&options)
+                .run_on_device()?
+                .inverse;
             engine.product(&there, &inverse)?.download()?.into_vec()
         }
         _ => {
-            let pinv = block_on(engine.pinv_async(&a, &options))?;
+            let pinv = block_on(engine.pinv(&a).options(&options).run_async())?;
             pinv.inverse.into_vec()
         }
     })
@@ -61,7 +70,7 @@ fn call(engine: &Engine, shape: usize, kind: usize) -> Result<Vec<f32>, Error> {
 /// Begins a call, and lets go of it.
 fn give_up(engine: &Engine, shape: usize) {
     let (a, options) = (batch(shape), Options::default());
-    let mut future = pin!(engine.svd_async(&a, Vectors::Thin, &options));
+    let mut future = pin!(engine.svd(&a).options(&options).run_async());
     let _ = future
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));

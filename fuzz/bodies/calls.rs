@@ -1,8 +1,27 @@
 //! Any shapes, strides, lengths and options: a result of the right shape, or an error.
 
-use batched_svd::{
-    Batch, Cutoff, Determinant, Engine, Error, Options, PerMatrix, Subspace, Vectors, View, ViewMut,
-};
+use batched_svd::{Batch, Cutoff, Engine, Error, Options, PerMatrix, Subspace, View, ViewMut};
+
+/// What calls are given.
+#[derive(Default)]
+struct Choices {
+    options: Options,
+    /// Where a call has one.
+    damping: Option<PerMatrix>,
+    /// Of least squares.
+    singular_values: bool,
+}
+
+/// A call of an operation that may be damped.
+macro_rules! damped {
+    ($call:expr, $choices:expr) => {{
+        let call = $call.options(&$choices.options);
+        match &$choices.damping {
+            Some(damping) => call.damping(damping.clone()),
+            None => call,
+        }
+    }};
+}
 
 /// Numbers out of bytes; zeros once they are used up.
 struct Numbers<'a>(&'a [u8]);
@@ -76,8 +95,9 @@ impl Numbers<'_> {
         numbers.into()
     }
 
-    fn options(&mut self, count: usize) -> Options {
+    fn choices(&mut self, count: usize) -> Choices {
         let mut cutoff = Cutoff::default();
+        let mut choices = Choices::default();
         let mut options = Options::default();
         for _ in 0..self.byte() % 4 {
             match self.byte() % 9 {
@@ -86,13 +106,17 @@ impl Numbers<'_> {
                 2 => cutoff = cutoff.and_rank(self.size()),
                 3 => cutoff = cutoff.and_error(self.per_matrix(count)),
                 4 => cutoff = cutoff.and_energy(self.per_matrix(count)),
-                5 => options = options.damping(self.per_matrix(count)),
+                5 => choices.damping = Some(self.per_matrix(count)),
                 6 => options = options.tolerance(self.number()),
                 7 => options = options.max_sweeps(self.size().min(300) as u32),
-                _ => options = options.strict(true).singular_values(true),
+                _ => {
+                    options = options.strict(true);
+                    choices.singular_values = true;
+                }
             }
         }
-        options.cutoff(cutoff)
+        choices.options = options.cutoff(cutoff);
+        choices
     }
 }
 
@@ -154,19 +178,30 @@ pub fn calls(bytes: &[u8]) {
         return;
     }
     let engine = Engine::cpu();
-    let options = numbers.options(count);
+    let choices = numbers.choices(count);
+    let options = &choices.options;
     let outcome = match numbers.byte() % 9 {
         0 => {
-            let vectors = numbers.one_of(&[Vectors::None, Vectors::Thin, Vectors::Full]);
-            engine.svd(view, vectors, &options).map(|svd| {
-                assert_eq!(
-                    (svd.sigma.count(), svd.sigma.rows()),
-                    (count, rows.min(cols))
-                );
-                svd.report
+            // None, thin, full.
+            let found = match numbers.one_of(&[None, Some(false), Some(true)]) {
+                None => engine
+                    .singular_values(view)
+                    .options(options)
+                    .run()
+                    .map(|found| (found.sigma, found.report)),
+                Some(full) => engine
+                    .svd(view)
+                    .full(full)
+                    .options(options)
+                    .run()
+                    .map(|svd| (svd.sigma, svd.report)),
+            };
+            found.map(|(sigma, report)| {
+                assert_eq!((sigma.count(), sigma.rows()), (count, rows.min(cols)));
+                report
             })
         }
-        1 => engine.pinv(view, &options).map(|pinv| {
+        1 => damped!(engine.pinv(view), choices).run().map(|pinv| {
             let inverse = &pinv.inverse;
             assert_eq!(
                 (inverse.count(), inverse.rows(), inverse.cols()),
@@ -177,24 +212,38 @@ pub fn calls(bytes: &[u8]) {
         2 => {
             let b = Batch::<f64>::zeros(numbers.one_of(&[count, 1]), numbers.one_of(&[rows, 2]), 3);
             let b = b.expect("a small batch");
-            engine.lstsq(view, &b, &options).map(|solved| solved.report)
+            let call = damped!(engine.lstsq(view, &b), choices);
+            let call = call.singular_values(choices.singular_values);
+            call.run().map(|solved| solved.report)
         }
-        3 => engine.low_rank(view, &options).map(|done| done.report),
+        3 => engine
+            .low_rank(view)
+            .options(options)
+            .run()
+            .map(|done| done.report),
         4 => engine
-            .polar(view, Determinant::Any, &options)
+            .polar(view)
+            .options(options)
+            .run()
             .map(|done| done.report),
         5 => engine
-            .principal_components(view, &options)
+            .principal_components(view)
+            .options(options)
+            .run()
             .map(|done| done.report),
-        6 => engine.whitening(view, &options).map(|done| done.report),
+        6 => damped!(engine.whitening(view), choices)
+            .run()
+            .map(|done| done.report),
         7 => engine
-            .projector(view, Subspace::RowSpace, &options)
+            .projector(view, Subspace::RowSpace)
+            .options(options)
+            .run()
             .map(|done| done.report),
         _ => {
             let (m, n) = (numbers.size(), numbers.size());
             let mut inverse = vec![0.0; (m % 10) * (n % 10) * count];
             match ViewMut::col_major(&mut inverse, count, m % 10, n % 10) {
-                Ok(places) => engine.pinv_into(view, places, &options),
+                Ok(place) => damped!(engine.pinv(view), choices).run_into(place),
                 Err(error) => Err(error),
             }
         }

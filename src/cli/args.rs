@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Cutoff, Options, Vectors};
+use batched_svd::{Cutoff, Options};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::engine_args::{EngineArgs, Precision, SubspaceArg};
@@ -329,16 +329,6 @@ pub(crate) enum VectorsArg {
     None,
     Thin,
     Full,
-}
-
-impl From<VectorsArg> for Vectors {
-    fn from(arg: VectorsArg) -> Self {
-        match arg {
-            VectorsArg::None => Vectors::None,
-            VectorsArg::Thin => Vectors::Thin,
-            VectorsArg::Full => Vectors::Full,
-        }
-    }
 }
 
 impl CutoffArgs {

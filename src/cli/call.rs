@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use batched_svd::{Batch, Engine, Error, Options, Outcome, Status, Vectors, View};
+use batched_svd::{Batch, Engine, Error, Options, Outcome, PerMatrix, Status, View};
 
 use crate::cli::npy::Entry;
 use crate::cli::progress::{Phase, Progress, Total};
@@ -13,6 +13,8 @@ use crate::cli::spread::{Spread, doubtful, spreads};
 pub(crate) struct Call<'a> {
     pub engine: &'a Engine,
     pub options: &'a Options,
+    /// Of the matrices of the call.
+    pub damping: Option<PerMatrix>,
     /// Whether to compute residuals.
     pub check: bool,
     /// Whether to say what is promised of them.
@@ -26,6 +28,22 @@ pub(crate) struct Call<'a> {
     pub progress: &'a mut Progress,
 }
 
+/// What the arguments ask of the engine.
+pub(crate) struct Asked<'a> {
+    pub options: &'a Options,
+    pub damping: Option<PerMatrix>,
+}
+
+impl Asked<'_> {
+    /// A call with its damping, if there is one.
+    pub fn damped<C>(&self, call: C, damp: impl FnOnce(C, PerMatrix) -> C) -> C {
+        match &self.damping {
+            Some(damping) => damp(call, damping.clone()),
+            None => call,
+        }
+    }
+}
+
 /// Matrices whose singular values are computed at once, to begin with.
 const FEW: usize = 64;
 
@@ -37,15 +55,23 @@ impl Call<'_> {
     pub fn timed<T: Entry, R, const N: usize>(
         &mut self,
         inputs: [View<'_, T>; N],
-        call: impl Fn(&Engine, [View<'_, T>; N], &Options) -> Result<R, Error>,
+        call: impl Fn(&Engine, [View<'_, T>; N], &Asked<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut few = inputs;
         for view in &mut few {
             *view = view.matrices(0..view.count().min(WARM_UP))?;
         }
-        call(self.engine, few, &self.aside())?;
+        let aside = Asked {
+            options: &self.aside(),
+            damping: self.damping.clone().map(first),
+        };
+        call(self.engine, few, &aside)?;
+        let asked = Asked {
+            options: self.options,
+            damping: self.damping.clone(),
+        };
         let start = Instant::now();
-        let found = call(self.engine, inputs, self.options);
+        let found = call(self.engine, inputs, &asked);
         *self.seconds += start.elapsed();
         found
     }
@@ -68,7 +94,11 @@ impl Call<'_> {
 
     /// Singular values, where they are not the command's result.
     pub fn sigma<T: Entry>(&self, a: View<'_, T>) -> Result<Batch<T>, Error> {
-        let found = self.engine.svd(a, Vectors::None, &self.aside())?;
+        let found = self
+            .engine
+            .singular_values(a)
+            .options(&self.aside())
+            .run()?;
         Ok(found.sigma)
     }
 
@@ -126,6 +156,17 @@ impl Call<'_> {
     fn aside(&self) -> Options {
         let quiet = self.options.clone().strict(false);
         quiet.progress(Arc::new(|_, _| ()))
+    }
+}
+
+/// The damping of the first matrices.
+fn first(damping: PerMatrix) -> PerMatrix {
+    match damping {
+        PerMatrix::Each(mut numbers) => {
+            numbers.truncate(WARM_UP);
+            PerMatrix::Each(numbers)
+        }
+        all => all,
     }
 }
 

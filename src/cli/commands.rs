@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{Cutoff, Error, Options, Outcome, Status, Vectors, View, verify};
+use batched_svd::{Cutoff, Error, Options, Outcome, Status, View, verify};
 
 use crate::cli::args::{
     CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
@@ -64,7 +64,12 @@ impl Task<1> for PinvArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| engine.pinv(a, options))?;
+        let found = call.timed([a], |engine, [a], asked| {
+            let call = engine.pinv(a).options(asked.options);
+            asked
+                .damped(call, |call, damping| call.damping(damping))
+                .run()
+        })?;
         let (x, outcomes) = (found.inverse.view(), &found.report.outcomes);
         let checked = call.checked(|call| {
             if self.filter.is_damped() {
@@ -161,9 +166,12 @@ impl Task<2> for LstsqArgs {
     ) -> Result<Computed, Error> {
         let damped = self.filter.is_damped();
         let wanted = self.values.is_some() || call.check;
-        let found = call.timed([a, b], |engine, [a, b], options| {
-            let options = options.clone().singular_values(wanted);
-            engine.lstsq(a, b, &options.refined(self.refine))
+        let found = call.timed([a, b], |engine, [a, b], asked| {
+            let call = engine.lstsq(a, b).options(asked.options);
+            let call = call.singular_values(wanted).refined(self.refine);
+            asked
+                .damped(call, |call, damping| call.damping(damping))
+                .run()
         })?;
         let (x, outcomes) = (found.solution.view(), &found.report.outcomes);
         let checked = call.checked(|call| {
@@ -227,8 +235,8 @@ impl Task<1> for SvdArgs {
 
     fn leftovers(&self) -> &[&'static str] {
         // Vectors would not belong to these values.
-        match Vectors::from(self.vectors) {
-            Vectors::None => &["u", "vt"],
+        match self.vectors {
+            VectorsArg::None => &["u", "vt"],
             _ => &[],
         }
     }
@@ -259,30 +267,43 @@ impl Task<1> for SvdArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let vectors = Vectors::from(self.vectors);
-        let mut found = call.timed([a], |engine, [a], options| engine.svd(a, vectors, options))?;
-        let outcomes = &found.report.outcomes;
-        let spreads = spreads(found.sigma.view(), outcomes);
-        if let Some(rank) = self.rank {
-            found.u = found.u.map(|u| leading(u, rank)).transpose()?;
-            found.v = found.v.map(|v| leading(v, rank)).transpose()?;
-        }
-        let kept = self.rank.unwrap_or(usize::MAX).min(found.sigma.rows());
-        let sigma = found.sigma.view().submatrix(0..kept, 0..1)?;
-        let cut = kept < found.sigma.rows();
-        let checked = call.checked(|_| match (&found.u, &found.v) {
-            (Some(u), Some(v)) if cut => truncated(a, [u.view(), sigma, v.view()]),
-            (Some(u), Some(v)) => judge::factors(a, [u.view(), sigma, v.view()]),
-            _ => Ok(vec![judge::values(a, found.sigma.view())?]),
+        let (sigma, vectors, report) = match self.vectors {
+            VectorsArg::None => {
+                let found = call.timed([a], |engine, [a], asked| {
+                    engine.singular_values(a).options(asked.options).run()
+                })?;
+                (found.sigma, None, found.report)
+            }
+            VectorsArg::Thin | VectorsArg::Full => {
+                let full = self.vectors == VectorsArg::Full;
+                let found = call.timed([a], |engine, [a], asked| {
+                    engine.svd(a).full(full).options(asked.options).run()
+                })?;
+                (found.sigma, Some([found.u, found.v]), found.report)
+            }
+        };
+        let outcomes = &report.outcomes;
+        let spreads = spreads(sigma.view(), outcomes);
+        let vectors = match (vectors, self.rank) {
+            (Some([u, v]), Some(rank)) => Some([leading(u, rank)?, leading(v, rank)?]),
+            (vectors, _) => vectors,
+        };
+        let kept = self.rank.unwrap_or(usize::MAX).min(sigma.rows());
+        let cut = kept < sigma.rows();
+        let leading = sigma.view().submatrix(0..kept, 0..1)?;
+        let checked = call.checked(|_| match &vectors {
+            Some([u, v]) if cut => truncated(a, [u.view(), leading, v.view()]),
+            Some([u, v]) => judge::factors(a, [u.view(), leading, v.view()]),
+            None => Ok(vec![judge::values(a, sigma.view())?]),
         })?;
         let status: Vec<u8> = outcomes.iter().map(|o| o.status.code()).collect();
         let sweeps: Vec<u32> = outcomes.iter().map(|o| o.sweeps).collect();
         let mut outputs = vec![
-            Output::vectors(Place::In("s"), sigma.to_batch()?),
+            Output::vectors(Place::In("s"), leading.to_batch()?),
             Output::new(Place::In("status"), &[], Data::U8(status)),
             Output::new(Place::In("sweeps"), &[], Data::U32(sweeps)),
         ];
-        if let (Some(u), Some(v)) = (found.u, found.v) {
+        if let Some([u, v]) = vectors {
             outputs.push(Output::matrices(Place::In("u"), &u)?);
             outputs.push(Output::transposed(Place::In("vt"), v));
         }
@@ -290,7 +311,7 @@ impl Task<1> for SvdArgs {
             outputs,
             residuals: checked.unwrap_or_default(),
             spreads: Some(spreads),
-            report: found.report,
+            report,
         })
     }
 }
@@ -361,8 +382,8 @@ impl Task<1> for MeasuresArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| {
-            engine.svd(a, Vectors::None, options)
+        let found = call.timed([a], |engine, [a], asked| {
+            engine.singular_values(a).options(asked.options).run()
         })?;
         let sigma = found.sigma.view();
         let checked = call.checked(|_| Ok(vec![judge::values(a, sigma)?]))?;

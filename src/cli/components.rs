@@ -55,8 +55,8 @@ impl Task<1> for PcaArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| {
-            engine.principal_components(a, options)
+        let found = call.timed([a], |engine, [a], asked| {
+            engine.principal_components(a).options(asked.options).run()
         })?;
         let outcomes = &found.report.outcomes;
         let spreads = spreads(found.deviations.view(), outcomes);
@@ -254,9 +254,13 @@ impl Task<1> for WhitenArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| match self.epsilon {
-            Some(epsilon) => engine.whitening(a, &options.clone().epsilon(epsilon)),
-            None => engine.whitening(a, options),
+        let found = call.timed([a], |engine, [a], asked| {
+            let call = engine.whitening(a).options(asked.options);
+            match self.epsilon {
+                Some(epsilon) => call.epsilon(epsilon),
+                None => asked.damped(call, |call, damping| call.damping(damping)),
+            }
+            .run()
         })?;
         let checked = call.checked(|call| {
             let spreads = self.spreads(call, a, &found)?;

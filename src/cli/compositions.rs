@@ -53,8 +53,8 @@ impl Task<1> for LowRankArgs {
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
         if self.factors {
-            let found = call.timed([a], |engine, [a], options| {
-                engine.low_rank_factors(a, options)
+            let found = call.timed([a], |engine, [a], asked| {
+                engine.low_rank_factors(a).options(asked.options).run()
             })?;
             let (left, right) = (&found.left, &found.right);
             let checked = call.checked(|call| {
@@ -77,7 +77,9 @@ impl Task<1> for LowRankArgs {
                 report: found.report,
             });
         }
-        let found = call.timed([a], |engine, [a], options| engine.low_rank(a, options))?;
+        let found = call.timed([a], |engine, [a], asked| {
+            engine.low_rank(a).options(asked.options).run()
+        })?;
         let checked = call.checked(|call| {
             let values = verify::distances(a, &found.approximation)?;
             let spreads = call.spreads(a, &found.report.outcomes, None)?;
@@ -130,8 +132,11 @@ impl Task<1> for ProjectorArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| {
-            engine.projector(a, self.onto.into(), options)
+        let found = call.timed([a], |engine, [a], asked| {
+            engine
+                .projector(a, self.onto.into())
+                .options(asked.options)
+                .run()
         })?;
         let outcomes = &found.report.outcomes;
         let checked = call.checked(|call| {
@@ -186,8 +191,8 @@ impl Task<1> for BasisArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let found = call.timed([a], |engine, [a], options| {
-            engine.basis(a, self.of.into(), options)
+        let found = call.timed([a], |engine, [a], asked| {
+            engine.basis(a, self.of.into()).options(asked.options).run()
         })?;
         let q = &found.vectors;
         let checked = call.checked(|call| {
@@ -249,8 +254,12 @@ impl Task<1> for PolarArgs {
             true => Determinant::Positive,
             false => Determinant::Any,
         };
-        let found = call.timed([a], |engine, [a], options| {
-            engine.polar(a, determinant, options)
+        let found = call.timed([a], |engine, [a], asked| {
+            engine
+                .polar(a)
+                .determinant(determinant)
+                .options(asked.options)
+                .run()
         })?;
         let (q, h) = (&found.orthogonal, &found.stretch);
         let checked = call.checked(|call| {

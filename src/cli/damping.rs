@@ -1,6 +1,6 @@
 //! `--damping`: one number for all matrices, or one for each.
 
-use batched_svd::Options;
+use batched_svd::PerMatrix;
 
 use crate::cli::failure::Failure;
 use crate::cli::npy::{Shape, Source, Tick, wrong};
@@ -20,10 +20,10 @@ impl Lambda {
         }
     }
 
-    pub fn add_to(&self, options: Options) -> Options {
+    pub fn numbers(&self) -> PerMatrix {
         match self {
-            Lambda::All(lambda) => options.damping(*lambda),
-            Lambda::Each(lambdas) => options.damping(lambdas.clone()),
+            Lambda::All(lambda) => PerMatrix::All(*lambda),
+            Lambda::Each(lambdas) => PerMatrix::Each(lambdas.clone()),
         }
     }
 }

@@ -213,17 +213,16 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let most = shapes.iter().map(|shape| shape.rows.min(shape.cols)).max();
         let mut options = watched(args.options(), progress);
         options = task.options(options, most.unwrap_or(0));
-        if let Some(lambda) = lambda {
-            options = lambda.add_to(options);
-        }
+        let damping = lambda.map(Lambda::numbers);
         progress.enter(Phase::Computing, Total::Matrices(count));
         let mut seconds = Duration::ZERO;
         // The shape that a call failed on.
         let mut failed = None;
-        let mut call = |inputs: [View<'_, T>; N], options: &Options| {
+        let mut call = |inputs: [View<'_, T>; N], options: &Options, damping| {
             let mut call = Call {
                 engine,
                 options,
+                damping,
                 check: !task.common().no_check,
                 verify: args.verify,
                 all_spreads: task.common().report.is_some(),
@@ -237,10 +236,12 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
             Ok(computed)
         };
         let parts = match zipped {
-            true => ragged(views, &options, call),
-            false => {
-                call(views.map(|list| list[0]), &options).and_then(|found| found.split(&[count]))
-            }
+            true => ragged(views, &options, |inputs, group| {
+                let damping = damping.clone().map(|damping| group.of(damping));
+                call(inputs, group.options(), damping.transpose()?)
+            }),
+            false => call(views.map(|list| list[0]), &options, damping)
+                .and_then(|found| found.split(&[count])),
         };
         progress.leave();
         let failure = |error| match error {

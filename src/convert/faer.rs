@@ -17,13 +17,13 @@ use crate::data::view::View;
 /// [`Error::Argument`] if there are gaps between the entries.
 ///
 /// ```
-/// use batched_svd::{Engine, Options, Vectors, View};
+/// use batched_svd::{Engine, View};
 /// use faer::MatRef;
 ///
 /// let entries = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
 /// let a = MatRef::from_column_major_slice(&entries, 3, 2);
-/// let svd = Engine::cpu().svd(View::try_from(a)?, Vectors::Thin, &Options::default())?;
-/// assert_eq!(svd.u.unwrap().faer(0).shape(), (3, 2));
+/// let svd = Engine::cpu().svd(View::try_from(a)?).run()?;
+/// assert_eq!(svd.u.faer(0).shape(), (3, 2));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 impl<'a, T: Real> TryFrom<MatRef<'a, T>> for View<'a, T> {
@@ -88,14 +88,14 @@ impl<T: Real> TryFrom<MatRef<'_, T>> for Batch<T> {
 /// hold them.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options};
+/// use batched_svd::{Batch, Engine};
 /// use faer::Mat;
 ///
 /// let a: Vec<Mat<f64>> = (0..100)
 ///     .map(|b| Mat::from_fn(3, 2, |i, j| ((b + 3 * i + 5 * j) as f64).sin()))
 ///     .collect();
 ///
-/// let pinv = Engine::cpu().pinv(&Batch::try_from(&a[..])?, &Options::default())?;
+/// let pinv = Engine::cpu().pinv(&Batch::try_from(&a[..])?).run()?;
 /// let residual = &a[7] * pinv.inverse.faer(7) * &a[7] - &a[7];
 /// assert!(residual.norm_l2() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
@@ -140,7 +140,7 @@ impl<T: Scalar> Batch<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, Options, Vectors};
+    use crate::{Engine, Options};
 
     fn entry(b: usize, i: usize, j: usize) -> f64 {
         (100 * b + 10 * i + j) as f64
@@ -253,11 +253,11 @@ mod tests {
         assert_eq!(batch.faer(11).as_ptr(), batch.matrix(11).as_ptr());
 
         let (engine, options) = (Engine::cpu(), Options::default());
-        let expected = engine.svd(&batch, Vectors::Thin, &options).unwrap();
+        let expected = engine.svd(&batch).options(&options).run().unwrap();
         let view = View::try_from(batch.faer(11)).unwrap();
-        let ours = engine.svd(view, Vectors::Thin, &options).unwrap();
+        let ours = engine.svd(view).options(&options).run().unwrap();
         assert_eq!(ours.sigma.matrix(0), expected.sigma.matrix(11));
-        assert_eq!(ours.u.unwrap().faer(0), expected.u.unwrap().faer(11));
+        assert_eq!(ours.u.faer(0), expected.u.faer(11));
 
         matrices.push(Mat::zeros(3, 5));
         assert_eq!(

@@ -12,14 +12,14 @@ use crate::data::view::{View, ViewMut};
 /// by column, as in a [`Batch`].
 ///
 /// ```
-/// use batched_svd::{Engine, Options};
+/// use batched_svd::Engine;
 /// use nalgebra::SMatrix;
 ///
 /// let a: Vec<SMatrix<f64, 3, 2>> = (0..100)
 ///     .map(|b| SMatrix::from_fn(|i, j| ((b + 3 * i + 5 * j) as f64).sin()))
 ///     .collect();
 ///
-/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// let pinv = Engine::cpu().pinv(&a).run()?;
 /// let inverses = pinv.inverse.as_smatrices::<2, 3>()?;
 /// assert!((a[7] * inverses[7] * a[7] - a[7]).norm() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
@@ -49,12 +49,12 @@ impl<'a, T: Real, const R: usize, const C: usize, const N: usize> From<&'a [SMat
 /// Matrices of static size to write into, `len()` of R x C, without a copy.
 ///
 /// ```
-/// use batched_svd::{Engine, Options, ViewMut};
+/// use batched_svd::{Engine, ViewMut};
 /// use nalgebra::{Matrix2, SMatrix};
 ///
 /// let a = [Matrix2::new(2.0, 0.0, 0.0, 4.0); 3];
 /// let mut inverses = [SMatrix::<f64, 2, 2>::zeros(); 3];
-/// Engine::cpu().pinv_into(&a, ViewMut::from(&mut inverses), &Options::default())?;
+/// Engine::cpu().pinv(&a).run_into(ViewMut::from(&mut inverses))?;
 /// assert_eq!(inverses[2], Matrix2::new(0.5, 0.0, 0.0, 0.25));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -121,12 +121,12 @@ where
 /// One matrix or vector that owns its entries, to write into, 1 of m x n, without a copy.
 ///
 /// ```
-/// use batched_svd::{Engine, Options, ViewMut};
+/// use batched_svd::{Engine, ViewMut};
 /// use nalgebra::DMatrix;
 ///
 /// let a = DMatrix::from_diagonal_element(3, 3, 2.0);
 /// let mut inverse = DMatrix::zeros(3, 3);
-/// Engine::cpu().pinv_into(&a, ViewMut::from(&mut inverse), &Options::default())?;
+/// Engine::cpu().pinv(&a).run_into(ViewMut::from(&mut inverse))?;
 /// assert_eq!(inverse, DMatrix::from_diagonal_element(3, 3, 0.5));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -147,12 +147,11 @@ impl<T: Real> Batch<T> {
     /// All matrices as nalgebra's of static size, R x C each, without a copy (feature `nalgebra`).
     ///
     /// ```
-    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    /// use batched_svd::{Batch, Engine};
     ///
     /// let a = Batch::from_fn(10, 4, 3, |b, i, j| ((b + i * i + 3 * j) as f64).cos())?;
-    /// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
-    /// let (u, v) = (svd.u.unwrap(), svd.v.unwrap());
-    /// let (u, v) = (u.as_smatrices::<4, 3>()?, v.as_smatrices::<3, 3>()?);
+    /// let svd = Engine::cpu().svd(&a).run()?;
+    /// let (u, v) = (svd.u.as_smatrices::<4, 3>()?, svd.v.as_smatrices::<3, 3>()?);
     /// let sigma = svd.sigma.as_smatrices::<3, 1>()?;
     ///
     /// let again = u[5] * nalgebra::Matrix3::from_diagonal(&sigma[5]) * v[5].transpose();
@@ -205,7 +204,7 @@ mod tests {
     use ::nalgebra::{DMatrix, DVector, Matrix3, RowDVector, Vector3};
 
     use super::*;
-    use crate::{Engine, Options, Vectors};
+    use crate::{Engine, Options};
 
     fn entry(b: usize, i: usize, j: usize) -> f64 {
         (100 * b + 10 * i + j) as f64
@@ -317,13 +316,13 @@ mod tests {
             .collect();
         let batch = Batch::from_fn(37, 5, 3, value).unwrap();
         let (engine, options) = (Engine::cpu(), Options::default());
-        let ours = engine.svd(&matrices, Vectors::Thin, &options).unwrap();
-        let expected = engine.svd(&batch, Vectors::Thin, &options).unwrap();
+        let ours = engine.svd(&matrices).options(&options).run().unwrap();
+        let expected = engine.svd(&batch).options(&options).run().unwrap();
         assert_eq!(ours.sigma, expected.sigma);
         assert_eq!(ours.u, expected.u);
         assert_eq!(ours.v, expected.v);
 
-        let (u, v) = (ours.u.unwrap(), ours.v.unwrap());
+        let (u, v) = (ours.u, ours.v);
         let (u, v) = (
             u.as_smatrices::<5, 3>().unwrap(),
             v.as_smatrices::<3, 3>().unwrap(),

@@ -50,11 +50,11 @@ impl Placement {
 /// with `to_owned`, or take the view of the whole and then [`View::matrices`] and [`View::submatrix`].
 ///
 /// ```
-/// use batched_svd::{Engine, Options, Vectors, View};
+/// use batched_svd::{Engine, View};
 /// use ndarray::{Array3, s};
 ///
 /// let a = Array3::from_shape_fn((100, 4, 3), |(b, i, j)| ((b + 3 * i + 5 * j) as f32).sin());
-/// let svd = Engine::cpu().svd(View::try_from(&a)?, Vectors::Thin, &Options::default())?;
+/// let svd = Engine::cpu().svd(View::try_from(&a)?).run()?;
 /// assert_eq!(svd.sigma.ndarray().shape(), [100, 3, 1]);
 ///
 /// let transposed = View::try_from(a.view().permuted_axes([0, 2, 1]))?;
@@ -91,13 +91,13 @@ impl<'a, T: Scalar> TryFrom<ArrayView3<'a, T>> for View<'a, T> {
 /// [`Error::Argument`] if there are gaps between the entries, as in a window of a larger array.
 ///
 /// ```
-/// use batched_svd::{Engine, Options, View, ViewMut};
+/// use batched_svd::{Engine, View, ViewMut};
 /// use ndarray::Array3;
 ///
 /// let a = Array3::from_shape_fn((100, 4, 3), |(b, i, j)| ((b + 3 * i + 5 * j) as f64).sin());
 /// let mut inverses = Array3::zeros((100, 3, 4)); // in C order, as all arrays by default
 /// let out = ViewMut::try_from(inverses.view_mut())?;
-/// Engine::cpu().pinv_into(View::try_from(&a)?, out, &Options::default())?;
+/// Engine::cpu().pinv(View::try_from(&a)?).run_into(out)?;
 /// assert!(inverses.iter().any(|&x| x != 0.0));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -206,7 +206,7 @@ mod tests {
     use ::ndarray::{Array3, ShapeBuilder, s};
 
     use super::*;
-    use crate::{Engine, Options, Vectors};
+    use crate::{Engine, Options};
 
     fn array(shape: [usize; 3]) -> Array3<f64> {
         Array3::from_shape_fn(shape, |(b, i, j)| (100 * b + 10 * i + j) as f64)
@@ -367,10 +367,10 @@ mod tests {
         ];
         let batch = Batch::from_fn(37, 5, 3, value).unwrap();
         let (engine, options) = (Engine::cpu(), Options::default());
-        let expected = engine.svd(&batch, Vectors::Thin, &options).unwrap();
+        let expected = engine.svd(&batch).options(&options).run().unwrap();
         for array in &arrays {
             let view = View::try_from(array).unwrap();
-            let ours = engine.svd(view, Vectors::Thin, &options).unwrap();
+            let ours = engine.svd(view).options(&options).run().unwrap();
             assert_eq!(ours.sigma, expected.sigma);
             assert_eq!(ours.u, expected.u);
             assert_eq!(ours.v, expected.v);
@@ -378,16 +378,16 @@ mod tests {
         let [mut u, mut sigma, mut v] =
             [(5, 3), (3, 1), (3, 3)].map(|(m, n)| Array3::<f32>::zeros((37, m, n)));
         engine
-            .svd_into(
-                View::try_from(&arrays[0]).unwrap(),
-                Some(ViewMut::try_from(&mut u).unwrap()),
+            .svd(View::try_from(&arrays[0]).unwrap())
+            .options(&options)
+            .run_into((
+                ViewMut::try_from(&mut u).unwrap(),
                 ViewMut::try_from(&mut sigma).unwrap(),
-                Some(ViewMut::try_from(&mut v).unwrap()),
-                &options,
-            )
+                ViewMut::try_from(&mut v).unwrap(),
+            ))
             .unwrap();
-        assert_eq!(u, expected.u.unwrap().ndarray());
+        assert_eq!(u, expected.u.ndarray());
         assert_eq!(sigma, expected.sigma.ndarray());
-        assert_eq!(v, expected.v.unwrap().ndarray());
+        assert_eq!(v, expected.v.ndarray());
     }
 }

@@ -5,7 +5,6 @@ use crate::cpu::factor::exchange;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
-use crate::data::options::Vectors;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
@@ -14,6 +13,7 @@ use crate::host::call::Call;
 use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::lanes::{Lanes, numbers, numbers_mut};
+use crate::planner::Vectors;
 use crate::planner::{Problem, Side};
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry

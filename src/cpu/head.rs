@@ -108,9 +108,9 @@ pub(crate) fn column<T: Real>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Vectors;
     use crate::data::scalar::Scalar;
     use crate::planner::Job;
+    use crate::planner::Vectors;
 
     fn packed<T: Real>(entries: &[T], m: usize, n: usize) -> (Vec<T>, Vec<u32>, Head) {
         let job = Job::svd(Vectors::Thin);

@@ -186,11 +186,12 @@ fn sort<T: Real, L: Lanes<T>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::{Options, Vectors};
+    use crate::data::options::Options;
     use crate::data::view::View;
     use crate::host::call::Task;
     use crate::lanes::Kernel;
     use crate::planner::Job;
+    use crate::planner::Vectors;
 
     /// Takes columns of so many rows; where the rows of the last lane came from.
     struct Take(usize);

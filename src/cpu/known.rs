@@ -5,9 +5,9 @@
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 
 use super::Task;
-use crate::data::options::Vectors;
 use crate::data::scalar::Real;
 use crate::lanes::{Kernel, Lanes, Two};
+use crate::planner::Vectors;
 use crate::planner::{Problem, Side};
 
 /// Thin factors, singular values alone, the pseudoinverse.
@@ -81,7 +81,7 @@ pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
 #[cfg(test)]
 mod tests {
     use crate::data::batch::Batch;
-    use crate::data::options::{Options, Vectors};
+    use crate::data::options::Options;
     use crate::data::scalar::Real;
     use crate::engine::Engine;
 
@@ -111,14 +111,18 @@ mod tests {
         let (engine, options) = (Engine::cpu(), Options::default());
         for n in 2..=4 {
             let batch = batch::<T>(n);
-            let thin = engine.svd(&batch, Vectors::Thin, &options).unwrap();
-            let values = engine.svd(&batch, Vectors::None, &options).unwrap();
-            let inverse = engine.pinv(&batch, &options).unwrap();
-            let (u, v) = (thin.u.unwrap(), thin.v.unwrap());
+            let thin = engine.svd(&batch).options(&options).run().unwrap();
+            let values = engine
+                .singular_values(&batch)
+                .options(&options)
+                .run()
+                .unwrap();
+            let inverse = engine.pinv(&batch).options(&options).run().unwrap();
+            let (u, v) = (thin.u, thin.v);
             for b in 0..batch.count() {
                 let one = batch.view().matrices(b..b + 1).unwrap();
-                let own = engine.svd(one, Vectors::Thin, &options).unwrap();
-                let (own_u, own_v) = (own.u.unwrap(), own.v.unwrap());
+                let own = engine.svd(one).options(&options).run().unwrap();
+                let (own_u, own_v) = (own.u, own.v);
                 let pairs = [
                     (u.matrix(b), own_u.matrix(0)),
                     (thin.sigma.matrix(b), own.sigma.matrix(0)),
@@ -136,10 +140,10 @@ mod tests {
                     );
                 };
                 same(&thin.report.outcomes[b], &own.report.outcomes[0]);
-                let own = engine.svd(one, Vectors::None, &options).unwrap();
+                let own = engine.singular_values(one).options(&options).run().unwrap();
                 assert_eq!(bits(values.sigma.matrix(b)), bits(own.sigma.matrix(0)));
                 same(&values.report.outcomes[b], &own.report.outcomes[0]);
-                let own = engine.pinv(one, &options).unwrap();
+                let own = engine.pinv(one).options(&options).run().unwrap();
                 assert_eq!(bits(inverse.inverse.matrix(b)), bits(own.inverse.matrix(0)));
                 same(&inverse.report.outcomes[b], &own.report.outcomes[0]);
             }

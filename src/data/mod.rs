@@ -1,6 +1,7 @@
 //! The ground floor: numbers, batches, options, reports. Nothing here knows an engine.
 
 pub(crate) mod batch;
+pub(crate) mod batched;
 pub(crate) mod device;
 pub(crate) mod error;
 #[cfg(feature = "gpu")]

@@ -5,18 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::data::error::Error;
 
-/// Which singular vectors to compute, for matrices of m x n with k = min(m, n).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Vectors {
-    /// Singular values only.
-    None,
-    /// U is m x k and V is n x k.
-    #[default]
-    Thin,
-    /// U is m x m and V is n x n.
-    Full,
-}
-
 /// One number for the whole batch, or one number for each matrix.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -50,8 +38,16 @@ impl PerMatrix {
         matches!(self, PerMatrix::Each(_))
     }
 
+    /// The numbers, if each matrix has its own.
+    pub(crate) fn each(&self) -> Option<&[f64]> {
+        match self {
+            PerMatrix::All(_) => None,
+            PerMatrix::Each(values) => Some(values),
+        }
+    }
+
     /// The numbers of the given matrices, in the given order.
-    fn of_some(&self, matrices: &[usize]) -> Self {
+    pub(crate) fn of_some(&self, matrices: &[usize]) -> Self {
         match self {
             PerMatrix::All(value) => PerMatrix::All(*value),
             PerMatrix::Each(values) => {
@@ -74,7 +70,7 @@ impl PerMatrix {
         }
     }
 
-    fn check(&self, name: &str, count: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, name: &str, count: usize) -> Result<(), Error> {
         let values = self.values();
         if matches!(self, PerMatrix::Each(_)) && values.len() != count {
             return Err(Error::argument(format!(
@@ -173,13 +169,12 @@ impl Cutoff {
     /// MATLAB. In f32 it drops parts of good data that has many rows, and everything from 2^23 rows on.
     ///
     /// ```
-    /// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
+    /// use batched_svd::{Batch, Cutoff, Engine};
     ///
     /// // A line through 10,000 points: [1, t].
     /// let a = Batch::from_fn(1, 10_000, 2, |_, t, j| if j == 0 { 1.0f32 } else { t as f32 })?;
     /// let rank = |cutoff| -> Result<u32, batched_svd::Error> {
-    ///     let options = Options::default().cutoff(cutoff);
-    ///     Ok(Engine::cpu().svd(&a, Vectors::None, &options)?.report.outcomes[0].rank)
+    ///     Ok(Engine::cpu().singular_values(&a).cutoff(cutoff).run()?.report.outcomes[0].rank)
     /// };
     /// assert_eq!(rank(Cutoff::default())?, 2);
     /// assert_eq!(rank(Cutoff::numpy())?, 1);
@@ -355,17 +350,16 @@ impl Cutoff {
 /// A function that is called with (number of finished matrices, number of all matrices) during a call.
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// A handle that ends calls early. Put it into the [`Options`] of a call and keep a clone, for example in another
-/// thread.
+/// A handle that ends calls early. Give it to a call with [`Call::cancel`](crate::Call::cancel), or to several with
+/// [`Options::cancel`], and keep it, or a clone in another thread.
 ///
 /// ```
-/// use batched_svd::{Batch, Cancel, Engine, Error, Options};
+/// use batched_svd::{Batch, Cancel, Engine, Error};
 ///
 /// let cancel = Cancel::new();
-/// let options = Options::default().cancel(&cancel);
 /// cancel.cancel(); // from anywhere, for instance on ctrl-C
 /// let a = Batch::from_fn(1000, 3, 3, |b, i, j| (b + i * j) as f32)?;
-/// assert_eq!(Engine::cpu().pinv(&a, &options).unwrap_err(), Error::Cancelled);
+/// assert_eq!(Engine::cpu().pinv(&a).cancel(&cancel).run().unwrap_err(), Error::Cancelled);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -407,7 +401,9 @@ impl Cancel {
     }
 }
 
-/// The settings of a call. The default is suitable for most uses.
+/// The choices that every call has. The default is suitable for most uses. [`Call::options`](crate::Call::options) sets
+/// all of them, and [`Call`](crate::Call) has a method for each. The choices of some operations only, such as a damping,
+/// are methods of their calls.
 ///
 /// ```
 /// use batched_svd::{Cutoff, Options};
@@ -418,12 +414,10 @@ impl Cancel {
 #[derive(Clone, Default)]
 pub struct Options {
     pub(crate) cutoff: Cutoff,
+    /// Only some operations have one, and their calls set it.
     pub(crate) damping: Option<PerMatrix>,
-    pub(crate) epsilon: Option<PerMatrix>,
-    pub(crate) refined: bool,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
-    pub(crate) singular_values: bool,
     pub(crate) strict: bool,
     pub(crate) progress: Option<Progress>,
     pub(crate) cancel: Option<Cancel>,
@@ -433,12 +427,8 @@ impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("cutoff", &self.cutoff)
-            .field("damping", &self.damping)
-            .field("epsilon", &self.epsilon)
-            .field("refined", &self.refined)
             .field("tolerance", &self.tolerance)
             .field("max_sweeps", &self.max_sweeps)
-            .field("singular_values", &self.singular_values)
             .field("strict", &self.strict)
             .field("progress", &self.progress.is_some())
             .field("cancel", &self.cancel)
@@ -451,50 +441,6 @@ impl Options {
     /// that count.
     pub fn cutoff(mut self, cutoff: Cutoff) -> Self {
         self.cutoff = cutoff;
-        self
-    }
-
-    /// Sets the damping (Tikhonov, ridge) of pseudoinverses and least-squares solutions: 1/sigma becomes sigma /
-    /// (sigma^2 + lambda^2). Then x minimises |A x - b|^2 + lambda^2 |x|^2. Lambda is finite, not negative, and in the
-    /// unit of the matrix entries. It is one number for the whole batch, or one for each matrix.
-    ///
-    /// The [cutoff](Self::cutoff) applies in the same way as without damping. So the limit of the result for lambda to
-    /// 0 is the undamped result, and lambda = 0 gives the same bits as no damping.
-    ///
-    /// ```
-    /// use batched_svd::{Batch, Engine, Options};
-    ///
-    /// let a = Batch::from_row_major(2, 1, 1, &[2.0f64, 1e-9])?; // the second nearly singular
-    /// let options = Options::default().damping(vec![0.0, 1e-3]);
-    /// let pinv = Engine::cpu().pinv(&a, &options)?;
-    /// assert_eq!(pinv.inverse.matrix(0)[0], 0.5);
-    /// assert!((pinv.inverse.matrix(1)[0] - 1e-3).abs() < 1e-12);
-    /// # Ok::<(), batched_svd::Error>(())
-    /// ```
-    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
-        self.damping = Some(lambda.into());
-        self
-    }
-
-    /// Sets the usual regularisation of ZCA for [whitening](crate::Engine::whitening_async): 1/s becomes 1 / sqrt(s^2 +
-    /// epsilon), where s is the standard deviation along a principal component. Epsilon is finite, not negative, and in
-    /// the unit of the variances. It is one number for the whole batch, or one for each matrix. With an epsilon, other
-    /// calls return an error, and so does whitening together with a [damping](Self::damping).
-    ///
-    /// With an epsilon, no direction is left out. A direction that does not count under the [cutoff](Self::cutoff) has
-    /// s = 0 and is divided by sqrt(epsilon). An epsilon of zero is the same as no epsilon.
-    pub fn epsilon(mut self, epsilon: impl Into<PerMatrix>) -> Self {
-        self.epsilon = Some(epsilon.into());
-        self
-    }
-
-    /// Sets whether the solutions of [`lstsq`](crate::Engine::lstsq_async) are refined once: x + A^+ (b - A x), with
-    /// the residual in f64. Default: no. Refinement takes twice the time, and the error that it removes is of the size
-    /// of eps |b|. Fits of exact data leave 0.1 to 0.3 eps |b| (eps = 2u) with refinement, and 0.3 to 1 eps |b|
-    /// without. Other calls return an error with this option. So do least-squares calls on a device batch or with a
-    /// [damping](Self::damping).
-    pub fn refined(mut self, yes: bool) -> Self {
-        self.refined = yes;
         self
     }
 
@@ -513,13 +459,6 @@ impl Options {
     /// number.
     pub fn max_sweeps(mut self, sweeps: u32) -> Self {
         self.max_sweeps = Some(sweeps);
-        self
-    }
-
-    /// Sets whether [`lstsq`](crate::Engine::lstsq_async) also returns the singular values of the matrices
-    /// ([`Lstsq::sigma`](crate::Lstsq::sigma)). Default: no. Other calls ignore this option.
-    pub fn singular_values(mut self, yes: bool) -> Self {
-        self.singular_values = yes;
         self
     }
 
@@ -562,21 +501,8 @@ impl Options {
         Options {
             cutoff: self.cutoff.of_some(matrices),
             damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
-            epsilon: self.epsilon.as_ref().map(|e| e.of_some(matrices)),
             ..self.clone()
         }
-    }
-
-    /// Returns an error if an option is set that this call does not have.
-    pub(crate) fn check_others(&self) -> Result<(), Error> {
-        if self.epsilon.is_some() {
-            return Err(Error::argument("an epsilon is for whitening alone"));
-        }
-        if self.refined {
-            let text = "only least-squares solutions are refined, and none on a device";
-            return Err(Error::argument(text));
-        }
-        Ok(())
     }
 
     /// Checks the options for `count` matrices with at most `most` singular values each.
@@ -585,9 +511,6 @@ impl Options {
         self.cutoff.check(count, most)?;
         if let Some(damping) = &self.damping {
             damping.check("damping", count)?;
-        }
-        if let Some(epsilon) = &self.epsilon {
-            epsilon.check("epsilon", count)?;
         }
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)

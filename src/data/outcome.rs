@@ -60,11 +60,11 @@ pub struct Outcome {
     /// is infinite if nothing is promised, for a matrix that did not converge or is not finite.
     ///
     /// ```
-    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    /// use batched_svd::{Batch, Engine};
     ///
     /// // Of rank one, but computed.
     /// let a = Batch::from_fn(1, 6, 6, |_, i, j| ((i + 1) as f32).sqrt() * (j as f32).cos())?;
-    /// let svd = Engine::cpu().svd(&a, Vectors::None, &Options::default())?;
+    /// let svd = Engine::cpu().singular_values(&a).run()?;
     /// let noise = svd.report.outcomes[0].sigma_error;
     /// let above = svd.sigma.matrix(0).iter().filter(|sigma| f64::from(**sigma) > noise);
     /// assert_eq!(above.count(), 1);

@@ -474,11 +474,11 @@ impl<'a, T: Scalar> ViewMut<'a, T> {
 /// Arrays of arrays, as they are written: a matrix is an array of rows. No copy.
 ///
 /// ```
-/// use batched_svd::{Engine, Options, View};
+/// use batched_svd::{Engine, View};
 ///
 /// let a = [[[1.0f64, 0.0, 0.0], [0.0, 2.0, 0.0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]];
 /// assert_eq!(View::from(&a).get(0, 1, 1), Some(2.0));
-/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// let pinv = Engine::cpu().pinv(&a).run()?;
 /// assert_eq!((pinv.inverse.count(), pinv.inverse.rows(), pinv.inverse.cols()), (2, 3, 2));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```

@@ -14,13 +14,13 @@ use crate::gpu::{Buffer, Gpu};
 use crate::planner::{Problem, executed};
 
 /// `count` matrices of m x n in the memory where an [`Engine`](crate::Engine) computes. For a GPU engine this is
-/// the memory of the GPU, for a CPU engine the memory of the host. Results that are computed from a device batch
-/// stay there too, until they are downloaded.
+/// the memory of the GPU, for a CPU engine the memory of the host. [`Engine::upload`](crate::Engine::upload) copies
+/// matrices there, and [`Call::run_on_device`](crate::Call::run_on_device) leaves results there.
 ///
 /// Clones and transposes share the entries. The entries never change.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options};
+/// use batched_svd::{Batch, Engine};
 ///
 /// let engine = Engine::auto();
 /// let a = Batch::from_fn(1000, 6, 7, |b, i, j| ((b * i + j) as f32).cos())?;
@@ -28,7 +28,7 @@ use crate::planner::{Problem, executed};
 ///
 /// // The least-squares solutions x = A^+ b, and A x beside b: x never leaves the device.
 /// let (a, b) = (engine.upload(&a)?, engine.upload(&b)?);
-/// let x = engine.lstsq_resident(&a, &b, &Options::default())?.solution;
+/// let x = engine.lstsq(&a, &b).run_on_device()?.solution;
 /// let reached = engine.product(&a, &x)?.download()?;
 /// assert_eq!((reached.count(), reached.rows(), reached.cols()), (1000, 6, 1));
 /// # Ok::<(), batched_svd::Error>(())
@@ -45,6 +45,29 @@ pub struct DeviceBatch<T: Scalar> {
 pub(super) enum Memory<T> {
     Host(Arc<Batch<T>>),
     Gpu(Arc<Gpu>, Buffer),
+}
+
+/// Matrices on the host.
+pub(crate) enum Fetched<'a, T: Scalar> {
+    /// They were there.
+    Seen(View<'a, T>),
+    /// They are those of a device batch, or their transposes.
+    Lies {
+        batch: Arc<Batch<T>>,
+        transposed: bool,
+    },
+}
+
+impl<T: Real> Fetched<'_, T> {
+    pub fn view(&self) -> View<'_, T> {
+        match self {
+            Fetched::Seen(view) => *view,
+            Fetched::Lies { batch, transposed } => match transposed {
+                false => batch.view(),
+                true => batch.view().transpose(),
+            },
+        }
+    }
 }
 
 // Derived, it would ask for T: Clone.
@@ -75,7 +98,7 @@ impl<T: Scalar> fmt::Debug for DeviceBatch<T> {
     }
 }
 
-/// The report of a call on a device batch. It stays on the device until it is read.
+/// The report of a call whose results are on the device. It stays there too, until it is read.
 #[derive(Clone)]
 pub struct DeviceReport(pub(super) Pending);
 
@@ -130,7 +153,7 @@ impl DeviceReport {
         }
     }
 
-    async fn get_inner(&self, blocking: bool) -> Result<Report, Error> {
+    pub(crate) async fn get_inner(&self, blocking: bool) -> Result<Report, Error> {
         match &self.0 {
             Pending::Here(report) => Ok(Report::clone(report)),
             Pending::There {
@@ -226,37 +249,32 @@ impl<T: Real> DeviceBatch<T> {
         pollster::block_on(self.download_inner(true))
     }
 
-    async fn download_inner(&self, blocking: bool) -> Result<Batch<T>, Error> {
-        let lies = self.fetch(blocking).await?;
-        match Arc::try_unwrap(lies) {
-            Ok(own) if !self.transposed => Ok(own),
-            Ok(own) => self.seen(&own).to_batch(),
-            Err(shared) => self.seen(&shared).to_batch(),
+    pub(crate) async fn download_inner(&self, blocking: bool) -> Result<Batch<T>, Error> {
+        match self.fetch(blocking).await? {
+            Fetched::Lies {
+                batch,
+                transposed: false,
+            } => Ok(Arc::unwrap_or_clone(batch)),
+            fetched => fetched.view().to_batch(),
         }
     }
 
-    /// The contents of the memory, copied to the host if necessary.
-    pub(crate) async fn fetch(&self, blocking: bool) -> Result<Arc<Batch<T>>, Error> {
-        match &self.memory {
-            Memory::Host(batch) => Ok(Arc::clone(batch)),
+    /// The matrices on the host, copied there if necessary.
+    pub(crate) async fn fetch(&self, blocking: bool) -> Result<Fetched<'static, T>, Error> {
+        let transposed = self.transposed;
+        let batch = match &self.memory {
+            Memory::Host(batch) => Arc::clone(batch),
             Memory::Gpu(gpu, buffer) => {
-                let (rows, cols) = match self.transposed {
+                let (rows, cols) = match transposed {
                     false => (self.rows, self.cols),
                     true => (self.cols, self.rows),
                 };
                 let mut batch = Batch::zeros(self.count, rows, cols)?;
                 gpu.download(buffer, batch.as_mut_slice(), blocking).await?;
-                Ok(Arc::new(batch))
+                Arc::new(batch)
             }
-        }
-    }
-
-    /// A view of the matrices. `lies` is the contents of the memory.
-    pub(crate) fn seen<'b>(&self, lies: &'b Batch<T>) -> View<'b, T> {
-        match self.transposed {
-            false => lies.view(),
-            true => lies.view().transpose(),
-        }
+        };
+        Ok(Fetched::Lies { batch, transposed })
     }
 
     pub(crate) fn host(batch: Batch<T>) -> Self {

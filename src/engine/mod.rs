@@ -1,8 +1,8 @@
 //! The engine: it is opened here and computes on the CPU or on a GPU.
 //!
-//! A call on matrices in the memory of the host goes through `road`, where `policy` decides which device computes.
-//! A call on matrices on the device is in `on_device`. `place` describes where results are written. `background`
-//! computes the async calls of the CPU.
+//! `road` computes a job on matrices in the memory of the host; there `policy` decides which device computes. `on_device`
+//! computes a job on matrices on the device. `place` describes where results are written. `background` computes the async
+//! calls of the CPU.
 
 mod background;
 pub(crate) mod device_batch;
@@ -31,15 +31,15 @@ use crate::planner::choice::Rates;
 /// An engine computes on the CPU or on a GPU.
 ///
 /// One engine can be used for any number of calls, from any thread. With the same explicit engine and the same
-/// options, the bits of the results of a matrix do not depend on the rest of the batch.
+/// choices, the bits of the results of a matrix do not depend on the rest of the batch.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, Vectors};
+/// use batched_svd::{Batch, Engine};
 ///
 /// let engine = Engine::auto();
 /// println!("computing on {engine}");
 /// let a = Batch::from_fn(1000, 6, 7, |b, i, j| ((b * i + j) as f32).cos())?;
-/// let svd = engine.svd(&a, Vectors::Thin, &Options::default())?;
+/// let svd = engine.svd(&a).run()?;
 /// assert_eq!((svd.sigma.rows(), svd.report.outcomes.len()), (6, 1000));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -53,7 +53,7 @@ pub struct Engine {
     cpu_name: String,
     /// Why the CPU was chosen automatically.
     reason: Option<String>,
-    tuning: Tuning,
+    pub(crate) tuning: Tuning,
 }
 
 impl fmt::Debug for Engine {
@@ -149,6 +149,16 @@ impl Engine {
         }
     }
 
+    /// Returns an error where a thread must not wait for a GPU.
+    pub(crate) fn may_block(&self) -> Result<(), Error> {
+        match cfg!(target_family = "wasm") && self.gpu.is_some() {
+            false => Ok(()),
+            true => Err(Error::Unsupported(
+                "on the web a thread must not wait for a GPU: await the call".into(),
+            )),
+        }
+    }
+
     /// Whether the CPU computes all calls or some of them.
     fn cpu_takes_calls(&self) -> bool {
         self.gpu.is_none() || self.falls_back()
@@ -225,19 +235,19 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::data::batch::Batch;
-    use crate::data::options::{Options, Vectors};
 
     /// The async calls can be spawned on executors of several threads.
     #[test]
     fn futures_can_be_sent() {
         fn sent<F: Send>(_: F) {}
-        let (engine, options) = (Engine::cpu(), Options::default());
+        let engine = Engine::cpu();
         let a = Batch::<f32>::zeros(1, 2, 2).unwrap();
         sent(Engine::auto_async());
         sent(Engine::gpu_async(&GpuOptions::default()));
-        sent(engine.svd_async(&a, Vectors::Thin, &options));
-        sent(engine.pinv_async(&a, &options));
-        sent(engine.lstsq_async(&a, &a, &options));
+        sent(engine.svd(&a).run_async());
+        sent(engine.pinv(&a).run_async());
+        sent(engine.lstsq(&a, &a).run_async());
+        sent(engine.polar(&a).run_on_device_async());
         fn shared<T: Send + Sync>() {}
         shared::<Engine>();
     }

@@ -36,8 +36,9 @@ impl Engine {
         outputs: Outputs<'_, T>,
     ) -> Result<Done, Error> {
         #[cfg(target_family = "wasm")]
-        return in_turns(self, call, outputs).await;
-        #[cfg(not(target_family = "wasm"))]
+        if !call.blocking {
+            return in_turns(self, call, outputs).await;
+        }
         self.cpu_run_now(call, outputs)
     }
 

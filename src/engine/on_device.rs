@@ -9,7 +9,6 @@ use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport, Memory, Pending};
-use crate::engine::place::composed_shape;
 use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
@@ -17,17 +16,17 @@ use crate::host::call::Task;
 use crate::planner::{Job, NO_F64};
 
 /// The results of a job on the device.
-pub(crate) struct Solved {
-    pub gpu: Arc<Gpu>,
+pub struct Solved {
+    pub(crate) gpu: Arc<Gpu>,
     /// If true, U is the caller's V and V is the caller's U.
-    pub transposed: bool,
-    pub results: Results,
-    pub report: DeviceReport,
+    pub(crate) transposed: bool,
+    pub(crate) results: Results,
+    pub(crate) report: DeviceReport,
 }
 
 impl Solved {
     /// The composed result of the job, with the given shape.
-    pub fn composed<T: Real>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
+    pub(crate) fn composed<T: Real>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
         let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
         (batch, self.report)
     }
@@ -111,7 +110,7 @@ impl Engine {
         pollster::block_on(self.finish_inner(true))
     }
 
-    async fn upload_inner<T: Real>(
+    pub(crate) async fn upload_inner<T: Real>(
         &self,
         a: View<'_, T>,
         blocking: bool,
@@ -146,38 +145,6 @@ impl Engine {
             return gpu.current().finish(blocking).await;
         }
         Ok(())
-    }
-
-    /// Computes compositions, or their products with right-hand sides.
-    pub(crate) async fn compose_resident<T: Real>(
-        &self,
-        a: &DeviceBatch<T>,
-        rhs: Option<&DeviceBatch<T>>,
-        job: Job,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<(DeviceBatch<T>, DeviceReport), Error> {
-        self.check_home(a)?;
-        if let Some(b) = rhs {
-            self.check_home(b)?;
-        }
-        let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
-        let solved = self.solve_resident(a, rhs, job, options, blocking, None);
-        if let Some(solved) = solved.await? {
-            let (composed, report) = solved.composed(shape);
-            report.strict(options, blocking).await?;
-            return Ok((composed, report));
-        }
-        let lies = a.fetch(blocking).await?;
-        let sides = match rhs {
-            Some(b) => Some((b, b.fetch(blocking).await?)),
-            None => None,
-        };
-        let b = sides.as_ref().map(|(b, lies)| b.seen(lies));
-        let composed = self.compose(a.seen(&lies), b, job, options, blocking);
-        let (composed, report) = composed.await?;
-        let report = DeviceReport::here(report);
-        Ok((self.keep(composed, a, blocking).await?, report))
     }
 
     async fn product_inner<T: Real>(
@@ -217,7 +184,7 @@ impl Engine {
             }
         }
         let (left, right) = (a.fetch(blocking).await?, b.fetch(blocking).await?);
-        let [left, right] = [a.seen(&left), b.seen(&right)];
+        let [left, right] = [left.view(), right.view()];
         let multiplied = move |left: View<'_, T>, right: View<'_, T>| {
             let mut product = Batch::zeros(count, left.rows(), right.cols())?;
             host::product::product(left, right, &mut product);
@@ -233,12 +200,8 @@ impl Engine {
         } else {
             multiplied(left, right)?
         };
-        let beside = if matches!(a.memory, Memory::Host(_)) {
-            b
-        } else {
-            a
-        };
-        self.keep(product, beside, blocking).await
+        let on_gpu = a.buffer().is_some() || b.buffer().is_some();
+        self.keep(product, on_gpu, blocking).await
     }
 
     /// Checks that a batch is in the memory of the device of this engine, or in the memory of the host.
@@ -263,18 +226,18 @@ impl Engine {
     pub(crate) async fn keep<T: Real>(
         &self,
         result: Batch<T>,
-        beside: &DeviceBatch<T>,
+        on_gpu: bool,
         blocking: bool,
     ) -> Result<DeviceBatch<T>, Error> {
-        match &beside.memory {
-            Memory::Host(_) => Ok(DeviceBatch::host(result)),
-            Memory::Gpu(..) => self.upload_inner(result.view(), blocking).await,
+        match on_gpu {
+            false => Ok(DeviceBatch::host(result)),
+            true => self.upload_inner(result.view(), blocking).await,
         }
     }
 
     /// Computes a job on the device, or records it into the given encoder. Returns `None` if the matrices are not on a
     /// GPU or if the results cannot be left there.
-    pub(crate) async fn solve_resident<T: Real>(
+    pub(crate) async fn solve_on_device<T: Real>(
         &self,
         a: &DeviceBatch<T>,
         rhs: Option<&DeviceBatch<T>>,

@@ -17,18 +17,16 @@ pub(crate) struct Places<'a, T> {
 /// A place of the caller's: written directly where it is in the canonical order, else through a
 /// batch that is copied at the end.
 pub(crate) struct Place<'p, 'a, T> {
-    view: Option<&'p mut ViewMut<'a, T>>,
+    view: &'p mut ViewMut<'a, T>,
     through: Option<Batch<T>>,
 }
 
 impl<'p, 'a, T: Real> Place<'p, 'a, T> {
-    pub fn new(mut view: Option<&'p mut ViewMut<'a, T>>) -> Result<Self, Error> {
-        let mut through = None;
-        if let Some(view) = &mut view
-            && view.as_canonical().is_none()
-        {
-            through = Some(Batch::zeros(view.count(), view.rows(), view.cols())?);
-        }
+    pub fn new(view: &'p mut ViewMut<'a, T>) -> Result<Self, Error> {
+        let through = match view.as_canonical() {
+            Some(_) => None,
+            None => Some(Batch::zeros(view.count(), view.rows(), view.cols())?),
+        };
         Ok(Place { view, through })
     }
 
@@ -36,15 +34,12 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
         if let Some(through) = &mut self.through {
             return through.as_mut_slice();
         }
-        self.view
-            .as_mut()
-            .and_then(|view| view.as_canonical())
-            .unwrap_or_default()
+        self.view.as_canonical().unwrap_or_default()
     }
 
     pub fn finish(self) {
-        if let (Some(view), Some(through)) = (self.view, self.through) {
-            view.assign(through.as_slice());
+        if let Some(through) = self.through {
+            self.view.assign(through.as_slice());
         }
     }
 }

@@ -26,34 +26,12 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
-        if !blocking && self.in_background() {
-            return self.compose_in_background(a, rhs, job, options).await;
-        }
         let [count, rows, cols] = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
         let report = self.compose_into(a, rhs, job, place, options, blocking);
         let report = report.await?;
         Ok((composed, report))
-    }
-
-    async fn compose_in_background<T: Real>(
-        &self,
-        a: View<'_, T>,
-        rhs: Option<View<'_, T>>,
-        job: Job,
-        options: &Options,
-    ) -> Result<(Batch<T>, Report), Error> {
-        let Some(b) = rhs else {
-            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
-                pollster::block_on(engine.compose(a, None, job, options, true))
-            };
-            return self.background(a, options, call).await;
-        };
-        let call = move |engine: &Engine, [a, b]: [View<'_, T>; 2], options: &Options| {
-            pollster::block_on(engine.compose(a, Some(b), job, options, true))
-        };
-        self.background_on([a, b], options, call).await
     }
 
     pub(crate) async fn compose_into<T: Real>(
@@ -67,15 +45,7 @@ impl Engine {
     ) -> Result<Report, Error> {
         let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
         fits("the result", &composed, shape)?;
-        if !blocking && self.in_background() {
-            // The place is written in strict mode too.
-            let lenient = options.clone().strict(false);
-            let found = self.compose_in_background(a, rhs, job, &lenient);
-            let (found, report) = found.await?;
-            composed.assign(found.as_slice());
-            return strict(report, options);
-        }
-        let mut place = Place::new(Some(&mut composed))?;
+        let mut place = Place::new(&mut composed)?;
         // Nobody sees them, but they decide what counts.
         let len = product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
         let mut sigma = zeros(len)?;

@@ -34,10 +34,11 @@ pub(super) type Member = (&'static str, &'static str, usize);
 #[cfg(test)]
 mod tests {
     use super::Member;
-    use crate::data::options::{Options, Vectors};
+    use crate::data::options::Options;
     use crate::data::scalar::Dtype;
     use crate::data::tuning::Tuning;
     use crate::gpu::{compose, registers, rhs, run, solve, state};
+    use crate::planner::Vectors;
     use crate::planner::gpu::GpuRecipe;
     use crate::planner::limits::WEBGPU;
     use crate::planner::paths::plan::Solver;

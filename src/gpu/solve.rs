@@ -2,7 +2,6 @@
 //! after the other.
 
 use crate::data::error::Error;
-use crate::data::options::Vectors;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Places, beside};
 use crate::gpu::pipelines::Pipeline;
@@ -11,6 +10,7 @@ use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
 use crate::host::call::Task;
 use crate::planner::Problem;
+use crate::planner::Vectors;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::iterations::block;
 use crate::planner::paths::global::{ADVANCE, BEGIN, NORMALISE};

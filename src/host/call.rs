@@ -28,7 +28,6 @@ impl<'a> Task<'a> {
         options: &'a Options,
     ) -> Result<Self, Error> {
         options.check(count, rows.min(cols))?;
-        options.check_others()?;
         let problem = Problem::new(rows, cols, T::DTYPE, job);
         if problem.rows > u32::MAX as usize {
             return Err(Error::argument(format!(

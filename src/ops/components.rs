@@ -2,117 +2,162 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, PerMatrix, Vectors};
+use crate::data::options::{Options, PerMatrix};
 use crate::data::outcome::Status;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
+use crate::ops::call::{Call, Operand};
+use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
 use crate::ops::{for_each, mirror};
-use crate::planner::{Filter, Job, Side, sigma_error};
+use crate::planner::{Filter, Job, Side, Vectors, sigma_error};
 
 /// Principal components of a batch of m x n matrices of data: m samples of n features each, k = min(m, n).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Components<T: Scalar> {
+pub struct Components<T: Scalar, M: Memory = Host> {
     /// The means of the features: n x 1.
-    pub mean: Batch<T>,
+    pub mean: M::Batch<T>,
     /// The directions as orthonormal columns, that of the largest variance first: n x k. In each column the entry of
     /// largest magnitude is positive.
-    pub components: Batch<T>,
+    pub components: M::Batch<T>,
     /// The coordinates of the samples, minus the means, along each component: m x k.
-    pub scores: Batch<T>,
+    pub scores: M::Batch<T>,
     /// The standard deviations of the scores, in descending order: k x 1. The denominator is m - 1, at least one.
-    pub deviations: Batch<T>,
+    pub deviations: M::Batch<T>,
     /// The status of every matrix, and the rank of the centred data under the cutoff.
-    pub report: Report,
+    pub report: M::Report,
 }
 
 /// The whitening of a batch of m x n matrices of data: m samples of n features each.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Whitening<T: Scalar> {
+pub struct Whitening<T: Scalar, M: Memory = Host> {
     /// The means of the features: n x 1.
-    pub mean: Batch<T>,
+    pub mean: M::Batch<T>,
     /// The symmetric matrix W: n x n. Samples (as rows) minus the means, times W, are white.
-    pub transform: Batch<T>,
+    pub transform: M::Batch<T>,
     /// The status of every matrix, and the rank of the centred data under the cutoff.
-    pub report: Report,
+    pub report: M::Report,
 }
+
+/// What only whitening has: an epsilon, if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct Regularisation(Option<PerMatrix>);
 
 impl Engine {
     /// Computes the principal components of m x n matrices of data. Each row is a sample, each column is a feature. The
     /// means (n x 1) are subtracted: A - mean = scores components'. The components (n x k) are orthonormal. The scores
     /// (m x k) are uncorrelated, with the deviations (k x 1). m and n can have any size.
     ///
-    /// **Guarantee**: the bounds of [`svd`](Self::svd_async) hold for the centred data in the type of A. Means are
+    /// **Guarantee**: the bounds of [`svd`](Self::svd) hold for the centred data in the type of A. Means are
     /// summed in f64. By default, a component counts for the rank only if its singular value is also above eps sqrt(m)
     /// |mean|. Smaller values may come from the rounding of the data.
     ///
     /// **Source**: A - mean = U diag(sigma) V'; components V, scores U diag(sigma), deviations sigma / sqrt(m - 1)
     /// (Jolliffe, Principal Component Analysis, 3.5).
     ///
-    /// # Errors
-    /// As [`svd`](Self::svd_async).
-    pub async fn principal_components_async<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        options: &Options,
-    ) -> Result<Components<T>, Error> {
-        self.components_inner(a.into(), options, false).await
-    }
-
-    /// Does the same as [`principal_components_async`](Self::principal_components_async), and blocks until it is done.
-    ///
     /// ```
-    /// use batched_svd::{Batch, Engine, Options};
+    /// use batched_svd::{Batch, Engine};
     ///
     /// // Five samples on a line, of slope 3 / 4.
     /// let a = Batch::from_fn(1, 5, 2, |_, i, j| 1.0 + i as f64 * [4.0, 3.0][j])?;
-    /// let found = Engine::cpu().principal_components(&a, &Options::default())?;
+    /// let found = Engine::cpu().principal_components(&a).run()?;
     /// assert_eq!(found.mean.matrix(0), [9.0, 7.0]);
     /// assert!((found.components.matrix(0)[0] - 0.8).abs() < 1e-14);
     /// assert!((found.deviations.matrix(0)[0] - 5.0 * 2.5f64.sqrt()).abs() < 1e-13);
     /// assert_eq!(found.report.outcomes[0].rank, 1);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// As [`principal_components_async`](Self::principal_components_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn principal_components<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        options: &Options,
-    ) -> Result<Components<T>, Error> {
-        pollster::block_on(self.components_inner(a.into(), options, true))
+    pub fn principal_components<'e, 'a, T: Real>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Components<T>> {
+        Call::new(self, a.into())
     }
 
-    async fn components_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
+    /// Computes the symmetric whitening of m x n matrices of data. Each row is a sample, each column is a feature. The
+    /// result W (n x n) makes the rows of (A - mean) W uncorrelated, with variance one. Of all such matrices, W changes
+    /// the data least (ZCA, Mahalanobis). In directions in which the data does not vary, W is zero. W has the rank of
+    /// the centred data under the [cutoff](Call::cutoff), and the covariance of the result is a projector.
+    ///
+    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), where f is the reciprocal. With
+    /// [damping](Call::damping), f is damped. With an [epsilon](Call::epsilon), f is 1 / sqrt(sigma^2 + epsilon)
+    /// over all directions (the usual regularisation of ZCA: Krizhevsky 2009). The white scores along the principal
+    /// components are [`scores`](Components::scores) divided by [`deviations`](Components::deviations).
+    ///
+    /// **Guarantee**: W is exactly symmetric. The covariance has an error of at most 8 sqrt(rank) tol c (Frobenius),
+    /// where c is the condition number of the part that is kept.
+    ///
+    /// **Source**: Kessy, Lewin and Strimmer 2018.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// // Two samples that differ in one of two features.
+    /// let a = Batch::from_row_major(1, 2, 2, &[2.0f64, 0.0, -2.0, 0.0])?;
+    /// let white = Engine::cpu().whitening(&a).run()?;
+    /// let deviation = 8f64.sqrt();
+    /// assert!((white.transform.matrix(0)[0] - 1.0 / deviation).abs() < 1e-14);
+    /// assert_eq!(white.transform.matrix(0)[3], 0.0); // that one does not vary
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn whitening<'e, 'a, T: Real>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Whitening<T>> {
+        Call::new(self, a.into())
+    }
+}
+
+impl<T: Real> Call<'_, '_, Whitening<T>> {
+    /// Sets the damping: 1/s becomes s / (s^2 + lambda^2), where s is the standard deviation along a principal
+    /// component. Lambda is finite, not negative, and in the unit of the data. It is one number for the whole batch, or
+    /// one for each matrix. Damping together with an [epsilon](Call::epsilon) is an error.
+    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
+        self.options.damping = Some(lambda.into());
+        self
+    }
+
+    /// Sets the usual regularisation of ZCA: 1/s becomes 1 / sqrt(s^2 + epsilon), where s is the standard deviation
+    /// along a principal component. Epsilon is finite, not negative, and in the unit of the variances. It is one number
+    /// for the whole batch, or one for each matrix.
+    ///
+    /// With an epsilon, no direction is left out. A direction that does not count under the [cutoff](Call::cutoff) has
+    /// s = 0 and is divided by sqrt(epsilon). An epsilon of zero is the same as no epsilon.
+    pub fn epsilon(mut self, epsilon: impl Into<PerMatrix>) -> Self {
+        self.choices = Regularisation(Some(epsilon.into()));
+        self
+    }
+}
+
+impl<T: Real> Compute for Components<T> {
+    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+        let ([count, m, n], k) = (shapes.a, shapes.k());
+        vec![[count, n, 1], [count, n, k], [count, m, k], [count, k, 1]]
+    }
+
+    fn job(_: &(), _: Shapes) -> Job {
+        Job::svd(Vectors::Thin)
+    }
+
+    async fn compute(
+        engine: &Engine,
+        Given { a, .. }: Given<'_, T>,
+        _: &(),
         options: &Options,
         blocking: bool,
-    ) -> Result<Components<T>, Error> {
-        if !blocking && self.in_background() {
-            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
-                pollster::block_on(engine.components_inner(a, options, true))
-            };
-            return self.background(a, options, call).await;
-        }
+    ) -> Result<Self, Error> {
         let m = a.rows();
         let Centred {
             mean,
             data,
             options,
         } = Centred::new(a, 1.0, options)?;
-        let svd = self.svd_inner(data.view(), Vectors::Thin, &options, blocking);
-        let svd = svd.await?;
-        // Always there: they were asked for.
-        let (Some(mut scores), Some(components)) = (svd.u, svd.v) else {
-            return Err(Error::argument("no vectors"));
-        };
+        let svd = engine.thin(data.view(), &options, blocking).await?;
+        let (mut scores, components) = (svd.u, svd.v);
         for_each(&mut scores, |index, columns| {
             let sigma = svd.sigma.matrix(index);
             for (column, &sigma) in columns.chunks_exact_mut(m).zip(sigma) {
@@ -133,83 +178,50 @@ impl Engine {
             report: svd.report,
         })
     }
+}
 
-    /// Computes the symmetric whitening of m x n matrices of data. Each row is a sample, each column is a feature. The
-    /// result W (n x n) makes the rows of (A - mean) W uncorrelated, with variance one. Of all such matrices, W changes
-    /// the data least (ZCA, Mahalanobis). In directions in which the data does not vary, W is zero. W has the rank of
-    /// the centred data under the [cutoff](Options::cutoff), and the covariance of the result is a projector.
-    ///
-    /// W = V diag(f(sigma)) V' of (A - mean) / sqrt(m - 1), where f is the reciprocal. With
-    /// [damping](Options::damping), f is damped. With an [epsilon](Options::epsilon), f is 1 / sqrt(sigma^2 + epsilon)
-    /// over all directions (the usual regularisation of ZCA: Krizhevsky 2009). The white scores along the principal
-    /// components are [`scores`](Components::scores) divided by [`deviations`](Components::deviations).
-    ///
-    /// **Guarantee**: W is exactly symmetric. The covariance has an error of at most 8 sqrt(rank) tol c (Frobenius),
-    /// where c is the condition number of the part that is kept.
-    ///
-    /// **Source**: Kessy, Lewin and Strimmer 2018.
-    ///
-    /// # Errors
-    /// As [`svd`](Self::svd_async).
-    pub async fn whitening_async<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        options: &Options,
-    ) -> Result<Whitening<T>, Error> {
-        self.whitening_inner(a.into(), options, false).await
-    }
+impl<T: Real> ComputeInto for Components<T> {}
 
-    /// Does the same as [`whitening_async`](Self::whitening_async), and blocks until it is done.
-    ///
-    /// ```
-    /// use batched_svd::{Batch, Engine, Options};
-    ///
-    /// // Two samples that differ in one of two features.
-    /// let a = Batch::from_row_major(1, 2, 2, &[2.0f64, 0.0, -2.0, 0.0])?;
-    /// let white = Engine::cpu().whitening(&a, &Options::default())?;
-    /// let deviation = 8f64.sqrt();
-    /// assert!((white.transform.matrix(0)[0] - 1.0 / deviation).abs() < 1e-14);
-    /// assert_eq!(white.transform.matrix(0)[3], 0.0); // that one does not vary
-    /// # Ok::<(), batched_svd::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`whitening_async`](Self::whitening_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn whitening<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        options: &Options,
-    ) -> Result<Whitening<T>, Error> {
-        pollster::block_on(self.whitening_inner(a.into(), options, true))
-    }
-
-    async fn whitening_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<Whitening<T>, Error> {
-        if !blocking && self.in_background() {
-            let call = |engine: &Engine, a: View<'_, T>, options: &Options| {
-                pollster::block_on(engine.whitening_inner(a, options, true))
-            };
-            return self.background(a, options, call).await;
-        }
-        let epsilon = options.epsilon.clone();
+impl<T: Real> Compute for Whitening<T> {
+    fn check(choices: &Regularisation, options: &Options, shapes: Shapes) -> Result<(), Error> {
+        let Regularisation(epsilon) = choices;
         if epsilon.is_some() && options.damping.is_some() {
             let text = "whitening is damped or has an epsilon, but not both";
             return Err(Error::argument(text));
         }
-        options.check(a.count(), a.rows().min(a.cols()))?;
+        if let Some(epsilon) = epsilon {
+            epsilon.check("epsilon", shapes.a[0])?;
+        }
+        options.check(shapes.a[0], shapes.k())
+    }
+
+    fn shapes(_: &Regularisation, shapes: Shapes) -> Vec<[usize; 3]> {
+        let [count, _, n] = shapes.a;
+        vec![[count, n, 1], [count, n, n]]
+    }
+
+    fn job(Regularisation(epsilon): &Regularisation, shapes: Shapes) -> Job {
+        match epsilon {
+            None => Job::composition(Side::V, Filter::Inverse, Side::V),
+            Some(_) if shapes.a[1] < shapes.a[2] => Job::svd(Vectors::Full),
+            Some(_) => Job::svd(Vectors::Thin),
+        }
+    }
+
+    async fn compute(
+        engine: &Engine,
+        given: Given<'_, T>,
+        Regularisation(epsilon): &Regularisation,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Self, Error> {
         let Centred {
             mean,
             data,
-            mut options,
-        } = Centred::new(a, freedom(a.rows()).sqrt(), options)?;
-        options.epsilon = None;
+            options,
+        } = Centred::new(given.a, freedom(given.a.rows()).sqrt(), options)?;
         if let Some(epsilon) = epsilon {
-            let whole = self.regularised(data.view(), &epsilon, &options, blocking);
+            let whole = engine.regularised(data.view(), epsilon, &options, blocking);
             let (transform, report) = whole.await?;
             return Ok(Whitening {
                 mean,
@@ -217,8 +229,8 @@ impl Engine {
                 report,
             });
         }
-        let job = Job::composition(Side::V, Filter::Inverse, Side::V);
-        let composed = self.compose(data.view(), None, job, &options, blocking);
+        let job = Self::job(&Regularisation(None), given.shapes());
+        let composed = engine.compose(data.view(), None, job, &options, blocking);
         let (mut transform, report) = composed.await?;
         let n = transform.rows();
         for_each(&mut transform, |_, matrix| mirror(matrix, n));
@@ -230,6 +242,8 @@ impl Engine {
     }
 }
 
+impl<T: Real> ComputeInto for Whitening<T> {}
+
 impl Engine {
     /// V diag(1 / sqrt(sigma^2 + epsilon)) V' over all directions, also those without a variance.
     async fn regularised<T: Real>(
@@ -240,14 +254,11 @@ impl Engine {
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
         let n = data.cols();
-        let vectors = match data.rows() < n {
-            true => Vectors::Full,
-            false => Vectors::Thin,
-        };
-        let svd = self.svd_inner(data, vectors, options, blocking).await?;
+        let svd = self
+            .factored(data, data.rows() < n, options, blocking)
+            .await?;
         let mut transform = Batch::<T>::zeros(data.count(), n, n)?;
-        // Always there: it was asked for.
-        let v = svd.v.map_or_else(|| Batch::zeros(0, 0, 0), Ok)?;
+        let v = svd.v;
         let outcomes = &svd.report.outcomes;
         for_each(&mut transform, |index, w| {
             let (v, sigma) = (v.matrix(index), svd.sigma.matrix(index));

@@ -2,7 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Cutoff, Options, Vectors};
+use crate::data::options::{Cutoff, PerMatrix};
 use crate::data::outcome::Status;
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
@@ -12,107 +12,101 @@ use crate::engine::place::fit_rhs;
 use crate::filter::{Limits, scaled, threshold};
 use crate::lanes::{Kernel, Lanes, numbers};
 use crate::ops::{Svd, for_each_with};
-use crate::planner::{Filter, Job, Problem, Side};
+use crate::planner::{Filter, Job, Problem, Side, Vectors};
 
 /// Operations that a task has at least.
 const TASK: usize = 1 << 16;
 
-/// These methods use an existing decomposition with vectors and need no second one. They compute on the CPU and
-/// block. Their results have no report. A matrix that is not finite has NaN results, and so has a matrix with an
-/// overflowed largest singular value. The methods use the singular values as they are stored. If these are
-/// subnormal, the results are equally coarse, and the calls of [`Engine`](crate::Engine) are more accurate.
+/// These methods use an existing decomposition and need no second one. They compute on the CPU and block. Their results
+/// have no report. A matrix that is not finite has NaN results, and so has a matrix with an overflowed largest singular
+/// value. The methods use the singular values as they are stored. If these are subnormal, the results are equally
+/// coarse, and the calls of [`Engine`](crate::Engine) are more accurate.
+///
+/// A damping is as in [`Call::damping`](crate::Call::damping). Zero is none.
 ///
 /// ```
-/// use batched_svd::{Batch, Cutoff, Engine, Options, Vectors};
+/// use batched_svd::{Batch, Cutoff, Engine};
 ///
-/// let options = Options::default();
 /// let a = Batch::from_fn(100, 8, 5, |b, i, j| ((b + i * i + 3 * j) as f64).sin())?;
-/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &options)?;
+/// let svd = Engine::cpu().svd(&a).run()?;
 ///
-/// let b = Batch::from_fn(100, 8, 1, |b, i, _| (b + i) as f64)?;
-/// let x = svd.solve(&b, &options)?; // 100 of 5x1: the least-squares solutions
-/// let ridge = svd.solve(&b, &options.clone().damping(0.1))?;
-/// let ranks = svd.ranks(&options.clone().cutoff(Cutoff::relative(0.01)))?;
-/// let inverse = svd.pinv(&options)?; // 100 of 5x8
+/// let (b, cutoff) = (Batch::from_fn(100, 8, 1, |b, i, _| (b + i) as f64)?, Cutoff::default());
+/// let x = svd.solve(&b, &cutoff, 0.0)?; // 100 of 5x1: the least-squares solutions
+/// let ridge = svd.solve(&b, &cutoff, 0.1)?;
+/// let ranks = svd.ranks(&Cutoff::relative(0.01))?;
+/// let inverse = svd.pinv(&cutoff, 0.0)?; // 100 of 5x8
 /// # let _ = (x, ridge, ranks, inverse);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 ///
 /// # Errors
-/// All of them return [`Error::Argument`] for a decomposition without vectors and for options or right-hand sides
-/// that do not fit, [`Error::Memory`] if the host cannot hold the result, [`Error::Strict`] in strict mode, and
-/// [`Error::Cancelled`] if the handle of the options was cancelled before the call.
-impl<T: Real<Real = T>> Svd<T> {
-    /// Returns the number of singular values of each matrix that count under the [cutoff](Options::cutoff) of the
-    /// options.
-    pub fn ranks(&self, options: &Options) -> Result<Vec<usize>, Error> {
-        let factors = self.factors(options)?;
+/// All of them return [`Error::Argument`] for a cutoff, a damping or right-hand sides that do not fit, and
+/// [`Error::Memory`] if the host cannot hold the result.
+impl<T: Real> Svd<T> {
+    /// Returns the number of singular values of each matrix that count under the cutoff.
+    pub fn ranks(&self, cutoff: &Cutoff) -> Result<Vec<usize>, Error> {
+        let factors = self.factors(cutoff, None)?;
         let weights = |index| factors.weights(index, Filter::Keep, &mut Vec::new()).0;
         Ok((0..self.sigma.count()).map(weights).collect())
     }
 
     /// Computes U diag(sigma) V', m x n, which is A again.
     ///
-    /// **Guarantee**: the error is at most 2 tol |A|_F if the bounds of [`Engine::svd`](crate::Engine::svd_async) hold.
+    /// **Guarantee**: the error is at most 2 tol |A|_F if the bounds of [`Engine::svd`](crate::Engine::svd) hold.
     pub fn reconstruct(&self) -> Result<Batch<T>, Error> {
-        let all = Options::default().cutoff(Cutoff::absolute(0.0));
-        self.low_rank(&all)
+        self.low_rank(&Cutoff::absolute(0.0))
     }
 
-    /// Computes the best approximations, m x n, by the singular values that count under the [cutoff](Options::cutoff)
-    /// of the options, as [`Engine::low_rank`](crate::Engine::low_rank_async) does.
-    pub fn low_rank(&self, options: &Options) -> Result<Batch<T>, Error> {
-        self.factors(options)?
-            .compose(Side::U, Filter::Value, Side::V)
+    /// Computes the best approximations, m x n, by the singular values that count under the cutoff, as
+    /// [`Engine::low_rank`](crate::Engine::low_rank) does.
+    pub fn low_rank(&self, cutoff: &Cutoff) -> Result<Batch<T>, Error> {
+        let factors = self.factors(cutoff, None)?;
+        factors.compose(Side::U, Filter::Value, Side::V)
     }
 
-    /// Computes the pseudoinverses, n x m, under the [cutoff](Options::cutoff) and the [damping](Options::damping) of
-    /// the options.
+    /// Computes the pseudoinverses, n x m, under the cutoff and the damping.
     ///
-    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv_async) for columns of one scale. If columns differ
-    /// in scale, [`Engine::pinv`](crate::Engine::pinv_async) is more accurate, because it does not round the singular
-    /// values.
-    pub fn pinv(&self, options: &Options) -> Result<Batch<T>, Error> {
-        let filter = inverse(options);
-        self.factors(options)?.compose(Side::V, filter, Side::U)
+    /// **Guarantee**: that of [`Engine::pinv`](crate::Engine::pinv) for columns of one scale. If columns differ in
+    /// scale, [`Engine::pinv`](crate::Engine::pinv) is more accurate, because it does not round the singular values.
+    pub fn pinv(&self, cutoff: &Cutoff, damping: impl Into<PerMatrix>) -> Result<Batch<T>, Error> {
+        let damping = damping.into();
+        let factors = self.factors(cutoff, Some(&damping))?;
+        factors.compose(Side::V, Filter::Damped, Side::U)
     }
 
-    /// Computes the least-squares solutions X, n x p, of A X = B, with B of m x p, under the [cutoff](Options::cutoff)
-    /// and the [damping](Options::damping) of the options: V diag(1 / sigma) U' B.
+    /// Computes the least-squares solutions X, n x p, of A X = B, with B of m x p, under the cutoff and the damping:
+    /// V diag(1 / sigma) U' B.
     ///
-    /// **Guarantee**: that of [`Engine::lstsq`](crate::Engine::lstsq_async) for columns of one scale.
+    /// **Guarantee**: that of [`Engine::lstsq`](crate::Engine::lstsq) for columns of one scale.
     pub fn solve<'b>(
         &self,
         b: impl Into<View<'b, T>>,
-        options: &Options,
+        cutoff: &Cutoff,
+        damping: impl Into<PerMatrix>,
     ) -> Result<Batch<T>, Error> {
-        self.factors(options)?.solve(b.into(), inverse(options))
+        let damping = damping.into();
+        let factors = self.factors(cutoff, Some(&damping))?;
+        factors.solve(b.into(), Filter::Damped)
     }
 
-    fn factors<'f>(&'f self, options: &'f Options) -> Result<Factors<'f, T>, Error> {
-        let (Some(u), Some(v)) = (&self.u, &self.v) else {
-            let text = "this decomposition has singular values alone: ask for Vectors::Thin";
-            return Err(Error::argument(text));
-        };
-        options.check(u.count(), self.sigma.rows())?;
-        options.check_others()?;
-        if options.strict && !self.report.all_converged() {
-            return Err(Error::Strict(self.report.failures().collect()));
+    fn factors<'f>(
+        &'f self,
+        cutoff: &'f Cutoff,
+        damping: Option<&'f PerMatrix>,
+    ) -> Result<Factors<'f, T>, Error> {
+        let (u, v) = (&self.u, &self.v);
+        cutoff.check(u.count(), self.sigma.rows())?;
+        if let Some(damping) = damping {
+            damping.check("damping", u.count())?;
         }
         Ok(Factors {
             svd: self,
             u,
             v,
             problem: Problem::new(u.rows(), v.rows(), T::DTYPE, Job::svd(Vectors::Thin)),
-            options,
+            cutoff,
+            damping,
         })
-    }
-}
-
-fn inverse(options: &Options) -> Filter {
-    match options.damping {
-        Some(_) => Filter::Damped,
-        None => Filter::Inverse,
     }
 }
 
@@ -121,7 +115,8 @@ struct Factors<'f, T: Real> {
     u: &'f Batch<T>,
     v: &'f Batch<T>,
     problem: Problem,
-    options: &'f Options,
+    cutoff: &'f Cutoff,
+    damping: Option<&'f PerMatrix>,
 }
 
 /// Scratch of a thread.
@@ -134,11 +129,11 @@ struct Work<T> {
     strip: Vec<T>,
 }
 
-impl<T: Real<Real = T>> Factors<'_, T> {
+impl<T: Real> Factors<'_, T> {
     /// The weights of the singular values of a matrix. Returns how many count, and the power of two by which the
     /// composed result must be multiplied.
     fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
-        let (cutoff, sigma) = (&self.options.cutoff, self.svd.sigma.matrix(index));
+        let (cutoff, sigma) = (self.cutoff, self.svd.sigma.matrix(index));
         // Where the engines have them: no square of what matters leaves the range.
         let largest = sigma.first().map_or(0.0, |sigma| sigma.f64());
         let power = if largest > 0.0 {
@@ -146,7 +141,7 @@ impl<T: Real<Real = T>> Factors<'_, T> {
         } else {
             0
         };
-        let (lambda, beyond) = match &self.options.damping {
+        let (lambda, beyond) = match self.damping {
             Some(damping) => scaled(damping.get(index), power),
             None => (0.0, 0),
         };

@@ -1,42 +1,45 @@
 //! Norms and condition numbers, from singular values.
 
+use crate::data::batch::Batch;
 use crate::data::outcome::Status;
+use crate::data::report::Report;
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
-use crate::ops::Svd;
+use crate::ops::{SingularValues, Svd};
 
-/// Norms and condition numbers, one for each matrix. They need only the singular values:
-/// [`Vectors::None`](crate::Vectors::None) is enough for the decomposition. The ranks are in the
+macro_rules! measures {
+    ($($result:ident)+) => {$(
+/// Norms and condition numbers, one for each matrix. They need only the singular values. The ranks are in the
 /// [report](crate::Outcome::rank).
 ///
 /// The numbers are f64 for both types, from singular values that are accurate to tol sigma_max (see
-/// [`Engine::svd_async`](crate::Engine::svd_async)). They are NaN if the matrix is not finite.
+/// [`Engine::svd`](crate::Engine::svd)). They are NaN if the matrix is not finite.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, Vectors};
+/// use batched_svd::{Batch, Engine};
 ///
 /// let a = Batch::from_row_major(1, 2, 2, &[3.0f64, 0.0, 0.0, -4.0])?;
-/// let svd = Engine::cpu().svd(&a, Vectors::None, &Options::default())?;
-/// assert_eq!(svd.spectral_norms(), [4.0]);
-/// assert_eq!(svd.nuclear_norms(), [7.0]);
-/// assert!((svd.frobenius_norms()[0] - 5.0).abs() < 1e-14);
-/// assert!((svd.conditions()[0] - 4.0 / 3.0).abs() < 1e-14);
+/// let found = Engine::cpu().singular_values(&a).run()?;
+/// assert_eq!(found.spectral_norms(), [4.0]);
+/// assert_eq!(found.nuclear_norms(), [7.0]);
+/// assert!((found.frobenius_norms()[0] - 5.0).abs() < 1e-14);
+/// assert!((found.conditions()[0] - 4.0 / 3.0).abs() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<T: Real<Real = T>> Svd<T> {
+impl<T: Real> $result<T> {
     /// Returns the largest singular value: |A|_2. It is zero if there is none.
     pub fn spectral_norms(&self) -> Vec<f64> {
-        self.each(|sigma, _| sigma.first().copied().unwrap_or(0.0))
+        each(&self.sigma, &self.report, |sigma, _| sigma.first().copied().unwrap_or(0.0))
     }
 
     /// Returns the sum of the singular values: |A|_*, also called the trace norm.
     pub fn nuclear_norms(&self) -> Vec<f64> {
-        self.each(|sigma, _| sigma.iter().sum())
+        each(&self.sigma, &self.report, |sigma, _| sigma.iter().sum())
     }
 
     /// Returns the root of the sum of the squares of the singular values: |A|_F.
     pub fn frobenius_norms(&self) -> Vec<f64> {
-        self.each(|sigma, _| {
+        each(&self.sigma, &self.report, |sigma, _| {
             let largest = sigma.first().copied().unwrap_or(0.0);
             if largest == 0.0 {
                 return 0.0;
@@ -51,31 +54,35 @@ impl<T: Real<Real = T>> Svd<T> {
     /// Returns the condition numbers, the largest singular value over the smallest (Golub and Van Loan, 2.6.2). A
     /// condition number is infinite if the smallest singular value is zero, and zero if there is none.
     pub fn conditions(&self) -> Vec<f64> {
-        self.each(|sigma, _| condition(sigma))
+        each(&self.sigma, &self.report, |sigma, _| condition(sigma))
     }
 
-    /// Returns the condition numbers of the part that counts under the [cutoff](crate::Options::cutoff): the largest
+    /// Returns the condition numbers of the part that counts under the [cutoff](crate::Call::cutoff): the largest
     /// singular value over the smallest that counts. A number is zero if no singular value counts. These numbers bound
     /// the loss of accuracy of a pseudoinverse or a least-squares solution.
     pub fn kept_conditions(&self) -> Vec<f64> {
-        self.each(|sigma, rank| condition(&sigma[..rank]))
+        each(&self.sigma, &self.report, |sigma, rank| condition(&sigma[..rank]))
     }
+}
+    )+};
+}
 
-    /// `f` of the singular values and the rank of every matrix.
-    fn each(&self, f: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
-        let mut sigma = Vec::new();
-        let outcomes = self.report.outcomes.iter().enumerate();
-        outcomes
-            .map(|(index, outcome)| {
-                if outcome.status == Status::NonFinite {
-                    return f64::NAN;
-                }
-                sigma.clear();
-                sigma.extend(self.sigma.matrix(index).iter().map(|s| s.f64()));
-                f(&sigma, outcome.rank as usize)
-            })
-            .collect()
-    }
+measures! { Svd SingularValues }
+
+/// `f` of the singular values and the rank of every matrix.
+fn each<T: Real>(sigma: &Batch<T>, report: &Report, f: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
+    let mut own = Vec::new();
+    let outcomes = report.outcomes.iter().enumerate();
+    outcomes
+        .map(|(index, outcome)| {
+            if outcome.status == Status::NonFinite {
+                return f64::NAN;
+            }
+            own.clear();
+            own.extend(sigma.matrix(index).iter().map(|s| s.f64()));
+            f(&own, outcome.rank as usize)
+        })
+        .collect()
 }
 
 fn condition(sigma: &[f64]) -> f64 {
@@ -88,7 +95,7 @@ fn condition(sigma: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Batch, Cutoff, Engine, Options, Vectors};
+    use crate::{Batch, Cutoff, Engine};
 
     fn diagonal(entries: [f64; 3]) -> Batch<f64> {
         Batch::from_fn(1, 3, 4, |_, i, j| if i == j { entries[i] } else { 0.0 }).unwrap()
@@ -97,8 +104,11 @@ mod tests {
     #[test]
     fn special_matrices_have_the_norms_that_others_give_them() {
         let engine = Engine::cpu();
-        let options = Options::default().cutoff(Cutoff::relative(0.1));
-        let svd = |a: &Batch<f64>| engine.svd(a, Vectors::None, &options).unwrap();
+        let cutoff = Cutoff::relative(0.1);
+        let svd = |a: &Batch<f64>| {
+            let call = engine.singular_values(a).cutoff(cutoff.clone());
+            call.run().unwrap()
+        };
         let singular = svd(&diagonal([2.0, 0.0, 8.0]));
         assert_eq!(singular.conditions(), [f64::INFINITY]);
         assert_eq!(singular.kept_conditions(), [4.0]);
@@ -123,9 +133,7 @@ mod tests {
     #[test]
     fn single_precision_overflows_nowhere() {
         let a = Batch::from_fn(1, 3, 3, |_, i, j| if i == j { f32::MAX } else { 0.0 }).unwrap();
-        let svd = Engine::cpu()
-            .svd(&a, Vectors::None, &Options::default())
-            .unwrap();
+        let svd = Engine::cpu().singular_values(&a).run().unwrap();
         let largest = f64::from(f32::MAX);
         assert!((svd.nuclear_norms()[0] / (3.0 * largest) - 1.0).abs() < 1e-5);
         assert!((svd.frobenius_norms()[0] / (3f64.sqrt() * largest) - 1.0).abs() < 1e-5);

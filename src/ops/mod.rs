@@ -1,25 +1,34 @@
-//! The operations, a file each: what it is, its guarantee and source, its result, and all ways to call it. Whatever has
-//! the form left diag(f(sigma)) right' is composed where the engine computes; the rest is made of vectors on the host.
+//! The operations, a file each: what it is, its guarantee and source, its result, its choices, and how it is computed.
+//! `call` carries them out, in all ways of calling; `operation` lists them. Whatever has the form left diag(f(sigma))
+//! right' is composed where the engine computes; the rest is made of vectors on the host.
 
+pub(crate) mod call;
 mod components;
 mod factored;
 mod low_rank;
 mod lstsq;
 mod measures;
+mod null_vector;
+pub(crate) mod operation;
 mod pinv;
 mod polar;
 mod refined;
+mod singular_values;
 mod subspace;
 mod svd;
 mod warm;
 
+pub use call::{Call, Operand};
 pub use components::{Components, Whitening};
-pub use low_rank::{DeviceLowRank, LowRank, LowRankFactors};
-pub use lstsq::{DeviceLstsq, Lstsq};
-pub use pinv::{DevicePinv, Pinv};
+pub use low_rank::{LowRank, LowRankFactors};
+pub use lstsq::Lstsq;
+pub use null_vector::NullVector;
+pub use operation::{Compute, ComputeInto, Device, Host, Memory, Operation, Placed, Recordable};
+pub use pinv::Pinv;
 pub use polar::{Determinant, Polar};
+pub use singular_values::SingularValues;
 pub use subspace::{Basis, Projector, Subspace};
-pub use svd::{DeviceSvd, Svd};
+pub use svd::Svd;
 
 use crate::data::batch::Batch;
 use crate::data::parallel;

@@ -4,16 +4,17 @@ use std::array::from_fn;
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
 use crate::data::outcome::Status;
 use crate::data::parallel;
-use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
-use crate::data::view::View;
 use crate::dense::product::multiply;
 use crate::engine::Engine;
 use crate::host::product::TASK;
+use crate::ops::call::{Call, Operand};
 use crate::ops::mirror;
+use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
+use crate::planner::{Job, Vectors};
 
 /// Whether an orthogonal factor may be a reflection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,13 +30,13 @@ pub enum Determinant {
 /// Polar decompositions A = Q H of a batch of m x n matrices.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Polar<T: Scalar> {
+pub struct Polar<T: Scalar, M: Memory = Host> {
     /// Q: m x n, with orthonormal columns, or orthonormal rows if m < n.
-    pub orthogonal: Batch<T>,
+    pub orthogonal: M::Batch<T>,
     /// H: n x n, symmetric. It is positive semidefinite, except if a reflection was turned into a rotation.
-    pub stretch: Batch<T>,
+    pub stretch: M::Batch<T>,
     /// The status of every matrix.
-    pub report: Report,
+    pub report: M::Report,
 }
 
 impl Engine {
@@ -43,78 +44,76 @@ impl Engine {
     /// columns, or rows, that is nearest to A, and H = V diag(sigma) V' (n x n). A can have any rank. If singular
     /// values are zero, Q is one of several matrices that are equally near.
     ///
-    /// With [`Determinant::Positive`], Q is the nearest rotation. The rotation of a cloud of points p, minus their
-    /// mean, onto another cloud q is the Q of the sum of all q p' (Kabsch, Procrustes).
+    /// With [`Determinant::Positive`] as [`determinant`](Call::determinant), Q is the nearest rotation. The rotation of a
+    /// cloud of points p, minus their mean, onto another cloud q is the Q of the sum of all q p' (Kabsch, Procrustes).
     ///
-    /// **Guarantee**, if the bounds of [`svd`](Self::svd_async) hold, with k = min(m, n): |A - Q H|_F <= (k + 4) tol
+    /// **Guarantee**, if the bounds of [`svd`](Self::svd) hold, with k = min(m, n): |A - Q H|_F <= (k + 4) tol
     /// |A|_F, and |Q'Q - I|_F <= 4 k tol (Q Q' if m < n). The status depends on the singular values: if one overflows
     /// ([`Status::NotRepresentable`]), H overflows too or is NaN, but Q keeps its accuracy.
     ///
     /// **Source**: Golub and Van Loan, 6.4.1 and 9.4.3; Kabsch 1976.
     ///
-    /// # Errors
-    /// As [`svd`](Self::svd_async), and [`Error::Argument`] for rotations of matrices that are not square.
-    pub async fn polar_async<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        determinant: Determinant,
-        options: &Options,
-    ) -> Result<Polar<T>, Error> {
-        self.polar_inner(a.into(), determinant, options, false)
-            .await
-    }
-
-    /// Does the same as [`polar_async`](Self::polar_async), and blocks until it is done.
-    ///
     /// ```
-    /// use batched_svd::{Batch, Determinant, Engine, Options};
+    /// use batched_svd::{Batch, Determinant, Engine};
     ///
     /// // A quarter turn and a stretch.
     /// let a = Batch::from_row_major(1, 2, 2, &[0.0f64, -3.0, 2.0, 0.0])?;
-    /// let polar = Engine::cpu().polar(&a, Determinant::Positive, &Options::default())?;
+    /// let polar = Engine::cpu().polar(&a).determinant(Determinant::Positive).run()?;
     /// let [q, h] = [&polar.orthogonal, &polar.stretch].map(|x| x.matrix(0));
     /// let near = |x: &[f64], y: [f64; 4]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
     /// assert!(near(q, [0.0, 1.0, -1.0, 0.0]) && near(h, [2.0, 0.0, 0.0, 3.0])); // by columns
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// As [`polar_async`](Self::polar_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn polar<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        determinant: Determinant,
-        options: &Options,
-    ) -> Result<Polar<T>, Error> {
-        pollster::block_on(self.polar_inner(a.into(), determinant, options, true))
+    pub fn polar<'e, 'a, T: Real>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Polar<T>> {
+        Call::new(self, a.into())
     }
+}
 
-    async fn polar_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        determinant: Determinant,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<Polar<T>, Error> {
-        let (count, m, n) = (a.count(), a.rows(), a.cols());
-        if determinant == Determinant::Positive && m != n {
+impl<T: Real> Call<'_, '_, Polar<T>> {
+    /// Sets whether the orthogonal factors may be reflections. Default: they may. Rotations of matrices that are not
+    /// square are an error.
+    pub fn determinant(mut self, determinant: Determinant) -> Self {
+        self.choices = determinant;
+        self
+    }
+}
+
+impl<T: Real> Compute for Polar<T> {
+    fn check(determinant: &Determinant, _: &Options, shapes: Shapes) -> Result<(), Error> {
+        let [_, m, n] = shapes.a;
+        if *determinant == Determinant::Positive && m != n {
             return Err(Error::argument(format!(
                 "rotations of {m}x{n} matrices, but only square ones have a determinant"
             )));
         }
-        if !blocking && self.in_background() {
-            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
-                pollster::block_on(engine.polar_inner(a, determinant, options, true))
-            };
-            return self.background(a, options, call).await;
-        }
+        Ok(())
+    }
+
+    fn shapes(_: &Determinant, shapes: Shapes) -> Vec<[usize; 3]> {
+        let [count, m, n] = shapes.a;
+        vec![[count, m, n], [count, n, n]]
+    }
+
+    fn job(_: &Determinant, _: Shapes) -> Job {
+        Job::svd(Vectors::Thin)
+    }
+
+    async fn compute(
+        engine: &Engine,
+        Given { a, .. }: Given<'_, T>,
+        determinant: &Determinant,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Self, Error> {
+        let [count, m, n] = a.shape();
         let mut orthogonal = Batch::zeros(count, m, n)?;
         let mut stretch = Batch::zeros(count, n, n)?;
-        let svd = self.svd_inner(a, Vectors::Thin, options, blocking).await?;
-        if let (Some(u), Some(v)) = (&svd.u, &svd.v)
-            && !orthogonal.as_slice().is_empty()
-        {
+        let svd = engine.thin(a, options, blocking).await?;
+        let (u, v) = (&svd.u, &svd.v);
+        if !orthogonal.as_slice().is_empty() {
             let some = TASK.div_ceil((m.min(n) * n).saturating_mul(m + n));
             let tasks = (orthogonal.as_mut_slice().chunks_mut(some * m * n))
                 .zip(stretch.as_mut_slice().chunks_mut(some * n * n));
@@ -127,7 +126,7 @@ impl Engine {
                         .zip(stretch.chunks_exact_mut(n * n));
                     for (index, (q, h)) in (task * some..).zip(results) {
                         let finite = svd.report.outcomes[index].status != Status::NonFinite;
-                        let rotation = determinant == Determinant::Positive && finite;
+                        let rotation = *determinant == Determinant::Positive && finite;
                         let factors = [u.matrix(index), v.matrix(index)];
                         let sigma = svd.sigma.matrix(index);
                         match [m, n] {
@@ -146,6 +145,8 @@ impl Engine {
         })
     }
 }
+
+impl<T: Real> ComputeInto for Polar<T> {}
 
 /// Scratch of a thread.
 #[derive(Default)]
@@ -262,12 +263,13 @@ fn reflects<T: Real>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::view::View;
 
     #[test]
     fn no_matrices_cost_nothing_however_large_they_would_be() {
         // On 32 bits an H of them has more entries than can be counted.
         let none = View::<f32>::col_major(&[], 0, 1, 1 << 16).unwrap();
-        let polar = Engine::cpu().polar(none, Determinant::Any, &Options::default());
+        let polar = Engine::cpu().polar(none).run();
         assert_eq!(polar.unwrap().stretch.rows(), 1 << 16);
     }
 }

@@ -9,29 +9,36 @@ use crate::data::scalar::Real;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
-use crate::ops::Lstsq;
+use crate::ops::lstsq::{Lstsq, LstsqChoices};
+use crate::ops::operation::{Compute, Given};
 
 /// x + A^+ (b - A x), where both converge. Residuals are computed in f64, where the products of f32 are exact.
 pub(crate) async fn lstsq<T: Real>(
     engine: &Engine,
-    [a, b]: [View<'_, T>; 2],
+    given: Given<'_, T>,
+    choices: &LstsqChoices,
     options: &Options,
     blocking: bool,
 ) -> Result<Lstsq<T>, Error> {
-    if options.damping.is_some() {
-        return Err(Error::argument(
-            "damped solutions are not refined: they do not minimise the residual",
-        ));
-    }
-    let plain = options.clone().refined(false).strict(false);
-    let mut found = unrefined(engine, [a, b], &plain, blocking).await?;
+    let Given { a, b: Some(b) } = given else {
+        return Err(Error::argument("no right-hand sides"));
+    };
+    let (plain, lenient) = (
+        LstsqChoices {
+            refined: false,
+            ..*choices
+        },
+        options.clone().strict(false),
+    );
+    let mut found = unrefined(engine, [a, b], &plain, &lenient, blocking).await?;
     let mut rest = Batch::zeros(a.count(), a.rows(), b.cols())?;
     residuals(a, &found.solution, b, &mut rest);
     let quiet = Options {
         progress: None,
-        ..plain.singular_values(false)
+        ..lenient
     };
-    let further = unrefined(engine, [a, rest.view()], &quiet, blocking).await?;
+    let alone = LstsqChoices::default();
+    let further = unrefined(engine, [a, rest.view()], &alone, &quiet, blocking).await?;
     let outcomes = found.report.outcomes.iter().zip(&further.report.outcomes);
     let size = found.solution.rows() * found.solution.cols();
     if size > 0 {
@@ -59,10 +66,12 @@ pub(crate) async fn lstsq<T: Real>(
 async fn unrefined<T: Real>(
     engine: &Engine,
     [a, b]: [View<'_, T>; 2],
+    choices: &LstsqChoices,
     options: &Options,
     blocking: bool,
 ) -> Result<Lstsq<T>, Error> {
-    Box::pin(engine.lstsq_inner(a, b, options, blocking)).await
+    let given = Given { a, b: Some(b) };
+    Box::pin(Lstsq::compute(engine, given, choices, options, blocking)).await
 }
 
 /// b - A x, system by system.

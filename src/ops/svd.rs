@@ -2,17 +2,22 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
-use crate::data::view::{View, ViewMut};
+use crate::data::view::View;
 use crate::engine::Engine;
-use crate::engine::device_batch::{DeviceBatch, DeviceReport};
+use crate::engine::device_batch::DeviceBatch;
 use crate::engine::on_device::Solved;
-use crate::engine::place::{Place, Places, fits};
+use crate::engine::place::{Place, Places};
 use crate::engine::road::strict;
 use crate::gpu::resident::Results;
-use crate::planner::Job;
+use crate::ops::call::{Call, Operand};
+use crate::ops::operation::{
+    Compute, ComputeInto, Device, Given, Host, Memory, Placed, Recordable, Shapes,
+};
+use crate::ops::warm;
+use crate::planner::{Job, Vectors};
 
 /// The singular value decompositions A = U diag(sigma) V' of a batch of m x n matrices. k = min(m, n).
 ///
@@ -26,65 +31,37 @@ use crate::planner::Job;
 /// Scalars and diagonal matrices have exact factors. For vectors, the factor of the side of length one is exact.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Svd<T: Scalar> {
-    /// Left singular vectors: m x k (thin) or m x m (full). `None` with [`Vectors::None`].
-    pub u: Option<Batch<T>>,
+pub struct Svd<T: Scalar, M: Memory = Host> {
+    /// Left singular vectors: m x k (thin) or m x m (full).
+    pub u: M::Batch<T>,
     /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the largest entry of the matrix are
     /// zero.
-    pub sigma: Batch<T::Real>,
-    /// Right singular vectors as columns: n x k (thin) or n x n (full). `None` with [`Vectors::None`].
-    /// `v.view().transpose()` is V' without a copy.
-    pub v: Option<Batch<T>>,
+    pub sigma: M::Batch<T::Real>,
+    /// Right singular vectors as columns: n x k (thin) or n x n (full). `v.view().transpose()` is V' without a copy.
+    pub v: M::Batch<T>,
     /// The status, the rank and the number of sweeps of every matrix.
-    pub report: Report,
+    pub report: M::Report,
 }
 
-/// Singular value decompositions that stay on the device. The fields are those of [`Svd`](crate::Svd).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DeviceSvd<T: Scalar> {
-    /// Left singular vectors: m x k (thin) or m x m (full). `None` with [`Vectors::None`].
-    pub u: Option<DeviceBatch<T>>,
-    /// Singular values: k x 1.
-    pub sigma: DeviceBatch<T::Real>,
-    /// Right singular vectors as columns: n x k (thin) or n x n (full). `None` with [`Vectors::None`].
-    pub v: Option<DeviceBatch<T>>,
-    /// The status, the rank and the number of sweeps of every matrix.
-    pub report: DeviceReport,
+/// Whether factors have all columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thickness {
+    full: bool,
 }
 
-impl Solved {
-    pub fn svd<T: Real>(self, a: &DeviceBatch<T>, vectors: Vectors) -> DeviceSvd<T> {
-        let k = a.rows().min(a.cols());
-        let Results {
-            mut u,
-            sigma,
-            mut v,
-            ..
-        } = self.results;
-        if self.transposed {
-            std::mem::swap(&mut u, &mut v);
-        }
-        let batch = |buffer, side| {
-            let cols = match vectors {
-                Vectors::None => return None,
-                Vectors::Thin => k,
-                Vectors::Full => side,
-            };
-            Some(DeviceBatch::on(&self.gpu, buffer, [a.count(), side, cols]))
-        };
-        DeviceSvd {
-            u: batch(u, a.rows()),
-            sigma: DeviceBatch::on(&self.gpu, sigma, [a.count(), k, 1]),
-            v: batch(v, a.cols()),
-            report: self.report,
+impl Thickness {
+    fn vectors(self) -> Vectors {
+        match self.full {
+            true => Vectors::Full,
+            false => Vectors::Thin,
         }
     }
 }
 
 impl Engine {
-    /// Computes the singular value decompositions of m x n matrices. With k = min(m, n), U is m x k (thin) or m x m
-    /// (full), sigma is k x 1, and V is n x k (thin) or n x n (full).
+    /// Computes the singular value decompositions of m x n matrices: A = U diag(sigma) V'. With k = min(m, n), U is
+    /// m x k, sigma is k x 1, and V is n x k. With [`full`](Call::full) U is m x m and V is n x n. Without vectors:
+    /// [`singular_values`](Self::singular_values).
     ///
     /// m and n can have any size, also 0 and 1. Singular values are non-negative and descend. U and V are orthonormal,
     /// also for rank-deficient and zero matrices. [`Svd`] describes the order and the signs.
@@ -104,163 +81,131 @@ impl Engine {
     /// **Source**: QR with sorted rows and pivoted columns, then one-sided Jacobi on R' (Demmel and Veselic 1992; Drmac
     /// and Veselic 2008; LAPACK xGEJSV).
     ///
-    /// # Errors
-    /// [`Error::Argument`] if options do not fit, [`Error::Memory`] if the results do not fit into memory,
-    /// [`Error::Unsupported`] or [`Error::Device`] from a GPU, [`Error::Strict`] in strict mode.
-    pub async fn svd_async<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<Svd<T>, Error> {
-        self.svd_inner(a.into(), vectors, options, false).await
-    }
-
-    /// Computes singular value decompositions as [`svd_async`](Self::svd_async) does, and blocks until they are done.
-    /// Shapes, guarantee and source are described there.
-    ///
     /// ```
-    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    /// use batched_svd::{Batch, Engine};
     ///
     /// let a = Batch::from_row_major(1, 2, 2, &[3.0f64, 0.0, 4.0, 5.0])?;
-    /// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
+    /// let svd = Engine::cpu().svd(&a).run()?;
     /// assert!((svd.sigma.matrix(0)[0] - 45f64.sqrt()).abs() < 1e-14);
     /// assert!((svd.sigma.matrix(0)[1] - 5f64.sqrt()).abs() < 1e-14);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// As [`svd_async`](Self::svd_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn svd<'a, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<Svd<T>, Error> {
-        pollster::block_on(self.svd_inner(a.into(), vectors, options, true))
+    pub fn svd<'e, 'a, T: Real>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Svd<T>> {
+        Call::new(self, a.into())
+    }
+}
+
+impl<'a, T: Real> Call<'_, 'a, Svd<T>> {
+    /// Sets whether the factors are full: U m x m and V n x n. Default: no.
+    pub fn full(mut self, yes: bool) -> Self {
+        self.choices.full = yes;
+        self
     }
 
-    /// Computes the results of [`svd_async`](Self::svd_async) and writes them to memory of the caller. `u` and `v` are
-    /// either both given or both `None`. Their shapes decide between thin and full. `sigma` is k x 1.
+    /// Starts from the results of an earlier call, for m x n matrices that are similar, one by one, to those of that
+    /// call. `previous` is its V, n x k or n x n, k = min(m, n).
     ///
-    /// In strict mode, the results are written before the error is returned.
+    /// The frames of a path, of a control loop or of a simulation then take fewer sweeps. If frames differ by a
+    /// thousandth, they take two or three sweeps in f32, in place of four (6x7) to seven (64x64), and one more in f64.
+    /// Any V is accepted, also one that is not orthonormal or that contains a NaN. With a NaN, its matrix starts cold. A
+    /// bad V costs sweeps, not accuracy.
     ///
-    /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if shapes do not fit.
-    pub async fn svd_into_async<'a, 'o, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        u: Option<ViewMut<'o, T>>,
-        sigma: ViewMut<'o, T::Real>,
-        v: Option<ViewMut<'o, T>>,
-        options: &Options,
-    ) -> Result<Report, Error> {
-        self.svd_into_inner(a.into(), u, sigma, v, options, false)
-            .await
-    }
-
-    /// Does the same as [`svd_into_async`](Self::svd_into_async), and blocks until it is done.
+    /// The host multiplies the matrices with V, one by one. Except for large matrices, this takes longer than the
+    /// sweeps that it saves: on the CPU, the times are equal at 64x64, and a warm call takes five times as long as a
+    /// cold call at 3x3 and 6x7 (`BENCHMARKS.md`).
     ///
-    /// # Errors
-    /// As [`svd_into_async`](Self::svd_into_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn svd_into<'a, 'o, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        u: Option<ViewMut<'o, T>>,
-        sigma: ViewMut<'o, T::Real>,
-        v: Option<ViewMut<'o, T>>,
-        options: &Options,
-    ) -> Result<Report, Error> {
-        pollster::block_on(self.svd_into_inner(a.into(), u, sigma, v, options, true))
-    }
-
-    /// Computes the results of [`svd_async`](Self::svd_async) for a batch on the device. The results stay on the
-    /// device. Their bits are those of `svd` on the same device.
+    /// **Guarantee**: that of [`svd`](Engine::svd), after any number of earlier frames, because every call
+    /// makes V orthonormal again. Matrices start cold if the norms of their columns (rows, if m < n) differ by a factor
+    /// of more than 16. So the relative accuracy of the small singular values of graded matrices is within that factor
+    /// of the accuracy of a cold call.
     ///
-    /// On a GPU, the call returns when its work is submitted. It waits only
-    ///
-    /// - in strict mode, for the report;
-    /// - with [`timestamps`](crate::GpuOptions::timestamps), for the clock of the device;
-    /// - for large matrices, between sweeps, when the host checks if more sweeps are needed. The kernel in the report
-    ///   is then `jacobi-blocks` or `jacobi-rounds`.
-    ///
-    /// Progress is told when work is submitted. If the bytes of a matrix or of a result are not a multiple of 256 and a
-    /// chunk has fewer than 64 matrices, the data may go through the memory of the host and back.
-    ///
-    /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if the matrices are on another device.
-    pub async fn svd_resident_async<T: Real>(
-        &self,
-        a: &DeviceBatch<T>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<DeviceSvd<T>, Error> {
-        self.svd_resident_inner(a, vectors, options, false).await
-    }
-
-    /// Does the same as [`svd_resident_async`](Self::svd_resident_async), and blocks where that call waits.
+    /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
     ///
     /// ```
-    /// use batched_svd::{Batch, Engine, Options, Vectors};
+    /// use batched_svd::{Batch, Engine};
     ///
     /// let engine = Engine::cpu();
-    /// let a = engine.upload(&Batch::from_fn(9, 4, 3, |b, i, j| ((1 + b + i * j) as f32).sqrt())?)?;
-    /// let svd = engine.svd_resident(&a, Vectors::None, &Options::default())?;
-    /// assert!(svd.report.get()?.all_converged());
-    /// assert_eq!(svd.sigma.download()?.rows(), 3);
+    /// let entry = |b, i, j, time: f64| ((b + (1 + i) * (2 + 3 * j)) as f64 * (0.7 + time)).sin();
+    /// let frame = |time| Batch::from_fn(100, 8, 8, |b, i, j| entry(b, i, j, time));
+    /// let mut last = engine.svd(&frame(0.0)?).run()?;
+    /// let cold = last.report.max_sweeps();
+    /// for step in 1..5 {
+    ///     last = engine.svd(&frame(f64::from(step) * 1e-5)?).warm(&last.v).run()?;
+    ///     assert!(last.report.max_sweeps() < cold);
+    /// }
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// As [`svd_resident_async`](Self::svd_resident_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn svd_resident<T: Real>(
-        &self,
-        a: &DeviceBatch<T>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<DeviceSvd<T>, Error> {
-        pollster::block_on(self.svd_resident_inner(a, vectors, options, true))
+    pub fn warm(self, previous: impl Into<Operand<'a, T>>) -> Self {
+        self.beside(previous.into())
     }
+}
 
-    pub(crate) async fn svd_inner<T: Real>(
+impl Engine {
+    /// Thin decompositions, for operations that are made of them.
+    pub(super) async fn thin<T: Real>(
         &self,
         a: View<'_, T>,
-        vectors: Vectors,
         options: &Options,
         blocking: bool,
     ) -> Result<Svd<T>, Error> {
-        if !blocking && self.in_background() {
-            let call = move |engine: &Engine, a: View<'_, T>, options: &Options| {
-                pollster::block_on(engine.svd_inner(a, vectors, options, true))
-            };
-            return self.background(a, options, call).await;
+        self.factored(a, false, options, blocking).await
+    }
+
+    /// Thin or full decompositions.
+    pub(super) async fn factored<T: Real>(
+        &self,
+        a: View<'_, T>,
+        full: bool,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Svd<T>, Error> {
+        let given = Given { a, b: None };
+        Svd::compute(self, given, &Thickness { full }, options, blocking).await
+    }
+}
+
+impl<T: Real> Recordable for Svd<T> {}
+
+impl<T: Real> Compute for Svd<T> {
+    fn check(_: &Thickness, options: &Options, shapes: Shapes) -> Result<(), Error> {
+        match shapes.b {
+            Some(previous) => warm::check(shapes.a, previous, options),
+            None => Ok(()),
         }
-        let (count, m, n) = (a.count(), a.rows(), a.cols());
-        let k = m.min(n);
-        let cols = |side: usize| match vectors {
-            Vectors::None => None,
-            Vectors::Thin => Some(k),
-            Vectors::Full => Some(side),
+    }
+
+    fn shapes(choices: &Thickness, shapes: Shapes) -> Vec<[usize; 3]> {
+        let [count, m, n] = shapes.a;
+        let k = shapes.k();
+        let [of_u, of_v] = if choices.full { [m, n] } else { [k, k] };
+        vec![[count, m, of_u], [count, k, 1], [count, n, of_v]]
+    }
+
+    async fn compute(
+        engine: &Engine,
+        given: Given<'_, T>,
+        choices: &Thickness,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Self, Error> {
+        if let Some(previous) = given.b {
+            return warm::svd(engine, [given.a, previous], choices, options, blocking).await;
+        }
+        let shapes = Self::shapes(choices, given.shapes());
+        let batch = |at: usize| {
+            let [count, rows, cols] = shapes[at];
+            Batch::zeros(count, rows, cols)
         };
-        let batch = |side: usize| {
-            cols(side)
-                .map(|cols| Batch::zeros(count, side, cols))
-                .transpose()
-        };
-        let (mut u, mut v) = (batch(m)?, batch(n)?);
-        let mut sigma = Batch::zeros(count, k, 1)?;
-        let job = Job::svd(vectors);
+        let (mut u, mut sigma, mut v) = (batch(0)?, batch(1)?, batch(2)?);
         let places = Places {
-            u: u.as_mut().map_or(&mut [], |u| u.as_mut_slice()),
+            u: u.as_mut_slice(),
             sigma: sigma.as_mut_slice(),
-            v: v.as_mut().map_or(&mut [], |v| v.as_mut_slice()),
+            v: v.as_mut_slice(),
             composed: &mut [],
         };
-        let report = self.run(a, None, job, options, places, blocking).await?;
-        let report = strict(report, options)?;
+        let job = Job::svd(choices.vectors());
+        let report = engine.run(given.a, None, job, options, places, blocking);
+        let report = strict(report.await?, options)?;
         Ok(Svd {
             u,
             sigma,
@@ -269,91 +214,64 @@ impl Engine {
         })
     }
 
-    async fn svd_into_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        mut u: Option<ViewMut<'_, T>>,
-        mut sigma: ViewMut<'_, T>,
-        mut v: Option<ViewMut<'_, T>>,
+    fn job(choices: &Thickness, _: Shapes) -> Job {
+        Job::svd(choices.vectors())
+    }
+
+    fn stays(_: &Thickness, shapes: Shapes) -> bool {
+        // An earlier V is multiplied by the host.
+        shapes.b.is_none()
+    }
+
+    fn solved(solved: Solved, choices: &Thickness, shapes: Shapes) -> Option<Svd<T, Device>> {
+        let shapes = Self::shapes(choices, shapes);
+        let Results {
+            mut u,
+            sigma,
+            mut v,
+            ..
+        } = solved.results;
+        if solved.transposed {
+            std::mem::swap(&mut u, &mut v);
+        }
+        Some(Svd {
+            u: DeviceBatch::on(&solved.gpu, u, shapes[0]),
+            sigma: DeviceBatch::on(&solved.gpu, sigma, shapes[1]),
+            v: DeviceBatch::on(&solved.gpu, v, shapes[2]),
+            report: solved.report,
+        })
+    }
+}
+
+impl<T: Real> ComputeInto for Svd<T> {
+    async fn compute_into(
+        engine: &Engine,
+        given: Given<'_, T>,
+        choices: &Thickness,
+        (mut u, mut sigma, mut v): Self::Places<'_>,
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let (count, m, n) = (a.count(), a.rows(), a.cols());
-        let k = m.min(n);
-        let vectors = match (&u, &v) {
-            (None, None) => Vectors::None,
-            (Some(u), Some(v)) if u.cols() == k && v.cols() == k => Vectors::Thin,
-            (Some(_), Some(_)) => Vectors::Full,
-            _ => {
-                return Err(Error::argument(
-                    "U and V are asked for together or not at all",
-                ));
-            }
-        };
-        let full = vectors == Vectors::Full;
-        if let (Some(u), Some(v)) = (&u, &v) {
-            fits("U", u, [count, m, if full { m } else { k }])?;
-            fits("V", v, [count, n, if full { n } else { k }])?;
-        }
-        fits("sigma", &sigma, [count, k, 1])?;
-        if !blocking && self.in_background() {
-            // The places are written in strict mode too.
+        if given.b.is_some() {
             let lenient = options.clone().strict(false);
-            let svd = self.svd_inner(a, vectors, &lenient, false).await?;
-            sigma.assign(svd.sigma.as_slice());
-            for (place, found) in [(u, svd.u), (v, svd.v)] {
-                if let (Some(mut place), Some(found)) = (place, found) {
-                    place.assign(found.as_slice());
-                }
-            }
-            return strict(svd.report, options);
+            let found = Self::compute(engine, given, choices, &lenient, blocking).await?;
+            return strict(found.write((u, sigma, v)), options);
         }
-        let mut u = Place::new(u.as_mut())?;
-        let mut v = Place::new(v.as_mut())?;
-        let mut sigma = Place::new(Some(&mut sigma))?;
-        let job = Job::svd(vectors);
+        let mut u = Place::new(&mut u)?;
+        let mut sigma = Place::new(&mut sigma)?;
+        let mut v = Place::new(&mut v)?;
         let places = Places {
             u: u.slice(),
             sigma: sigma.slice(),
             v: v.slice(),
             composed: &mut [],
         };
-        let report = self.run(a, None, job, options, places, blocking).await?;
+        let job = Job::svd(choices.vectors());
+        let report = engine.run(given.a, None, job, options, places, blocking);
+        let report = report.await?;
         u.finish();
-        v.finish();
         sigma.finish();
+        v.finish();
         strict(report, options)
-    }
-
-    async fn svd_resident_inner<T: Real>(
-        &self,
-        a: &DeviceBatch<T>,
-        vectors: Vectors,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<DeviceSvd<T>, Error> {
-        self.check_home(a)?;
-        let solved = self.solve_resident(a, None, Job::svd(vectors), options, blocking, None);
-        if let Some(solved) = solved.await? {
-            let svd = solved.svd(a, vectors);
-            svd.report.strict(options, blocking).await?;
-            return Ok(svd);
-        }
-        let lies = a.fetch(blocking).await?;
-        let view = a.seen(&lies);
-        let svd = self.svd_inner(view, vectors, options, blocking).await?;
-        let (u, v) = (svd.u, svd.v);
-        Ok(DeviceSvd {
-            u: match u {
-                Some(u) => Some(self.keep(u, a, blocking).await?),
-                None => None,
-            },
-            sigma: self.keep(svd.sigma, a, blocking).await?,
-            v: match v {
-                Some(v) => Some(self.keep(v, a, blocking).await?),
-                None => None,
-            },
-            report: DeviceReport::here(svd.report),
-        })
     }
 }

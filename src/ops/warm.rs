@@ -2,7 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
 use crate::data::parallel;
 use crate::data::scalar::Real;
 use crate::data::view::View;
@@ -11,7 +11,8 @@ use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
 use crate::engine::Engine;
 use crate::host::delivery;
-use crate::ops::Svd;
+use crate::ops::operation::{Compute, Given};
+use crate::ops::svd::{Svd, Thickness};
 
 /// The largest column of a matrix by the smallest, up to which it starts warm: the product with a dense V loses as
 /// much of the relative accuracy of its smallest singular value.
@@ -19,126 +20,65 @@ const SPREAD: f64 = 16.0;
 /// Columns whose products are off by so much at most are made orthonormal by Newton's iteration.
 const NEARLY: f64 = 0.1;
 
-impl Engine {
-    /// Computes the results of [`svd_async`](Self::svd_async) for m x n matrices that are similar, one by one, to those
-    /// of an earlier call. `previous` is the V of that call, n x k or n x n, k = min(m, n).
-    ///
-    /// The frames of a path, of a control loop or of a simulation then take fewer sweeps. If frames differ by a
-    /// thousandth, they take two or three sweeps in f32, in place of four (6x7) to seven (64x64), and one more in f64.
-    /// Any V is accepted, also one that is not orthonormal or that contains a NaN. With a NaN, its matrix starts cold,
-    /// as in [`svd_async`](Self::svd_async). A bad V costs sweeps, not accuracy.
-    ///
-    /// The host multiplies the matrices with V, one by one. Except for large matrices, this takes longer than the
-    /// sweeps that it saves: on the CPU, the times are equal at 64x64, and a warm call takes five times as long as a
-    /// cold call at 3x3 and 6x7 (`BENCHMARKS.md`).
-    ///
-    /// **Guarantee**: that of [`svd_async`](Self::svd_async), after any number of earlier frames, because every call
-    /// makes V orthonormal again. Matrices start cold if the norms of their columns (rows, if m < n) differ by a factor
-    /// of more than 16. So the relative accuracy of the small singular values of graded matrices is within that factor
-    /// of the accuracy of a cold call.
-    ///
-    /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
-    ///
-    /// # Errors
-    /// As [`svd_async`](Self::svd_async), and [`Error::Argument`] if V does not fit A.
-    pub async fn svd_warm_async<'a, 'v, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        previous: impl Into<View<'v, T>>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<Svd<T>, Error> {
-        self.warm_inner(a.into(), previous.into(), vectors, options, false)
-            .await
+/// Returns an error if an earlier V does not belong to matrices.
+pub(super) fn check(a: [usize; 3], previous: [usize; 3], options: &Options) -> Result<(), Error> {
+    let ([count, m, n], [v_count, rows, cols]) = (a, previous);
+    let k = m.min(n);
+    if v_count == count && rows == n && (cols == k || cols == n) {
+        return options.check(count, k);
     }
+    Err(Error::argument(format!(
+        "the previous V is {v_count} matrices of {rows}x{cols}, but {count} of {n}x{k} or {n}x{n} were expected"
+    )))
+}
 
-    /// Does the same as [`svd_warm_async`](Self::svd_warm_async), and blocks until it is done.
-    ///
-    /// ```
-    /// use batched_svd::{Batch, Engine, Options, Vectors};
-    ///
-    /// let engine = Engine::cpu();
-    /// let entry = |b, i, j, time: f64| ((b + (1 + i) * (2 + 3 * j)) as f64 * (0.7 + time)).sin();
-    /// let frame = |time| Batch::from_fn(100, 8, 8, |b, i, j| entry(b, i, j, time));
-    /// let mut last = engine.svd(&frame(0.0)?, Vectors::Thin, &Options::default())?;
-    /// let cold = last.report.max_sweeps();
-    /// for step in 1..5 {
-    ///     let v = last.v.unwrap();
-    ///     last = engine.svd_warm(&frame(f64::from(step) * 1e-5)?, &v, Vectors::Thin, &Options::default())?;
-    ///     assert!(last.report.max_sweeps() < cold);
-    /// }
-    /// # Ok::<(), batched_svd::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`svd_warm_async`](Self::svd_warm_async).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn svd_warm<'a, 'v, T: Real>(
-        &self,
-        a: impl Into<View<'a, T>>,
-        previous: impl Into<View<'v, T>>,
-        vectors: Vectors,
-        options: &Options,
-    ) -> Result<Svd<T>, Error> {
-        let warm = self.warm_inner(a.into(), previous.into(), vectors, options, true);
-        pollster::block_on(warm)
-    }
+/// The decompositions of matrices that start from an earlier V.
+pub(super) async fn svd<T: Real>(
+    engine: &Engine,
+    [a, previous]: [View<'_, T>; 2],
+    choices: &Thickness,
+    options: &Options,
+    blocking: bool,
+) -> Result<Svd<T>, Error> {
+    let [count, m, n] = a.shape();
+    let (k, wide) = (m.min(n), m < n);
+    let (starts, turned) = turned(a, previous)?;
+    let given = Given {
+        a: turned.view(),
+        b: None,
+    };
+    let cold = Box::pin(Svd::compute(engine, given, choices, options, blocking));
+    let Svd {
+        u: left,
+        sigma,
+        v: inner,
+        report,
+    } = cold.await?;
+    let mut right = Batch::zeros(count, k, k)?;
+    turn_back(&starts, &inner, &mut right);
+    let (mut u, mut v) = if wide { (right, left) } else { (left, right) };
+    fix_signs(&mut v, &mut u);
+    Ok(Svd {
+        u,
+        sigma,
+        v,
+        report,
+    })
+}
 
-    async fn warm_inner<T: Real>(
-        &self,
-        a: View<'_, T>,
-        previous: View<'_, T>,
-        vectors: Vectors,
-        options: &Options,
-        blocking: bool,
-    ) -> Result<Svd<T>, Error> {
-        let (count, m, n) = (a.count(), a.rows(), a.cols());
-        let k = m.min(n);
-        let fits = previous.count() == count
-            && previous.rows() == n
-            && (previous.cols() == k || previous.cols() == n);
-        if !fits {
-            return Err(Error::argument(format!(
-                "the previous V is {} matrices of {}x{}, but {count} of {n}x{k} or {n}x{n} were expected",
-                previous.count(),
-                previous.rows(),
-                previous.cols()
-            )));
-        }
-        options.check(count, k)?;
-        if !blocking && self.in_background() {
-            let call = move |engine: &Engine, [a, v]: [View<'_, T>; 2], options: &Options| {
-                pollster::block_on(engine.warm_inner(a, v, vectors, options, true))
-            };
-            return self.background_on([a, previous], options, call).await;
-        }
-        let wide = m < n;
-        let tall = if wide { a.transpose() } else { a };
-        let mut starts = Batch::<f64>::zeros(count, k, k)?;
-        let mut turned = Batch::<T>::zeros(count, tall.rows(), k)?;
-        turn(tall, previous, wide, &mut starts, &mut turned);
-        let svd = self.svd_inner(turned.view(), vectors, options, blocking);
-        let Svd {
-            u: left,
-            sigma,
-            v: inner,
-            report,
-        } = svd.await?;
-        let (mut u, mut v) = (None, None);
-        if let (Some(left), Some(inner)) = (left, inner) {
-            let mut right = Batch::zeros(count, k, k)?;
-            turn_back(&starts, &inner, &mut right);
-            let (mut own_u, mut own_v) = if wide { (right, left) } else { (left, right) };
-            fix_signs(&mut own_v, &mut own_u);
-            (u, v) = (Some(own_u), Some(own_v));
-        }
-        Ok(Svd {
-            u,
-            sigma,
-            v,
-            report,
-        })
-    }
+/// Where matrices start, and what these starts make of them, or of their transposes if they are wide. The singular
+/// values are the same.
+pub(super) fn turned<T: Real>(
+    a: View<'_, T>,
+    previous: View<'_, T>,
+) -> Result<(Batch<f64>, Batch<T>), Error> {
+    let wide = a.rows() < a.cols();
+    let tall = if wide { a.transpose() } else { a };
+    let k = tall.cols();
+    let mut starts = Batch::zeros(a.count(), k, k)?;
+    let mut turned = Batch::zeros(a.count(), tall.rows(), k)?;
+    turn(tall, previous, wide, &mut starts, &mut turned);
+    Ok((starts, turned))
 }
 
 /// A W into `turned` for matrices of at least as many rows as columns, with an orthonormal W into `starts`: of the

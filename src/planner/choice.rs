@@ -140,8 +140,8 @@ pub(crate) fn split(count: usize, part: f64) -> Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Vectors;
     use crate::data::scalar::Dtype;
+    use crate::planner::Vectors;
     use crate::planner::problem::Job;
 
     fn problem(n: usize) -> Problem {

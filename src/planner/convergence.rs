@@ -43,7 +43,7 @@ impl Convergence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Vectors;
+    use crate::planner::Vectors;
     use crate::planner::problem::Job;
 
     #[test]

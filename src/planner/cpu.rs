@@ -84,8 +84,8 @@ fn group_bytes(problem: &Problem, lanes: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::Vectors;
     use crate::data::scalar::Dtype;
+    use crate::planner::Vectors;
     use crate::planner::problem::Job;
 
     #[test]

@@ -127,9 +127,10 @@ impl DeviceFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::options::{Options, Vectors};
+    use crate::data::options::Options;
     use crate::data::scalar::Dtype;
     use crate::data::tuning::Tuning;
+    use crate::planner::Vectors;
     use crate::planner::convergence::Convergence;
     use crate::planner::gpu::GpuRecipe;
     use crate::planner::paths::plan::Applies;

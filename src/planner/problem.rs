@@ -1,7 +1,18 @@
 //! What is to be computed, in the orientation in which the kernels work.
 
-use crate::data::options::{NamedCutoffs, Vectors};
+use crate::data::options::NamedCutoffs;
 use crate::data::scalar::Dtype;
+
+/// Which singular vectors to compute, for matrices of m x n with k = min(m, n).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Vectors {
+    /// Singular values only.
+    None,
+    /// U is m x k and V is n x k.
+    Thin,
+    /// U is m x m and V is n x n.
+    Full,
+}
 
 /// The factor of a decomposition that a composition takes on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,20 +66,20 @@ impl Filter {
 
 /// What a call computes, as the caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Job {
-    pub vectors: Vectors,
+pub struct Job {
+    pub(crate) vectors: Vectors,
     /// left diag(f(sigma)) right', if it is to be formed.
-    pub composed: Option<(Side, Side)>,
-    pub filter: Filter,
+    pub(crate) composed: Option<(Side, Side)>,
+    pub(crate) filter: Filter,
     /// So many right-hand sides a matrix, to which the composition is applied without being formed.
-    pub rhs: Option<usize>,
+    pub(crate) rhs: Option<usize>,
     /// Whether the caller wants singular values beside a composition.
-    pub values: bool,
+    pub(crate) values: bool,
 }
 
 impl Job {
     /// Singular values, and vectors.
-    pub fn svd(vectors: Vectors) -> Self {
+    pub(crate) fn svd(vectors: Vectors) -> Self {
         Job {
             vectors,
             composed: None,
@@ -79,7 +90,7 @@ impl Job {
     }
 
     /// left diag(f(sigma)) right'.
-    pub fn composition(left: Side, filter: Filter, right: Side) -> Self {
+    pub(crate) fn composition(left: Side, filter: Filter, right: Side) -> Self {
         Job {
             composed: Some((left, right)),
             filter,
@@ -88,12 +99,12 @@ impl Job {
     }
 
     /// The approximation of low rank.
-    pub fn low_rank() -> Self {
+    pub(crate) fn low_rank() -> Self {
         Job::composition(Side::U, Filter::Value, Side::V)
     }
 
     /// The pseudoinverse, or what it makes of so many right-hand sides.
-    pub fn inverse(rhs: Option<usize>) -> Self {
+    pub(crate) fn inverse(rhs: Option<usize>) -> Self {
         Job {
             rhs,
             ..Job::composition(Side::V, Filter::Inverse, Side::U)

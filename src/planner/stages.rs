@@ -1,7 +1,7 @@
 //! The kernels that solve a problem, in the order of their dispatches, as the GPU engine makes them: for who explains a
 //! plan without carrying it out.
 
-use crate::data::options::Vectors;
+use crate::planner::Vectors;
 use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::paths::after::{COMPOSE_WORKGROUP, PROJECT, WEIGH, composing};

@@ -36,14 +36,14 @@ use crate::data::view::View;
 /// [unit roundoff](Dtype::unit_roundoff) u of their type.
 ///
 /// ```
-/// use batched_svd::{Batch, Dtype, Engine, Options, Vectors, verify};
+/// use batched_svd::{Batch, Dtype, Engine, verify};
 ///
 /// assert_eq!(verify::tolerance(Dtype::F32, 8, 6), 32.0 * 2f64.powi(-24));
 /// assert_eq!(verify::tolerance(Dtype::F64, 64, 900), 64.0 * 2f64.powi(-53));
 ///
 /// let a = Batch::from_fn(10, 8, 6, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
-/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
-/// let losses = verify::orthogonality(&svd.u.unwrap())?;
+/// let svd = Engine::cpu().svd(&a).run()?;
+/// let losses = verify::orthogonality(&svd.u)?;
 /// assert!(losses.iter().all(|loss| *loss <= verify::tolerance(Dtype::F32, 8, 6)));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -118,11 +118,11 @@ pub struct Factors {
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, Vectors, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + 2 * i + 3 * j) as f64).sin() * 1e-9f64.powi(j as i32))?;
-/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
-/// let found = verify::factors(&a, &svd.u.unwrap(), &svd.sigma, &svd.v.unwrap())?;
+/// let svd = Engine::cpu().svd(&a).run()?;
+/// let found = verify::factors(&a, &svd.u, &svd.sigma, &svd.v)?;
 /// assert!(found.iter().all(|one| one.reconstruction < 1e-14 && one.columns < 1e-14));
 /// assert!(found.iter().all(|one| one.left < 1e-14 && one.right < 1e-14));
 /// # Ok::<(), batched_svd::Error>(())
@@ -152,12 +152,11 @@ pub fn factors<'a, T: Real>(
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, Vectors, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
-/// let svd = Engine::cpu().svd(&a, Vectors::Thin, &Options::default())?;
-/// let (u, v) = (svd.u.unwrap(), svd.v.unwrap());
-/// let residuals = verify::reconstruction(&a, &u, &svd.sigma, &v)?;
+/// let svd = Engine::cpu().svd(&a).run()?;
+/// let residuals = verify::reconstruction(&a, &svd.u, &svd.sigma, &svd.v)?;
 /// assert!(residuals.iter().all(|r| *r < 1e-6));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -187,11 +186,10 @@ pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>,
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Cutoff, Engine, Options, verify};
+/// use batched_svd::{Batch, Cutoff, Engine, verify};
 ///
 /// let a = Batch::from_row_major(1, 2, 2, &[4.0f64, 0.0, 0.0, 3.0])?;
-/// let options = Options::default().cutoff(Cutoff::rank(1));
-/// let low = Engine::cpu().low_rank(&a, &options)?;
+/// let low = Engine::cpu().low_rank(&a).cutoff(Cutoff::rank(1)).run()?;
 /// assert!((verify::distances(&a, &low.approximation)?[0] - 0.6).abs() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -210,10 +208,10 @@ pub fn distances<'a, T: Real>(
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Determinant, Engine, Options, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_fn(10, 3, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
-/// let polar = Engine::cpu().polar(&a, Determinant::Any, &Options::default())?;
+/// let polar = Engine::cpu().polar(&a).run()?;
 /// let residuals = verify::products(&a, &polar.orthogonal, &polar.stretch)?;
 /// assert!(residuals.iter().all(|r| *r < 1e-6));
 /// # Ok::<(), batched_svd::Error>(())
@@ -237,10 +235,10 @@ pub fn products<'a, T: Real>(
 /// [`Error::Argument`] if the matrices are not square.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, Subspace, verify};
+/// use batched_svd::{Batch, Engine, Subspace, verify};
 ///
 /// let a = Batch::from_fn(10, 3, 3, |b, i, j| ((b + 2 * i + 3 * j) as f32).sin())?;
-/// let null = Engine::cpu().projector(&a, Subspace::NullSpace, &Options::default())?;
+/// let null = Engine::cpu().projector(&a, Subspace::NullSpace).run()?;
 /// assert!(verify::idempotence(&null.projector)?.iter().all(|r| *r < 1e-5));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -259,10 +257,10 @@ pub fn idempotence<'a, T: Real>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, E
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_fn(10, 9, 3, |b, i, j| ((b + i * i + 3 * j) as f64).sin())?;
-/// let white = Engine::cpu().whitening(&a, &Options::default())?;
+/// let white = Engine::cpu().whitening(&a).run()?;
 /// assert!(verify::whiteness(&a, &white.transform)?.iter().all(|r| *r < 1e-12));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
@@ -288,10 +286,10 @@ pub fn whiteness<'a, T: Real>(
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_row_major(1, 2, 2, &[1.0f64, 2.0, 2.0, 4.0])?; // rank one
-/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// let pinv = Engine::cpu().pinv(&a).run()?;
 /// let [residuals] = verify::moore_penrose(&a, &pinv.inverse)?[..] else { unreachable!() };
 /// assert!(residuals.iter().all(|r| *r < 1e-14));
 /// # Ok::<(), batched_svd::Error>(())
@@ -325,10 +323,10 @@ pub struct Inverse {
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Dtype, Engine, Options, verify};
+/// use batched_svd::{Batch, Dtype, Engine, verify};
 ///
 /// let a = Batch::from_fn(10, 5, 3, |b, i, j| ((b + i * i + 3 * j) as f32).sin())?;
-/// let pinv = Engine::cpu().pinv(&a, &Options::default())?;
+/// let pinv = Engine::cpu().pinv(&a).run()?;
 /// for one in verify::inverses(&a, &pinv.inverse)? {
 ///     // Three sines of one frequency are two columns and their sum.
 ///     assert_eq!(one.trace.round(), 2.0);
@@ -369,11 +367,11 @@ pub fn inverses<'a, T: Real>(
 /// [`Error::Argument`] if the shapes do not belong together.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_row_major(1, 2, 1, &[1.0f64, 1.0])?;
 /// let b = Batch::from_row_major(1, 2, 1, &[1.0f64, 0.0])?;
-/// let x = Engine::cpu().lstsq(&a, &b, &Options::default())?.solution;
+/// let x = Engine::cpu().lstsq(&a, &b).run()?.solution;
 /// let [[left, normal]] = verify::least_squares(&a, &x, &b)?[..] else { unreachable!() };
 /// assert!((left - 0.5f64.sqrt()).abs() < 1e-14 && normal < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
@@ -394,11 +392,11 @@ pub fn least_squares<'a, T: Real>(
 /// result.
 ///
 /// ```
-/// use batched_svd::{Batch, Engine, Options, verify};
+/// use batched_svd::{Batch, Engine, verify};
 ///
 /// let a = Batch::from_row_major(1, 2, 1, &[1.0f32, 1.0])?;
 /// let b = Batch::from_row_major(1, 2, 2, &[3.0f32, 1.0, 3.0, -1.0])?;
-/// let fit = Engine::cpu().lstsq(&a, &b, &Options::default().singular_values(true))?;
+/// let fit = Engine::cpu().lstsq(&a, &b).singular_values(true).run()?;
 /// let left = verify::residuals(&a, &fit.solution, &b)?;
 /// assert!(left.matrix(0)[0] < 1e-6 && (left.matrix(0)[1] - 2f64.sqrt()).abs() < 1e-6);
 /// assert!((fit.sigma.unwrap().matrix(0)[0] - 2f32.sqrt()).abs() < 1e-6);

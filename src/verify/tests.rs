@@ -308,9 +308,7 @@ fn inverses_are_measured_as_plainly() {
                 let x = batch::<T>(count, n, m, 3 * m + n);
                 ways(&a, |way, a| inverses(way, a, x.view()));
                 ways(&x, |way, x| inverses(way, a.view(), x));
-                let near = crate::Engine::cpu()
-                    .pinv(&a, &crate::Options::default())
-                    .unwrap();
+                let near = crate::Engine::cpu().pinv(&a).run().unwrap();
                 inverses("near", a.view(), near.inverse.view());
             }
         }
@@ -353,10 +351,8 @@ fn factors_are_measured_as_plainly() {
                 ways(&v, |way, v| {
                     decompositions(way, a.view(), [u.view(), s.view(), v])
                 });
-                let near = crate::Engine::cpu()
-                    .svd(&a, crate::Vectors::Thin, &crate::Options::default())
-                    .unwrap();
-                let [u, v] = [near.u.unwrap(), near.v.unwrap()];
+                let near = crate::Engine::cpu().svd(&a).run().unwrap();
+                let [u, v] = [near.u, near.v];
                 decompositions("near", a.view(), [u.view(), near.sigma.view(), v.view()]);
             }
         }
@@ -398,9 +394,7 @@ fn solutions_are_measured_as_plainly() {
                 ways(&a, |way, a| solutions(way, [a, x.view(), b.view()]));
                 ways(&x, |way, x| solutions(way, [a.view(), x, b.view()]));
                 ways(&b, |way, b| solutions(way, [a.view(), x.view(), b]));
-                let near = crate::Engine::cpu()
-                    .lstsq(&a, &b, &crate::Options::default())
-                    .unwrap();
+                let near = crate::Engine::cpu().lstsq(&a, &b).run().unwrap();
                 solutions("near", [a.view(), near.solution.view(), b.view()]);
             }
         }
@@ -425,9 +419,7 @@ fn numbers_near_the_ends_of_the_range_are_measured() {
         for scales in scales {
             // Neighbours are as they are.
             let a = batch::<f64>(5, m, n, 9);
-            let pinv = crate::Engine::cpu()
-                .pinv(&a, &crate::Options::default())
-                .unwrap();
+            let pinv = crate::Engine::cpu().pinv(&a).run().unwrap();
             let fit = batch::<f64>(5, n, 2, 10);
             let sides = batch::<f64>(5, m, 2, 11);
             let power = |b: usize, i: usize, j: usize| match b {
@@ -444,10 +436,8 @@ fn numbers_near_the_ends_of_the_range_are_measured() {
             let scaled = moved(&a, &power);
             let inverse = moved(&pinv.inverse, &|b, i, j| -power(b, j, i));
             inverses(&what, scaled.view(), inverse.view());
-            let svd = crate::Engine::cpu()
-                .svd(&scaled, crate::Vectors::Thin, &crate::Options::default())
-                .unwrap();
-            let [u, v] = [svd.u.unwrap(), svd.v.unwrap()];
+            let svd = crate::Engine::cpu().svd(&scaled).run().unwrap();
+            let [u, v] = [svd.u, svd.v];
             decompositions(&what, scaled.view(), [u.view(), svd.sigma.view(), v.view()]);
             if m >= n {
                 let x = moved(&fit, &|b, i, _| -power(b, 0, i));
@@ -468,11 +458,11 @@ fn what_is_no_number_is_seen() {
             let a = batch::<T>(count, m, n, 1);
             let options = crate::Options::default();
             let engine = crate::Engine::cpu();
-            let pinv = engine.pinv(&a, &options).unwrap();
-            let svd = engine.svd(&a, crate::Vectors::Thin, &options).unwrap();
-            let (u, s, v) = (svd.u.unwrap(), svd.sigma, svd.v.unwrap());
+            let pinv = engine.pinv(&a).options(&options).run().unwrap();
+            let svd = engine.svd(&a).options(&options).run().unwrap();
+            let (u, s, v) = (svd.u, svd.sigma, svd.v);
             let b = batch::<T>(count, m, 2, 2);
-            let fit = engine.lstsq(&a, &b, &options).unwrap();
+            let fit = engine.lstsq(&a, &b).options(&options).run().unwrap();
             let with = |of: &Batch<T>, bad: f64| {
                 let mut of = of.clone();
                 let size = of.rows() * of.cols();

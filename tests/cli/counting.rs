@@ -240,6 +240,29 @@ fn low_rank_factors_come_with_singular_values() {
     assert_eq!(read::<f32>(scratch.path("d/s.npy")).1[..2], [4.0, 8.0]);
 }
 
+/// More than are computed to warm up.
+#[test]
+fn each_of_many_matrices_has_its_damping() {
+    let scratch = Scratch::new();
+    let [a, x, l, b, y] =
+        ["a.npy", "x.npy", "l.npy", "b.npy", "y.npy"].map(|name| scratch.text(name));
+    let lambdas: Vec<f64> = (0..50).map(f64::from).collect();
+    write(a.as_ref(), &[50, 1, 1], Order::C, &[1.0f64; 50]);
+    write(b.as_ref(), &[50, 1, 1], Order::C, &[1.0f64; 50]);
+    write(l.as_ref(), &[50], Order::C, &lambdas);
+    success(&["pinv", &a, "-o", &x, "--damping", &l]);
+    success(&["lstsq", &a, &b, "-o", &y, "--damping", &l]);
+    for file in [x, y] {
+        for (found, lambda) in read::<f64>(&file).1.iter().zip(&lambdas) {
+            let exact = 1.0 / (1.0 + lambda * lambda);
+            assert!(
+                (found - exact).abs() < 1e-15 * exact,
+                "{found} for {lambda}"
+            );
+        }
+    }
+}
+
 #[test]
 fn damping_is_a_number_a_list_or_a_file() {
     let scratch = Scratch::new();

@@ -1,7 +1,8 @@
 //! The promised bounds, and the checks that hold results to them. f32 results are judged in f64.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Engine, Options, Pinv, Real, Status, Svd, Vectors, View, verify,
+    Batch, Call, Cutoff, Dtype, Engine, Options, Pinv, Real, Report, SingularValues, Status, Svd,
+    View, verify,
 };
 
 use super::reference;
@@ -85,22 +86,30 @@ pub fn first_is_positive<T: Real>(column: &[T]) -> bool {
 
 /// Solves and holds the result to every bound: status, order, signs, reconstruction,
 /// orthogonality, and in f32 the singular values against a checked f64 reference.
-pub fn check_svd<T: Real>(
-    engine: &Engine,
-    a: &Batch<T>,
-    vectors: Vectors,
-) -> Result<Svd<T>, String> {
-    let svd = engine
-        .svd(a, vectors, &Options::default())
-        .map_err(|e| e.to_string())?;
+pub fn check_svd<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Svd<T>, String> {
+    check_factors(a, engine.svd(a))
+}
+
+/// The same of full factors.
+pub fn check_full<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Svd<T>, String> {
+    check_factors(a, engine.svd(a).full(true))
+}
+
+/// The same of singular values without vectors.
+pub fn check_values<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<SingularValues<T>, String> {
+    let found = engine.singular_values(a).run().map_err(|e| e.to_string())?;
+    check_sigma(a, &found.sigma, &found.report)?;
+    Ok(found)
+}
+
+fn check_sigma<T: Real>(a: &Batch<T>, sigma: &Batch<T>, report: &Report) -> Outcome {
     let (m, n) = (a.rows(), a.cols());
     let k = m.min(n);
-    let tol = tol::<T>(m, n);
-    if let Some((index, status)) = svd.report.failures().next() {
+    if let Some((index, status)) = report.failures().next() {
         return Err(format!("matrix {index} ended as {status}"));
     }
     for b in 0..a.count() {
-        let sigma = in_f64(svd.sigma.matrix(b));
+        let sigma = in_f64(sigma.matrix(b));
         ensure(sigma.iter().all(|&s| s >= 0.0), || {
             format!("negative: {sigma:?}")
         })?;
@@ -120,9 +129,14 @@ pub fn check_svd<T: Real>(
             at_most(&format!("error of sigma of matrix {b}"), error, bound)?;
         }
     }
-    let (Some(u), Some(v)) = (&svd.u, &svd.v) else {
-        return Ok(svd);
-    };
+    Ok(())
+}
+
+fn check_factors<T: Real>(a: &Batch<T>, call: Call<'_, '_, Svd<T>>) -> Result<Svd<T>, String> {
+    let svd = call.run().map_err(|e| e.to_string())?;
+    check_sigma(a, &svd.sigma, &svd.report)?;
+    let (m, n) = (a.rows(), a.cols());
+    let (tol, u, v) = (tol::<T>(m, n), &svd.u, &svd.v);
     let residuals = verify::reconstruction(a, u, &svd.sigma, v).map_err(|e| e.to_string())?;
     for (b, residual) in residuals.into_iter().enumerate() {
         let size = norm(&in_f64(a.matrix(b)));
@@ -156,7 +170,11 @@ pub const UNITS: f64 = 16.0;
 /// Solves and holds the result to the four conditions, with the default cutoff.
 pub fn check_pinv<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Pinv<T>, String> {
     let options = Options::default().cutoff(Cutoff::default());
-    let pinv = engine.pinv(a, &options).map_err(|e| e.to_string())?;
+    let pinv = engine
+        .pinv(a)
+        .options(&options)
+        .run()
+        .map_err(|e| e.to_string())?;
     if let Some((index, status)) = pinv.report.failures().next() {
         return Err(format!("matrix {index} ended as {status}"));
     }

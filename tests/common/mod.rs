@@ -1,6 +1,7 @@
-//! What the accuracy suite judges with: bounds, fixtures, matrices, references.
+//! What the accuracy suite judges with: bounds, decompositions of every kind, fixtures, matrices, references.
 
 pub mod bounds;
+pub mod decomposed;
 pub mod double;
 pub mod fixtures;
 pub mod matrices;

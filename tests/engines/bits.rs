@@ -8,12 +8,11 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use batched_svd::{
-    Batch, Cutoff, Determinant, Engine, Error, Options, Real, Report, Subspace, Vectors,
-};
+use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Report, Subspace};
 use serde_json::{Map, Value};
 
 use crate::common::bounds::{Outcome, ensure, in_f64};
+use crate::common::decomposed::Vectors;
 
 /// Every path of every engine under test: tiny, a column a lane, in workgroup memory, tall, in blocks, in rounds;
 /// square, tall and wide.
@@ -138,25 +137,25 @@ fn hashes<T: Real<Real = T>>(
         ("thin", Vectors::Thin),
         ("full", Vectors::Full),
     ] {
-        let svd = engine.svd(&a, vectors, &options)?;
+        let svd = vectors.of(engine, &a, &options)?;
         let factors = [svd.u.as_ref(), Some(&svd.sigma), svd.v.as_ref()];
         let factors: Vec<&Batch<T>> = factors.into_iter().flatten().collect();
         keep(name, &factors, &svd.report);
         if vectors == Vectors::Thin
             && let Some(v) = &svd.v
         {
-            let warm = engine.svd_warm(&a, v, vectors, &options)?;
+            let warm = engine.svd(&a).warm(v).options(&options).run()?;
             keep("warm", &[&warm.sigma], &warm.report);
         }
     }
-    let inverse = engine.pinv(&a, &options)?;
+    let inverse = engine.pinv(&a).options(&options).run()?;
     keep("pinv", &[&inverse.inverse], &inverse.report);
-    let damped = options.clone().damping(0.25).cutoff(Cutoff::relative(0.01));
-    let inverse = engine.pinv(&a, &damped)?;
+    let some = options.clone().cutoff(Cutoff::relative(0.01));
+    let inverse = engine.pinv(&a).options(&some).damping(0.25).run()?;
     keep("damped", &[&inverse.inverse], &inverse.report);
     for sides in [1, 20] {
         let b = batch::<T>(count, m, sides, 1);
-        let solved = engine.lstsq(&a, &b, &options)?;
+        let solved = engine.lstsq(&a, &b).options(&options).run()?;
         keep(
             &format!("lstsq-{sides}"),
             &[&solved.solution],
@@ -164,15 +163,21 @@ fn hashes<T: Real<Real = T>>(
         );
     }
     let some = options.clone().cutoff(Cutoff::rank(m.min(n).min(2)));
-    let low = engine.low_rank(&a, &some)?;
+    let low = engine.low_rank(&a).options(&some).run()?;
     keep("low-rank", &[&low.approximation], &low.report);
-    let projector = engine.projector(&a, Subspace::RowSpace, &options)?;
+    let projector = engine
+        .projector(&a, Subspace::RowSpace)
+        .options(&options)
+        .run()?;
     keep("projector", &[&projector.projector], &projector.report);
-    let basis = engine.basis(&a, Subspace::NullSpace, &options)?;
+    let basis = engine
+        .basis(&a, Subspace::NullSpace)
+        .options(&options)
+        .run()?;
     keep("basis", &[&basis.vectors], &basis.report);
-    let polar = engine.polar(&a, Determinant::Any, &options)?;
+    let polar = engine.polar(&a).options(&options).run()?;
     keep("polar", &[&polar.orthogonal, &polar.stretch], &polar.report);
-    let parts = engine.principal_components(&a, &options)?;
+    let parts = engine.principal_components(&a).options(&options).run()?;
     let all = [
         &parts.mean,
         &parts.components,
@@ -180,7 +185,7 @@ fn hashes<T: Real<Real = T>>(
         &parts.deviations,
     ];
     keep("components", &all, &parts.report);
-    let white = engine.whitening(&a, &options)?;
+    let white = engine.whitening(&a).options(&options).run()?;
     keep("whitening", &[&white.mean, &white.transform], &white.report);
     Ok(found)
 }

@@ -1,8 +1,6 @@
 //! What is composed of singular values and vectors, against its definition in f64.
 
-use batched_svd::{
-    Batch, Cutoff, Determinant, Engine, Error, Options, Real, Status, Subspace, Vectors,
-};
+use batched_svd::{Batch, Cutoff, Determinant, Engine, Error, Options, Real, Status, Subspace};
 use nalgebra::DMatrix;
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol, unit};
@@ -68,8 +66,12 @@ pub fn low_rank<T: Real>(engine: &Engine) -> Outcome {
         let k = m.min(n);
         for rank in [0, k.min(1), k / 2, k] {
             let options = Options::default().cutoff(Cutoff::relative(0.0).and_rank(rank));
-            let found = engine.low_rank(a, &options).map_err(wrong)?;
-            let svd = engine.svd(a, Vectors::None, &options).map_err(wrong)?;
+            let found = engine.low_rank(a).options(&options).run().map_err(wrong)?;
+            let svd = engine
+                .singular_values(a)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             for index in 0..a.count() {
                 let what = format!("{m}x{n}, matrix {index}, at most {rank}");
                 let outcome = found.report.outcomes[index];
@@ -113,9 +115,7 @@ pub fn tiny<T: Real>(engine: &Engine) -> Outcome {
     for (m, n) in [(4, 3), (40, 40)] {
         let a = normal::<T>(3, m, n, 3);
         for (power, status) in [(gone, Status::NotRepresentable), (left, Status::Converged)] {
-            let found = engine
-                .low_rank(&scaled(&a, power), &Options::default())
-                .map_err(wrong)?;
+            let found = engine.low_rank(&scaled(&a, power)).run().map_err(wrong)?;
             ensure(found.report.count(status) == 3, || {
                 format!("{m}x{n} by 2^{power}: {:?}", found.report.outcomes)
             })?;
@@ -129,17 +129,26 @@ pub fn tiny<T: Real>(engine: &Engine) -> Outcome {
 pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
     let ranks = |a: &Batch<T>, cutoff: Cutoff| -> Result<Vec<u32>, String> {
         let options = Options::default().cutoff(cutoff);
-        let low = engine.low_rank(a, &options).map_err(wrong)?.report;
+        let low = engine
+            .low_rank(a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?
+            .report;
         let others = [
             engine
-                .svd(a, Vectors::None, &options)
+                .singular_values(a)
+                .options(&options)
+                .run()
                 .map_err(wrong)?
                 .report,
-            engine.pinv(a, &options).map_err(wrong)?.report,
             engine
-                .svd(a, Vectors::Thin, &options)
+                .pinv(a)
+                .options(&options)
+                .run()
                 .map_err(wrong)?
                 .report,
+            engine.svd(a).options(&options).run().map_err(wrong)?.report,
         ];
         for other in others {
             ensure(other.outcomes == low.outcomes, || {
@@ -201,8 +210,12 @@ pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
         // Least squares by the largest value alone.
         let options = Options::default().cutoff(Cutoff::rank(1));
         let b = normal::<T>(count, m, 2, 1);
-        let by_inverse = engine.pinv(&a, &options).map_err(wrong)?;
-        let solved = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let by_inverse = engine.pinv(&a).options(&options).run().map_err(wrong)?;
+        let solved = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         for index in 0..count {
             let rank = solved.report.outcomes[index].rank;
             let difference = dense(&by_inverse.inverse, index) * dense(&b, index)
@@ -221,26 +234,24 @@ pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
         let enough = (0.61 * k as f64).ceil() as u32;
         ensure(found == [enough; 3], || format!("equal values: {found:?}"))?;
     }
-    // Damping is of inverses alone; and on the device the same count.
+    // Damped, and each with a cutoff of its own, on the device: the same count.
     for (m, n) in [(5, 3), (40, 40)] {
         let a = normal::<T>(7, m, n, 3);
         let each: Vec<f64> = (0..7).map(|b| 0.1 * f64::from(b)).collect();
         let options = Options::default().cutoff(Cutoff::error(each.clone()));
-        let damped = options.clone().damping(each);
-        let low = |options| engine.low_rank(&a, options).map_err(wrong);
-        let project = |options| {
-            let projector = engine.projector(&a, Subspace::RowSpace, options);
-            Ok::<_, String>(projector.map_err(wrong)?.projector)
-        };
-        ensure(low(&options)? == low(&damped)?, || {
-            format!("damped {m}x{n}")
-        })?;
-        ensure(project(&options)? == project(&damped)?, || {
-            format!("damped projector of {m}x{n}")
-        })?;
         let up = engine.upload(&a).map_err(wrong)?;
-        let there = engine.pinv_resident(&up, &damped).map_err(wrong)?;
-        let here = engine.pinv(&a, &damped).map_err(wrong)?;
+        let there = engine
+            .pinv(&up)
+            .options(&options)
+            .damping(&each[..])
+            .run_on_device()
+            .map_err(wrong)?;
+        let here = engine
+            .pinv(&a)
+            .options(&options)
+            .damping(&each[..])
+            .run()
+            .map_err(wrong)?;
         let inverse = there.inverse.download().map_err(wrong)?;
         let report = there.report.get().map_err(wrong)?;
         ensure(
@@ -259,7 +270,10 @@ pub fn truncation<T: Real>(engine: &Engine) -> Outcome {
             "3 values of the relative error",
         ),
     ] {
-        let refused = engine.low_rank(&a, &Options::default().cutoff(bad));
+        let refused = engine
+            .low_rank(&a)
+            .options(&Options::default().cutoff(bad))
+            .run();
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains(name));
         ensure(named, || format!("{name}: {refused:?}"))?;
     }
@@ -282,8 +296,16 @@ pub fn subspaces<T: Real>(engine: &Engine) -> Outcome {
             let left = matches!(onto, Subspace::ColumnSpace | Subspace::LeftNullSpace);
             let null = matches!(onto, Subspace::NullSpace | Subspace::LeftNullSpace);
             let length = if left { m } else { n };
-            let projector = engine.projector(&a, onto, &options).map_err(wrong)?;
-            let basis = engine.basis(&a, onto, &options).map_err(wrong)?;
+            let projector = engine
+                .projector(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
+            let basis = engine
+                .basis(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             let shape = (basis.vectors.rows(), basis.vectors.cols());
             let most = if null { length } else { m.min(n) };
             ensure(shape == (length, most), || format!("{onto:?}: {shape:?}"))?;
@@ -343,7 +365,11 @@ pub fn subspaces<T: Real>(engine: &Engine) -> Outcome {
         (Subspace::ColumnSpace, u * u.transpose()),
         (Subspace::RowSpace, v.transpose() * v),
     ] {
-        let found = engine.projector(&a, onto, &options).map_err(wrong)?;
+        let found = engine
+            .projector(&a, onto)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         let error = (dense(&found.projector, 0) - exact).norm();
         let bound = 8.0 * tol::<T>(6, 6) * 4.0 / (2.0 - 1e-3);
         at_most(&format!("{onto:?} of a gap"), error, bound)?;
@@ -353,8 +379,16 @@ pub fn subspaces<T: Real>(engine: &Engine) -> Outcome {
         let mut a = normal::<T>(3, m, n, 1);
         a.as_mut_slice()[m * n + 2] = T::NAN;
         for onto in [Subspace::RowSpace, Subspace::NullSpace] {
-            let basis = engine.basis(&a, onto, &options).map_err(wrong)?;
-            let projector = engine.projector(&a, onto, &options).map_err(wrong)?;
+            let basis = engine
+                .basis(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
+            let projector = engine
+                .projector(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             for batch in [&basis.vectors, &projector.projector] {
                 let nan = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_nan());
                 let finite = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_finite());
@@ -363,6 +397,56 @@ pub fn subspaces<T: Real>(engine: &Engine) -> Outcome {
                 })?;
             }
             ensure(basis.dimensions[1] == 0, || "dimension of NaN".into())?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of length one is shortened more.
+pub fn null_vectors<T: Real>(engine: &Engine) -> Outcome {
+    for a in several::<T>() {
+        let (m, n) = (a.rows(), a.cols());
+        if n == 0 {
+            let found = engine.null_vector(&a).run().map_err(wrong)?;
+            let sizes = [found.vector.rows(), found.length.rows()];
+            ensure(sizes == [0, 1], || format!("{sizes:?} of {m}x0"))?;
+            continue;
+        }
+        let tol = tol::<T>(m, n);
+        let found = engine.null_vector(&a).run().map_err(wrong)?;
+        for index in 0..a.count() {
+            let what = format!("{m}x{n}, matrix {index}");
+            let (a, x) = (dense(&a, index), dense(&found.vector, index));
+            let sigma = singular_values(a.as_slice(), m, n)?;
+            let smallest = match m < n {
+                true => 0.0,
+                false => sigma[n - 1],
+            };
+            let largest = sigma.first().copied().unwrap_or(0.0);
+            at_most(&format!("|x|, {what}"), (x.norm() - 1.0).abs(), tol)?;
+            let shortened = ((&a * &x).norm() - smallest).abs();
+            at_most(&format!("|Ax|, {what}"), shortened, 2.0 * tol * a.norm())?;
+            let length = found.length.matrix(index)[0].f64();
+            let bound = 8.0 * (m.min(n) as f64).sqrt() * unit::<T>() * largest;
+            at_most(&format!("length, {what}"), (length - smallest).abs(), bound)?;
+            let near = x.amax() * 1023.0 / 1024.0;
+            let first = x.iter().find(|x| x.abs() >= near);
+            ensure(first.is_none_or(|x| *x > 0.0), || {
+                format!("sign, {what}: {x}")
+            })?;
+        }
+    }
+    // What is not finite stays where it is.
+    for (m, n) in [(3, 3), (3, 5), (40, 40)] {
+        let mut a = normal::<T>(3, m, n, 1);
+        a.as_mut_slice()[m * n + 2] = T::NAN;
+        let found = engine.null_vector(&a).run().map_err(wrong)?;
+        for batch in [&found.vector, &found.length] {
+            let nan = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_nan());
+            let finite = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_finite());
+            ensure(finite(0) && nan(1) && finite(2), || {
+                format!("{m}x{n} with a NaN")
+            })?;
         }
     }
     Ok(())
@@ -382,7 +466,12 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
             if determinant == Determinant::Positive && m != n {
                 continue;
             }
-            let polar = engine.polar(a, determinant, &options).map_err(wrong)?;
+            let polar = engine
+                .polar(a)
+                .determinant(determinant)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             let mut reflected = 0;
             for index in 0..a.count() {
                 let what = format!("{determinant:?} of {m}x{n}, matrix {index}");
@@ -438,7 +527,11 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
             }
         }
     }
-    let refused = engine.polar(&normal::<T>(1, 3, 2, 1), Determinant::Positive, &options);
+    let refused = engine
+        .polar(&normal::<T>(1, 3, 2, 1))
+        .determinant(Determinant::Positive)
+        .options(&options)
+        .run();
     let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("3x2"));
     ensure(named, || format!("{refused:?}"))?;
     // Neighbours see nothing of a NaN.
@@ -448,7 +541,10 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
         bad.as_mut_slice()[2 * n * n + 1] = T::of(f64::INFINITY);
         let [clean, bad] = [clean, bad].map(|a| {
             engine
-                .polar(&a, Determinant::Positive, &options)
+                .polar(&a)
+                .determinant(Determinant::Positive)
+                .options(&options)
+                .run()
                 .map_err(wrong)
         });
         let (clean, bad) = (clean?, bad?);
@@ -489,8 +585,16 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
             T::of(100.0 * (j as f64 - 1.5) + x * varies)
         });
         let a = a.map_err(wrong)?;
-        let found = engine.principal_components(&a, &options).map_err(wrong)?;
-        let white = engine.whitening(&a, &options).map_err(wrong)?;
+        let found = engine
+            .principal_components(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
+        let white = engine
+            .whitening(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         ensure(white.mean == found.mean, || "two means".into())?;
         let (k, tol) = (m.min(n), tol::<T>(m, n));
         let freedom = m.saturating_sub(1).max(1) as f64;
@@ -597,8 +701,16 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
     })
     .map_err(wrong)?;
     a.as_mut_slice()[20] = T::NAN;
-    let found = engine.principal_components(&a, &options).map_err(wrong)?;
-    let white = engine.whitening(&a, &options).map_err(wrong)?;
+    let found = engine
+        .principal_components(&a)
+        .options(&options)
+        .run()
+        .map_err(wrong)?;
+    let white = engine
+        .whitening(&a)
+        .options(&options)
+        .run()
+        .map_err(wrong)?;
     for index in [0, 2] {
         let mean = found.mean.matrix(index)[0];
         ensure(mean == huge, || format!("a mean of {mean}"))?;
@@ -647,8 +759,11 @@ pub fn regularised<T: Real>(engine: &Engine) -> Outcome {
         });
         let a = a.map_err(wrong)?;
         let each: Vec<f64> = (0..count).map(|b| 0.01 * (b + 1) as f64).collect();
-        let options = Options::default().epsilon(each.clone());
-        let white = engine.whitening(&a, &options).map_err(wrong)?;
+        let white = engine
+            .whitening(&a)
+            .epsilon(&each[..])
+            .run()
+            .map_err(wrong)?;
         for (index, epsilon) in each.into_iter().enumerate() {
             let data = dense(&a, index);
             let mean = data.row_mean();
@@ -668,23 +783,19 @@ pub fn regularised<T: Real>(engine: &Engine) -> Outcome {
             at_most(&format!("W of {m}x{n}, matrix {index}"), off, slack)?;
         }
         // None at all is what is without.
-        let none = Options::default()
-            .epsilon(0.0)
-            .cutoff(Cutoff::relative(1e-3));
-        let without = Options::default().cutoff(Cutoff::relative(1e-3));
-        let [none, without] = [none, without].map(|o| engine.whitening(&a, &o).map_err(wrong));
-        let [none, without] = [none?, without?];
+        let without = engine.whitening(&a).cutoff(Cutoff::relative(1e-3));
+        let none = without.clone().epsilon(0.0).run().map_err(wrong)?;
+        let without = without.run().map_err(wrong)?;
         for index in 0..count {
             let [none, without] = [&none, &without].map(|w| dense(&w.transform, index));
             let off = (&none - &without).norm();
             at_most("no epsilon", off, 8.0 * tol::<T>(m, n) * without.norm())?;
         }
     }
-    // A NaN stays where it is; and what nobody else has is refused.
+    // A NaN stays where it is; and what cannot be is refused.
     let mut a = normal::<T>(3, 5, 2, 1);
     a.as_mut_slice()[12] = T::NAN;
-    let options = Options::default().epsilon(0.1);
-    let white = engine.whitening(&a, &options).map_err(wrong)?;
+    let white = engine.whitening(&a).epsilon(0.1).run().map_err(wrong)?;
     let nan = |index: usize| {
         white
             .transform
@@ -696,18 +807,9 @@ pub fn regularised<T: Real>(engine: &Engine) -> Outcome {
         "beside a NaN".into()
     })?;
     let refused = [
-        engine.svd(&a, Vectors::None, &options).err(),
-        engine.pinv(&a, &options).err(),
-        engine.whitening(&a, &options.clone().damping(1.0)).err(),
-        engine
-            .whitening(&a, &Options::default().epsilon(-1.0))
-            .err(),
-        engine
-            .whitening(&a, &Options::default().epsilon(vec![0.1; 2]))
-            .err(),
-        engine
-            .whitening(&a, &Options::default().refined(true))
-            .err(),
+        engine.whitening(&a).epsilon(0.1).damping(1.0).run().err(),
+        engine.whitening(&a).epsilon(-1.0).run().err(),
+        engine.whitening(&a).epsilon(vec![0.1; 2]).run().err(),
     ];
     let all = refused
         .iter()

@@ -1,6 +1,6 @@
 //! Cases whose answers are exact, or whose ties rounding must not decide.
 
-use batched_svd::{Batch, Cutoff, Dtype, Engine, Error, Options, Pinv, Real, Svd, Vectors};
+use batched_svd::{Batch, Cutoff, Dtype, Engine, Error, Options, Pinv, Real, Svd};
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, unit};
 use crate::common::matrices::{normal, rng};
@@ -11,7 +11,7 @@ fn wrong(e: Error) -> String {
 }
 
 fn full<T: Real>(engine: &Engine, a: &Batch<T>) -> Result<Svd<T>, String> {
-    let svd = engine.svd(a, Vectors::Full, &Options::default());
+    let svd = engine.svd(a).full(true).run();
     svd.map_err(wrong)
 }
 
@@ -29,7 +29,7 @@ pub fn factors<T: Real>(engine: &Engine) -> Outcome {
     // Scalars of every kind.
     let random = normal::<T>(2000, 1, 1, 5);
     let svd = full(engine, &random)?;
-    let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+    let (u, v) = (&svd.u, &svd.v);
     for at in 0..random.count() {
         let x = random.matrix(at)[0];
         let found = [u.matrix(at)[0], svd.sigma.matrix(at)[0], v.matrix(at)[0]];
@@ -41,9 +41,9 @@ pub fn factors<T: Real>(engine: &Engine) -> Outcome {
     // The side of length one of a vector.
     for (m, n) in [(7, 1), (1, 7), (40, 1), (1, 300), (2000, 1), (1, 2000)] {
         let a = normal::<T>(50, m, n, 6);
-        let svd = engine.svd(&a, Vectors::Thin, &Options::default());
+        let svd = engine.svd(&a).run();
         let svd = svd.map_err(wrong)?;
-        let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+        let (u, v) = (&svd.u, &svd.v);
         let short = if n == 1 { v } else { u };
         for at in 0..a.count() {
             let x = short.matrix(at)[0].f64();
@@ -68,7 +68,7 @@ pub fn factors<T: Real>(engine: &Engine) -> Outcome {
                 T::of(if i == j { values[at * k + i] } else { 0.0 })
             });
             let svd = full(engine, &a.map_err(wrong)?)?;
-            let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+            let (u, v) = (&svd.u, &svd.v);
             for at in 0..10 {
                 let what = format!("diagonal {m}x{n}, matrix {at}");
                 let mut exact: Vec<f64> = values[at * k..][..k].iter().map(|x| x.abs()).collect();
@@ -115,10 +115,10 @@ pub fn ties<T: Real>(engine: &Engine) -> Outcome {
         let a = Batch::from_fn(count, m, n, |at, i, j| T::of(exact.matrix(at)[j * m + i]));
         let a = a.map_err(wrong)?;
         let thin = Options::default();
-        let expected = Engine::cpu().svd(&exact, Vectors::Thin, &thin);
+        let expected = Engine::cpu().svd(&exact).options(&thin).run();
         let expected = expected.map_err(wrong)?;
-        let found = engine.svd(&a, Vectors::Thin, &thin).map_err(wrong)?;
-        let (v, w) = (found.v.as_ref().unwrap(), expected.v.as_ref().unwrap());
+        let found = engine.svd(&a).options(&thin).run().map_err(wrong)?;
+        let (v, w) = (&found.v, &expected.v);
         for at in 0..count {
             let sigma = expected.sigma.matrix(at);
             for (c, &value) in sigma.iter().enumerate() {
@@ -168,7 +168,14 @@ pub fn energies<T: Real>(engine: &Engine) -> Outcome {
         let a = Batch::from_row_major(1, 2, 2, &entries.map(T::of)).map_err(wrong)?;
         for (cutoff, rank) in &cases {
             let options = Options::default().cutoff(cutoff.clone());
-            let found = engine.pinv(&a, &options).map_err(wrong)?.report.outcomes[0].rank;
+            let found = engine
+                .pinv(&a)
+                .options(&options)
+                .run()
+                .map_err(wrong)?
+                .report
+                .outcomes[0]
+                .rank;
             ensure(found == *rank, || {
                 format!("{cutoff:?} of {name}: {found}, not {rank}")
             })?;
@@ -182,7 +189,7 @@ pub fn rows<T: Real>(engine: &Engine) -> Outcome {
     let rank = |found: &Pinv<T>| found.report.outcomes[0].rank;
     let inverse = |a: &Batch<T>, cutoff| {
         let options = Options::default().cutoff(cutoff);
-        engine.pinv(a, &options).map_err(wrong)
+        engine.pinv(a).options(&options).run().map_err(wrong)
     };
     // A line through 10,000 points, and two columns of noise with one row that is far away.
     let line = |_, t: usize, j: usize| if j == 0 { T::ONE } else { T::of(t as f64) };
@@ -198,7 +205,7 @@ pub fn rows<T: Real>(engine: &Engine) -> Outcome {
             let row = [a.matrix(0)[i], a.matrix(0)[a.rows() + i]].map(|x| x.f64());
             T::of(row[0] * truth[0] + row[1] * truth[1])
         });
-        let fit = engine.lstsq(a, &b.map_err(wrong)?, &Options::default());
+        let fit = engine.lstsq(a, &b.map_err(wrong)?).run();
         let fit = fit.map_err(wrong)?;
         let x = in_f64(fit.solution.matrix(0));
         let off = (x[0] - truth[0]).abs() / truth[0].abs();
@@ -225,7 +232,7 @@ pub fn millions(engine: &Engine) -> Outcome {
     let m = (1 << 23) + 10;
     let a = Batch::from_fn(1, m, 1, |_, _, _| 1.0f32).map_err(wrong)?;
     let b = Batch::from_fn(1, m, 1, |_, _, _| 3.0f32).map_err(wrong)?;
-    let fit = engine.lstsq(&a, &b, &Options::default()).map_err(wrong)?;
+    let fit = engine.lstsq(&a, &b).run().map_err(wrong)?;
     let found = (fit.solution.matrix(0)[0], fit.report.outcomes[0].rank);
     at_most(
         "x",
@@ -234,7 +241,11 @@ pub fn millions(engine: &Engine) -> Outcome {
     )?;
     ensure(found.1 == 1, || format!("{found:?}"))?;
     let options = Options::default().cutoff(Cutoff::numpy());
-    let fit = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+    let fit = engine
+        .lstsq(&a, &b)
+        .options(&options)
+        .run()
+        .map_err(wrong)?;
     ensure(fit.solution.matrix(0)[0] == 0.0, || "NumPy's cutoff".into())
 }
 
@@ -259,17 +270,17 @@ pub fn noise<T: Real>(engine: &Engine) -> Outcome {
             T::of(f64::from(u8::from(i == j))).ldexp(power)
         });
         for (a, rank) in [(a, 1), (identity.map_err(wrong)?, m.min(n))] {
-            let svd = engine.svd(&a, Vectors::None, &Options::default());
+            let svd = engine.singular_values(&a).run();
             let svd = svd.map_err(wrong)?;
             let resident = engine.upload(&a).and_then(|a| {
-                let svd = engine.svd_resident(&a, Vectors::None, &Options::default())?;
+                let svd = engine.singular_values(&a).run_on_device()?;
                 svd.report.get()
             });
             ensure(
                 resident.map_err(wrong)?.outcomes == svd.report.outcomes,
                 || "of data that stays on the device".into(),
             )?;
-            let inverse = engine.pinv(&a, &Options::default()).map_err(wrong)?;
+            let inverse = engine.pinv(&a).run().map_err(wrong)?;
             for at in 0..5 {
                 let error = svd.report.outcomes[at].sigma_error;
                 let sigma = in_f64(svd.sigma.matrix(at));
@@ -290,7 +301,7 @@ pub fn noise<T: Real>(engine: &Engine) -> Outcome {
     }
     // Nothing is promised of what has no result.
     let nan = Batch::from_fn(1, 3, 3, |_, _, _| T::NAN).map_err(wrong)?;
-    let svd = engine.svd(&nan, Vectors::None, &Options::default());
+    let svd = engine.singular_values(&nan).run();
     let outcome = svd.map_err(wrong)?.report.outcomes[0];
     ensure(outcome.sigma_error.is_infinite(), || format!("{outcome:?}"))
 }

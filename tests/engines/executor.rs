@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Batch, Determinant, Engine, Error, Options, Real, Subspace, Vectors, ragged_async,
+    Batch, Determinant, Engine, Error, Group, Options, Real, Subspace, ragged_async,
 };
 
 use crate::common::bounds::{Outcome, ensure};
@@ -63,72 +63,81 @@ pub fn others_have_their_turn<T: Real<Real = T>>(engine: &Engine) -> Outcome {
         })
     };
     macro_rules! same {
-        ($call:ident, $later:ident, $($argument:expr),*) => {{
-            let expected = engine.$call($($argument),*).map_err(wrong)?;
+        ($name:literal, $call:expr) => {{
+            let call = $call.options(&options);
+            let expected = call.clone().run().map_err(wrong)?;
             let start = Instant::now();
-            let (found, ticks) = beside(engine.$later($($argument),*));
-            held(stringify!($call), found.map_err(wrong)? == expected, ticks, start)?;
+            let (found, ticks) = beside(call.run_async());
+            held($name, found.map_err(wrong)? == expected, ticks, start)?;
         }};
     }
     let rotations = Determinant::Positive;
-    same!(svd, svd_async, &a, Vectors::Thin, &options);
-    same!(pinv, pinv_async, &a, &options);
-    same!(lstsq, lstsq_async, &a, &b, &options);
-    same!(polar, polar_async, &a, rotations, &options);
-    same!(low_rank, low_rank_async, &a, &options);
-    same!(low_rank_factors, low_rank_factors_async, &a, &options);
-    same!(projector, projector_async, &a, Subspace::RowSpace, &options);
-    same!(basis, basis_async, &a, Subspace::NullSpace, &options);
-    same!(
-        principal_components,
-        principal_components_async,
-        &a,
-        &options
-    );
-    same!(whitening, whitening_async, &a, &options);
-    let v = engine
-        .svd(&a, Vectors::Thin, &options)
-        .map_err(wrong)?
-        .v
-        .unwrap();
-    same!(svd_warm, svd_warm_async, &a, &v, Vectors::Thin, &options);
+    same!("svd", engine.svd(&a));
+    same!("pinv", engine.pinv(&a));
+    same!("lstsq", engine.lstsq(&a, &b));
+    same!("polar", engine.polar(&a).determinant(rotations));
+    same!("low_rank", engine.low_rank(&a));
+    same!("low_rank_factors", engine.low_rank_factors(&a));
+    same!("projector", engine.projector(&a, Subspace::RowSpace));
+    same!("basis", engine.basis(&a, Subspace::NullSpace));
+    same!("principal_components", engine.principal_components(&a));
+    same!("whitening", engine.whitening(&a));
+    let v = engine.svd(&a).options(&options).run().map_err(wrong)?.v;
+    same!("svd, warm", engine.svd(&a).warm(&v));
 
     // Into the caller's places, of data that stays, and of many shapes.
-    let expected = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
-    let (mut u, mut v) = (expected.u.clone().unwrap(), expected.v.clone().unwrap());
+    let expected = engine.svd(&a).options(&options).run().map_err(wrong)?;
+    let (mut u, mut v) = (expected.u.clone(), expected.v.clone());
     let mut sigma = expected.sigma.clone();
     for place in [&mut u, &mut v, &mut sigma] {
         place.as_mut_slice().fill(T::ZERO);
     }
-    let places = (Some(u.view_mut()), sigma.view_mut(), Some(v.view_mut()));
+    let places = (u.view_mut(), sigma.view_mut(), v.view_mut());
     let start = Instant::now();
-    let (report, ticks) = beside(engine.svd_into_async(&a, places.0, places.1, places.2, &options));
+    let (report, ticks) = beside(engine.svd(&a).options(&options).run_into_async(places));
     report.map_err(wrong)?;
-    let same = Some(&u) == expected.u.as_ref()
-        && Some(&v) == expected.v.as_ref()
-        && sigma == expected.sigma;
-    held("svd_into", same, ticks, start)?;
-    let expected = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+    let same = u == expected.u && v == expected.v && sigma == expected.sigma;
+    held("svd into places", same, ticks, start)?;
+    let expected = engine
+        .lstsq(&a, &b)
+        .options(&options)
+        .run()
+        .map_err(wrong)?;
     let mut x = Batch::<T>::zeros(6000, 12, 2).map_err(wrong)?;
     let start = Instant::now();
-    let (report, ticks) = beside(engine.lstsq_into_async(&a, &b, x.view_mut(), &options));
+    let (report, ticks) = beside(
+        engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .run_into_async(x.view_mut()),
+    );
     report.map_err(wrong)?;
-    held("lstsq_into", x == expected.solution, ticks, start)?;
-    let expected = engine.pinv(&a, &options).map_err(wrong)?;
+    held("lstsq into a place", x == expected.solution, ticks, start)?;
+    let expected = engine.pinv(&a).options(&options).run().map_err(wrong)?;
     let mut x = Batch::<T>::zeros(6000, 12, 12).map_err(wrong)?;
     let start = Instant::now();
-    let (report, ticks) = beside(engine.pinv_into_async(&a, x.view_mut(), &options));
+    let (report, ticks) = beside(
+        engine
+            .pinv(&a)
+            .options(&options)
+            .run_into_async(x.view_mut()),
+    );
     report.map_err(wrong)?;
-    held("pinv_into", x == expected.inverse, ticks, start)?;
+    held("pinv into a place", x == expected.inverse, ticks, start)?;
     let there = engine.upload(&a).map_err(wrong)?;
     let start = Instant::now();
-    let (found, ticks) = beside(engine.pinv_resident_async(&there, &options));
+    let (found, ticks) = beside(engine.pinv(&there).options(&options).run_on_device_async());
     let found = found.map_err(wrong)?.inverse.download().map_err(wrong)?;
-    held("pinv_resident", found == expected.inverse, ticks, start)?;
+    held(
+        "pinv on the device",
+        found == expected.inverse,
+        ticks,
+        start,
+    )?;
     let views = [a.view()];
     let start = Instant::now();
-    let call = async |[a]: [batched_svd::View<'_, T>; 1], options: &Options| {
-        engine.pinv_async(a, options).await
+    let call = async |[a]: [batched_svd::View<'_, T>; 1], group: &Group| {
+        engine.pinv(a).options(group.options()).run_async().await
     };
     let (found, ticks) = beside(ragged_async([&views[..]], &options, call));
     held("ragged", found.map_err(wrong)?[0] == expected, ticks, start)
@@ -147,11 +156,11 @@ pub fn dropped<T: Real<Real = T>>(engine: &Engine) -> Outcome {
         told.fetch_max(done, Ordering::Relaxed);
     }));
     let start = Instant::now();
-    engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+    engine.svd(&a).options(&options).run().map_err(wrong)?;
     let whole = start.elapsed();
     done.store(0, Ordering::Relaxed);
     {
-        let mut future = pin!(engine.svd_async(&a, Vectors::Thin, &options));
+        let mut future = pin!(engine.svd(&a).options(&options).run_async());
         let waker = Waker::from(Arc::new(Nobody));
         let pending = future.as_mut().poll(&mut Context::from_waker(&waker));
         ensure(pending.is_pending(), || "done at once".into())?;
@@ -172,13 +181,18 @@ pub fn dropped<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let cancel = batched_svd::Cancel::new();
     cancel.cancel();
     let cancelled = Options::default().cancel(&cancel);
-    let found = pollster::block_on(engine.pinv_async(&a, &cancelled));
+    let found = pollster::block_on(engine.pinv(&a).options(&cancelled).run_async());
     ensure(found.err() == Some(Error::Cancelled), || "cancelled".into())?;
     let mut bad = normal::<T>(3, 4, 4, 3);
     bad.as_mut_slice()[20] = T::NAN;
     let strict = Options::default().strict(true);
     let mut place = Batch::<T>::zeros(3, 4, 4).map_err(wrong)?;
-    let found = pollster::block_on(engine.pinv_into_async(&bad, place.view_mut(), &strict));
+    let found = pollster::block_on(
+        engine
+            .pinv(&bad)
+            .options(&strict)
+            .run_into_async(place.view_mut()),
+    );
     ensure(matches!(found, Err(Error::Strict(_))), || "strict".into())?;
     ensure(place.matrix(0)[0] != T::ZERO, || {
         "no results in strict mode".into()
@@ -192,7 +206,7 @@ pub fn in_a_pool<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let found = pool
         .map_err(|e| e.to_string())?
-        .install(|| pollster::block_on(engine.svd_async(&a, Vectors::Thin, &options)));
-    let expected = engine.svd(&a, Vectors::Thin, &options);
+        .install(|| pollster::block_on(engine.svd(&a).options(&options).run_async()));
+    let expected = engine.svd(&a).options(&options).run();
     ensure(found == expected, || "in a pool".into())
 }

@@ -1,6 +1,6 @@
 //! Devices that fail in the middle of a call: what becomes of it, and of the next.
 
-use batched_svd::{Batch, Engine, Error, Fault, GpuOptions, Options, Pinv, Policy};
+use batched_svd::{Batch, Engine, Error, Fault, GpuOptions, Pinv, Policy};
 
 use crate::common::bounds::{Outcome, ensure};
 use crate::common::matrices::normal;
@@ -22,7 +22,7 @@ fn wrong(error: Error) -> String {
 }
 
 fn pinv(engine: &Engine, a: &Batch<f32>) -> Result<Pinv<f32>, Error> {
-    engine.pinv(a, &Options::default())
+    engine.pinv(a).run()
 }
 
 /// Whether the first matrices have these results.
@@ -125,7 +125,7 @@ pub fn gone(options: &GpuOptions) -> Outcome {
         let expected = pinv(&engine, &a).map_err(wrong)?;
         let there = engine.upload(&a).map_err(wrong)?;
         options.faults.arm(Fault::Lost, 0);
-        let resident = engine.pinv_resident(&there, &Options::default());
+        let resident = engine.pinv(&there).run_on_device();
         ensure(matches!(resident, Err(Error::Device(_))), || {
             "a resident call on a lost device".into()
         })?;
@@ -142,7 +142,7 @@ pub fn gone(options: &GpuOptions) -> Outcome {
             "once the adapter is there again".into()
         })?;
         for lost in [
-            engine.pinv_resident(&there, &Options::default()).err(),
+            engine.pinv(&there).run_on_device().err(),
             there.download().err(),
         ] {
             ensure(matches!(lost, Some(Error::Device(_))), || {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::interop::{self, wgpu};
-use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Real, Tuning, Vectors};
+use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Real, Tuning};
 use pollster::block_on;
 
 use crate::common::bounds::{Outcome, ensure};
@@ -56,9 +56,9 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
     for (m, n) in [(3, 3), (2, 5), (6, 5), (60, 4)] {
         let a = normal::<T>(COUNT, m, n, 3);
         let what = |part: &str| format!("{part} of {m}x{n}");
-        let expected = engine.pinv(&a, &options).map_err(wrong)?;
-        let values = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
-        let host = mine.pinv(&a, &options).map_err(wrong)?;
+        let expected = engine.pinv(&a).options(&options).run().map_err(wrong)?;
+        let values = engine.svd(&a).options(&options).run().map_err(wrong)?;
+        let host = mine.pinv(&a).options(&options).run().map_err(wrong)?;
         ensure(host.inverse == expected.inverse, || what("from the host"))?;
 
         let bytes: &[u8] = bytemuck::cast_slice(a.as_slice());
@@ -74,7 +74,11 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         let input = buffer(usage);
         queue.write_buffer(&input, 0, bytes);
         let batch = interop::batch::<T>(&mine, input.clone(), [COUNT, m, n]).map_err(wrong)?;
-        let resident = mine.pinv_resident(&batch, &options).map_err(wrong)?;
+        let resident = mine
+            .pinv(&batch)
+            .options(&options)
+            .run_on_device()
+            .map_err(wrong)?;
         let resident = resident.inverse.download().map_err(wrong)?;
         ensure(resident == expected.inverse, || what("from a buffer"))?;
 
@@ -83,16 +87,19 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         let batch = interop::batch::<T>(&mine, late.clone(), [COUNT, m, n]).map_err(wrong)?;
         let mut encoder = device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&input, 0, &late, 0, bytes.len() as u64);
-        let pinv = interop::record_pinv(&mine, &mut encoder, &batch, &options);
+        let pinv = interop::record(mine.pinv(&batch).options(&options), &mut encoder);
         let pinv = block_on(pinv).map_err(wrong)?;
-        let svd = interop::record_svd(&mine, &mut encoder, &batch, Vectors::Thin, &options);
+        let svd = interop::record(mine.svd(&batch).options(&options), &mut encoder);
         let svd = block_on(svd).map_err(wrong)?;
         let lambdas: Vec<f64> = (0..COUNT).map(|b| 0.1 * b as f64).collect();
-        let damped = Options::default().damping(lambdas);
         let sides = normal::<T>(COUNT, m, 2, 6);
         let up = mine.upload(&sides).map_err(wrong)?;
-        let lstsq = interop::record_lstsq(&mine, &mut encoder, &batch, &up, &damped);
-        let lstsq = block_on(lstsq).map_err(wrong)?;
+        let damped = mine.lstsq(&batch, &up).damping(&lambdas[..]);
+        let lstsq = block_on(interop::record(damped, &mut encoder)).map_err(wrong)?;
+        let low = interop::record(mine.low_rank(&batch).options(&options), &mut encoder);
+        let low = block_on(low).map_err(wrong)?;
+        let alone = mine.singular_values(&batch).options(&options);
+        let alone = block_on(interop::record(alone, &mut encoder)).map_err(wrong)?;
         let (inverse, steps) = interop::buffer(&pinv.inverse).ok_or("no buffer")?;
         ensure(steps == [m * n, 1, n], || format!("{steps:?}"))?;
         ensure(inverse.size() as usize >= bytes.len(), || what("the size"))?;
@@ -103,12 +110,27 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         })?;
         let inverse = pinv.inverse.download().map_err(wrong)?;
         ensure(inverse == expected.inverse, || what("recorded"))?;
-        let [u, v] = [svd.u, svd.v].map(|side| side.map(|side| side.download()));
-        let (u, v) = (u.transpose().map_err(wrong)?, v.transpose().map_err(wrong)?);
+        let [u, v] = [svd.u, svd.v].map(|side| side.download());
+        let (u, v) = (u.map_err(wrong)?, v.map_err(wrong)?);
         ensure(u == values.u && v == values.v, || what("vectors"))?;
         let sigma = svd.sigma.download().map_err(wrong)?;
         ensure(sigma == values.sigma, || what("singular values"))?;
-        let solved = engine.lstsq(&a, &sides, &damped).map_err(wrong)?;
+        let sigma = alone.sigma.download().map_err(wrong)?;
+        ensure(sigma == values.sigma, || what("singular values alone"))?;
+        let nearest = engine.low_rank(&a).options(&options).run().map_err(wrong)?;
+        let approximation = low.approximation.download().map_err(wrong)?;
+        ensure(approximation == nearest.approximation, || {
+            what("approximations")
+        })?;
+        for (report, of) in [(low.report, nearest.report), (alone.report, values.report)] {
+            let report = report.get().map_err(wrong)?;
+            ensure(report.outcomes == of.outcomes, || what("another report"))?;
+        }
+        let solved = engine
+            .lstsq(&a, &sides)
+            .damping(lambdas)
+            .run()
+            .map_err(wrong)?;
         let report = lstsq.report.get().map_err(wrong)?;
         ensure(report.outcomes == solved.report.outcomes, || {
             what("the report of lstsq")
@@ -130,15 +152,29 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         }
     }
 
-    // The host decides on the way when large matrices are done.
+    // The host decides on the way when large matrices are done, and has a part in other calls.
     let large = normal::<T>(1, 150, 150, 4);
     let large = mine.upload(&large).map_err(wrong)?;
-    let options = Options::default();
     let mut encoder = device.create_command_encoder(&Default::default());
-    let refused = block_on(interop::record_pinv(&mine, &mut encoder, &large, &options));
-    ensure(matches!(refused, Err(Error::Unsupported(_))), || {
-        format!("{refused:?}")
-    })?;
+    let a = normal::<T>(COUNT, 3, 3, 5);
+    let up = mine.upload(&a).map_err(wrong)?;
+    let (valued, refined) = (mine.lstsq(&up, &up), mine.lstsq(&up, &up));
+    let (valued, refined) = (valued.singular_values(true), refined.refined(true));
+    let warm = [mine.svd(&up).warm(&up), mine.svd(&up).warm(&a)];
+    let [warm, mixed] = warm.map(|call| block_on(interop::record(call, &mut encoder)).err());
+    let refused = [
+        block_on(interop::record(mine.pinv(&large), &mut encoder)).err(),
+        block_on(interop::record(mine.pinv(&a), &mut encoder)).err(),
+        block_on(interop::record(mine.lstsq(&up, &a), &mut encoder)).err(),
+        block_on(interop::record(valued, &mut encoder)).err(),
+        block_on(interop::record(refined, &mut encoder)).err(),
+        warm,
+        mixed,
+    ];
+    let all = refused
+        .iter()
+        .all(|error| matches!(error, Some(Error::Unsupported(_))));
+    ensure(all, || format!("{refused:?}"))?;
     drop(encoder);
     let host = Engine::cpu().upload(&Batch::<T>::zeros(1, 2, 2).map_err(wrong)?);
     ensure(interop::buffer(&host.map_err(wrong)?).is_none(), || {
@@ -166,7 +202,7 @@ pub fn kept_shaders() -> Outcome {
     let a = normal::<f32>(10, 5, 4, 6);
     let pinv = || {
         let engine = Engine::gpu(&crate::adapter().pipeline_cache(&kept)).map_err(wrong)?;
-        engine.pinv(&a, &Options::default()).map_err(wrong)
+        engine.pinv(&a).run().map_err(wrong)
     };
     let first = pinv()?;
     let mut files = std::fs::read_dir(&kept).map_err(|e| e.to_string())?;
@@ -199,12 +235,13 @@ pub fn destroyed(engine: &Engine, tuning: Tuning) -> Outcome {
             doomed.destroy();
         }
     }));
-    let first = mine.pinv(&a, &options).err();
+    let first = mine.pinv(&a).options(&options).run().err();
     ensure(calls.load(Ordering::Relaxed) > 0, || "never told".into())?;
     let ended = [
         first,
-        mine.pinv(&a, &Options::default()).err(),
-        mine.pinv_resident(&there, &Options::default())
+        mine.pinv(&a).run().err(),
+        mine.pinv(&there)
+            .run_on_device()
             .and_then(|done| done.inverse.download())
             .err(),
         there.download().err(),

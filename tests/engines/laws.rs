@@ -2,8 +2,7 @@
 //! smaller before it is shown.
 
 use batched_svd::{
-    Batch, Batched, Cutoff, Determinant, Engine, Error, Options, Real, Report, Subspace, Vectors,
-    View, ragged,
+    Batch, Batched, Cutoff, Engine, Error, Options, Real, Report, Subspace, View, ragged,
 };
 use nalgebra::DMatrix;
 use proptest::prelude::*;
@@ -106,7 +105,7 @@ pub fn inverses<T: Real>(engine: &Engine, cases: u32) -> Outcome {
     hold(cases, Case::any(), |case| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
-        let pinv = |a: View<'_, T>| engine.pinv(a, &options).map_err(wrong);
+        let pinv = |a: View<'_, T>| engine.pinv(a).options(&options).run().map_err(wrong);
         let x = pinv(a.view())?;
         check_conditions(&a, &x)?;
         let turned = pinv(a.view().transpose())?;
@@ -154,7 +153,13 @@ pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
         |(case, pair)| {
             let (m, n) = case.shape;
             let a = case.matrices::<T>();
-            let project = |onto| engine.projector(&a, onto, &options).map_err(wrong);
+            let project = |onto| {
+                engine
+                    .projector(&a, onto)
+                    .options(&options)
+                    .run()
+                    .map_err(wrong)
+            };
             let [space, complement] = [project(pair[0])?, project(pair[1])?];
             for b in 0..COUNT {
                 let rank = space.report.outcomes[b].rank as usize;
@@ -180,20 +185,30 @@ pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
 
 /// Least squares: the normal equations, the shortest solution, the singular values and what is left.
 pub fn solutions<T: Real>(engine: &Engine, cases: u32) -> Outcome {
-    let options = Options::default().singular_values(true);
+    let options = Options::default();
     hold(cases, (Case::any(), 1usize..4), |(case, sides)| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
         let b = normal::<T>(COUNT, m, sides, case.seed + 1);
-        let fit = engine.lstsq(&a, &b, &options).map_err(wrong)?;
-        let plain = engine.lstsq(&a, &b, &Options::default()).map_err(wrong)?;
+        let fit = engine
+            .lstsq(&a, &b)
+            .singular_values(true)
+            .run()
+            .map_err(wrong)?;
+        let plain = engine.lstsq(&a, &b).run().map_err(wrong)?;
         ensure(
             plain.solution == fit.solution && plain.sigma.is_none(),
             || "singular values change the solution".into(),
         )?;
-        let values = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
+        let values = engine
+            .singular_values(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         let null = engine
-            .basis(&a, Subspace::NullSpace, &options)
+            .basis(&a, Subspace::NullSpace)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         let left = batched_svd::verify::residuals(&a, &fit.solution, &b).map_err(wrong)?;
         let found = fit.sigma.ok_or("no singular values")?;
@@ -245,8 +260,12 @@ pub fn approximations<T: Real>(engine: &Engine, cases: u32) -> Outcome {
         let a = case.matrices::<T>();
         let rank = rank.min(m.min(n));
         let options = Options::default().cutoff(Cutoff::rank(rank));
-        let low = engine.low_rank(&a, &options).map_err(wrong)?;
-        let factors = engine.low_rank_factors(&a, &options).map_err(wrong)?;
+        let low = engine.low_rank(&a).options(&options).run().map_err(wrong)?;
+        let factors = engine
+            .low_rank_factors(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         let ranks = low.report.outcomes.iter().map(|o| o.rank as usize);
         let most = ranks.max().unwrap_or(0);
         let shapes = [&factors.left, &factors.right].map(|x| (x.rows(), x.cols()));
@@ -270,7 +289,10 @@ pub fn approximations<T: Real>(engine: &Engine, cases: u32) -> Outcome {
                 || "padding".into(),
             )?;
         }
-        let refused = engine.low_rank(&a, &Options::default().cutoff(Cutoff::rank(m.min(n) + 1)));
+        let refused = engine
+            .low_rank(&a)
+            .options(&Options::default().cutoff(Cutoff::rank(m.min(n) + 1)))
+            .run();
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("rank"));
         ensure(named, || format!("{refused:?}"))
     })
@@ -293,7 +315,8 @@ pub fn together<T: Real>(engine: &Engine, cases: u32) -> Outcome {
             parts: impl Fn(&R) -> (Vec<Vec<T>>, &Report),
         ) -> Outcome {
             let options = Options::default();
-            let found = ragged([a], &options, |[a], options| call(a, options)).map_err(wrong)?;
+            let found =
+                ragged([a], &options, |[a], group| call(a, group.options())).map_err(wrong)?;
             ensure(found.len() == a.len(), || {
                 format!("{} results", found.len())
             })?;
@@ -309,32 +332,34 @@ pub fn together<T: Real>(engine: &Engine, cases: u32) -> Outcome {
         let all = |list: &[&Batch<T>]| list.iter().map(|x| x.as_slice().to_vec()).collect();
         same(
             &a,
-            |a, o| engine.svd(a, Vectors::Thin, o),
-            |x| {
-                (
-                    all(&[x.u.as_ref().unwrap(), &x.sigma, x.v.as_ref().unwrap()]),
-                    &x.report,
-                )
-            },
+            |a, o| engine.svd(a).options(o).run(),
+            |x| (all(&[&x.u, &x.sigma, &x.v]), &x.report),
         )?;
         same(
             &a,
-            |a, o| engine.pinv(a, o),
+            |a, o| engine.pinv(a).options(o).run(),
             |x| (all(&[&x.inverse]), &x.report),
         )?;
         same(
             &a,
-            |a, o| engine.basis(a, Subspace::NullSpace, o),
+            |a, o| engine.basis(a, Subspace::NullSpace).options(o).run(),
             |x| (all(&[&x.vectors]), &x.report),
         )?;
         same(
             &a,
-            |a, o| engine.polar(a, Determinant::Any, o),
+            |a, o| engine.polar(a).options(o).run(),
             |x| (all(&[&x.orthogonal, &x.stretch]), &x.report),
         )?;
-        let fits = ragged([&a, &b], &options, |[a, b], o| engine.lstsq(a, b, o)).map_err(wrong)?;
+        let fits = ragged([&a, &b], &options, |[a, b], group| {
+            engine.lstsq(a, b).options(group.options()).run()
+        })
+        .map_err(wrong)?;
         for ((fit, a), b) in fits.iter().zip(&a).zip(&b) {
-            let alone = engine.lstsq(*a, *b, &options).map_err(wrong)?;
+            let alone = engine
+                .lstsq(*a, *b)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             ensure(fit.solution == alone.solution, || "lstsq".into())?;
         }
         Ok(())
@@ -347,7 +372,7 @@ pub fn warm<T: Real>(engine: &Engine, cases: u32) -> Outcome {
     hold(cases, (Case::any(), 0u64..100), |(case, seed)| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
-        let cold = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+        let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
         // Near for even seeds, anything for odd ones.
         let v = match seed % 2 {
             0 => {
@@ -357,22 +382,21 @@ pub fn warm<T: Real>(engine: &Engine, cases: u32) -> Outcome {
                     T::of(a.matrix(b)[at].f64() * (1.0 + 1e-3 * shift.matrix(b)[at].f64()))
                 });
                 let near = near.map_err(wrong)?;
-                engine
-                    .svd(&near, Vectors::Thin, &options)
-                    .map_err(wrong)?
-                    .v
-                    .ok_or("no V")?
+                engine.svd(&near).options(&options).run().map_err(wrong)?.v
             }
             _ => normal(COUNT, n, m.min(n), seed),
         };
         let warm = engine
-            .svd_warm(&a, &v, Vectors::Thin, &options)
+            .svd(&a)
+            .warm(&v)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         let tol = tol::<T>(m, n);
         for b in 0..COUNT {
             let [(u, sigma, v), (cold_u, cold_sigma, cold_v)] = [&warm, &cold].map(|svd| {
-                let dense = |x: &Option<Batch<T>>| dense(x.as_ref().unwrap(), b);
-                (dense(&svd.u), in_f64(svd.sigma.matrix(b)), dense(&svd.v))
+                let sigma = in_f64(svd.sigma.matrix(b));
+                (dense(&svd.u, b), sigma, dense(&svd.v, b))
             });
             let outcomes = [&warm, &cold].map(|svd| svd.report.outcomes[b]);
             ensure(outcomes[0].rank == outcomes[1].rank, || {

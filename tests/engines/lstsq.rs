@@ -1,8 +1,8 @@
 //! Least squares, damped and not.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, Vectors, View,
-    ViewMut, verify,
+    Batch, Call, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, View, ViewMut,
+    verify,
 };
 use nalgebra::{DMatrix, DVector};
 
@@ -14,13 +14,9 @@ fn wrong(e: Error) -> String {
     e.to_string()
 }
 
-fn solve<T: Real>(
-    engine: &Engine,
-    a: &Batch<T>,
-    b: &Batch<T>,
-    options: &Options,
-) -> Result<Lstsq<T>, String> {
-    let lstsq = engine.lstsq(a, b, options).map_err(wrong)?;
+/// Solutions that have all converged.
+fn solve<T: Real>(call: Call<'_, '_, Lstsq<T>>) -> Result<Lstsq<T>, String> {
+    let lstsq = call.run().map_err(wrong)?;
     if let Some((index, status)) = lstsq.report.failures().next() {
         return Err(format!("matrix {index} ended as {status}"));
     }
@@ -68,9 +64,9 @@ fn norm(x: &[f64]) -> f64 {
 /// reference is sharp enough for, no part in the null space.
 fn check<T: Real>(engine: &Engine, a: &Batch<T>, b: &Batch<T>) -> Result<Lstsq<T>, String> {
     let (m, n) = (a.rows(), a.cols());
-    let lstsq = solve(engine, a, b, &Options::default())?;
+    let lstsq = solve(engine.lstsq(a, b))?;
     let tol = tol::<T>(m, n);
-    let ranks = engine.pinv(a, &Options::default()).map_err(wrong)?.report;
+    let ranks = engine.pinv(a).run().map_err(wrong)?.report;
     let sides = verify::least_squares(a, &lstsq.solution, b).map_err(wrong)?;
     for (index, [_, normal]) in sides.into_iter().enumerate() {
         let what = format!("normal equations of {m}x{n}, matrix {index}");
@@ -163,11 +159,9 @@ pub fn random<T: Real>(engine: &Engine) -> Outcome {
     }
     // No right-hand sides: the ranks.
     let a = normal::<T>(3, 5, 2, 1);
-    let none = engine.lstsq(
-        &a,
-        &Batch::zeros(3, 5, 0).map_err(wrong)?,
-        &Options::default(),
-    );
+    let none = engine
+        .lstsq(&a, &Batch::zeros(3, 5, 0).map_err(wrong)?)
+        .run();
     let none = none.map_err(wrong)?;
     let ranks: Vec<u32> = none.report.outcomes.iter().map(|o| o.rank).collect();
     ensure(ranks == [2, 2, 2] && none.solution.cols() == 0, || {
@@ -197,12 +191,20 @@ pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     for (m, n) in [(7, 3), (3, 7), (40, 40), (70, 9), (2, 2)] {
         let (a, b) = (normal::<T>(35, m, n, 2), normal::<T>(35, m, 2, 3));
-        let clean = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let clean = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         let (mut bad_a, mut bad_b) = (a.clone(), b.clone());
         bad_a.as_mut_slice()[3 * m * n + m * n / 2] = T::NAN;
         bad_b.as_mut_slice()[7 * 2 * m + m + 1] = T::of(f64::INFINITY);
         bad_b.as_mut_slice()[34 * 2 * m] = T::NAN;
-        let harmed = engine.lstsq(&bad_a, &bad_b, &options).map_err(wrong)?;
+        let harmed = engine
+            .lstsq(&bad_a, &bad_b)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         for index in 0..35 {
             for column in 0..2 {
                 let of = |x: &Batch<T>| x.matrix(index)[column * n..][..n].to_vec();
@@ -226,7 +228,10 @@ pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
                 format!("{m}x{n}, matrix {index}: {found:?}")
             })?;
         }
-        let strict = engine.lstsq(&bad_a, &bad_b, &options.clone().strict(true));
+        let strict = engine
+            .lstsq(&bad_a, &bad_b)
+            .options(&options.clone().strict(true))
+            .run();
         let named: Vec<usize> = match strict {
             Err(Error::Strict(failures)) => failures.iter().map(|f| f.0).collect(),
             other => return Err(format!("strict mode gave {other:?}")),
@@ -239,7 +244,9 @@ pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
             .matrices(20..21)
             .and_then(|b| b.submatrix(0..m, 1..2));
         let alone = engine
-            .lstsq(view, side.map_err(wrong)?, &options)
+            .lstsq(view, side.map_err(wrong)?)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         ensure(
             bits(alone.solution.matrix(0)) == bits(&clean.solution.matrix(20)[n..]),
@@ -257,7 +264,11 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
     let (p, q) = if single { (20, 90) } else { (150, 800) };
     for (m, n) in [(7, 3), (3, 7), (40, 40)] {
         let (a, b) = (normal::<T>(5, m, n, 2), normal::<T>(5, m, 3, 3));
-        let plain = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let plain = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         for p in [-p, 0, p] {
             let mut sides = b.clone();
             let powers = [q, 0, -q];
@@ -266,7 +277,11 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
                 column.iter_mut().for_each(|x| *x *= factor(j));
             }
             let a = scaled(&a, p);
-            let found = engine.lstsq(&a, &sides, &options).map_err(wrong)?;
+            let found = engine
+                .lstsq(&a, &sides)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             let both = found.report.outcomes.iter().zip(&plain.report.outcomes);
             for (found, plain) in both {
                 let mut found = *found;
@@ -295,7 +310,9 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
         for power in [far, -far] {
             let b = scaled(&b, power);
             let lost = engine
-                .lstsq(&scaled(&a, -power), &b, &options)
+                .lstsq(&scaled(&a, -power), &b)
+                .options(&options)
+                .run()
                 .map_err(wrong)?;
             ensure(lost.report.count(Status::NotRepresentable) == 5, || {
                 format!("{m}x{n} by 2^{power}: {:?}", lost.report.outcomes)
@@ -328,23 +345,23 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
         let a = integers::<T>(count, m, n, rank, (m + n) as u64);
         let b = normal::<T>(count, m, 2, 8);
         let lambdas = [0.0, 1e-3, 0.5, 3.0, 40.0, 1e6];
-        let options = Options::default().damping(lambdas.to_vec());
-        let found = solve(engine, &a, &b, &options)?;
-        let inverses = engine.pinv(&a, &options).map_err(wrong)?;
+        let found = solve(engine.lstsq(&a, &b).damping(&lambdas[..]))?;
+        let inverses = engine.pinv(&a).damping(&lambdas[..]).run().map_err(wrong)?;
         for (index, &lambda) in lambdas.iter().enumerate() {
             let what = format!("{m}x{n}, lambda {lambda}");
-            let alone = Options::default().damping(lambda);
             let view = a.view().matrices(index..index + 1).map_err(wrong)?;
             let side = b.view().matrices(index..index + 1).map_err(wrong)?;
-            let same = engine.lstsq(view, side, &alone).map_err(wrong)?;
+            let same = engine
+                .lstsq(view, side)
+                .damping(lambda)
+                .run()
+                .map_err(wrong)?;
             let own = found.solution.matrix(index);
             ensure(bits(same.solution.matrix(0)) == bits(own), || {
                 format!("{what}: one for all is not one for each")
             })?;
             if lambda == 0.0 {
-                let plain = engine
-                    .lstsq(view, side, &Options::default())
-                    .map_err(wrong)?;
+                let plain = engine.lstsq(view, side).run().map_err(wrong)?;
                 ensure(bits(plain.solution.matrix(0)) == bits(own), || {
                     format!("{what}: not what it is without damping")
                 })?;
@@ -386,7 +403,7 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
                 false => T::ZERO,
             });
             let (longer, below) = (longer.map_err(wrong)?, below.map_err(wrong)?);
-            let other = solve(engine, &longer, &below, &Options::default())?;
+            let other = solve(engine.lstsq(&longer, &below))?;
             let columns = own
                 .chunks_exact(n)
                 .zip(other.solution.matrix(0).chunks_exact(n));
@@ -406,7 +423,7 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
         );
         let b = Batch::from_row_major(1, 1, 1, &[T::of(5.0)]).map_err(wrong)?;
         let lambda = 4.0 * 2f64.powi(p);
-        let x = solve(engine, &a, &b, &options.clone().damping(lambda))?;
+        let x = solve(engine.lstsq(&a, &b).options(&options).damping(lambda))?;
         let exact = T::of(0.6).ldexp(-p);
         let error = (x.solution.matrix(0)[0].f64() / exact.f64() - 1.0).abs();
         at_most("3 and 4 make 5", error, 8.0 * T::DTYPE.unit_roundoff())?;
@@ -422,26 +439,29 @@ pub fn damped<T: Real>(engine: &Engine) -> Outcome {
     });
     let b = Batch::from_fn(1, 2, 2, |_, i, j| if i == j { T::ONE } else { T::ZERO });
     let (a, b) = (a.map_err(wrong)?, b.map_err(wrong)?);
-    let options = Options::default().damping(2f64.powi(far));
-    let x = solve(engine, &a, &b, &options)?;
-    let inverse = engine.pinv(&a, &options).map_err(wrong)?;
+    let lambda = 2f64.powi(far);
+    let x = solve(engine.lstsq(&a, &b).damping(lambda))?;
+    let inverse = engine.pinv(&a).damping(lambda).run().map_err(wrong)?;
     for x in [x.solution.matrix(0), inverse.inverse.matrix(0)] {
         for (entry, power) in [(0, -2 * far), (3, -2 * far - 10)] {
             let ratio = x[entry].f64() / T::ONE.ldexp(power).f64();
             at_most("beyond the matrix", (ratio - 1.0).abs(), 1e-5)?;
         }
     }
-    let options = Options::default().damping(2f64.powi(gone));
-    let lost = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+    let lost = engine
+        .lstsq(&a, &b)
+        .damping(2f64.powi(gone))
+        .run()
+        .map_err(wrong)?;
     ensure(lost.report.count(Status::NotRepresentable) == 1, || {
         format!("{:?}", lost.report.outcomes)
     })?;
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
-        let refused = engine.lstsq(&a, &a, &Options::default().damping(bad));
+        let refused = engine.lstsq(&a, &a).damping(bad).run();
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("damping"));
         ensure(named, || format!("damping {bad}: {refused:?}"))?;
     }
-    let refused = engine.pinv(&a, &Options::default().damping(vec![1.0, 2.0]));
+    let refused = engine.pinv(&a).damping(vec![1.0, 2.0]).run();
     ensure(matches!(refused, Err(Error::Argument(_))), || {
         format!("{refused:?}")
     })
@@ -459,11 +479,15 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         let (mut a, b) = (normal::<T>(count, m, n, 2), normal::<T>(count, m, 2, 3));
         // Every matrix with its own.
         let each = |f: fn(f64) -> f64| (0..count).map(|b| f(b as f64)).collect::<Vec<_>>();
-        let options = Options::default()
-            .damping(each(|b| 0.01 * b))
-            .cutoff(Cutoff::relative(each(|b| 0.3 * (b % 3.0))));
+        let options = Options::default().cutoff(Cutoff::relative(each(|b| 0.3 * (b % 3.0))));
+        let lambdas = &each(|b| 0.01 * b)[..];
         a.as_mut_slice()[m * n] = T::NAN;
-        let expected = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let expected = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .damping(lambdas)
+            .run()
+            .map_err(wrong)?;
         let same = |x: &Batch<T>, what: &str| {
             ensure(
                 bits(x.as_slice()) == bits(expected.solution.as_slice()),
@@ -471,10 +495,19 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
             )
         };
         // With singular values, chunk by chunk.
-        let valued = options.clone().singular_values(true);
-        let valued = engine.lstsq(&a, &b, &valued).map_err(wrong)?;
+        let valued = engine
+            .lstsq(&a, &b)
+            .singular_values(true)
+            .options(&options)
+            .damping(lambdas)
+            .run()
+            .map_err(wrong)?;
         same(&valued.solution, "with singular values")?;
-        let values = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
+        let values = engine
+            .singular_values(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         let sigma = valued.sigma.ok_or("no singular values")?;
         for index in (0..count).filter(|&index| index != 1) {
             ensure(sigma.matrix(index) == values.sigma.matrix(index), || {
@@ -490,24 +523,33 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         let mut to = vec![T::ZERO; count * n * 2];
         let place = ViewMut::row_major(&mut to, count, n, 2).map_err(wrong)?;
         let report = engine
-            .lstsq_into(a_by_row, b_by_row, place, &options)
+            .lstsq(a_by_row, b_by_row)
+            .options(&options)
+            .damping(lambdas)
+            .run_into(place)
             .map_err(wrong)?;
         ensure(report == expected.report, || {
-            "the report of lstsq_into".into()
+            "the report of lstsq into a place".into()
         })?;
         let to = View::row_major(&to, count, n, 2).and_then(|x| x.to_batch());
-        same(&to.map_err(wrong)?, "lstsq_into")?;
+        same(&to.map_err(wrong)?, "lstsq into a place")?;
         let (up_a, up_b) = (
             engine.upload(a_by_row).map_err(wrong)?,
             engine.upload(b_by_row).map_err(wrong)?,
         );
         let there = engine
-            .lstsq_resident(&up_a, &up_b, &options)
+            .lstsq(&up_a, &up_b)
+            .options(&options)
+            .damping(lambdas)
+            .run_on_device()
             .map_err(wrong)?;
-        same(&there.solution.download().map_err(wrong)?, "lstsq_resident")?;
+        same(
+            &there.solution.download().map_err(wrong)?,
+            "lstsq on the device",
+        )?;
         let report = there.report.get().map_err(wrong)?;
         ensure(report.outcomes == expected.report.outcomes, || {
-            format!("the report of lstsq_resident, {m}x{n}")
+            format!("the report of lstsq on the device, {m}x{n}")
         })?;
         ensure(report.kernel == expected.report.kernel, || {
             "the kernel".into()
@@ -516,7 +558,10 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         let none = engine.upload(&Batch::zeros(count, m, 0).map_err(wrong)?);
         let none = none.map_err(wrong)?;
         let ranks = engine
-            .lstsq_resident(&up_a, &none, &options)
+            .lstsq(&up_a, &none)
+            .options(&options)
+            .damping(lambdas)
+            .run_on_device()
             .map_err(wrong)?;
         let solution = ranks.solution.download().map_err(wrong)?;
         let report = ranks.report.get().map_err(wrong)?;
@@ -533,12 +578,26 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
         });
         let wider = wider.map_err(wrong)?;
         let window = wider.view().submatrix(2..m + 2, 1..3).map_err(wrong)?;
-        let windowed = engine.lstsq(&a, window, &options).map_err(wrong)?;
+        let windowed = engine
+            .lstsq(&a, window)
+            .options(&options)
+            .damping(lambdas)
+            .run()
+            .map_err(wrong)?;
         same(&windowed.solution, "a window")?;
         let first = &b.matrix(0)[..2 * m];
         let one = View::new(first, 0, [count, m, 2], [0, 1, m as isize]).map_err(wrong)?;
-        let for_all = engine.lstsq(&a, one, &options).map_err(wrong)?;
-        let repeated = engine.lstsq(&a, &one.to_batch().map_err(wrong)?, &options);
+        let for_all = engine
+            .lstsq(&a, one)
+            .options(&options)
+            .damping(lambdas)
+            .run()
+            .map_err(wrong)?;
+        let repeated = engine
+            .lstsq(&a, &one.to_batch().map_err(wrong)?)
+            .options(&options)
+            .damping(lambdas)
+            .run();
         let repeated = repeated.map_err(wrong)?.solution;
         ensure(
             bits(for_all.solution.as_slice()) == bits(repeated.as_slice()),
@@ -551,11 +610,14 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     let a = normal::<T>(3, 4, 2, 1);
     for b in [normal::<T>(3, 5, 1, 1), normal::<T>(2, 4, 1, 1)] {
-        let refused = engine.lstsq(&a, &b, &options);
+        let refused = engine.lstsq(&a, &b).options(&options).run();
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("right-hand"));
         ensure(named, || format!("{refused:?}"))?;
         let up = |x| engine.upload(x).map_err(wrong);
-        let refused = engine.lstsq_resident(&up(&a)?, &up(&b)?, &options);
+        let refused = engine
+            .lstsq(&up(&a)?, &up(&b)?)
+            .options(&options)
+            .run_on_device();
         ensure(matches!(refused, Err(Error::Argument(_))), || {
             format!("{refused:?}")
         })?;
@@ -563,7 +625,7 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     let mut small = vec![T::ZERO; 3];
     let place = ViewMut::col_major(&mut small, 3, 1, 1).map_err(wrong)?;
     let b = normal::<T>(3, 4, 1, 1);
-    let refused = engine.lstsq_into(&a, &b, place, &options);
+    let refused = engine.lstsq(&a, &b).options(&options).run_into(place);
     ensure(matches!(refused, Err(Error::Argument(_))), || {
         format!("{refused:?}")
     })
@@ -581,7 +643,8 @@ pub fn tall(engine: &Engine) -> Outcome {
     };
     let a = Batch::from_fn(1, m, 1, |_, i, _| entry(i, [1e6, 2e6, 4e6, 8e6]));
     let b = Batch::from_fn(1, m, 1, |_, i, _| entry(i, [1000.0, 100.0, 10.0, 1.0]));
-    let x = solve(engine, &a.map_err(wrong)?, &b.map_err(wrong)?, &options)?;
+    let (a, b) = (a.map_err(wrong)?, b.map_err(wrong)?);
+    let x = solve(engine.lstsq(&a, &b).options(&options))?;
     let others = 0.25 * 2f64.powi(24);
     let (square, product, sides) = (85e12 + others, 1.248e9 + others, 1_010_101.0 + others);
     let exact = product / square;
@@ -596,7 +659,6 @@ pub fn tall(engine: &Engine) -> Outcome {
 
 /// Refined once, fits leave less of exact data, and nothing else changes.
 pub fn refined<T: Real>(engine: &Engine) -> Outcome {
-    let (plain, refined) = (Options::default(), Options::default().refined(true));
     let eps = 2.0 * T::DTYPE.unit_roundoff();
     let mut sums = [0.0; 2];
     for (m, n) in [(32, 3), (20, 6), (9, 9), (4, 7), (60, 10)] {
@@ -611,7 +673,7 @@ pub fn refined<T: Real>(engine: &Engine) -> Outcome {
             T::of(terms.sum::<f64>() * if side == 0 { 1.0 } else { -3.0 })
         });
         let b = b.map_err(wrong)?;
-        let both = [&plain, &refined].map(|options| solve(engine, &a, &b, options));
+        let both = [false, true].map(|refined| solve(engine.lstsq(&a, &b).refined(refined)));
         let [first, second] = both;
         let (first, second) = (first?, second?);
         ensure(first.report.outcomes == second.report.outcomes, || {
@@ -629,7 +691,8 @@ pub fn refined<T: Real>(engine: &Engine) -> Outcome {
             }
         }
         let mut place = Batch::<T>::zeros(30, n, 2).map_err(wrong)?;
-        let report = engine.lstsq_into(&a, &b, place.view_mut(), &refined);
+        let call = engine.lstsq(&a, &b).refined(true);
+        let report = call.run_into(place.view_mut());
         ensure(
             report.map_err(wrong)?.outcomes == second.report.outcomes,
             || "into".into(),
@@ -643,7 +706,8 @@ pub fn refined<T: Real>(engine: &Engine) -> Outcome {
     // Of low rank nothing comes in that does not count.
     let a = integers::<T>(20, 7, 5, 2, 3);
     let b = normal::<T>(20, 7, 1, 4);
-    let [first, second] = [&plain, &refined].map(|options| solve(engine, &a, &b, options));
+    let both = [false, true].map(|refined| solve(engine.lstsq(&a, &b).refined(refined)));
+    let [first, second] = both;
     let (first, second) = (first?, second?);
     for at in 0..20 {
         let [x, y] = [&first, &second].map(|found| in_f64(found.solution.matrix(at)));
@@ -653,22 +717,32 @@ pub fn refined<T: Real>(engine: &Engine) -> Outcome {
     // Beside a NaN, and where it cannot be.
     let mut bad = b.clone();
     bad.as_mut_slice()[7] = T::NAN;
-    let found = engine.lstsq(&a, &bad, &refined).map_err(wrong)?;
+    let found = engine.lstsq(&a, &bad).refined(true).run().map_err(wrong)?;
     let nan = |at: usize| found.solution.matrix(at).iter().all(|x| x.f64().is_nan());
     ensure(nan(1) && !nan(0) && !nan(2), || "beside a NaN".into())?;
     ensure(
         bits(found.solution.matrix(0)) == bits(second.solution.matrix(0)),
         || "beside a NaN".into(),
     )?;
-    let there = [&a, &b].map(|batch| engine.upload(batch).map_err(wrong));
+    // On the device, by way of the host.
+    let there = [&a, &bad].map(|batch| engine.upload(batch).map_err(wrong));
     let [there_a, there_b] = there;
-    let refused = [
-        engine.lstsq(&a, &b, &refined.clone().damping(1.0)).err(),
-        engine.pinv(&a, &refined).err(),
-        engine.lstsq_resident(&there_a?, &there_b?, &refined).err(),
-    ];
-    let all = refused
-        .iter()
-        .all(|e| matches!(e, Some(Error::Argument(_))));
-    ensure(all, || format!("{refused:?}"))
+    let there = engine
+        .lstsq(&there_a?, &there_b?)
+        .refined(true)
+        .run_on_device()
+        .map_err(wrong)?;
+    let solution = there.solution.download().map_err(wrong)?;
+    ensure(
+        bits(solution.as_slice()) == bits(found.solution.as_slice()),
+        || "on the device".into(),
+    )?;
+    let report = there.report.get().map_err(wrong)?;
+    ensure(report.outcomes == found.report.outcomes, || {
+        "the report on the device".into()
+    })?;
+    let refused = engine.lstsq(&a, &b).refined(true).damping(1.0).run();
+    ensure(matches!(refused, Err(Error::Argument(_))), || {
+        format!("{refused:?}")
+    })
 }

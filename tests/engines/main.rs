@@ -12,6 +12,7 @@
 
 // Its unit tests are run with the command itself.
 mod bits;
+mod calls;
 #[cfg(feature = "bench")]
 #[path = "../../src/cli/mod.rs"]
 #[allow(dead_code, unused_imports)]
@@ -40,12 +41,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Backend, Batch, Cancel, Cutoff, Determinant, Dtype, Engine, Error, GpuOptions, Options, Policy,
-    Real, Status, Tuning, Vectors, View, ViewMut,
+    Backend, Batch, Cancel, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Policy, Real,
+    Status, Tuning, View, ViewMut,
 };
 use common::bounds::{
-    Outcome, at_most, check_conditions, check_pinv, check_svd, ensure, in_f64, sigma_error, tol,
-    unit,
+    Outcome, at_most, check_conditions, check_full, check_pinv, check_svd, check_values, ensure,
+    in_f64, sigma_error, tol, unit,
 };
 use common::matrices::{by_rows, hard, integers, normal};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -201,24 +202,24 @@ const LARGE: &[(usize, usize, usize)] = &[(256, 256, 1), (512, 512, 1)];
 
 fn random<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome {
     let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
-    let none = check_svd(engine, &a, Vectors::None)?;
-    let thin = check_svd(engine, &a, Vectors::Thin)?;
+    let none = check_values(engine, &a)?;
+    let thin = check_svd(engine, &a)?;
     ensure(none.sigma == thin.sigma, || {
         "values with and without vectors differ".into()
     })?;
     let k = m.min(n);
-    let (u, v) = (thin.u.as_ref().unwrap(), thin.v.as_ref().unwrap());
+    let (u, v) = (&thin.u, &thin.v);
     ensure(
         [u.rows(), u.cols(), v.rows(), v.cols()] == [m, k, n, k],
         || "thin shapes".into(),
     )?;
     // A full U of a very tall matrix is a square that no test needs.
     if m.max(n) <= 1024 {
-        let full = check_svd(engine, &a, Vectors::Full)?;
+        let full = check_full(engine, &a)?;
         ensure(full.sigma == thin.sigma, || {
             "values of thin and full differ".into()
         })?;
-        let (full_u, full_v) = (full.u.as_ref().unwrap(), full.v.as_ref().unwrap());
+        let (full_u, full_v) = (&full.u, &full.v);
         ensure(
             [full_u.rows(), full_u.cols(), full_v.rows(), full_v.cols()] == [m, m, n, n],
             || "full shapes".into(),
@@ -238,7 +239,7 @@ fn random<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome
 /// Too slow to repeat for every kind of vectors.
 fn large<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome {
     let a = normal::<T>(count, m, n, (1000 * m + n) as u64);
-    check_svd(engine, &a, Vectors::Thin)?;
+    check_svd(engine, &a)?;
     if m < 512 {
         check_pinv(engine, &a)?;
     }
@@ -248,9 +249,9 @@ fn large<T: Real>(engine: &Engine, m: usize, n: usize, count: usize) -> Outcome 
 fn hard_matrix<T: Real>(engine: &Engine, name: &str) -> Outcome {
     let list = hard::<T>();
     let (_, a) = list.iter().find(|(n, _)| *n == name).unwrap();
-    let thin = check_svd(engine, a, Vectors::Thin)?;
+    let thin = check_svd(engine, a)?;
     if a.rows().max(a.cols()) <= 512 {
-        let full = check_svd(engine, a, Vectors::Full)?;
+        let full = check_full(engine, a)?;
         ensure(full.sigma == thin.sigma, || {
             "values of thin and full differ".into()
         })?;
@@ -267,8 +268,7 @@ fn fixtures<T: Real>(engine: &Engine) -> Outcome {
     let list = common::fixtures::fixtures::<T>();
     for fixture in &list {
         let (name, m, n) = (&fixture.name, fixture.rows, fixture.cols);
-        let svd = check_svd(engine, &fixture.matrix::<T>(), Vectors::Thin)
-            .map_err(|e| format!("{name}: {e}"))?;
+        let svd = check_svd(engine, &fixture.matrix::<T>()).map_err(|e| format!("{name}: {e}"))?;
         let exact = &fixture.sigma;
         let rank = exact.iter().filter(|&&s| s > 0.0).count();
         for (sigma, exact_sigma) in in_f64(svd.sigma.matrix(0)).iter().zip(exact) {
@@ -339,7 +339,8 @@ fn integer_ranks<T: Real>(engine: &Engine) -> Outcome {
             let count = if m * n > 1000 { 20 } else { 400 };
             let a = integers::<T>(count, m, n, rank, (100 * m + 10 * n + rank) as u64);
             let svd = engine
-                .svd(&a, Vectors::None, &Options::default())
+                .singular_values(&a)
+                .run()
                 .map_err(|e| e.to_string())?;
             for b in 0..a.count() {
                 let sigma = in_f64(svd.sigma.matrix(b));
@@ -377,23 +378,17 @@ fn isolation<T: Real>(engine: &Engine) -> Outcome {
         bad.as_mut_slice()[5 * size - 1] = T::of(f64::INFINITY);
         bad.as_mut_slice()[8 * size + size / 2] = T::of(f64::NEG_INFINITY);
         let options = Options::default();
-        let svd = |a| engine.svd(a, Vectors::Full, &options).unwrap();
+        let svd = |a| engine.svd(a).full(true).options(&options).run().unwrap();
         let (clean, harmed) = (svd(&good), svd(&bad));
         let (clean_pinv, harmed_pinv) = (
-            engine.pinv(&good, &options).unwrap(),
-            engine.pinv(&bad, &options).unwrap(),
+            engine.pinv(&good).options(&options).run().unwrap(),
+            engine.pinv(&bad).options(&options).run().unwrap(),
         );
         for b in 0..9 {
             let parts = [
                 (clean.sigma.matrix(b), harmed.sigma.matrix(b)),
-                (
-                    clean.u.as_ref().unwrap().matrix(b),
-                    harmed.u.as_ref().unwrap().matrix(b),
-                ),
-                (
-                    clean.v.as_ref().unwrap().matrix(b),
-                    harmed.v.as_ref().unwrap().matrix(b),
-                ),
+                (clean.u.matrix(b), harmed.u.matrix(b)),
+                (clean.v.matrix(b), harmed.v.matrix(b)),
                 (clean_pinv.inverse.matrix(b), harmed_pinv.inverse.matrix(b)),
             ];
             let is_bad = [1, 4, 8].contains(&b);
@@ -418,7 +413,10 @@ fn isolation<T: Real>(engine: &Engine) -> Outcome {
                 })?;
             }
         }
-        let strict = engine.svd(&bad, Vectors::None, &options.clone().strict(true));
+        let strict = engine
+            .singular_values(&bad)
+            .options(&options.clone().strict(true))
+            .run();
         let named: Vec<usize> = match strict {
             Err(Error::Strict(failures)) => failures.iter().map(|f| f.0).collect(),
             other => return Err(format!("strict mode gave {other:?}")),
@@ -437,11 +435,11 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
         // A last group of lanes that is not full.
         let a = normal::<T>(41, m, n, 5);
         let options = Options::default();
-        let svd = |a: View<'_, T>| engine.svd(a, Vectors::Thin, &options).unwrap();
-        let pinv = |a: View<'_, T>| engine.pinv(a, &options).unwrap();
+        let svd = |a: View<'_, T>| engine.svd(a).options(&options).run().unwrap();
+        let pinv = |a: View<'_, T>| engine.pinv(a).options(&options).run().unwrap();
         let (all, inverses) = (svd(a.view()), pinv(a.view()));
         ensure(all == svd(a.view()), || "two calls differ".into())?;
-        let values = engine.svd(&a, Vectors::None, &options).unwrap();
+        let values = engine.singular_values(&a).options(&options).run().unwrap();
         ensure(
             bits(values.sigma.as_slice()) == bits(all.sigma.as_slice()),
             || format!("singular values of {m}x{n} depend on whether vectors are wanted"),
@@ -451,14 +449,8 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
             let (one, single) = (svd(alone), pinv(alone));
             let parts = [
                 (one.sigma.matrix(0), all.sigma.matrix(b)),
-                (
-                    one.u.as_ref().unwrap().matrix(0),
-                    all.u.as_ref().unwrap().matrix(b),
-                ),
-                (
-                    one.v.as_ref().unwrap().matrix(0),
-                    all.v.as_ref().unwrap().matrix(b),
-                ),
+                (one.u.matrix(0), all.u.matrix(b)),
+                (one.v.matrix(0), all.v.matrix(b)),
                 (single.inverse.matrix(0), inverses.inverse.matrix(b)),
             ];
             let same = parts.iter().all(|(one, all)| bits(one) == bits(all))
@@ -475,8 +467,8 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
 fn layouts<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     let a = normal::<T>(6, 5, 3, 77);
-    let expected = engine.svd(&a, Vectors::Full, &options).unwrap();
-    let pinv = engine.pinv(&a, &options).unwrap();
+    let expected = engine.svd(&a).full(true).options(&options).run().unwrap();
+    let pinv = engine.pinv(&a).options(&options).run().unwrap();
     // Row-major, transposed twice, and interleaved matrices (batch stride 1).
     let rows = by_rows(&a);
     let row_major = View::row_major(&rows, 6, 5, 3).unwrap();
@@ -485,42 +477,49 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
         .collect();
     let interleaved = View::new(&interleaved, 0, [6, 5, 3], [1, 6, 30]).unwrap();
     for (name, view) in [("row-major", row_major), ("interleaved", interleaved)] {
-        let svd = engine.svd(view, Vectors::Full, &options).unwrap();
+        let svd = engine.svd(view).full(true).options(&options).run().unwrap();
         ensure(svd == expected, || format!("{name} input"))?;
     }
     // Into the caller's places: row-major, and V as its transpose.
     let (mut u, mut vt) = (vec![T::default(); 6 * 25], vec![T::default(); 6 * 9]);
     let mut sigma = vec![T::default(); 6 * 3];
     let report = engine
-        .svd_into(
-            &a,
-            Some(ViewMut::row_major(&mut u, 6, 5, 5).unwrap()),
+        .svd(&a)
+        .full(true)
+        .options(&options)
+        .run_into((
+            ViewMut::row_major(&mut u, 6, 5, 5).unwrap(),
             ViewMut::col_major(&mut sigma, 6, 3, 1).unwrap(),
-            Some(ViewMut::row_major(&mut vt, 6, 3, 3).unwrap().transpose()),
-            &options,
-        )
+            ViewMut::row_major(&mut vt, 6, 3, 3).unwrap().transpose(),
+        ))
         .unwrap();
-    ensure(report == expected.report, || "report of svd_into".into())?;
-    ensure(sigma == expected.sigma.as_slice(), || {
-        "sigma of svd_into".into()
+    ensure(report == expected.report, || {
+        "report of svd into places".into()
     })?;
-    ensure(vt == expected.v.as_ref().unwrap().as_slice(), || {
-        "V of svd_into".into()
+    ensure(sigma == expected.sigma.as_slice(), || {
+        "sigma of svd into places".into()
+    })?;
+    ensure(vt == expected.v.as_slice(), || {
+        "V of svd into places".into()
     })?;
     let u = View::row_major(&u, 6, 5, 5).unwrap().to_batch().unwrap();
-    ensure(Some(&u) == expected.u.as_ref(), || "U of svd_into".into())?;
+    ensure(u == expected.u, || "U of svd into places".into())?;
     let mut inverse = vec![T::default(); 6 * 15];
     let place = ViewMut::row_major(&mut inverse, 6, 3, 5).unwrap();
-    engine.pinv_into(&a, place, &options).unwrap();
+    engine.pinv(&a).options(&options).run_into(place).unwrap();
     let inverse = View::row_major(&inverse, 6, 3, 5)
         .unwrap()
         .to_batch()
         .unwrap();
-    ensure(inverse == pinv.inverse, || "pinv_into".into())?;
+    ensure(inverse == pinv.inverse, || "pinv into a place".into())?;
     // A broadcast matrix is the same matrix many times.
     let first = a.matrix(0);
     let broadcast = View::new(first, 0, [50, 5, 3], [0, 1, 5]).unwrap();
-    let many = engine.svd(broadcast, Vectors::None, &options).unwrap();
+    let many = engine
+        .singular_values(broadcast)
+        .options(&options)
+        .run()
+        .unwrap();
     let same = (0..50).all(|b| many.sigma.matrix(b) == expected.sigma.matrix(0));
     ensure(same, || "broadcast input".into())
 }
@@ -533,7 +532,7 @@ fn sign_ties<T: Real>(engine: &Engine) -> Outcome {
             let (i, j) = if rows < cols { (i, j) } else { (j, i) };
             T::of(((b * 7 + i * 5 + j * 3 + b * j + i * j * j) % 5) as f64 - 2.0)
         });
-        check_svd(engine, &a.unwrap(), Vectors::Thin)?;
+        check_svd(engine, &a.unwrap())?;
     }
     Ok(())
 }
@@ -559,7 +558,7 @@ fn cutoffs<T: Real>(engine: &Engine) -> Outcome {
     ];
     for (cutoff, ranks) in cases {
         let options = Options::default().cutoff(cutoff.clone());
-        let pinv = engine.pinv(&a, &options).unwrap();
+        let pinv = engine.pinv(&a).options(&options).run().unwrap();
         for (b, &rank) in ranks.iter().enumerate() {
             let found = pinv.report.outcomes[b].rank;
             ensure(found == rank, || {
@@ -588,20 +587,27 @@ fn cutoffs<T: Real>(engine: &Engine) -> Outcome {
     ];
     for (a, cutoff, rank) in cases {
         let options = Options::default().cutoff(cutoff.clone());
-        let found = engine.pinv(&a, &options).unwrap().report.outcomes[0].rank;
+        let found = engine
+            .pinv(&a)
+            .options(&options)
+            .run()
+            .unwrap()
+            .report
+            .outcomes[0]
+            .rank;
         ensure(found == rank, || {
             format!("{cutoff:?} of a value beside it: rank {found}, not {rank}")
         })?;
     }
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         let options = Options::default().cutoff(Cutoff::relative(bad));
-        let error = engine.pinv(&a, &options);
+        let error = engine.pinv(&a).options(&options).run();
         ensure(matches!(error, Err(Error::Argument(_))), || {
             format!("cutoff {bad}")
         })?;
     }
     let options = Options::default().cutoff(Cutoff::relative(vec![0.1; 3]));
-    let error = engine.pinv(&a, &options);
+    let error = engine.pinv(&a).options(&options).run();
     ensure(matches!(error, Err(Error::Argument(_))), || {
         "three cutoffs for two".into()
     })
@@ -617,17 +623,28 @@ fn unrepresentable<T: Real>(engine: &Engine) -> Outcome {
     let fill = |n: usize, x: f64| Batch::from_fn(1, n, n, |_, _, _| T::of(x)).unwrap();
     let status = |a: &Batch<T>| {
         engine
-            .svd(a, Vectors::Thin, &options)
+            .svd(a)
+            .options(&options)
+            .run()
             .unwrap()
             .report
             .outcomes[0]
             .status
     };
-    let pinv_status = |a: &Batch<T>| engine.pinv(a, &options).unwrap().report.outcomes[0].status;
+    let pinv_status = |a: &Batch<T>| {
+        engine
+            .pinv(a)
+            .options(&options)
+            .run()
+            .unwrap()
+            .report
+            .outcomes[0]
+            .status
+    };
 
     // sigma = 8 max overflows; its inverse is subnormal.
     let huge = fill(8, largest);
-    let svd = engine.svd(&huge, Vectors::Thin, &options).unwrap();
+    let svd = engine.svd(&huge).options(&options).run().unwrap();
     ensure(status(&huge) == Status::NotRepresentable, || "8 max".into())?;
     ensure(svd.sigma.matrix(0)[0].f64() == f64::INFINITY, || {
         "sigma is infinite".into()
@@ -637,7 +654,7 @@ fn unrepresentable<T: Real>(engine: &Engine) -> Outcome {
     })?;
     // All subnormal of rank one: sigma is a small multiple of the smallest number, and is right.
     let tiny = fill(4, smallest);
-    let svd = engine.svd(&tiny, Vectors::Thin, &options).unwrap();
+    let svd = engine.svd(&tiny).options(&options).run().unwrap();
     ensure(status(&tiny) == Status::Converged, || "4 tiny".into())?;
     ensure(svd.sigma.matrix(0)[0].f64() == 4.0 * smallest, || {
         "sigma of 4 tiny".into()
@@ -655,7 +672,10 @@ fn unrepresentable<T: Real>(engine: &Engine) -> Outcome {
     ensure(status(&fill(2, largest / 4.0)) == Status::Converged, || {
         "max / 4".into()
     })?;
-    let strict = engine.pinv(&tiny, &options.clone().strict(true));
+    let strict = engine
+        .pinv(&tiny)
+        .options(&options.clone().strict(true))
+        .run();
     ensure(
         strict == Err(Error::Strict(vec![(0, Status::NotRepresentable)])),
         || format!("strict: {strict:?}"),
@@ -667,16 +687,13 @@ fn unconverged<T: Real>(engine: &Engine) -> Outcome {
     for n in [6, 20] {
         let a = normal::<T>(3, n, n, 3);
         let options = Options::default().max_sweeps(2);
-        let svd = engine.svd(&a, Vectors::Thin, &options).unwrap();
+        let svd = engine.svd(&a).options(&options).run().unwrap();
         for outcome in &svd.report.outcomes {
             let expected = outcome.status == Status::NotConverged && outcome.sweeps == 2;
             ensure(expected, || format!("{outcome:?}"))?;
         }
         // Orthogonal rotations so far: U is orthonormal, and the norm is kept.
-        let (u, norms) = (
-            svd.u.as_ref().unwrap(),
-            batched_svd::verify::norms(&a, &svd.sigma),
-        );
+        let (u, norms) = (&svd.u, batched_svd::verify::norms(&a, &svd.sigma));
         for loss in batched_svd::verify::orthogonality(u).unwrap() {
             at_most("loss of orthogonality of U", loss, tol::<T>(n, n))?;
         }
@@ -685,15 +702,22 @@ fn unconverged<T: Real>(engine: &Engine) -> Outcome {
         }
         // A tolerance that nothing reaches ends at the cap.
         let options = Options::default().tolerance(0.0).max_sweeps(9);
-        let report = engine.svd(&a, Vectors::None, &options).unwrap().report;
+        let report = engine
+            .singular_values(&a)
+            .options(&options)
+            .run()
+            .unwrap()
+            .report;
         ensure(report.max_sweeps() <= 9, || {
             format!("{} sweeps", report.max_sweeps())
         })?;
         // A looser one takes fewer sweeps.
         let loose = engine
-            .svd(&a, Vectors::None, &Options::default().tolerance(0.1))
+            .singular_values(&a)
+            .options(&Options::default().tolerance(0.1))
+            .run()
             .unwrap();
-        let tight = engine.svd(&a, Vectors::None, &Options::default()).unwrap();
+        let tight = engine.singular_values(&a).run().unwrap();
         ensure(
             loose.report.max_sweeps() < tight.report.max_sweeps(),
             || "loose".into(),
@@ -716,7 +740,7 @@ fn digits<T: Real>(engine: &Engine) -> Outcome {
         .collect();
     let a = Batch::from_row_major(1797, 8, 8, &pixels).unwrap();
     let x = check_pinv(engine, &a)?;
-    let reference = Engine::cpu().pinv(&a, &Options::default()).unwrap();
+    let reference = Engine::cpu().pinv(&a).run().unwrap();
     for b in 0..a.count() {
         let (outcome, expected) = (x.report.outcomes[b], reference.report.outcomes[b]);
         ensure(outcome.rank == expected.rank, || {
@@ -749,7 +773,7 @@ fn progress<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default().progress(Arc::new(move |done, all| {
         log.lock().unwrap().push((done, all));
     }));
-    engine.pinv(&a, &options).unwrap();
+    engine.pinv(&a).options(&options).run().unwrap();
     let told = told.lock().unwrap();
     let last = told.iter().max().copied();
     ensure(last == Some((500, 500)), || format!("{last:?}"))
@@ -759,10 +783,13 @@ fn progress<T: Real>(engine: &Engine) -> Outcome {
 fn cancelled<T: Real>(engine: &Engine, which: Which) -> Outcome {
     let wrong = |e: Error| e.to_string();
     let a = normal::<T>(8_000, 4, 4, 1);
-    let expected = engine.pinv(&a, &Options::default()).map_err(wrong)?;
+    let expected = engine.pinv(&a).run().map_err(wrong)?;
     let before = Cancel::new();
     before.cancel();
-    let never = engine.pinv(&a, &Options::default().cancel(&before));
+    let never = engine
+        .pinv(&a)
+        .options(&Options::default().cancel(&before))
+        .run();
     ensure(matches!(never, Err(Error::Cancelled)), || {
         "cancelled before".into()
     })?;
@@ -778,7 +805,7 @@ fn cancelled<T: Real>(engine: &Engine, which: Which) -> Outcome {
                 handle.cancel();
             }
         }));
-        let result = engine.pinv(&a, &options);
+        let result = engine.pinv(&a).options(&options).run();
         let told = told.lock().unwrap();
         let most = told.iter().max().copied().unwrap_or(0);
         // A call in one piece is done when it is first told of.
@@ -791,7 +818,7 @@ fn cancelled<T: Real>(engine: &Engine, which: Which) -> Outcome {
             ensure(ended, || format!("told {told:?}"))?;
         }
     }
-    let again = engine.pinv(&a, &Options::default()).map_err(wrong)?;
+    let again = engine.pinv(&a).run().map_err(wrong)?;
     ensure(again == expected, || "the next call".into())?;
     // Also while the device is at work: one of its own, whose driver no other test keeps busy. Between a
     // call's many submits, and while the call waits for its last; but lavapipe's submits wait for the submit
@@ -806,7 +833,10 @@ fn cancelled<T: Real>(engine: &Engine, which: Which) -> Outcome {
             let a = normal::<T>(count, n, n, 1);
             let timed = |options: &Options| {
                 let start = Instant::now();
-                (engine.pinv(&a, options), start.elapsed().as_secs_f64())
+                (
+                    engine.pinv(&a).options(options).run(),
+                    start.elapsed().as_secs_f64(),
+                )
             };
             timed(&Options::default()).0.map_err(wrong)?;
             let full = timed(&Options::default()).1;
@@ -845,9 +875,9 @@ fn graded<T: Real>(engine: &Engine) -> Outcome {
         });
         let a = a.map_err(wrong)?;
         let exact = Batch::from_fn(20, m, n, |matrix, i, j| a.matrix(matrix)[j * m + i].f64());
-        let exact = Engine::cpu().svd(&exact.map_err(wrong)?, Vectors::None, &Options::default());
+        let exact = Engine::cpu().singular_values(&exact.map_err(wrong)?).run();
         let exact = exact.map_err(wrong)?.sigma;
-        let svd = engine.svd(&a, Vectors::None, &Options::default());
+        let svd = engine.singular_values(&a).run();
         let svd = svd.map_err(wrong)?;
         for matrix in 0..20 {
             let pairs = svd.sigma.matrix(matrix).iter().zip(exact.matrix(matrix));
@@ -869,9 +899,7 @@ fn many<T: Real>(engine: &Engine) -> Outcome {
     let one = normal::<T>(1, 2, 2, 9);
     let count = 65_536 + 100;
     let view = View::new(one.as_slice(), 0, [count, 2, 2], [0, 1, 2]).unwrap();
-    let svd = engine
-        .svd(view, Vectors::None, &Options::default())
-        .unwrap();
+    let svd = engine.singular_values(view).run().unwrap();
     let expected = svd.sigma.matrix(0).to_vec();
     let same = svd.sigma.as_slice().chunks_exact(2).all(|s| s == expected);
     ensure(same && svd.report.all_converged(), || "many".into())
@@ -884,9 +912,9 @@ fn billions<T: Real>(engine: &Engine) -> Outcome {
     let count = (1 << 31) / 64 + 5;
     let view = View::new(one.as_slice(), 0, [count, 8, 8], [0, 1, 8]).unwrap();
     let options = Options::default();
-    let svd = engine.svd(view, Vectors::None, &options);
+    let svd = engine.singular_values(view).options(&options).run();
     let svd = svd.map_err(|e| e.to_string())?;
-    let alone = engine.svd(&one, Vectors::None, &options);
+    let alone = engine.singular_values(&one).options(&options).run();
     let expected = alone.map_err(|e| e.to_string())?.sigma;
     let mut values = svd.sigma.as_slice().chunks_exact(8);
     let same = values.len() == count && values.all(|s| s == expected.matrix(0));
@@ -899,16 +927,18 @@ fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
     let options = Options::default();
     let (svd, pinv) = pollster::block_on(async {
         (
-            engine.svd_async(&a, Vectors::Thin, &options).await,
-            engine.pinv_async(&a, &options).await,
+            engine.svd(&a).options(&options).run_async().await,
+            engine.pinv(&a).options(&options).run_async().await,
         )
     });
-    ensure(svd == engine.svd(&a, Vectors::Thin, &options), || {
+    ensure(svd == engine.svd(&a).options(&options).run(), || {
         "svd".into()
     })?;
-    ensure(pinv == engine.pinv(&a, &options), || "pinv".into())?;
+    ensure(pinv == engine.pinv(&a).options(&options).run(), || {
+        "pinv".into()
+    })?;
     // Waiting is sleeping: a future is polled again when there is something new, not all the time.
-    let (svd, polls) = counted(engine.svd_async(&a, Vectors::Thin, &options));
+    let (svd, polls) = counted(engine.svd(&a).options(&options).run_async());
     svd.map_err(|e| e.to_string())?;
     ensure(polls <= 20, || format!("polled {polls} times"))
 }
@@ -955,7 +985,7 @@ fn widest<T: Real>() -> Outcome {
     };
     for (m, n, kernel) in shapes {
         let a = normal::<T>(5, m, n, 12);
-        let svd = check_svd(&engine, &a, Vectors::Thin)?;
+        let svd = check_svd(&engine, &a)?;
         ensure(svd.report.kernel == kernel, || svd.report.kernel.into())?;
         check_pinv(&engine, &a)?;
     }
@@ -979,7 +1009,7 @@ fn subgroups<T: Real>() -> Outcome {
         (1000, 16, "jacobi-swept"),
     ] {
         let a = normal::<T>(5, m, n, 13);
-        let svd = |engine: &Engine| engine.svd(&a, Vectors::Thin, &Options::default());
+        let svd = |engine: &Engine| engine.svd(&a).run();
         let (with, without) = (svd(&with), svd(&without));
         let ran = [&with, &without].map(|svd| svd.as_ref().map(|svd| svd.report.kernel));
         ensure(ran == [Ok(kernel); 2], || format!("{m}x{n}: {ran:?}"))?;
@@ -996,7 +1026,7 @@ fn fallback() -> Outcome {
     let a = normal::<f32>(3, 4, 4, 8);
     let pinv = |options: &GpuOptions| {
         let engine = Engine::gpu(options).map_err(|e| e.to_string())?;
-        Ok::<_, String>(engine.pinv(&a, &Options::default()))
+        Ok::<_, String>(engine.pinv(&a).run())
     };
     let refused = pinv(&options)?;
     ensure(matches!(refused, Err(Error::Unsupported(_))), || {
@@ -1020,18 +1050,18 @@ fn automatic() -> Outcome {
         record.lock().unwrap().push((done, all));
     }));
     let tiny = engine
-        .pinv(&normal::<f32>(2, 3, 3, 1), &options)
+        .pinv(&normal::<f32>(2, 3, 3, 1))
+        .options(&options)
+        .run()
         .map_err(wrong)?;
     ensure(tiny.report.backend == Backend::Cpu, || {
         format!("{:?}", tiny.report)
     })?;
     told.lock().unwrap().clear();
     let a = normal::<f32>(20_000, 24, 24, 2);
-    let svd = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+    let svd = engine.svd(&a).options(&options).run().map_err(wrong)?;
     ensure(svd.report.all_converged(), || "not all converged".into())?;
-    let expected = Engine::cpu()
-        .svd(&a, Vectors::None, &Options::default())
-        .map_err(wrong)?;
+    let expected = Engine::cpu().singular_values(&a).run().map_err(wrong)?;
     let equal = svd.report.backend == Backend::Gpu || svd.sigma == expected.sigma;
     ensure(equal, || "not the CPU's bits".into())?;
     // What was tried is nobody's progress.
@@ -1055,18 +1085,24 @@ fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&told);
         let each = |scale: f64| (0..count).map(|b| scale * b as f64).collect::<Vec<_>>();
-        let plain = Options::default()
-            .cutoff(Cutoff::relative(each(0.01)))
-            .damping(each(0.1));
+        let plain = Options::default().cutoff(Cutoff::relative(each(0.01)));
         let listening = plain.clone().progress(Arc::new(move |done, all| {
             log.lock().unwrap().push((done, all));
         }));
-        let found = engine.lstsq(&a, &b, &listening).map_err(wrong)?;
+        let found = engine
+            .lstsq(&a, &b)
+            .options(&listening)
+            .damping(each(0.1))
+            .run()
+            .map_err(wrong)?;
         ensure(found.report.shared == Some(15), || {
             format!("shared: {:?}", found.report.shared)
         })?;
         ensure(found.report.backend == Backend::Gpu, || "backend".into())?;
-        let [first, rest] = [gpu, &cpu].map(|engine| engine.lstsq(&a, &b, &plain));
+        let [first, rest] = [gpu, &cpu].map(|engine| {
+            let call = engine.lstsq(&a, &b).options(&plain);
+            call.damping(each(0.1)).run()
+        });
         let (first, rest) = (first.map_err(wrong)?, rest.map_err(wrong)?);
         let bits = |x: &[T]| -> Vec<u64> { x.iter().map(|x| x.f64().to_bits()).collect() };
         for matrix in 0..count {
@@ -1083,7 +1119,10 @@ fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
         let rises = told.is_sorted() && told.iter().all(|&(_, all)| all == count);
         let ends = told.last() == Some(&(count, count));
         ensure(rises && ends, || format!("progress: {told:?}"))?;
-        let strict = engine.svd(&a, Vectors::Thin, &Options::default().strict(true));
+        let strict = engine
+            .svd(&a)
+            .options(&Options::default().strict(true))
+            .run();
         let named = matches!(&strict, Err(Error::Strict(f)) if f.len() == 1 && f[0].0 == 20);
         ensure(named, || format!("strict: {strict:?}"))?;
         let cancel = Cancel::new();
@@ -1091,7 +1130,7 @@ fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
         let quits = Options::default().cancel(&cancel);
         let quits = quits.progress(Arc::new(move |_, _| handle.cancel()));
         // Either part may be done before it hears of it, but not both: unless each is one piece.
-        let ended = engine.svd(&a, Vectors::None, &quits);
+        let ended = engine.singular_values(&a).options(&quits).run();
         ensure(ended.is_ok() || ended == Err(Error::Cancelled), || {
             format!("cancelled: {:?}", ended.err())
         })?;
@@ -1115,36 +1154,42 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
     for (count, m, n) in [(0, huge, huge), (2, huge, 0), (2, 0, huge), (0, 3, 0)] {
         let view = View::<T>::col_major(&[], count, m, n).unwrap();
         let svd = engine
-            .svd(view, Vectors::Thin, &options)
+            .svd(view)
+            .options(&options)
+            .run()
             .map_err(|e| e.to_string())?;
         ensure(svd.report.outcomes.len() == count, || "outcomes".into())?;
         ensure(svd.report.all_converged(), || "status".into())?;
-        let pinv = engine.pinv(view, &options).map_err(|e| e.to_string())?;
+        let pinv = engine
+            .pinv(view)
+            .options(&options)
+            .run()
+            .map_err(|e| e.to_string())?;
         ensure([pinv.inverse.rows(), pinv.inverse.cols()] == [n, m], || {
             "shape".into()
         })?;
     }
     for (m, n) in [(huge, huge), (1, 1 << 16)] {
         let view = View::<T>::col_major(&[], 0, m, n).unwrap();
-        let polar = engine.polar(view, Determinant::Any, &options);
+        let polar = engine.polar(view).options(&options).run();
         let stretch = polar.map_err(|e| e.to_string())?.stretch;
         ensure([stretch.rows(), stretch.cols()] == [n, n], || {
             "shape of H".into()
         })?;
     }
-    let full = engine.svd(
-        View::<T>::col_major(&[], 2, 3, 0).unwrap(),
-        Vectors::Full,
-        &options,
-    );
-    let u = full.map_err(|e| e.to_string())?.u.unwrap();
+    let full = engine
+        .svd(View::<T>::col_major(&[], 2, 3, 0).unwrap())
+        .full(true)
+        .options(&options)
+        .run();
+    let u = full.map_err(|e| e.to_string())?.u;
     let identity = Batch::from_fn(2, 3, 3, |_, i, j| T::of(f64::from(u8::from(i == j)))).unwrap();
     ensure(u == identity, || "a full U of nothing".into())?;
     // Broadcasts that nobody can hold are errors, not aborts.
     let one = [T::of(1.0)];
     for (m, n) in [(1 << 24, 1 << 24), (huge, huge), (usize::MAX, 2)] {
         let view = View::new(&one, 0, [1, m, n], [0, 0, 0]).unwrap();
-        let svd = engine.svd(view, Vectors::None, &options);
+        let svd = engine.singular_values(view).options(&options).run();
         let refused = matches!(
             svd,
             Err(Error::Memory { .. } | Error::Argument(_) | Error::Unsupported(_))
@@ -1159,7 +1204,7 @@ fn kernel<T: Real>(engine: &Engine, m: usize, n: usize, expected: &str) -> Outco
     let gpu = !matches!(expected, "jacobi-lanes" | "jacobi-single");
     // Enough to fill lanes.
     let a = normal::<T>(if gpu { 3 } else { 40 }, m, n, 8);
-    let svd = check_svd(engine, &a, Vectors::Thin)?;
+    let svd = check_svd(engine, &a)?;
     ensure(svd.report.kernel == expected, || {
         format!("{m}x{n} ran as {}, not {expected}", svd.report.kernel)
     })?;
@@ -1325,11 +1370,18 @@ impl Suite {
         self.add::<T>("low-rank-tiny", compositions::tiny::<T>);
         self.add::<T>("truncation", compositions::truncation::<T>);
         self.add::<T>("subspaces", compositions::subspaces::<T>);
+        self.add::<T>("null-vectors", compositions::null_vectors::<T>);
         self.add::<T>("polar", compositions::polar::<T>);
         self.add::<T>("components", compositions::components::<T>);
         self.add::<T>("components-regularised", compositions::regularised::<T>);
         self.add::<T>("factored", factored::factored::<T>);
         self.add::<T>("resident", resident::resident::<T>);
+        self.add::<T>("calls-device", calls::device::<T>);
+        self.add::<T>("calls-asynchronous", calls::asynchronous::<T>);
+        self.add::<T>("calls-places", calls::places::<T>);
+        self.add::<T>("calls-strict", calls::strict::<T>);
+        self.add::<T>("calls-explained", calls::explained::<T>);
+        self.add::<T>("calls-choices", calls::choices::<T>);
         let which = self.which;
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
         self.add::<T>("warm-path", move |e| warm::path::<T>(e, which));
@@ -1412,7 +1464,7 @@ fn trials() -> Vec<Trial> {
             Ok(engine) => {
                 println!("{}: {engine}", which.name());
                 let a = normal::<f64>(1, 2, 2, 1);
-                let result = engine.svd(&a, Vectors::None, &Options::default());
+                let result = engine.singular_values(&a).run();
                 let reason = match result {
                     Err(Error::Unsupported(_)) => {
                         Some(("no f64 in shaders".to_string(), required == "f64"))

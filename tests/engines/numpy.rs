@@ -1,7 +1,7 @@
 //! What NumPy makes of the same matrices, committed in tests/fixtures/numpy.json.
 
 use batched_svd::{
-    Batch, Cutoff, Determinant, Engine, Error, Options, Real, Subspace, Vectors, View, verify,
+    Batch, Cutoff, Determinant, Engine, Error, Options, Real, Subspace, View, verify,
 };
 use serde_json::Value;
 
@@ -77,9 +77,7 @@ pub fn results<T: Real>(engine: &Engine) -> Outcome {
             Batch::from_row_major(1, rows, cols, &entries).map_err(wrong)
         };
         let (a, b) = (batch("a", m, n)?, batch("b", m, sides)?);
-        let options = Options::default()
-            .cutoff(Cutoff::relative(1e-5))
-            .singular_values(true);
+        let options = Options::default().cutoff(Cutoff::relative(1e-5));
         let sigma = f.numbers("sigma").unwrap();
         let largest = sigma.first().copied().unwrap_or(0.0);
         // 1 / sigma_r, by which errors of solutions are measured.
@@ -89,7 +87,11 @@ pub fn results<T: Real>(engine: &Engine) -> Outcome {
             norm(&f.numbers("b").unwrap()),
         );
 
-        let svd = engine.svd(&a, Vectors::None, &options).map_err(wrong)?;
+        let svd = engine
+            .singular_values(&a)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
         ensure(svd.report.outcomes[0].rank as usize == rank, || {
             format!("{name}: {:?}, not rank {rank}", svd.report.outcomes[0])
         })?;
@@ -118,16 +120,26 @@ pub fn results<T: Real>(engine: &Engine) -> Outcome {
             )?;
         }
 
-        let pinv = engine.pinv(&a, &options).map_err(wrong)?;
+        let pinv = engine.pinv(&a).options(&options).run().map_err(wrong)?;
         f.same("pinv", &pinv.inverse, inverse, 16.0)?;
-        let fit = engine.lstsq(&a, &b, &options).map_err(wrong)?;
+        let fit = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .singular_values(true)
+            .run()
+            .map_err(wrong)?;
         let solution = inverse * b_norm * condition;
         f.same("x", &fit.solution, solution, 16.0)?;
         f.same("sigma", fit.sigma.as_ref().ok_or("no sigma")?, values, 1.0)?;
         let left = verify::residuals(&a, &fit.solution, &b).map_err(wrong)?;
         f.close("left", left.as_slice(), solution * size, 16.0)?;
-        let damped = options.clone().damping(2.0);
-        let ridge = engine.lstsq(&a, &b, &damped).map_err(wrong)?;
+        let ridge = engine
+            .lstsq(&a, &b)
+            .options(&options)
+            .singular_values(true)
+            .damping(2.0)
+            .run()
+            .map_err(wrong)?;
         f.same("ridge", &ridge.solution, solution, 16.0)?;
 
         for (key, onto) in [
@@ -136,9 +148,18 @@ pub fn results<T: Real>(engine: &Engine) -> Outcome {
             ("null", Subspace::NullSpace),
             ("left_null", Subspace::LeftNullSpace),
         ] {
-            let found = engine.projector(&a, onto, &options).map_err(wrong)?;
+            let found = engine
+                .projector(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             f.same(key, &found.projector, 1.0, 8.0)?;
-            let basis = engine.basis(&a, onto, &options).map_err(wrong)?.vectors;
+            let basis = engine
+                .basis(&a, onto)
+                .options(&options)
+                .run()
+                .map_err(wrong)?
+                .vectors;
             let rows = basis.rows();
             let product = Batch::from_fn(1, rows, rows, |_, i, j| {
                 let columns = basis.as_slice().chunks_exact(rows);
@@ -148,29 +169,38 @@ pub fn results<T: Real>(engine: &Engine) -> Outcome {
         }
         if f.numbers("rank_one").is_some() {
             let one = Options::default().cutoff(Cutoff::rank(1));
-            let found = engine.low_rank(&a, &one).map_err(wrong)?;
+            let found = engine.low_rank(&a).options(&one).run().map_err(wrong)?;
             f.same("rank_one", &found.approximation, largest, 32.0)?;
         }
         if f.numbers("polar").is_some() {
-            let found = engine
-                .polar(&a, Determinant::Any, &options)
-                .map_err(wrong)?;
+            let found = engine.polar(&a).options(&options).run().map_err(wrong)?;
             f.same("polar", &found.orthogonal, 1.0, 16.0)?;
             f.same("stretch", &found.stretch, largest, 16.0)?;
             seen += 1;
         }
         if f.numbers("rotation").is_some() {
             let found = engine
-                .polar(&a, Determinant::Positive, &options)
+                .polar(&a)
+                .determinant(Determinant::Positive)
+                .options(&options)
+                .run()
                 .map_err(wrong)?;
             f.same("rotation", &found.orthogonal, 1.0, 16.0)?;
         }
         if f.numbers("whitening").is_some() {
             let spread = f.number("spread");
-            let found = engine.principal_components(&a, &options).map_err(wrong)?;
+            let found = engine
+                .principal_components(&a)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             f.same("mean", &found.mean, size, 1.0)?;
             f.same("deviations", &found.deviations, size, 4.0)?;
-            let white = engine.whitening(&a, &options).map_err(wrong)?;
+            let white = engine
+                .whitening(&a)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             let deviations = f.numbers("deviations").unwrap();
             let least = deviations.last().copied().unwrap_or(1.0);
             f.same("whitening", &white.transform, spread * spread / least, 16.0)?;

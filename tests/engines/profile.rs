@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use batched_svd::explain::{Operation, Stage, explain};
-use batched_svd::{Engine, Error, GpuOptions, KernelProfile, Options, Real, Tuning, Vectors};
+use batched_svd::explain::{Request, Stage, explain};
+use batched_svd::{Engine, Error, GpuOptions, KernelProfile, Options, Real, Tuning};
 
 use crate::common::bounds::{Outcome, ensure};
 use crate::common::matrices::normal;
@@ -48,7 +48,7 @@ pub fn paths<T: Real>(
         // Small chunks hold one of that size.
         let count = if path == "jacobi-rounds" { 1 } else { 3 };
         let a = normal::<T>(count, m, n, 8);
-        let solve = |engine: &Engine| engine.svd(&a, Vectors::Thin, &options).map_err(text);
+        let solve = |engine: &Engine| engine.svd(&a).options(&options).run().map_err(text);
         let first = solve(&engine)?;
         let compiled = engine.profile();
         let start = Instant::now();
@@ -71,8 +71,8 @@ pub fn paths<T: Real>(
         let count = |kernel: &str| counts.get(kernel).copied().unwrap_or(0);
         // A plan that is explained is the one that is carried out; sweeps are resumed only where they must be.
         let facts = engine.device_facts().ok_or("no facts")?;
-        let operation = Operation::Svd(Vectors::Thin);
-        let plan = explain(operation, [m, n], T::DTYPE, &facts, &options, tuning).map_err(text)?;
+        let svd_of = Request::Svd;
+        let plan = explain(svd_of, [m, n], T::DTYPE, &facts, &options, tuning).map_err(text)?;
         let planned = |name: &str| plan.stages.iter().find(|stage| stage.name == name);
         let done = |(name, count): (&&str, &u64)| {
             planned(name).is_some_and(|s| *count <= s.most_dispatches)

@@ -1,8 +1,6 @@
 //! What RELIABILITY.md promises beyond the bounds: relative accuracy, convergence, independence of the batch.
 
-use batched_svd::{
-    Batch, Dtype, Engine, Error, Options, Real, Status, Tuning, Vectors, View, verify,
-};
+use batched_svd::{Batch, Dtype, Engine, Error, Options, Real, Status, Tuning, View, verify};
 
 use crate::common::bounds::{
     Outcome, at_most, check_pinv, check_svd, ensure, in_f64, subnormal, tol, unit,
@@ -31,7 +29,7 @@ fn condition_of_columns(a: View<'_, f64>) -> f64 {
         })
         .collect();
     let b = View::col_major(&unit, 1, a.rows(), a.cols()).unwrap();
-    let svd = Engine::cpu().svd(b, Vectors::None, &Options::default());
+    let svd = Engine::cpu().singular_values(b).run();
     svd.unwrap().conditions()[0]
 }
 
@@ -53,7 +51,7 @@ pub fn relative<T: Real>(engine: &Engine) -> Outcome {
             let entry =
                 |_, i: usize, j: usize| T::of(fixture.a[(i * row_step % m) * n + j * col_step % n]);
             let a = Batch::from_fn(1, m, n, entry).unwrap();
-            let svd = engine.svd(&a, Vectors::Thin, &Options::default());
+            let svd = engine.svd(&a).run();
             let svd = svd.map_err(|e| e.to_string())?;
             for (index, (sigma, exact)) in in_f64(svd.sigma.matrix(0))
                 .iter()
@@ -89,7 +87,7 @@ pub fn convergence<T: Real>(engine: &Engine, sizes: &[usize], each: usize) -> Ou
         while left > 0 {
             let some = left.min(4096);
             let a = normal::<T>(some, n, n, (1000 * n + left) as u64);
-            let svd = engine.svd(&a, Vectors::None, &Options::default());
+            let svd = engine.singular_values(&a).run();
             for (index, outcome) in svd
                 .map_err(|e| e.to_string())?
                 .report
@@ -138,8 +136,8 @@ pub fn permuted<T: Real>(engine: &Engine) -> Outcome {
         let moved = Batch::from_fn(count, m, n, |b, i, j| a.matrix(place(b))[j * m + i]).unwrap();
         let options = Options::default();
         let solve = |a: &Batch<T>| {
-            let svd = engine.svd(a, Vectors::Thin, &options);
-            let pinv = engine.pinv(a, &options);
+            let svd = engine.svd(a).options(&options).run();
+            let pinv = engine.pinv(a).options(&options).run();
             Ok::<_, String>((
                 svd.map_err(|e| e.to_string())?,
                 pinv.map_err(|e| e.to_string())?,
@@ -149,8 +147,8 @@ pub fn permuted<T: Real>(engine: &Engine) -> Outcome {
         for b in 0..count {
             let from = place(b);
             let same = svd.sigma.matrix(from) == moved_svd.sigma.matrix(b)
-                && svd.u.as_ref().unwrap().matrix(from) == moved_svd.u.as_ref().unwrap().matrix(b)
-                && svd.v.as_ref().unwrap().matrix(from) == moved_svd.v.as_ref().unwrap().matrix(b)
+                && svd.u.matrix(from) == moved_svd.u.matrix(b)
+                && svd.v.matrix(from) == moved_svd.v.matrix(b)
                 && svd.report.outcomes[from] == moved_svd.report.outcomes[b]
                 && pinv.inverse.matrix(from) == moved_pinv.inverse.matrix(b);
             ensure(same, || format!("matrix {from} of {m}x{n}, moved to {b}"))?;
@@ -164,7 +162,7 @@ pub fn permuted<T: Real>(engine: &Engine) -> Outcome {
 pub fn counts<T: Real>(engine: &Engine, counts: &[usize]) -> Outcome {
     let pool = normal::<T>(101, 3, 2, 32);
     let solve = |a: &Batch<T>| {
-        let pinv = engine.pinv(a, &Options::default());
+        let pinv = engine.pinv(a).run();
         pinv.map_err(|e| e.to_string())
     };
     let expected = solve(&pool)?;
@@ -256,20 +254,17 @@ pub fn lapack<T: Real>(engine: &Engine) -> Outcome {
         list.extend(spectra.iter().map(|values| rectangular(m, n, values, 33)));
         let all = list.iter().flat_map(|a| a.as_slice()).copied().collect();
         let a = Batch::<T>::from_col_major(list.len(), m, n, all).unwrap();
-        let svd = |vectors| {
-            engine
-                .svd(&a, vectors, &Options::default())
-                .map_err(|error| format!("{m}x{n}: {error}"))
-        };
-        let [none, thin, full] = [Vectors::None, Vectors::Thin, Vectors::Full].map(svd);
-        let (none, thin, full) = (none?, thin?, full?);
+        let failed = |error: Error| format!("{m}x{n}: {error}");
+        let none = engine.singular_values(&a).run().map_err(failed)?;
+        let svd = |full| engine.svd(&a).full(full).run().map_err(failed);
+        let (thin, full) = (svd(false)?, svd(true)?);
         // LAPACK's further ratios, of what is asked for in other ways, are of nothing but rounding; here not a
         // bit differs.
         ensure(none.sigma == thin.sigma && thin.sigma == full.sigma, || {
             format!("{m}x{n}: values depend on what is asked for")
         })?;
-        let (u, v) = (full.u.unwrap(), full.v.unwrap());
-        let (thin_u, thin_v) = (thin.u.unwrap(), thin.v.unwrap());
+        let (u, v) = (full.u, full.v);
+        let (thin_u, thin_v) = (thin.u, thin.v);
         for b in 0..list.len() {
             let same = u.matrix(b)[..m * k] == *thin_u.matrix(b)
                 && v.matrix(b)[..n * k] == *thin_v.matrix(b);
@@ -387,10 +382,8 @@ pub fn grid<T: Real>(engine: &Engine) -> Outcome {
         numbers[b / numbers.len().pow((2 * i + j) as u32) % numbers.len()]
     };
     let a = Batch::<T>::from_fn(count, 2, 2, |b, i, j| T::of(entry(b, i, j))).unwrap();
-    let svd = engine
-        .svd(&a, Vectors::Thin, &Options::default())
-        .map_err(|error| error.to_string())?;
-    let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+    let svd = engine.svd(&a).run().map_err(|error| error.to_string())?;
+    let (u, v) = (&svd.u, &svd.v);
     let rest = verify::reconstruction(&a, u, &svd.sigma, v).map_err(|e| e.to_string())?;
     let losses = [u, v].map(|q| verify::orthogonality(q).unwrap());
     let cutoff = 2.0 * ulp;
@@ -483,11 +476,11 @@ pub fn tunings(open: impl Fn(Tuning) -> Result<Engine, Error>) -> Outcome {
             for (count, m, n) in [(3, 3, 3), (5, 8, 8), (2, 40, 30), (1, 100, 5)] {
                 let a = normal::<f32>(count, m, n, 15);
                 let solve = || {
-                    check_svd(&engine, &a, Vectors::Thin)?;
+                    check_svd(&engine, &a)?;
                     check_pinv(&engine, &a)
                 };
                 if name == "workgroup_storage" {
-                    let svd = engine.svd(&a, Vectors::None, &Options::default());
+                    let svd = engine.singular_values(&a).run();
                     if matches!(svd, Err(Error::Unsupported(_))) {
                         continue;
                     }

@@ -1,8 +1,9 @@
 //! Batches that stay on the device.
 
-use batched_svd::{Backend, Batch, Cutoff, Engine, Error, Options, Real, Status, Vectors, View};
+use batched_svd::{Backend, Batch, Cutoff, Engine, Error, Options, Real, Status, View};
 
 use crate::common::bounds::{Outcome, at_most, ensure, unit};
+use crate::common::decomposed::Vectors;
 use crate::common::matrices::{by_rows, normal};
 
 /// What stays on the device has the bits of what does not, in every layout, and chains.
@@ -59,20 +60,17 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
                     && bits(left) == bits(right)
             };
             ensure(same(&up.download().map_err(wrong)?, &a), || what("a copy"))?;
-            for vectors in [Vectors::None, Vectors::Thin, Vectors::Full] {
-                let here = engine.svd(&a, vectors, &options).map_err(wrong)?;
-                let there = engine.svd_resident(&up, vectors, &options).map_err(wrong)?;
-                let report = there.report.get().map_err(wrong)?;
-                ensure(report.outcomes == here.report.outcomes, || {
+            for vectors in Vectors::ALL {
+                let here = vectors.of(engine, &a, &options).map_err(wrong)?;
+                let there = vectors.on_device(engine, &up, &options).map_err(wrong)?;
+                ensure(there.report.outcomes == here.report.outcomes, || {
                     what("the report")
                 })?;
-                ensure(report.kernel == here.report.kernel, || what("the kernel"))?;
-                ensure(
-                    same(&there.sigma.download().map_err(wrong)?, &here.sigma),
-                    || what("sigma"),
-                )?;
+                ensure(there.report.kernel == here.report.kernel, || {
+                    what("the kernel")
+                })?;
+                ensure(same(&there.sigma, &here.sigma), || what("sigma"))?;
                 for (there, here) in [(there.u, here.u), (there.v, here.v)] {
-                    let there = there.map(|v| v.download()).transpose().map_err(wrong)?;
                     let equal = match (&there, &here) {
                         (Some(there), Some(here)) => same(there, here),
                         (None, None) => true,
@@ -81,8 +79,12 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
                     ensure(equal, || what("the vectors"))?;
                 }
             }
-            let here = engine.pinv(&a, &options).map_err(wrong)?;
-            let there = engine.pinv_resident(&up, &options).map_err(wrong)?;
+            let here = engine.pinv(&a).options(&options).run().map_err(wrong)?;
+            let there = engine
+                .pinv(&up)
+                .options(&options)
+                .run_on_device()
+                .map_err(wrong)?;
             ensure(
                 there.report.get().map_err(wrong)?.outcomes == here.report.outcomes,
                 || what("the report of the pseudoinverse"),
@@ -90,8 +92,12 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             let inverse = there.inverse.download().map_err(wrong)?;
             ensure(same(&inverse, &here.inverse), || what("the pseudoinverse"))?;
             let one = options.clone().cutoff(Cutoff::rank(m.min(n).min(1)));
-            let here = engine.low_rank(&a, &one).map_err(wrong)?;
-            let low = engine.low_rank_resident(&up, &one).map_err(wrong)?;
+            let here = engine.low_rank(&a).options(&one).run().map_err(wrong)?;
+            let low = engine
+                .low_rank(&up)
+                .options(&one)
+                .run_on_device()
+                .map_err(wrong)?;
             ensure(
                 low.report.get().map_err(wrong)?.outcomes == here.report.outcomes,
                 || what("the report of the approximation"),
@@ -100,9 +106,15 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
             ensure(same(&approximation, &here.approximation), || {
                 what("the approximation")
             })?;
-            let here = engine.pinv(a.view().transpose(), &options).map_err(wrong)?;
+            let here = engine
+                .pinv(a.view().transpose())
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
             let flipped = engine
-                .pinv_resident(&up.transpose(), &options)
+                .pinv(&up.transpose())
+                .options(&options)
+                .run_on_device()
                 .and_then(|p| p.inverse.download())
                 .map_err(wrong)?;
             ensure(same(&flipped, &here.inverse), || {
@@ -163,13 +175,19 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let mut bad = a.clone();
     bad.as_mut_slice()[12 * 3] = T::NAN;
     let bad = engine.upload(&bad).map_err(wrong)?;
-    let strict = engine.pinv_resident(&bad, &Options::default().strict(true));
+    let strict = engine
+        .pinv(&bad)
+        .options(&Options::default().strict(true))
+        .run_on_device();
     ensure(
         matches!(&strict, Err(Error::Strict(list)) if list[..] == [(3, Status::NonFinite)]),
         || format!("{strict:?}"),
     )?;
     if engine.backend() == Backend::Gpu {
-        let elsewhere = Engine::cpu().svd_resident(&up, Vectors::None, &options);
+        let elsewhere = Engine::cpu()
+            .singular_values(&up)
+            .options(&options)
+            .run_on_device();
         ensure(matches!(elsewhere, Err(Error::Argument(_))), || {
             format!("{elsewhere:?}")
         })?;

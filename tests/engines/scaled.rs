@@ -1,6 +1,6 @@
 //! A = B D, D any scaling of the columns: what is solved with A is as accurate as what is solved with B.
 
-use batched_svd::{Batch, Cutoff, Dtype, Engine, Error, Options, Real, Vectors, verify};
+use batched_svd::{Batch, Cutoff, Dtype, Engine, Error, Options, Real, verify};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
@@ -81,7 +81,11 @@ impl<T: Real> Systems<T> {
     fn fits(&self, engine: &Engine) -> Result<Vec<f64>, String> {
         let [m, n] = [self.a.rows(), self.a.cols()];
         let (tol, u) = (tol::<T>(m, n), unit::<T>());
-        let fit = engine.lstsq(&self.a, &self.sides, &all()).map_err(wrong)?;
+        let fit = engine
+            .lstsq(&self.a, &self.sides)
+            .options(&all())
+            .run()
+            .map_err(wrong)?;
         let mut errors = Vec::new();
         for at in 0..self.a.count() {
             let ([b, side], x) = (
@@ -167,7 +171,7 @@ pub fn wide<T: Real>(engine: &Engine) -> Outcome {
             };
             let b = Batch::from_fn(40, m, 1, |at, i, _| T::of(side(at, i))).map_err(wrong)?;
             let a = systems.a.view().transpose();
-            let fit = engine.lstsq(a, &b, &all()).map_err(wrong)?;
+            let fit = engine.lstsq(a, &b).options(&all()).run().map_err(wrong)?;
             for at in 0..40 {
                 let plain = in_f64(&systems.sides.matrix(at)[..m]);
                 let entries = in_f64(systems.b.matrix(at));
@@ -188,7 +192,11 @@ pub fn inverses<T: Real>(engine: &Engine) -> Outcome {
     for (m, n) in [(20, 4), (3, 3), (8, 8), (12, 7)] {
         for &range in ranges::<T>() {
             let systems = Systems::<T>::new(30, m, n, range)?;
-            let found = engine.pinv(&systems.a, &all()).map_err(wrong)?;
+            let found = engine
+                .pinv(&systems.a)
+                .options(&all())
+                .run()
+                .map_err(wrong)?;
             for at in 0..30 {
                 let b = in_f64(systems.b.matrix(at));
                 let x = in_f64(found.inverse.matrix(at));
@@ -230,10 +238,14 @@ pub fn data<T: Real>(engine: &Engine) -> Outcome {
             let systems = Systems::<T>::new(count, m, n, range)?;
             // W has the scales of D^-1: in f64 beyond what a product with the data bears.
             let a = &systems.a;
-            let white = engine.whitening(a, &all()).map_err(wrong)?;
-            let found = engine.principal_components(a, &all()).map_err(wrong)?;
-            let svd = engine.svd(a, Vectors::Thin, &all()).map_err(wrong)?;
-            let (u, v) = (svd.u.as_ref().unwrap(), svd.v.as_ref().unwrap());
+            let white = engine.whitening(a).options(&all()).run().map_err(wrong)?;
+            let found = engine
+                .principal_components(a)
+                .options(&all())
+                .run()
+                .map_err(wrong)?;
+            let svd = engine.svd(a).options(&all()).run().map_err(wrong)?;
+            let (u, v) = (&svd.u, &svd.v);
             for at in 0..count {
                 let what = format!("of {m}x{n} over 2^{range}, matrix {at}");
                 let (tol, c) = (tol::<T>(m, n), systems.conditions[at]);
@@ -293,7 +305,12 @@ pub fn examples<T: Real>(engine: &Engine) -> Outcome {
             let entries = [d, small, 0.0, 1.0].map(T::of);
             let a = Batch::from_row_major(1, 2, 2, &entries).map_err(wrong)?;
             let b = Batch::from_row_major(1, 2, 1, &[entries[1], T::ONE]).map_err(wrong)?;
-            let x = engine.lstsq(&a, &b, &all()).map_err(wrong)?.solution;
+            let x = engine
+                .lstsq(&a, &b)
+                .options(&all())
+                .run()
+                .map_err(wrong)?
+                .solution;
             let what = format!("[[{d:e}, {small}], [0, 1]]");
             // Exactly (0, 1).
             let off = x.matrix(0)[0].f64() * entries[0].f64();
@@ -318,7 +335,12 @@ pub fn examples<T: Real>(engine: &Engine) -> Outcome {
             ensure(found > 1000.0 * bound, || {
                 format!("{found:e} of normal equations that are wrong, {what}")
             })?;
-            let inverse = engine.pinv(&a, &all()).map_err(wrong)?.inverse;
+            let inverse = engine
+                .pinv(&a)
+                .options(&all())
+                .run()
+                .map_err(wrong)?
+                .inverse;
             let excess = |x: &Batch<T>| {
                 let found = verify::inverses(&a, x).map_err(wrong)?[0];
                 let both = found.residuals.into_iter().zip(found.conditions);
@@ -359,7 +381,7 @@ pub fn sharp<T: Real>(engine: &Engine) -> Outcome {
         for (kind, spectrum) in spectra.iter().enumerate() {
             let values: Vec<f64> = (0..n).map(spectrum).collect();
             let a = rectangular::<T>(n, n, &values, 51);
-            let mut pinv = engine.pinv(&a, &all()).map_err(wrong)?;
+            let mut pinv = engine.pinv(&a).options(&all()).run().map_err(wrong)?;
             let what = format!("{n}x{n}, spectrum {kind}");
             check_conditions(&a, &pinv).map_err(|e| format!("{what}: {e}"))?;
             for x in pinv.inverse.as_mut_slice() {

@@ -4,7 +4,8 @@ use libtest_mimic::Trial;
 
 /// A test or more of every path, operation and way of calling: for all day long.
 pub const QUICK: &str = "cpu*/bits */kernel-* */digits */cutoffs */layouts cpu*/exact-factors */lstsq-places \
-    */low-rank-tiny cpu*/factored gpu/f32/factored */polar */resident cpu*/asynchronous */progress gpu/*/own-device";
+    */low-rank-tiny cpu*/factored gpu/f32/factored */polar */resident cpu*/calls-* gpu/f32/calls-device \
+    cpu*/asynchronous */progress gpu/*/own-device";
 
 /// The tests that fit a pattern each, in the order of the patterns, or the first that fits none.
 pub fn select(trials: Vec<Trial>, patterns: &str) -> Result<Vec<Trial>, String> {

@@ -1,6 +1,6 @@
 //! Decompositions that begin where those of similar matrices ended.
 
-use batched_svd::{Batch, Engine, Error, Options, Real, Status, Svd, Vectors, verify};
+use batched_svd::{Batch, Engine, Error, Options, Real, Status, Svd, verify};
 
 use crate::Which;
 use crate::common::bounds::{Outcome, at_most, ensure, first_is_positive, in_f64, tol};
@@ -19,9 +19,7 @@ fn largest(values: &[f64]) -> f64 {
 fn holds<T: Real>(a: &Batch<T>, svd: &Svd<T>, cold: &Svd<T>) -> Outcome {
     let (m, n) = (a.rows(), a.cols());
     let tol = tol::<T>(m, n);
-    let (Some(u), Some(v)) = (&svd.u, &svd.v) else {
-        return Err("no vectors".into());
-    };
+    let (u, v) = (&svd.u, &svd.v);
     ensure(svd.report.all_converged(), || format!("{:?}", svd.report))?;
     let residuals = verify::reconstruction(a, u, &svd.sigma, v).map_err(wrong)?;
     at_most("residual", largest(&residuals), tol)?;
@@ -62,16 +60,18 @@ pub fn path<T: Real>(engine: &Engine, which: Which) -> Outcome {
             _ => 40,
         };
         let first = frame::<T>(count, m, n, 0);
-        let mut last = engine.svd(&first, Vectors::Thin, &options).map_err(wrong)?;
+        let mut last = engine.svd(&first).options(&options).run().map_err(wrong)?;
         let mut sweeps = [0u32; 2];
         for time in 1..frames {
             let a = frame::<T>(count, m, n, time);
-            let v = last.v.take().ok_or("no V")?;
             last = engine
-                .svd_warm(&a, &v, Vectors::Thin, &options)
+                .svd(&a)
+                .warm(&last.v)
+                .options(&options)
+                .run()
                 .map_err(wrong)?;
             if time % 37 == 0 || time + 1 == frames {
-                let cold = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+                let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
                 holds(&a, &last, &cold).map_err(|e| format!("{m}x{n}, frame {time}: {e}"))?;
                 for (sum, svd) in sweeps.iter_mut().zip([&last, &cold]) {
                     *sum += svd.report.outcomes.iter().map(|o| o.sweeps).sum::<u32>();
@@ -99,8 +99,13 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         let count = 6;
         let k = m.min(n);
         let a = normal::<T>(count, m, n, 3);
-        let cold = engine.svd(&a, Vectors::Full, &options).map_err(wrong)?;
-        let own = cold.v.clone().ok_or("no V")?;
+        let cold = engine
+            .svd(&a)
+            .full(true)
+            .options(&options)
+            .run()
+            .map_err(wrong)?;
+        let own = cold.v.clone();
         let mut bad = own.clone();
         for (index, entry) in bad.as_mut_slice().iter_mut().enumerate() {
             // A matrix each: zeros, a NaN, one column twice, far from orthonormal, huge, as it was.
@@ -117,29 +122,35 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         }
         let thin =
             Batch::from_fn(count, n, k, |b, i, j| bad.matrix(b)[j * n + i]).map_err(wrong)?;
-        for (v, vectors) in [
-            (&own, Vectors::Full),
-            (&bad, Vectors::Full),
-            (&thin, Vectors::Thin),
-        ] {
-            let warm = engine.svd_warm(&a, v, vectors, &options).map_err(wrong)?;
-            let what = |e| format!("{m}x{n}, {vectors:?}: {e}");
+        for (v, full) in [(&own, true), (&bad, true), (&thin, false)] {
+            let warm = engine
+                .svd(&a)
+                .warm(v)
+                .full(full)
+                .options(&options)
+                .run()
+                .map_err(wrong)?;
+            let what = |e| format!("{m}x{n}, full: {full}: {e}");
             holds(&a, &warm, &cold).map_err(what)?;
-            let cols = |side| if vectors == Vectors::Full { side } else { k };
-            let shapes = [&warm.u, &warm.v].map(|x| x.as_ref().map(|x| (x.rows(), x.cols())));
-            ensure(shapes == [Some((m, cols(m))), Some((n, cols(n)))], || {
+            let cols = |side| if full { side } else { k };
+            let shapes = [&warm.u, &warm.v].map(|x| (x.rows(), x.cols()));
+            ensure(shapes == [(m, cols(m)), (n, cols(n))], || {
                 what(format!("{shapes:?}"))
             })?;
             let none = engine
-                .svd_warm(&a, v, Vectors::None, &options)
+                .singular_values(&a)
+                .warm(v)
+                .options(&options)
+                .run()
                 .map_err(wrong)?;
-            ensure(none.sigma == warm.sigma && none.u.is_none(), || {
-                what("values alone".into())
-            })?;
+            ensure(none.sigma == warm.sigma, || what("values alone".into()))?;
         }
         // Its own V: next to nothing is left to do.
         let warm = engine
-            .svd_warm(&a, &own, Vectors::Thin, &options)
+            .svd(&a)
+            .warm(&own)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         ensure(warm.report.max_sweeps() <= 3, || {
             format!("{m}x{n}: {} sweeps of its own V", warm.report.max_sweeps())
@@ -147,7 +158,7 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         let wrong_shapes = [[count, n + 1, k], [count - 1, n, k], [count, n, n + 1]];
         for [count, rows, cols] in wrong_shapes {
             let v = Batch::<T>::zeros(count, rows, cols).map_err(wrong)?;
-            let refused = engine.svd_warm(&a, &v, Vectors::Thin, &options);
+            let refused = engine.svd(&a).warm(&v).options(&options).run();
             let named =
                 matches!(&refused, Err(Error::Argument(text)) if text.contains("previous V"));
             ensure(named, || format!("{refused:?}"))?;
@@ -159,10 +170,13 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         if !uneven.iter().any(|part| name.starts_with(part)) || a.rows() != a.cols() {
             continue;
         }
-        let cold = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
+        let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
         let turned = normal::<T>(a.count(), a.cols(), a.cols(), 4);
         let warm = engine
-            .svd_warm(&a, &turned, Vectors::Thin, &options)
+            .svd(&a)
+            .warm(&turned)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         ensure(
             warm.sigma == cold.sigma && warm.v == cold.v && warm.u == cold.u,
@@ -172,10 +186,12 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
     // Graded rows keep the smallest singular values, warm as they start.
     for (name, a) in hard::<T>() {
         if name.starts_with("rows-graded") {
-            let cold = engine.svd(&a, Vectors::Thin, &options).map_err(wrong)?;
-            let v = cold.v.as_ref().ok_or("no V")?;
+            let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
             let warm = engine
-                .svd_warm(&a, v, Vectors::Thin, &options)
+                .svd(&a)
+                .warm(&cold.v)
+                .options(&options)
+                .run()
                 .map_err(wrong)?;
             let [warm, cold] = [&warm, &cold].map(|svd| in_f64(svd.sigma.matrix(0)));
             for (x, y) in warm.iter().zip(&cold) {
@@ -189,19 +205,22 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         let clean = normal::<T>(3, m, n, 5);
         let mut bad = clean.clone();
         bad.as_mut_slice()[m * n + 1] = T::of(f64::INFINITY);
-        let first = engine.svd(&clean, Vectors::Thin, &options).map_err(wrong)?;
-        let v = first.v.as_ref().ok_or("no V")?;
+        let first = engine.svd(&clean).options(&options).run().map_err(wrong)?;
+        let v = &first.v;
         let harmed = engine
-            .svd_warm(&bad, v, Vectors::Thin, &options)
+            .svd(&bad)
+            .warm(v)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         let fine = engine
-            .svd_warm(&clean, v, Vectors::Thin, &options)
+            .svd(&clean)
+            .warm(v)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         for index in 0..3 {
             for (x, y) in [(&harmed.u, &fine.u), (&harmed.v, &fine.v)] {
-                let (Some(x), Some(y)) = (x, y) else {
-                    return Err("no vectors".into());
-                };
                 let right = match index {
                     1 => x.matrix(1).iter().all(|x| x.f64().is_nan()),
                     _ => x.matrix(index) == y.matrix(index),
@@ -215,9 +234,11 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
             harmed.report.outcomes[1].status == Status::NonFinite,
             || format!("{:?}", harmed.report),
         )?;
-        let v = harmed.v.as_ref().ok_or("no V")?;
         let next = engine
-            .svd_warm(&clean, v, Vectors::Thin, &options)
+            .svd(&clean)
+            .warm(&harmed.v)
+            .options(&options)
+            .run()
             .map_err(wrong)?;
         holds(&clean, &next, &first)?;
     }

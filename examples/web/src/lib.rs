@@ -1,6 +1,6 @@
 //! Pseudoinverses in a browser, on its WebGPU or on its CPU: what `index.html` calls.
 
-use batched_svd::{Dtype, Engine, GpuOptions, Options, View, verify};
+use batched_svd::{Dtype, Engine, GpuOptions, View, verify};
 use wasm_bindgen::prelude::*;
 
 /// An engine, opened once.
@@ -18,7 +18,7 @@ pub async fn pinv_by_cpu(
     entries: Vec<f32>,
 ) -> Result<usize, JsError> {
     let a = View::col_major(&entries, count, rows, cols)?;
-    let pinv = Engine::cpu().pinv_async(a, &Options::default()).await?;
+    let pinv = Engine::cpu().pinv(a).run_async().await?;
     Ok(pinv.report.failures().count())
 }
 
@@ -58,7 +58,7 @@ impl Solver {
         entries: Vec<f32>,
     ) -> Result<Inverses, JsError> {
         let a = View::col_major(&entries, count, rows, cols)?;
-        let pinv = self.engine.pinv_async(a, &Options::default()).await?;
+        let pinv = self.engine.pinv(a).run_async().await?;
         let bound = 8.0 * verify::tolerance(Dtype::F32, rows, cols);
         let residuals = verify::moore_penrose(a, &pinv.inverse)?;
         // A NaN must not hide behind a comparison.

@@ -1,8 +1,8 @@
 //! Who is measured: whoever can take matrices, compute, and show what came out.
 
 use batched_svd::{
-    Backend, Batch, DeviceBatch, DevicePinv, DeviceSvd, Engine, Error, Options, Pinv, Real, Report,
-    Svd, Vectors,
+    Backend, Batch, Device, DeviceBatch, Engine, Error, Options, Pinv, Real, Report,
+    SingularValues, Svd,
 };
 
 use crate::cli::bench::case::{Case, Op};
@@ -75,19 +75,23 @@ pub(crate) trait Contender<T: Real> {
 }
 
 enum Outcome<T: Real> {
+    Values(SingularValues<T>),
     Svd(Svd<T>),
     Pinv(Pinv<T>),
-    /// On the device, with the report that was asked for afterwards.
-    DeviceSvd(DeviceSvd<T>, Report),
-    DevicePinv(DevicePinv<T>, Report),
+    DeviceValues(SingularValues<T, Device>, Report),
+    DeviceSvd(Svd<T, Device>, Report),
+    DevicePinv(Pinv<T, Device>, Report),
 }
 
 impl<T: Real> Outcome<T> {
     fn report(&self) -> &Report {
         match self {
+            Outcome::Values(values) => &values.report,
             Outcome::Svd(svd) => &svd.report,
             Outcome::Pinv(pinv) => &pinv.report,
-            Outcome::DeviceSvd(_, report) | Outcome::DevicePinv(_, report) => report,
+            Outcome::DeviceValues(_, report)
+            | Outcome::DeviceSvd(_, report)
+            | Outcome::DevicePinv(_, report) => report,
         }
     }
 }
@@ -182,30 +186,42 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         let (op, loaded) = self.loaded.as_ref().ok_or("nothing was loaded")?;
         self.outcome = None;
         let (engine, options) = (self.engine, &self.options);
-        let vectors = match op {
-            Op::Svdvals => Vectors::None,
-            _ => Vectors::Thin,
-        };
         let start = std::time::Instant::now();
+        let seconds = || start.elapsed().as_secs_f64();
+        // The report of results on the device is read when the time is taken.
         let run = || -> Result<(Outcome<T>, f64), Error> {
-            let seconds = || start.elapsed().as_secs_f64();
-            Ok(match (loaded, op) {
-                (Loaded::Host(a), Op::Pinv) => (Outcome::Pinv(engine.pinv(a, options)?), seconds()),
-                (Loaded::Host(a), _) => (Outcome::Svd(engine.svd(a, vectors, options)?), seconds()),
-                (Loaded::Device(a), Op::Pinv) => {
-                    let pinv = engine.pinv_resident(a, options)?;
-                    engine.finish()?;
-                    let seconds = seconds();
-                    let report = pinv.report.get()?;
-                    (Outcome::DevicePinv(pinv, report), seconds)
+            Ok(match loaded {
+                Loaded::Host(a) => {
+                    let outcome = match op {
+                        Op::Pinv => Outcome::Pinv(engine.pinv(a).options(options).run()?),
+                        Op::Svdvals => {
+                            Outcome::Values(engine.singular_values(a).options(options).run()?)
+                        }
+                        _ => Outcome::Svd(engine.svd(a).options(options).run()?),
+                    };
+                    (outcome, seconds())
                 }
-                (Loaded::Device(a), _) => {
-                    let svd = engine.svd_resident(a, vectors, options)?;
-                    engine.finish()?;
-                    let seconds = seconds();
-                    let report = svd.report.get()?;
-                    (Outcome::DeviceSvd(svd, report), seconds)
-                }
+                Loaded::Device(a) => match op {
+                    Op::Pinv => {
+                        let found = engine.pinv(a).options(options).run_on_device()?;
+                        engine.finish()?;
+                        let (seconds, report) = (seconds(), found.report.get()?);
+                        (Outcome::DevicePinv(found, report), seconds)
+                    }
+                    Op::Svdvals => {
+                        let call = engine.singular_values(a).options(options);
+                        let found = call.run_on_device()?;
+                        engine.finish()?;
+                        let (seconds, report) = (seconds(), found.report.get()?);
+                        (Outcome::DeviceValues(found, report), seconds)
+                    }
+                    _ => {
+                        let found = engine.svd(a).options(options).run_on_device()?;
+                        engine.finish()?;
+                        let (seconds, report) = (seconds(), found.report.get()?);
+                        (Outcome::DeviceSvd(found, report), seconds)
+                    }
+                },
             })
         };
         let (outcome, seconds) = run().map_err(|e| e.to_string())?;
@@ -224,26 +240,23 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         }
         let first = |batch: &Batch<T>| batch.view().matrices(0..count)?.to_batch();
         let answer = || -> Result<Answer<T>, Error> {
-            let factors = |u: Option<&Batch<T>>, sigma: &Batch<T>, v: Option<&Batch<T>>| {
-                let sigma = first(sigma)?;
-                Ok::<_, Error>(match (u, v) {
-                    (Some(u), Some(v)) => Answer::Factors {
-                        u: first(u)?,
-                        sigma,
-                        v: first(v)?,
-                    },
-                    _ => Answer::Values(sigma),
+            let factors = |u: &Batch<T>, sigma: &Batch<T>, v: &Batch<T>| {
+                Ok::<_, Error>(Answer::Factors {
+                    u: first(u)?,
+                    sigma: first(sigma)?,
+                    v: first(v)?,
                 })
             };
-            let down = |batch: &Option<DeviceBatch<T>>| {
-                batch.as_ref().map(DeviceBatch::download).transpose()
-            };
             Ok(match outcome {
-                Outcome::Svd(svd) => factors(svd.u.as_ref(), &svd.sigma, svd.v.as_ref())?,
+                Outcome::Values(values) => Answer::Values(first(&values.sigma)?),
+                Outcome::Svd(svd) => factors(&svd.u, &svd.sigma, &svd.v)?,
                 Outcome::Pinv(pinv) => Answer::Inverses(first(&pinv.inverse)?),
+                Outcome::DeviceValues(values, _) => {
+                    Answer::Values(first(&values.sigma.download()?)?)
+                }
                 Outcome::DeviceSvd(svd, _) => {
-                    let (u, v) = (down(&svd.u)?, down(&svd.v)?);
-                    factors(u.as_ref(), &svd.sigma.download()?, v.as_ref())?
+                    let [u, sigma, v] = [&svd.u, &svd.sigma, &svd.v].map(DeviceBatch::download);
+                    factors(&u?, &sigma?, &v?)?
                 }
                 Outcome::DevicePinv(pinv, _) => Answer::Inverses(first(&pinv.inverse.download()?)?),
             })

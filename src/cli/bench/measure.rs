@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use batched_svd::{Batch, Engine, Error, Options, Peak, Real, Vectors, verify};
+use batched_svd::{Batch, Engine, Error, Peak, Real, verify};
 
 use crate::cli::bench::case::{Case, Op};
 use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
@@ -226,7 +226,7 @@ fn residuals<T: Number>(
         }
         Answer::Values(sigma) => (largest(verify::norms(a, &sigma)?), 0.0),
         Answer::Inverses(x) => {
-            let values = Engine::cpu().svd(a, Vectors::None, &Options::default())?;
+            let values = Engine::cpu().singular_values(a).run()?;
             let residuals = verify::moore_penrose(a, &x)?;
             let scaled = residuals.iter().enumerate().map(|(index, four)| {
                 let sigma = values.sigma.matrix(index);
@@ -389,11 +389,9 @@ mod tests {
         fn answer(&mut self, count: usize) -> Result<Answer<f32>, String> {
             let data = self.loaded.as_ref().ok_or("nothing")?;
             let first = data.view().matrices(0..count).map_err(|e| e.to_string())?;
-            let svd = Engine::cpu().svd(first, Vectors::Thin, &Options::default());
+            let svd = Engine::cpu().svd(first).run();
             let svd = svd.map_err(|e| e.to_string())?;
-            let (Some(u), Some(mut v)) = (svd.u, svd.v) else {
-                return Err("no vectors".into());
-            };
+            let (u, mut v) = (svd.u, svd.v);
             if !self.honest {
                 v.as_mut_slice().fill(0.0);
             }

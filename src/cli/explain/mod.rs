@@ -5,8 +5,8 @@ mod translate;
 
 use std::path::PathBuf;
 
-use batched_svd::explain::{DeviceFacts, Explanation, Operation, explain};
-use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning, Vectors};
+use batched_svd::explain::{DeviceFacts, Explanation, Request, explain};
+use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -71,14 +71,14 @@ fn shape(text: &str) -> Result<[usize; 2], String> {
 
 pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Failure> {
     let device = device(args, explained)?;
-    let operation = match explained.op {
-        Op::Svd => Operation::Svd(Vectors::Thin),
-        Op::Full => Operation::Svd(Vectors::Full),
-        Op::Values => Operation::Svd(Vectors::None),
-        Op::Pinv => Operation::Pinv,
-        Op::Lstsq => Operation::Lstsq(explained.rhs),
-        Op::LowRank => Operation::LowRank,
-        Op::Projector => Operation::Projector(Subspace::from(explained.onto)),
+    let request = match explained.op {
+        Op::Svd => Request::Svd,
+        Op::Full => Request::FullSvd,
+        Op::Values => Request::SingularValues,
+        Op::Pinv => Request::Pinv,
+        Op::Lstsq => Request::Lstsq(explained.rhs),
+        Op::LowRank => Request::LowRank,
+        Op::Projector => Request::Projector(Subspace::from(explained.onto)),
     };
     let dtype = Dtype::from(explained.dtype);
     let mut tuning = Tuning::default();
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Fail
         setting.apply(&mut tuning);
     }
     let plan = explain(
-        operation,
+        request,
         explained.shape,
         dtype,
         &device,

@@ -1,5 +1,6 @@
 use super::*;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
+use crate::planner::Vectors;
 use crate::planner::limits::WEBGPU;
 use crate::planner::paths::plan::Applies;
 use crate::planner::paths::{Blocks, Columns, Resident, Rounds, Swept, Tiny};

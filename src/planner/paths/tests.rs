@@ -1,9 +1,10 @@
 //! Every kernel of every path: its text is valid, and takes no more memory than was planned.
 
 use super::*;
-use crate::data::options::{Options, Vectors};
+use crate::data::options::Options;
 use crate::data::scalar::Dtype;
 use crate::data::tuning::Tuning;
+use crate::planner::Vectors;
 use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::limits::{Limits, WEBGPU};

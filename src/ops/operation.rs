@@ -1,0 +1,368 @@
+//! What an operation is to those who carry it out: its result says what it takes, what it is in either memory, and how
+//! it is computed there. A further operation is a file with its result, and a line in the list at the end.
+
+use std::fmt::Debug;
+
+use crate::data::batch::Batch;
+use crate::data::batched::Batched;
+use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::data::view::{View, ViewMut};
+use crate::engine::Engine;
+use crate::engine::device_batch::{DeviceBatch, DeviceReport};
+use crate::engine::on_device::Solved;
+use crate::engine::place::fits;
+use crate::engine::road::strict;
+use crate::ops::components::{Components, Regularisation, Whitening};
+use crate::ops::low_rank::{LowRank, LowRankFactors};
+use crate::ops::lstsq::{Lstsq, LstsqChoices};
+use crate::ops::null_vector::NullVector;
+use crate::ops::pinv::Pinv;
+use crate::ops::polar::{Determinant, Polar};
+use crate::ops::singular_values::SingularValues;
+use crate::ops::subspace::{Basis, Projector, Subspace};
+use crate::ops::svd::{Svd, Thickness};
+use crate::planner::Job;
+
+/// Where results are: on the [`Host`] or on the [`Device`].
+pub trait Memory: Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// Matrices in this memory.
+    type Batch<T: Scalar>: Clone + Debug + Send + Sync;
+    /// The report of a call whose results are in this memory.
+    type Report: Clone + Debug + Send + Sync;
+}
+
+/// The memory of the host. Results here are [`Batch`]es, with a [`Report`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Host {}
+
+/// The memory where an engine computes: that of a GPU, or for a CPU engine that of the host. Results here are
+/// [`DeviceBatch`]es, with a [`DeviceReport`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Device {}
+
+impl Memory for Host {
+    type Batch<T: Scalar> = Batch<T>;
+    type Report = Report;
+}
+
+impl Memory for Device {
+    type Batch<T: Scalar> = DeviceBatch<T>;
+    type Report = DeviceReport;
+}
+
+/// An operation, named by its result: a [`Call`](crate::Call) with the parameter [`Pinv<f32>`](crate::Pinv) computes
+/// pseudoinverses in f32. The results of this library implement it, and no other type can be computed.
+pub trait Operation: Sized {
+    /// The type of the matrices.
+    type Entry: Real;
+    /// The same results in the memory where the engine computes.
+    type OnDevice;
+    /// The choices that this operation has and others have not.
+    #[doc(hidden)]
+    type Choices: Clone + Default + Send + Sync + 'static;
+}
+
+/// An operation whose results can be written to memory of the caller.
+pub trait Placed: Operation {
+    /// A [`ViewMut`] for each result, as a tuple if there are several, in the order in which the result lists them.
+    type Places<'o>;
+
+    /// Returns an error if a place has another shape than its result.
+    #[doc(hidden)]
+    fn fits(places: &Self::Places<'_>, shapes: &[[usize; 3]]) -> Result<(), Error>;
+
+    /// Copies the results.
+    #[doc(hidden)]
+    fn write(self, places: Self::Places<'_>) -> Report;
+}
+
+/// An operation whose work on a device needs no decision of the host. It can be recorded into commands of the caller.
+pub trait Recordable: Operation {}
+
+/// Matrices, and what belongs to them: right-hand sides, or an earlier V.
+pub struct Given<'g, T: Scalar> {
+    pub a: View<'g, T>,
+    pub b: Option<View<'g, T>>,
+}
+
+impl<T: Real> Given<'_, T> {
+    pub fn shapes(&self) -> Shapes {
+        Shapes {
+            a: self.a.shape(),
+            b: self.b.map(|b| b.shape()),
+        }
+    }
+}
+
+/// The shapes of a call: (count, rows, columns) of the matrices and of what belongs to them.
+#[derive(Clone, Copy)]
+pub struct Shapes {
+    pub a: [usize; 3],
+    pub b: Option<[usize; 3]>,
+}
+
+impl Shapes {
+    pub fn k(&self) -> usize {
+        self.a[1].min(self.a[2])
+    }
+}
+
+/// How an operation is computed. The results of this library implement it.
+pub trait Compute:
+    Operation<OnDevice: Bring<Brought = Self>> + Keep<Kept = Self::OnDevice> + Send + 'static
+{
+    /// Returns an error if the matrices or the choices do not fit, before anything is copied or computed.
+    #[doc(hidden)]
+    fn check(_: &Self::Choices, _: &Options, _: Shapes) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The shapes of the results that have a place of the caller's.
+    #[doc(hidden)]
+    fn shapes(choices: &Self::Choices, shapes: Shapes) -> Vec<[usize; 3]>;
+
+    /// The results of matrices in the memory of the host.
+    #[doc(hidden)]
+    fn compute(
+        engine: &Engine,
+        given: Given<'_, Self::Entry>,
+        choices: &Self::Choices,
+        options: &Options,
+        blocking: bool,
+    ) -> impl Future<Output = Result<Self, Error>>;
+
+    /// The job that an engine is given.
+    #[doc(hidden)]
+    fn job(choices: &Self::Choices, shapes: Shapes) -> Job;
+
+    /// Whether what a device computes of that job is the result, so that the host has no part in it.
+    #[doc(hidden)]
+    fn stays(_: &Self::Choices, _: Shapes) -> bool {
+        false
+    }
+
+    /// The results of that job on a device, if they are the results of the operation.
+    #[doc(hidden)]
+    fn solved(_: Solved, _: &Self::Choices, _: Shapes) -> Option<Self::OnDevice> {
+        None
+    }
+}
+
+/// How results are computed into memory of the caller: they are copied, unless an operation has them written there as they
+/// are computed.
+pub trait ComputeInto: Compute + Placed {
+    /// The results, written to memory of the caller. In strict mode, they are written before the error is returned.
+    #[doc(hidden)]
+    fn compute_into(
+        engine: &Engine,
+        given: Given<'_, Self::Entry>,
+        choices: &Self::Choices,
+        places: Self::Places<'_>,
+        options: &Options,
+        blocking: bool,
+    ) -> impl Future<Output = Result<Report, Error>> {
+        async move {
+            let lenient = options.clone().strict(false);
+            let found = Self::compute(engine, given, choices, &lenient, blocking).await?;
+            strict(found.write(places), options)
+        }
+    }
+}
+
+/// Results, or a part of them, that can be moved to the memory where the engine computes.
+pub trait Keep: Sized {
+    /// What they are there.
+    type Kept;
+
+    /// Moves them: to the memory of a GPU, or within that of the host.
+    fn keep(
+        self,
+        engine: &Engine,
+        gpu: bool,
+        blocking: bool,
+    ) -> impl Future<Output = Result<Self::Kept, Error>>;
+}
+
+/// Results, or a part of them, that can be copied from there.
+pub trait Bring {
+    /// What they are on the host.
+    type Brought;
+
+    /// Waits for them, and copies them.
+    fn bring(self, blocking: bool) -> impl Future<Output = Result<Self::Brought, Error>>;
+}
+
+impl<T: Real> Bring for DeviceBatch<T> {
+    type Brought = Batch<T>;
+
+    async fn bring(self, blocking: bool) -> Result<Batch<T>, Error> {
+        self.download_inner(blocking).await
+    }
+}
+
+impl<R: Bring> Bring for Option<R> {
+    type Brought = Option<R::Brought>;
+
+    async fn bring(self, blocking: bool) -> Result<Self::Brought, Error> {
+        Ok(match self {
+            Some(results) => Some(results.bring(blocking).await?),
+            None => None,
+        })
+    }
+}
+
+impl Bring for DeviceReport {
+    type Brought = Report;
+
+    async fn bring(self, blocking: bool) -> Result<Report, Error> {
+        self.get_inner(blocking).await
+    }
+}
+
+impl<N> Bring for Vec<N> {
+    type Brought = Vec<N>;
+
+    async fn bring(self, _: bool) -> Result<Self, Error> {
+        Ok(self)
+    }
+}
+
+impl<T: Real> Keep for Batch<T> {
+    type Kept = DeviceBatch<T>;
+
+    async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {
+        engine.keep(self, gpu, blocking).await
+    }
+}
+
+impl<R: Keep> Keep for Option<R> {
+    type Kept = Option<R::Kept>;
+
+    async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {
+        Ok(match self {
+            Some(results) => Some(results.keep(engine, gpu, blocking).await?),
+            None => None,
+        })
+    }
+}
+
+impl Keep for Report {
+    type Kept = DeviceReport;
+
+    async fn keep(self, _: &Engine, _: bool, _: bool) -> Result<Self::Kept, Error> {
+        Ok(DeviceReport::here(self))
+    }
+}
+
+/// Numbers that stay on the host.
+impl<N> Keep for Vec<N> {
+    type Kept = Vec<N>;
+
+    async fn keep(self, _: &Engine, _: bool, _: bool) -> Result<Self::Kept, Error> {
+        Ok(self)
+    }
+}
+
+/// One result, or several as a tuple.
+macro_rules! tuple {
+    ($one:ident) => { $one };
+    ($($each:ident)+) => { ($($each),+) };
+}
+macro_rules! places {
+    ($view:ty; $one:ident) => { $view };
+    ($view:ty; $($each:ident)+) => { ($(places!($view; $each)),+) };
+}
+
+/// Every operation: its result and its choices, the results that have a place of the caller's, and the others.
+macro_rules! operations {
+    ($($name:ident[$choices:ty] { $($field:ident),* } $({ $($other:ident),+ })?)+) => {$(
+        impl<T: Real> Operation for $name<T> {
+            type Entry = T;
+            type OnDevice = $name<T, Device>;
+            type Choices = $choices;
+        }
+
+        impl<T: Real> Keep for $name<T> {
+            type Kept = $name<T, Device>;
+
+            async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {
+                Ok($name {
+                    $($field: self.$field.keep(engine, gpu, blocking).await?,)*
+                    $($($other: self.$other.keep(engine, gpu, blocking).await?,)+)?
+                    report: self.report.keep(engine, gpu, blocking).await?,
+                })
+            }
+        }
+
+        impl<T: Real> Bring for $name<T, Device> {
+            type Brought = $name<T>;
+
+            async fn bring(self, blocking: bool) -> Result<Self::Brought, Error> {
+                Ok($name {
+                    $($field: self.$field.bring(blocking).await?,)*
+                    $($($other: self.$other.bring(blocking).await?,)+)?
+                    report: self.report.bring(blocking).await?,
+                })
+            }
+        }
+
+        impl<T: Real> Batched for $name<T> {
+            fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
+                $(let mut $field = self.$field.split(counts)?.into_iter();)*
+                $($(let mut $other = self.$other.split(counts)?.into_iter();)+)?
+                let mut report = self.report.split(counts)?.into_iter();
+                let part = |_| Some($name {
+                    $($field: $field.next()?,)*
+                    $($($other: $other.next()?,)+)?
+                    report: report.next()?,
+                });
+                Ok(counts.iter().map_while(part).collect())
+            }
+        }
+
+        operations! { @ $name $($field)* }
+    )+};
+    // What has no place of the caller's.
+    (@ $name:ident) => {};
+    (@ $name:ident $($field:ident)+) => {
+        impl<T: Real> Placed for $name<T> {
+            type Places<'o> = places!(ViewMut<'o, T>; $($field)+);
+
+            fn fits(places: &Self::Places<'_>, shapes: &[[usize; 3]]) -> Result<(), Error> {
+                let tuple!($($field)+) = places;
+                let mut shapes = shapes.iter();
+                $(if let Some(shape) = shapes.next() {
+                    fits(stringify!($field), $field, *shape)?;
+                })+
+                Ok(())
+            }
+
+            fn write(self, places: Self::Places<'_>) -> Report {
+                let tuple!($($field)+) = places;
+                $({
+                    let mut place = $field;
+                    place.assign(self.$field.as_slice());
+                })+
+                self.report
+            }
+        }
+    };
+}
+
+operations! {
+    SingularValues[()] { sigma }
+    Svd[Thickness] { u, sigma, v }
+    Pinv[()] { inverse }
+    NullVector[()] { vector, length }
+    Lstsq[LstsqChoices] { solution } { sigma }
+    LowRank[()] { approximation }
+    LowRankFactors[()] {} { left, right, sigma }
+    Projector[Subspace] { projector }
+    Basis[Subspace] { vectors } { dimensions }
+    Polar[Determinant] { orthogonal, stretch }
+    Components[()] { mean, components, scores, deviations }
+    Whitening[Regularisation] { mean, transform }
+}
