@@ -82,7 +82,7 @@ impl Run<'_> {
     fn device(&self) -> String {
         let software = if self.software { " (software)" } else { "" };
         let (device, kernel) = (
-            self.said(|r| r.device.clone()),
+            self.said(|r| r.device.to_string()),
             self.said(|r| r.kernel.to_string()),
         );
         format!("{device}{software}, kernel {kernel}")
@@ -324,7 +324,7 @@ impl Summary<'_> {
         }
         if let Some(run) = &self.run {
             object["engine"] = json!(run.said(|r| r.backend.to_string()));
-            object["device"] = json!(run.said(|r| r.device.clone()));
+            object["device"] = json!(run.said(|r| r.device.to_string()));
             object["software"] = json!(run.software);
             if let Some(error) = run.device_error() {
                 object["device_error"] = json!(error);

@@ -11,6 +11,10 @@ pub(crate) fn for_each<I: Send, S>(
     f: impl Fn(&mut S, I) + Send + Sync,
 ) {
     use rayon::prelude::*;
+    // A lone task needs nobody else: a call of one small matrix takes about as long as asking.
+    if tasks.len() <= 1 {
+        return here(tasks, state, f);
+    }
     tasks.into_par_iter().for_each_init(state, f);
 }
 
@@ -21,11 +25,21 @@ pub(crate) fn for_each<I: Send, S>(
     state: impl Fn() -> S + Send + Sync,
     f: impl Fn(&mut S, I) + Send + Sync,
 ) {
+    here(tasks, state, f);
+}
+
+/// On this thread.
+#[inline(always)]
+fn here<I, S>(tasks: Vec<I>, state: impl Fn() -> S, f: impl Fn(&mut S, I)) {
     let mut state = state();
     for task in tasks {
         f(&mut state, task);
     }
 }
+
+/// Values that one thread writes sooner than it finds another.
+#[cfg(feature = "threads")]
+const FEW: usize = 1 << 12;
 
 /// The threads that a call made here would use.
 pub(crate) fn threads() -> usize {
@@ -42,12 +56,12 @@ pub(crate) fn filled<I: Copy + Send + Sync>(count: usize, value: I) -> Result<Ve
         bytes: count as u128 * size_of::<I>() as u128,
     })?;
     #[cfg(feature = "threads")]
-    {
+    if count > FEW {
         use rayon::prelude::*;
-        let values = (0..count).into_par_iter().with_min_len(1 << 12);
+        let values = (0..count).into_par_iter().with_min_len(FEW);
         values.map(|_| value).collect_into_vec(&mut all);
+        return Ok(all);
     }
-    #[cfg(not(feature = "threads"))]
     all.resize(count, value);
     Ok(all)
 }

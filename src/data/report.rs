@@ -1,6 +1,7 @@
 //! Reports: which device computed a call, and how every matrix ended.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::data::error::Error;
 use crate::data::outcome::{Outcome, Status};
@@ -33,7 +34,7 @@ pub struct Report {
     /// The engine that computed the call.
     pub backend: Backend,
     /// The name of the device.
-    pub device: String,
+    pub device: Arc<str>,
     /// The kernel that the planner chose.
     pub kernel: &'static str,
     /// The floating-point operations of the kernels. They are counted from the shape, the sweeps and the rotations of

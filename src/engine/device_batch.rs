@@ -172,7 +172,7 @@ impl DeviceReport {
                     flops: executed(problem, Backend::Gpu, &outcomes),
                     outcomes,
                     backend: Backend::Gpu,
-                    device: gpu.name().to_owned(),
+                    device: gpu.name().into(),
                     kernel,
                     device_seconds: *device_seconds,
                     shared: None,

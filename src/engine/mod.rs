@@ -50,7 +50,7 @@ pub struct Engine {
     pub(crate) policy: Policy,
     /// The measured speeds of both devices, for policies that need them.
     rates: Arc<Mutex<Rates>>,
-    cpu_name: String,
+    cpu_name: Arc<str>,
     /// Why the CPU was chosen automatically.
     reason: Option<String>,
     pub(crate) tuning: Tuning,
@@ -86,7 +86,7 @@ impl Engine {
             gpu: None,
             policy: Policy::default(),
             rates: Arc::default(),
-            cpu_name: format!("CPU, {threads} thread{s}"),
+            cpu_name: format!("CPU, {threads} thread{s}").into(),
             reason: None,
             tuning,
         }

@@ -1,6 +1,5 @@
 //! Calls that the CPU computes: here and now, or on the web in turns.
 
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use std::sync::Arc;
 
 use crate::cpu;
@@ -18,7 +17,7 @@ use crate::planner::CpuRecipe;
 /// Who did a call, and how.
 pub(super) struct Done {
     pub backend: Backend,
-    pub device: String,
+    pub device: Arc<str>,
     pub kernel: &'static str,
     pub device_seconds: Option<f64>,
     /// As `Report::shared`.

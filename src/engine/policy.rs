@@ -161,7 +161,7 @@ impl Engine {
         let ran = ran.await;
         let done = Done {
             backend: Backend::Gpu,
-            device: gpu.name().to_owned(),
+            device: gpu.name().into(),
             kernel: recipe.kernel(),
             device_seconds: None,
             shared: None,

@@ -123,7 +123,7 @@ impl Engine {
             delivery::deliver_empty(&call.task.problem, &call.task.sizes, outputs);
             return Ok(Done {
                 backend: self.backend(),
-                device: self.to_string(),
+                device: self.to_string().into(),
                 kernel: EMPTY_KERNEL,
                 device_seconds: None,
                 shared: None,

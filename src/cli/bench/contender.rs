@@ -272,7 +272,7 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         let mut sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
         sweeps.sort_unstable();
         Facts {
-            device: report.device.clone(),
+            device: report.device.to_string(),
             software: self.engine.is_software(),
             kernel: Some(report.kernel.to_string()),
             flops: Some(report.flops),
