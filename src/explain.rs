@@ -227,8 +227,7 @@ impl<R: Compute> Call<'_, '_, R> {
             let text = format!("{}: only the kernels of GPUs are explained", self.engine);
             return Err(Error::Unsupported(text));
         };
-        let shapes = self.shapes();
-        R::check(&self.choices, &self.options, shapes)?;
+        let shapes = self.check()?;
         let job = R::job(&self.choices, shapes);
         let ([_, rows, cols], dtype) = (shapes.a, R::Entry::DTYPE);
         let tuning = &self.engine.tuning;

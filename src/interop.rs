@@ -110,10 +110,10 @@ pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize;
 /// exist once the caller has submitted the encoder. The operations are those that are [`Recordable`], because their work
 /// needs no decision of the host.
 ///
-/// Strict mode has no effect here, because the report is not known yet.
+/// Progress is told while the work is recorded.
 ///
 /// # Errors
-/// As [`Call::run_on_device`], and [`Error::Unsupported`] if the host has to take part: for large matrices (kernels
+/// As [`Call::run_on_device`], [`Error::Argument`] in strict mode, because the report is not known yet, and [`Error::Unsupported`] if the host has to take part: for large matrices (kernels
 /// `jacobi-blocks` and `jacobi-rounds`), for matrices whose data [`Call::run_on_device`] moves through the memory of the
 /// host, for an earlier V, for refined solutions and for singular values beside solutions, for batches that need
 /// thousands of dispatches, and for batches in the memory of the host. Commands that were recorded before an error stay

@@ -94,8 +94,8 @@
 //!
 //! [`run_async`](Call::run_async) and its like return futures. A result of a GPU is awaited. What the CPU computes runs on the
 //! thread pool (in a browser in turns of about 10 ms), so that an executor continues with its other tasks; the matrices are
-//! copied first. Dropping a future ends its work. In a thread of a rayon pool an async call computes in that pool, and does not
-//! return before it is done.
+//! copied first. Dropping a future ends its work, except for work that a GPU was given already. In a thread of a rayon pool an
+//! async call computes in that pool, and does not return before it is done.
 //!
 //! In a browser, a thread must not wait for a GPU: for a GPU engine [`run`](Call::run) and its like return
 //! [`Error::Unsupported`]. A CPU engine has them there too.
@@ -161,13 +161,11 @@ pub use engine::device_batch::{DeviceBatch, DeviceReport};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{
-    Basis, Call, Components, Compute, ComputeInto, Determinant, Device, Host, LowRank,
-    LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv, Placed, Polar, Projector,
-    Recordable, SingularValues, Subspace, Svd, Whitening,
+    Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Host, IntoPlaces,
+    LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv, Placed, Polar,
+    Projector, Recordable, SingularValues, Subspace, Svd, Warm, Whitening,
 };
-#[cfg(not(target_family = "wasm"))]
-pub use ragged::ragged;
-pub use ragged::{Group, ragged_async};
+pub use ragged::{Group, ragged, ragged_async};
 
 /// The README's example is compiled and run like all others.
 #[cfg(doctest)]

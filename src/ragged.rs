@@ -83,10 +83,12 @@ impl Group {
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
 ///
+/// A call in the closure has only the options that the closure gives it: `.options(group.options())`, first, and what it
+/// adds after that.
+///
 /// # Errors
 /// Those of the call; [`Error::Argument`] if the lists have different numbers of batches, or the batches different
 /// numbers of matrices.
-#[cfg(not(target_family = "wasm"))]
 pub fn ragged<T: Scalar, R: Batched, const N: usize>(
     lists: [&[View<'_, T>]; N],
     options: &Options,

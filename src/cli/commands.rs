@@ -290,16 +290,16 @@ impl Task<1> for SvdArgs {
         };
         let kept = self.rank.unwrap_or(usize::MAX).min(sigma.rows());
         let cut = kept < sigma.rows();
-        let leading = sigma.view().submatrix(0..kept, 0..1)?;
+        let kept_sigma = sigma.view().submatrix(0..kept, 0..1)?;
         let checked = call.checked(|_| match &vectors {
-            Some([u, v]) if cut => truncated(a, [u.view(), leading, v.view()]),
-            Some([u, v]) => judge::factors(a, [u.view(), leading, v.view()]),
+            Some([u, v]) if cut => truncated(a, [u.view(), kept_sigma, v.view()]),
+            Some([u, v]) => judge::factors(a, [u.view(), kept_sigma, v.view()]),
             None => Ok(vec![judge::values(a, sigma.view())?]),
         })?;
         let status: Vec<u8> = outcomes.iter().map(|o| o.status.code()).collect();
         let sweeps: Vec<u32> = outcomes.iter().map(|o| o.sweeps).collect();
         let mut outputs = vec![
-            Output::vectors(Place::In("s"), leading.to_batch()?),
+            Output::vectors(Place::In("s"), kept_sigma.to_batch()?),
             Output::new(Place::In("status"), &[], Data::U8(status)),
             Output::new(Place::In("sweeps"), &[], Data::U32(sweeps)),
         ];

@@ -62,7 +62,7 @@ impl<N: Copy> Batched for Vec<N> {
     }
 }
 
-/// What was not asked for nobody gets.
+/// A result that was not asked for is `None` in every part.
 impl<R: Batched> Batched for Option<R> {
     fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
         match self {

@@ -45,6 +45,9 @@ impl fmt::Display for Adapter {
 
 /// Who does the calls of an engine that has a GPU.
 ///
+/// Matrices on the device ([`DeviceBatch`](crate::DeviceBatch)) are computed there, whatever the policy, if the device can
+/// compute the whole result.
+///
 /// The CPU and a GPU round differently, so the device that does a matrix decides the last bits of its results. The
 /// report says which device it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

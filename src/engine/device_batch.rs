@@ -9,7 +9,7 @@ use crate::data::options::Options;
 use crate::data::report::{Backend, Report};
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
-use crate::engine::road::strict;
+use crate::engine::{may_block, road::strict};
 use crate::gpu::{Buffer, Gpu};
 use crate::planner::{Problem, executed};
 
@@ -140,8 +140,8 @@ impl DeviceReport {
     ///
     /// # Errors
     /// As [`get_async`](Self::get_async).
-    #[cfg(not(target_family = "wasm"))]
     pub fn get(&self) -> Result<Report, Error> {
+        may_block(matches!(self.0, Pending::There { .. }))?;
         pollster::block_on(self.get_inner(true))
     }
 
@@ -244,8 +244,8 @@ impl<T: Real> DeviceBatch<T> {
     ///
     /// # Errors
     /// As [`download_async`](Self::download_async).
-    #[cfg(not(target_family = "wasm"))]
     pub fn download(&self) -> Result<Batch<T>, Error> {
+        may_block(self.buffer().is_some())?;
         pollster::block_on(self.download_inner(true))
     }
 

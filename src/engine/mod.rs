@@ -151,12 +151,7 @@ impl Engine {
 
     /// Returns an error where a thread must not wait for a GPU.
     pub(crate) fn may_block(&self) -> Result<(), Error> {
-        match cfg!(target_family = "wasm") && self.gpu.is_some() {
-            false => Ok(()),
-            true => Err(Error::Unsupported(
-                "on the web a thread must not wait for a GPU: await the call".into(),
-            )),
-        }
+        may_block(self.gpu.is_some())
     }
 
     /// Whether the CPU computes all calls or some of them.
@@ -183,6 +178,16 @@ impl Engine {
     /// Whether calls run on a software adapter. Its results are correct, but it is slower than the CPU engine.
     pub fn is_software(&self) -> bool {
         self.gpu.as_ref().is_some_and(|gpu| gpu.adapter().software)
+    }
+}
+
+/// Returns an error where a thread would have to wait for a GPU, but must not.
+fn may_block(for_gpu: bool) -> Result<(), Error> {
+    match cfg!(target_family = "wasm") && for_gpu {
+        false => Ok(()),
+        true => Err(Error::Unsupported(
+            "on the web a thread must not wait for a GPU: await the call".into(),
+        )),
     }
 }
 

@@ -49,8 +49,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`upload_async`](Self::upload_async).
-    #[cfg(not(target_family = "wasm"))]
     pub fn upload<'a, T: Real>(&self, a: impl Into<View<'a, T>>) -> Result<DeviceBatch<T>, Error> {
+        self.may_block()?;
         pollster::block_on(self.upload_inner(a.into(), true))
     }
 
@@ -84,12 +84,12 @@ impl Engine {
     ///
     /// # Errors
     /// As [`product_async`](Self::product_async).
-    #[cfg(not(target_family = "wasm"))]
     pub fn product<T: Real>(
         &self,
         a: &DeviceBatch<T>,
         b: &DeviceBatch<T>,
     ) -> Result<DeviceBatch<T>, Error> {
+        self.may_block()?;
         pollster::block_on(self.product_inner(a, b, true))
     }
 
@@ -105,8 +105,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`finish_async`](Self::finish_async).
-    #[cfg(not(target_family = "wasm"))]
     pub fn finish(&self) -> Result<(), Error> {
+        self.may_block()?;
         pollster::block_on(self.finish_inner(true))
     }
 
@@ -123,18 +123,24 @@ impl Engine {
             };
             let shape = [a.count(), a.rows(), a.cols()];
             let here = gpu.has(T::DTYPE) || !self.falls_back();
-            // Nothing has no place.
+            // No GPU has empty buffers: a batch without entries stays on the host.
             if here && !shape.contains(&0) {
                 if !gpu.has(T::DTYPE) {
                     let text = format!("{}: {NO_F64}", gpu.name());
                     return Err(Error::Unsupported(text));
                 }
-                let (buffer, transposed) = gpu.upload(&a, blocking).await?;
-                let batch = DeviceBatch::on(&gpu, buffer, shape);
-                return Ok(DeviceBatch {
-                    transposed,
-                    ..batch
-                });
+                match gpu.upload(&a, blocking).await {
+                    Ok((buffer, transposed)) => {
+                        let batch = DeviceBatch::on(&gpu, buffer, shape);
+                        return Ok(DeviceBatch {
+                            transposed,
+                            ..batch
+                        });
+                    }
+                    // More than a buffer holds.
+                    Err(Error::Unsupported(_)) if self.falls_back() => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(DeviceBatch::host(a.to_batch()?))
@@ -276,7 +282,12 @@ impl Engine {
         };
         let results = gpu
             .solve_resident::<T>(&task, &recipe, given, blocking, encoder)
-            .await?;
+            .await;
+        let results = match results {
+            // A result is larger than a buffer: through the host, the call is made in parts.
+            Err(Error::Unsupported(_)) if !records => return Ok(None),
+            results => results?,
+        };
         let report = DeviceReport(Pending::There {
             gpu: Arc::clone(gpu),
             state: results.state.clone(),

@@ -1,14 +1,17 @@
 //! A call while it is put together, and the verbs that carry it out: one road for all operations.
 
 use crate::data::error::Error;
-use crate::data::options::{Cancel, Cutoff, Options, Progress};
+use crate::data::options::{Cancel, Cutoff, Options, PerMatrix, Progress};
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, Fetched};
+use crate::engine::road::strict;
 use crate::gpu::CommandEncoder;
-use crate::ops::operation::{Bring, Compute, ComputeInto, Given, Operation, Recordable, Shapes};
+use crate::ops::operation::{
+    Bring, Compute, ComputeInto, Damped, Given, IntoPlaces, Operation, Recordable, Shapes, Warm,
+};
 
 /// The matrices of a call: in the memory of the host, or in the memory where the engine computes. Whatever converts to a
 /// [`View`] converts to an operand, and so does a reference to a [`DeviceBatch`].
@@ -43,13 +46,10 @@ impl<'a, T: Real> Operand<'a, T> {
     }
 
     /// The matrices on the host: where they are, or copied there.
-    async fn fetch(&self, engine: &Engine, blocking: bool) -> Result<Fetched<'a, T>, Error> {
+    async fn fetch(&self, blocking: bool) -> Result<Fetched<'a, T>, Error> {
         match self {
             Operand::Host(view) => Ok(Fetched::Seen(*view)),
-            Operand::Device(batch) => {
-                engine.check_home(batch)?;
-                batch.fetch(blocking).await
-            }
+            Operand::Device(batch) => batch.fetch(blocking).await,
         }
     }
 
@@ -57,10 +57,7 @@ impl<'a, T: Real> Operand<'a, T> {
     async fn upload(&self, engine: &Engine, blocking: bool) -> Result<DeviceBatch<T>, Error> {
         match self {
             Operand::Host(view) => engine.upload_inner(*view, blocking).await,
-            Operand::Device(batch) => {
-                engine.check_home(batch)?;
-                Ok(batch.clone())
-            }
+            Operand::Device(batch) => Ok(batch.clone()),
         }
     }
 }
@@ -168,10 +165,7 @@ impl<'e, 'a, R: Operation> Call<'e, 'a, R> {
         self
     }
 
-    pub(crate) fn shapes(&self) -> Shapes
-    where
-        R::Entry: Real,
-    {
+    fn shapes(&self) -> Shapes {
         Shapes {
             a: self.a.shape(),
             b: self.b.as_ref().map(Operand::shape),
@@ -179,8 +173,93 @@ impl<'e, 'a, R: Operation> Call<'e, 'a, R> {
     }
 }
 
+impl<R: Damped> Call<'_, '_, R> {
+    /// Sets the damping (Tikhonov, ridge) of pseudoinverses, least-squares solutions and whitening: 1/sigma becomes sigma /
+    /// (sigma^2 + lambda^2). Then x = A^+ b minimises |A x - b|^2 + lambda^2 |x|^2. Lambda is finite, not negative, and in the
+    /// unit of the matrix entries. It is one number for the whole batch, or one for each matrix.
+    ///
+    /// The [cutoff](Call::cutoff) applies in the same way as without damping. So the limit of the result for lambda to
+    /// 0 is the undamped result, and lambda = 0 gives the same bits as no damping.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let a = Batch::from_row_major(2, 1, 1, &[2.0f64, 1e-9])?; // the second nearly singular
+    /// let pinv = Engine::cpu().pinv(&a).damping(vec![0.0, 1e-3]).run()?;
+    /// assert_eq!(pinv.inverse.matrix(0)[0], 0.5);
+    /// assert!((pinv.inverse.matrix(1)[0] - 1e-3).abs() < 1e-12);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// For [whitening](crate::Engine::whitening), sigma is the standard deviation along a principal component, and lambda is
+    /// in the unit of the data.
+    ///
+    /// **Errors** of the call: [`Error::Argument`] if a lambda is negative or not finite, or if there are more or fewer
+    /// lambdas than matrices.
+    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
+        self.options.damping = Some(lambda.into());
+        self
+    }
+}
+
+impl<'a, R: Warm> Call<'_, 'a, R> {
+    /// Starts from the results of an earlier call, for m x n matrices that are similar, one by one, to those of that
+    /// call. `previous` is its V, n x k or n x n, k = min(m, n).
+    ///
+    /// The frames of a path, of a control loop or of a simulation then take fewer sweeps. If frames differ by a
+    /// thousandth, they take two or three sweeps in f32, in place of four (6x7) to seven (64x64), and one more in f64.
+    /// Any V is accepted, also one that is not orthonormal or that contains a NaN. With a NaN, its matrix starts cold. A
+    /// bad V costs sweeps, not accuracy.
+    ///
+    /// The host multiplies the matrices with V, one by one. Except for large matrices, this takes longer than the
+    /// sweeps that it saves: on the CPU, the times are equal at 64x64, and a warm call takes five times as long as a
+    /// cold call at 3x3 and 6x7 (`BENCHMARKS.md`).
+    ///
+    /// **Guarantee**: that of [`svd`](crate::Engine::svd), after any number of earlier frames, because every call
+    /// makes V orthonormal again. Matrices start cold if the norms of their columns (rows, if m < n) differ by a factor
+    /// of more than 16. So the relative accuracy of the small singular values of graded matrices is within that factor
+    /// of the accuracy of a cold call.
+    ///
+    /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let engine = Engine::cpu();
+    /// let entry = |b, i, j, time: f64| ((b + (1 + i) * (2 + 3 * j)) as f64 * (0.7 + time)).sin();
+    /// let frame = |time| Batch::from_fn(100, 8, 8, |b, i, j| entry(b, i, j, time));
+    /// let mut last = engine.svd(&frame(0.0)?).run()?;
+    /// let cold = last.report.max_sweeps();
+    /// for step in 1..5 {
+    ///     last = engine.svd(&frame(f64::from(step) * 1e-5)?).warm(&last.v).run()?;
+    ///     assert!(last.report.max_sweeps() < cold);
+    /// }
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// **Errors** of the call: [`Error::Argument`] if V does not fit A.
+    pub fn warm(self, previous: impl Into<Operand<'a, R::Entry>>) -> Self {
+        self.beside(previous.into())
+    }
+}
+
 impl<R: Compute> Call<'_, '_, R> {
-    /// Computes the results, and blocks until they are done.
+    /// The shapes of the matrices, if the call makes sense: before anything is copied or computed.
+    pub(crate) fn check(&self) -> Result<Shapes, Error> {
+        let shapes = self.shapes();
+        R::check(&self.choices, &self.options, shapes)?;
+        self.options.check(shapes.a[0], shapes.k())?;
+        for operand in [Some(&self.a), self.b.as_ref()].into_iter().flatten() {
+            if let Operand::Device(batch) = operand {
+                self.engine.check_home(batch)?;
+            }
+        }
+        Ok(shapes)
+    }
+
+    /// Computes the results, and blocks until they are done. Matrices on the device are computed there if the device can
+    /// compute the whole result, whatever the [policy](crate::Policy), and the results are downloaded. Such a call cannot
+    /// be cancelled once its work is submitted.
     ///
     /// # Errors
     /// [`Error::Argument`] if the matrices or the choices do not fit or the matrices are on another device,
@@ -243,55 +322,33 @@ impl<R: Compute> Call<'_, '_, R> {
     }
 
     async fn here(self, blocking: bool) -> Result<R, Error> {
-        R::check(&self.choices, &self.options, self.shapes())?;
+        self.check()?;
         if let Operand::Device(a) = &self.a
-            && let Some(found) = self.stays(a, blocking).await?
+            && let Some(found) = self.solve_there(a, blocking).await?
         {
             return found.bring(blocking).await;
         }
         self.on_host(blocking).await
     }
 
-    /// The results of matrices that are brought to the host, if they are not there.
-    async fn on_host(self, blocking: bool) -> Result<R, Error> {
-        let Call {
-            engine,
-            a,
-            b,
-            choices,
-            options,
-        } = self;
-        let a = a.fetch(engine, blocking).await?;
-        let b = match &b {
-            Some(b) => Some(b.fetch(engine, blocking).await?),
-            None => None,
-        };
-        let given = Given {
-            a: a.view(),
-            b: b.as_ref().map(Fetched::view),
-        };
-        found(engine, given, &choices, &options, blocking).await
-    }
-
-    async fn there(mut self, blocking: bool) -> Result<R::OnDevice, Error> {
-        R::check(&self.choices, &self.options, self.shapes())?;
+    async fn there(self, blocking: bool) -> Result<R::OnDevice, Error> {
+        let shapes = self.check()?;
         let engine = self.engine;
         if engine.gpu.is_none() {
-            // Both memories are one.
+            // A CPU engine computes in the memory of the host, so nothing is uploaded.
             return self
-                .here(blocking)
+                .on_host(blocking)
                 .await?
                 .keep(engine, false, blocking)
                 .await;
         }
-        if R::stays(&self.choices, self.shapes()) {
+        if R::whole_on_device(&self.choices, shapes) {
             let a = self.a.upload(engine, blocking).await?;
-            self.a = Operand::Device(a.clone());
-            if let Some(found) = self.stays(&a, blocking).await? {
+            if let Some(found) = self.solve_there(&a, blocking).await? {
                 return Ok(found);
             }
         }
-        // Results are beside their matrices. Matrices of the host's are as good as uploaded.
+        // Results lie beside their matrices. For matrices on the host, they go where an upload would go.
         let on_gpu = match &self.a {
             Operand::Host(_) => true,
             Operand::Device(a) => a.buffer().is_some(),
@@ -301,14 +358,13 @@ impl<R: Compute> Call<'_, '_, R> {
     }
 
     /// The results of matrices on the device, if it can compute and keep them without the host.
-    async fn stays(
+    async fn solve_there(
         &self,
         a: &DeviceBatch<R::Entry>,
         blocking: bool,
     ) -> Result<Option<R::OnDevice>, Error> {
         let (engine, shapes) = (self.engine, self.shapes());
-        engine.check_home(a)?;
-        if a.buffer().is_none() || !R::stays(&self.choices, shapes) {
+        if a.buffer().is_none() || !R::whole_on_device(&self.choices, shapes) {
             return Ok(None);
         }
         let b = match &self.b {
@@ -325,6 +381,43 @@ impl<R: Compute> Call<'_, '_, R> {
         report.strict(&self.options, blocking).await?;
         Ok(found)
     }
+
+    /// The matrices on the host, copied there if they are on the device, and what belongs to them.
+    #[allow(clippy::type_complexity)]
+    async fn fetch(
+        &self,
+        blocking: bool,
+    ) -> Result<(Fetched<'_, R::Entry>, Option<Fetched<'_, R::Entry>>), Error> {
+        let a = self.a.fetch(blocking).await?;
+        let b = match &self.b {
+            Some(b) => Some(b.fetch(blocking).await?),
+            None => None,
+        };
+        Ok((a, b))
+    }
+
+    /// The results by way of the host. Where the CPU computes, or may, an async call is carried out by other threads.
+    async fn on_host(&self, blocking: bool) -> Result<R, Error> {
+        let (engine, options) = (self.engine, &self.options);
+        let (a, b) = self.fetch(blocking).await?;
+        let (a, b) = (a.view(), b.as_ref().map(Fetched::view));
+        if blocking || !engine.in_background() {
+            return R::compute(engine, Given { a, b }, &self.choices, options, blocking).await;
+        }
+        let choices = self.choices.clone();
+        let Some(b) = b else {
+            let call = move |engine: &Engine, a: View<'_, R::Entry>, options: &Options| {
+                let given = Given { a, b: None };
+                pollster::block_on(R::compute(engine, given, &choices, options, true))
+            };
+            return engine.background(a, options, call).await;
+        };
+        let call = move |engine: &Engine, [a, b]: [View<'_, R::Entry>; 2], options: &Options| {
+            let given = Given { a, b: Some(b) };
+            pollster::block_on(R::compute(engine, given, &choices, options, true))
+        };
+        engine.background_on([a, b], options, call).await
+    }
 }
 
 impl<R: ComputeInto> Call<'_, '_, R> {
@@ -333,7 +426,8 @@ impl<R: ComputeInto> Call<'_, '_, R> {
     /// [`Svd`](crate::Svd) (u, sigma, v). [`Placed`](crate::Placed) lists them.
     ///
     /// In strict mode, the results are written before the error is returned. What a result has beside matrices follows
-    /// from the report: the dimensions of a [`Basis`](crate::Basis) from the ranks.
+    /// from the report: the dimensions of a [`Basis`](crate::Basis) from the ranks. Singular values beside least-squares
+    /// solutions have no place: with them the call is an error.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine, ViewMut};
@@ -342,14 +436,17 @@ impl<R: ComputeInto> Call<'_, '_, R> {
     /// let mut rows = vec![0.0f32; 4 * 3 * 5];
     /// let report = Engine::cpu().pinv(&a).run_into(ViewMut::row_major(&mut rows, 4, 3, 5)?)?;
     /// assert!(report.all_converged());
+    ///
+    /// let [mut u, mut sigma, mut v] = [(5, 3), (3, 1), (3, 3)].map(|(m, n)| Batch::zeros(4, m, n).unwrap());
+    /// Engine::cpu().svd(&a).run_into((&mut u, &mut sigma, &mut v))?;
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`run`](Self::run), and [`Error::Argument`] if a shape does not fit.
-    pub fn run_into<'o>(self, places: impl Into<R::Places<'o>>) -> Result<Report, Error> {
+    pub fn run_into<'o>(self, places: impl IntoPlaces<R::Places<'o>>) -> Result<Report, Error> {
         self.engine.may_block()?;
-        pollster::block_on(self.into_places(places.into(), true))
+        pollster::block_on(self.into_places(places.into_places(), true))
     }
 
     /// Does the same as [`run_into`](Self::run_into), and waits without blocking the executor.
@@ -358,39 +455,34 @@ impl<R: ComputeInto> Call<'_, '_, R> {
     /// As [`run_into`](Self::run_into).
     pub async fn run_into_async<'o>(
         self,
-        places: impl Into<R::Places<'o>>,
+        places: impl IntoPlaces<R::Places<'o>>,
     ) -> Result<Report, Error> {
-        self.into_places(places.into(), false).await
+        self.into_places(places.into_places(), false).await
     }
 
     async fn into_places(self, places: R::Places<'_>, blocking: bool) -> Result<Report, Error> {
-        let shapes = self.shapes();
-        R::check(&self.choices, &self.options, shapes)?;
-        R::fits(&places, &R::shapes(&self.choices, shapes))?;
-        if !blocking && self.engine.in_background() {
+        let shapes = self.check()?;
+        R::check_places(&self.choices)?;
+        R::fits(&places, &R::places(&self.choices, shapes))?;
+        let elsewhere = !blocking && self.engine.in_background();
+        if elsewhere || matches!(self.a, Operand::Device(_)) {
             // The places are written in strict mode too.
-            let strict = self.options.strict;
-            let found = self.strict(false).here(false).await?;
-            let options = Options::default().strict(strict);
-            return crate::engine::road::strict(found.write(places), &options);
+            let options = self.options.clone();
+            let found = self.strict(false).here(blocking).await?;
+            return strict(found.write(places), &options);
         }
-        let Call {
+        let (a, b) = self.fetch(blocking).await?;
+        let (a, b) = (a.view(), b.as_ref().map(Fetched::view));
+        let (engine, given) = (self.engine, Given { a, b });
+        R::compute_into(
             engine,
-            a,
-            b,
-            choices,
-            options,
-        } = self;
-        let a = a.fetch(engine, blocking).await?;
-        let b = match &b {
-            Some(b) => Some(b.fetch(engine, blocking).await?),
-            None => None,
-        };
-        let given = Given {
-            a: a.view(),
-            b: b.as_ref().map(Fetched::view),
-        };
-        R::compute_into(engine, given, &choices, places, &options, blocking).await
+            given,
+            &self.choices,
+            places,
+            &self.options,
+            blocking,
+        )
+        .await
     }
 }
 
@@ -398,65 +490,36 @@ impl<R: Compute + Recordable> Call<'_, '_, R> {
     /// Records the work into an encoder.
     #[cfg_attr(not(feature = "gpu"), allow(dead_code))]
     pub(crate) async fn record(self, encoder: &mut CommandEncoder) -> Result<R::OnDevice, Error> {
-        let shapes = self.shapes();
-        R::check(&self.choices, &self.options, shapes)?;
-        let Call {
-            engine,
-            a,
-            b,
-            choices,
-            options,
-        } = self;
-        let (a, b) = match (a, b) {
-            (Operand::Device(a), None) => (a, None),
-            (Operand::Device(a), Some(Operand::Device(b))) => (a, Some(b)),
-            _ => {
-                let text = "matrices in the memory of the host are not recorded: upload them first";
-                return Err(Error::Unsupported(text.into()));
-            }
-        };
-        for batch in [Some(&a), b.as_ref()].into_iter().flatten() {
-            engine.check_home(batch)?;
+        let shapes = self.check()?;
+        if self.options.strict {
+            let text =
+                "nobody knows the status of what is recorded: read the report instead of strict";
+            return Err(Error::argument(text));
         }
+        let on_device = |operand: &Operand<'_, R::Entry>| match operand {
+            Operand::Device(batch) => Ok(batch.clone()),
+            Operand::Host(_) => Err(Error::Unsupported(
+                "matrices in the memory of the host are not recorded: upload them first".into(),
+            )),
+        };
+        let (a, b) = (
+            on_device(&self.a)?,
+            self.b.as_ref().map(on_device).transpose()?,
+        );
         let mut found = None;
-        if R::stays(&choices, shapes) {
-            let job = R::job(&choices, shapes);
-            let encoder = Some(encoder);
-            let solved = engine.solve_on_device(&a, b.as_ref(), job, &options, false, encoder);
+        if R::whole_on_device(&self.choices, shapes) {
+            let (engine, job) = (self.engine, R::job(&self.choices, shapes));
+            let (encoder, options) = (Some(encoder), &self.options);
+            let solved = engine.solve_on_device(&a, b.as_ref(), job, options, false, encoder);
             if let Some(solved) = solved.await? {
-                found = R::solved(solved, &choices, shapes);
+                found = R::solved(solved, &self.choices, shapes);
             }
         }
         found.ok_or_else(|| {
             Error::Unsupported(format!(
-                "{a:?} cannot be solved on {engine} without the host on the way, nor be recorded"
+                "{a:?} cannot be solved on {} without the host on the way, nor be recorded",
+                self.engine
             ))
         })
     }
-}
-
-/// The results of matrices on the host. Where the CPU computes, or may, an async call is carried out by other threads.
-async fn found<R: Compute>(
-    engine: &Engine,
-    given: Given<'_, R::Entry>,
-    choices: &R::Choices,
-    options: &Options,
-    blocking: bool,
-) -> Result<R, Error> {
-    if blocking || !engine.in_background() {
-        return R::compute(engine, given, choices, options, blocking).await;
-    }
-    let choices = choices.clone();
-    let Some(b) = given.b else {
-        let call = move |engine: &Engine, a: View<'_, R::Entry>, options: &Options| {
-            let given = Given { a, b: None };
-            pollster::block_on(R::compute(engine, given, &choices, options, true))
-        };
-        return engine.background(given.a, options, call).await;
-    };
-    let call = move |engine: &Engine, [a, b]: [View<'_, R::Entry>; 2], options: &Options| {
-        let given = Given { a, b: Some(b) };
-        pollster::block_on(R::compute(engine, given, &choices, options, true))
-    };
-    engine.background_on([given.a, b], options, call).await
 }

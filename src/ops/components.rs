@@ -10,7 +10,7 @@ use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
-use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
+use crate::ops::operation::{Compute, ComputeInto, Damped, Given, Host, Memory, Shapes};
 use crate::ops::{for_each, mirror};
 use crate::planner::{Filter, Job, Side, Vectors, sigma_error};
 
@@ -112,21 +112,16 @@ impl Engine {
     }
 }
 
-impl<T: Real> Call<'_, '_, Whitening<T>> {
-    /// Sets the damping: 1/s becomes s / (s^2 + lambda^2), where s is the standard deviation along a principal
-    /// component. Lambda is finite, not negative, and in the unit of the data. It is one number for the whole batch, or
-    /// one for each matrix. Damping together with an [epsilon](Call::epsilon) is an error.
-    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
-        self.options.damping = Some(lambda.into());
-        self
-    }
+impl<T: Real> Damped for Whitening<T> {}
 
+impl<T: Real> Call<'_, '_, Whitening<T>> {
     /// Sets the usual regularisation of ZCA: 1/s becomes 1 / sqrt(s^2 + epsilon), where s is the standard deviation
     /// along a principal component. Epsilon is finite, not negative, and in the unit of the variances. It is one number
     /// for the whole batch, or one for each matrix.
     ///
     /// With an epsilon, no direction is left out. A direction that does not count under the [cutoff](Call::cutoff) has
-    /// s = 0 and is divided by sqrt(epsilon). An epsilon of zero is the same as no epsilon.
+    /// s = 0 and is divided by sqrt(epsilon). An epsilon of zero is the same as no epsilon. An
+    /// epsilon together with a [damping](Call::damping) is an error.
     pub fn epsilon(mut self, epsilon: impl Into<PerMatrix>) -> Self {
         self.choices = Regularisation(Some(epsilon.into()));
         self
@@ -134,7 +129,7 @@ impl<T: Real> Call<'_, '_, Whitening<T>> {
 }
 
 impl<T: Real> Compute for Components<T> {
-    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let ([count, m, n], k) = (shapes.a, shapes.k());
         vec![[count, n, 1], [count, n, k], [count, m, k], [count, k, 1]]
     }
@@ -192,10 +187,10 @@ impl<T: Real> Compute for Whitening<T> {
         if let Some(epsilon) = epsilon {
             epsilon.check("epsilon", shapes.a[0])?;
         }
-        options.check(shapes.a[0], shapes.k())
+        Ok(())
     }
 
-    fn shapes(_: &Regularisation, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &Regularisation, shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, _, n] = shapes.a;
         vec![[count, n, 1], [count, n, n]]
     }

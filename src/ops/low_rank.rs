@@ -102,7 +102,7 @@ impl Engine {
 impl<T: Real> Recordable for LowRank<T> {}
 
 impl<T: Real> Compute for LowRank<T> {
-    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         vec![shapes.a]
     }
 
@@ -125,7 +125,7 @@ impl<T: Real> Compute for LowRank<T> {
         Job::low_rank()
     }
 
-    fn stays(_: &(), _: Shapes) -> bool {
+    fn whole_on_device(_: &(), _: Shapes) -> bool {
         true
     }
 
@@ -154,8 +154,8 @@ impl<T: Real> ComputeInto for LowRank<T> {
 }
 
 impl<T: Real> Compute for LowRankFactors<T> {
-    fn shapes(_: &(), _: Shapes) -> Vec<[usize; 3]> {
-        // The ranks decide.
+    fn places(_: &(), _: Shapes) -> Vec<[usize; 3]> {
+        // They depend on the ranks, which are known only afterwards.
         Vec::new()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::{Options, PerMatrix};
+use crate::data::options::Options;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
@@ -11,7 +11,7 @@ use crate::engine::place::{Places, fit_rhs};
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Placed, Recordable, Shapes,
+    Compute, ComputeInto, Damped, Device, Given, Host, Memory, Placed, Recordable, Shapes,
 };
 use crate::ops::refined;
 use crate::planner::Job;
@@ -31,7 +31,7 @@ pub struct Lstsq<T: Scalar, M: Memory = Host> {
     pub report: M::Report,
 }
 
-/// What only least-squares solutions have.
+/// The choices that only least-squares solutions have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LstsqChoices {
     pub(super) refined: bool,
@@ -93,14 +93,6 @@ impl Engine {
 }
 
 impl<T: Real> Call<'_, '_, Lstsq<T>> {
-    /// Sets the damping (Tikhonov, ridge): x minimises |A x - b|^2 + lambda^2 |x|^2. Lambda is finite, not negative, and
-    /// in the unit of the entries of A. It is one number for the whole batch, or one for each matrix. The
-    /// [cutoff](Call::cutoff) applies in the same way as without damping. Lambda = 0 gives the same bits as no damping.
-    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
-        self.options.damping = Some(lambda.into());
-        self
-    }
-
     /// Sets whether the solutions are refined once: x + A^+ (b - A x), with the residual in f64. Default: no.
     /// Refinement takes twice the time, and the error that it removes is of the size of eps |b|. Fits of exact data
     /// leave 0.1 to 0.3 eps |b| (eps = 2u) with refinement, and 0.3 to 1 eps |b| without. Damped solutions are not
@@ -111,11 +103,14 @@ impl<T: Real> Call<'_, '_, Lstsq<T>> {
     }
 
     /// Sets whether the result has the singular values of the matrices too ([`Lstsq::sigma`]). Default: no.
+    /// [`run_into`](Call::run_into) has no place for them and returns an error.
     pub fn singular_values(mut self, yes: bool) -> Self {
         self.choices.singular_values = yes;
         self
     }
 }
+
+impl<T: Real> Damped for Lstsq<T> {}
 
 impl<T: Real> Recordable for Lstsq<T> {}
 
@@ -135,7 +130,7 @@ impl<T: Real> Compute for Lstsq<T> {
         fit_rhs([count, rows], [b_count, b_rows])
     }
 
-    fn shapes(_: &LstsqChoices, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &LstsqChoices, shapes: Shapes) -> Vec<[usize; 3]> {
         vec![[shapes.a[0], shapes.a[2], sides(shapes)]]
     }
 
@@ -150,11 +145,8 @@ impl<T: Real> Compute for Lstsq<T> {
             return refined::lstsq(engine, given, choices, options, blocking).await;
         }
         let shapes = given.shapes();
-        let job = Job {
-            values: choices.singular_values,
-            ..Job::inverse(Some(sides(shapes)))
-        };
-        let [count, rows, cols] = Self::shapes(choices, shapes)[0];
+        let job = Self::job(choices, shapes);
+        let [count, rows, cols] = Self::places(choices, shapes)[0];
         let mut solution = Batch::zeros(count, rows, cols)?;
         let mut sigma = Batch::zeros(count, shapes.k(), 1)?;
         let places = Places {
@@ -179,13 +171,13 @@ impl<T: Real> Compute for Lstsq<T> {
         }
     }
 
-    fn stays(choices: &LstsqChoices, _: Shapes) -> bool {
+    fn whole_on_device(choices: &LstsqChoices, _: Shapes) -> bool {
         // The host computes residuals, and takes singular values from the end of a chunk.
         !choices.refined && !choices.singular_values
     }
 
     fn solved(solved: Solved, choices: &LstsqChoices, shapes: Shapes) -> Option<Lstsq<T, Device>> {
-        let (solution, report) = solved.composed(Self::shapes(choices, shapes)[0]);
+        let (solution, report) = solved.composed(Self::places(choices, shapes)[0]);
         Some(Lstsq {
             solution,
             sigma: None,
@@ -195,6 +187,15 @@ impl<T: Real> Compute for Lstsq<T> {
 }
 
 impl<T: Real> ComputeInto for Lstsq<T> {
+    fn check_places(choices: &LstsqChoices) -> Result<(), Error> {
+        match choices.singular_values {
+            false => Ok(()),
+            true => Err(Error::argument(
+                "singular values have no place: they are in the result of run",
+            )),
+        }
+    }
+
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,
@@ -203,10 +204,6 @@ impl<T: Real> ComputeInto for Lstsq<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        if choices.singular_values {
-            let text = "singular values have no place: they are in the result of run";
-            return Err(Error::argument(text));
-        }
         if choices.refined {
             let lenient = options.clone().strict(false);
             let found = Self::compute(engine, given, choices, &lenient, blocking).await?;

@@ -23,7 +23,10 @@ pub use components::{Components, Whitening};
 pub use low_rank::{LowRank, LowRankFactors};
 pub use lstsq::Lstsq;
 pub use null_vector::NullVector;
-pub use operation::{Compute, ComputeInto, Device, Host, Memory, Operation, Placed, Recordable};
+pub use operation::{
+    Compute, ComputeInto, Damped, Device, Host, IntoPlaces, Memory, Operation, Placed, Recordable,
+    Warm,
+};
 pub use pinv::Pinv;
 pub use polar::{Determinant, Polar};
 pub use singular_values::SingularValues;

@@ -54,7 +54,7 @@ impl Engine {
 }
 
 impl<T: Real> Compute for NullVector<T> {
-    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, _, n] = shapes.a;
         vec![[count, n, 1], [count, 1, 1]]
     }

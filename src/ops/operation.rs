@@ -26,8 +26,14 @@ use crate::ops::subspace::{Basis, Projector, Subspace};
 use crate::ops::svd::{Svd, Thickness};
 use crate::planner::Job;
 
+mod sealed {
+    pub trait Memory {}
+    impl Memory for super::Host {}
+    impl Memory for super::Device {}
+}
+
 /// Where results are: on the [`Host`] or on the [`Device`].
-pub trait Memory: Copy + Debug + PartialEq + Send + Sync + 'static {
+pub trait Memory: sealed::Memory + Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Matrices in this memory.
     type Batch<T: Scalar>: Clone + Debug + Send + Sync;
     /// The report of a call whose results are in this memory.
@@ -79,6 +85,41 @@ pub trait Placed: Operation {
     fn write(self, places: Self::Places<'_>) -> Report;
 }
 
+/// What memory of the caller is given as: for one result whatever converts to a [`ViewMut`], such as `&mut Batch`; for
+/// several a tuple of these.
+pub trait IntoPlaces<P> {
+    /// The places.
+    fn into_places(self) -> P;
+}
+
+impl<'o, T: Scalar, A: Into<ViewMut<'o, T>>> IntoPlaces<ViewMut<'o, T>> for A {
+    fn into_places(self) -> ViewMut<'o, T> {
+        self.into()
+    }
+}
+
+macro_rules! into_places {
+    ($($name:ident)+; $($view:ty)+) => {
+        #[allow(non_snake_case)]
+        impl<'o, T: Scalar, $($name: Into<ViewMut<'o, T>>),+> IntoPlaces<($($view),+)> for ($($name),+) {
+            fn into_places(self) -> ($($view),+) {
+                let ($($name),+) = self;
+                ($($name.into()),+)
+            }
+        }
+    };
+}
+
+into_places! { A B; ViewMut<'o, T> ViewMut<'o, T> }
+into_places! { A B C; ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> }
+into_places! { A B C D; ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> }
+
+/// An operation whose result can be [damped](crate::Call::damping).
+pub trait Damped: Operation {}
+
+/// An operation that can start from an [earlier V](crate::Call::warm).
+pub trait Warm: Operation {}
+
 /// An operation whose work on a device needs no decision of the host. It can be recorded into commands of the caller.
 pub trait Recordable: Operation {}
 
@@ -122,7 +163,7 @@ pub trait Compute:
 
     /// The shapes of the results that have a place of the caller's.
     #[doc(hidden)]
-    fn shapes(choices: &Self::Choices, shapes: Shapes) -> Vec<[usize; 3]>;
+    fn places(choices: &Self::Choices, shapes: Shapes) -> Vec<[usize; 3]>;
 
     /// The results of matrices in the memory of the host.
     #[doc(hidden)]
@@ -140,7 +181,7 @@ pub trait Compute:
 
     /// Whether what a device computes of that job is the result, so that the host has no part in it.
     #[doc(hidden)]
-    fn stays(_: &Self::Choices, _: Shapes) -> bool {
+    fn whole_on_device(_: &Self::Choices, _: Shapes) -> bool {
         false
     }
 
@@ -154,6 +195,12 @@ pub trait Compute:
 /// How results are computed into memory of the caller: they are copied, unless an operation has them written there as they
 /// are computed.
 pub trait ComputeInto: Compute + Placed {
+    /// Returns an error if the choices ask for a result that has no place.
+    #[doc(hidden)]
+    fn check_places(_: &Self::Choices) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The results, written to memory of the caller. In strict mode, they are written before the error is returned.
     #[doc(hidden)]
     fn compute_into(
@@ -325,7 +372,7 @@ macro_rules! operations {
 
         operations! { @ $name $($field)* }
     )+};
-    // What has no place of the caller's.
+    // A result without fields that can be written to memory of the caller.
     (@ $name:ident) => {};
     (@ $name:ident $($field:ident)+) => {
         impl<T: Real> Placed for $name<T> {
@@ -334,9 +381,8 @@ macro_rules! operations {
             fn fits(places: &Self::Places<'_>, shapes: &[[usize; 3]]) -> Result<(), Error> {
                 let tuple!($($field)+) = places;
                 let mut shapes = shapes.iter();
-                $(if let Some(shape) = shapes.next() {
-                    fits(stringify!($field), $field, *shape)?;
-                })+
+                // A shape that is missing is one that nothing fits.
+                $(fits(stringify!($field), $field, *shapes.next().unwrap_or(&[usize::MAX; 3]))?;)+
                 Ok(())
             }
 

@@ -1,14 +1,14 @@
 //! Pseudoinverses.
 
 use crate::data::error::Error;
-use crate::data::options::{Options, PerMatrix};
+use crate::data::options::Options;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
 use crate::engine::on_device::Solved;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Recordable, Shapes,
+    Compute, ComputeInto, Damped, Device, Given, Host, Memory, Recordable, Shapes,
 };
 use crate::planner::Job;
 
@@ -53,33 +53,12 @@ impl Engine {
     }
 }
 
-impl<T: Real> Call<'_, '_, Pinv<T>> {
-    /// Sets the damping (Tikhonov, ridge) of the pseudoinverses: 1/sigma becomes sigma /
-    /// (sigma^2 + lambda^2). Then x = X b minimises |A x - b|^2 + lambda^2 |x|^2. Lambda is finite, not negative, and in the
-    /// unit of the matrix entries. It is one number for the whole batch, or one for each matrix.
-    ///
-    /// The [cutoff](Call::cutoff) applies in the same way as without damping. So the limit of the result for lambda to
-    /// 0 is the undamped result, and lambda = 0 gives the same bits as no damping.
-    ///
-    /// ```
-    /// use batched_svd::{Batch, Engine};
-    ///
-    /// let a = Batch::from_row_major(2, 1, 1, &[2.0f64, 1e-9])?; // the second nearly singular
-    /// let pinv = Engine::cpu().pinv(&a).damping(vec![0.0, 1e-3]).run()?;
-    /// assert_eq!(pinv.inverse.matrix(0)[0], 0.5);
-    /// assert!((pinv.inverse.matrix(1)[0] - 1e-3).abs() < 1e-12);
-    /// # Ok::<(), batched_svd::Error>(())
-    /// ```
-    pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
-        self.options.damping = Some(lambda.into());
-        self
-    }
-}
+impl<T: Real> Damped for Pinv<T> {}
 
 impl<T: Real> Recordable for Pinv<T> {}
 
 impl<T: Real> Compute for Pinv<T> {
-    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, m, n] = shapes.a;
         vec![[count, n, m]]
     }
@@ -100,12 +79,12 @@ impl<T: Real> Compute for Pinv<T> {
         Job::inverse(None)
     }
 
-    fn stays(_: &(), _: Shapes) -> bool {
+    fn whole_on_device(_: &(), _: Shapes) -> bool {
         true
     }
 
     fn solved(solved: Solved, choices: &(), shapes: Shapes) -> Option<Pinv<T, Device>> {
-        let (inverse, report) = solved.composed(Self::shapes(choices, shapes)[0]);
+        let (inverse, report) = solved.composed(Self::places(choices, shapes)[0]);
         Some(Pinv { inverse, report })
     }
 }

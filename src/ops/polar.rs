@@ -92,7 +92,7 @@ impl<T: Real> Compute for Polar<T> {
         Ok(())
     }
 
-    fn shapes(_: &Determinant, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &Determinant, shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, m, n] = shapes.a;
         vec![[count, m, n], [count, n, n]]
     }

@@ -12,7 +12,7 @@ use crate::engine::place::{Place, Places};
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Recordable, Shapes,
+    Compute, ComputeInto, Device, Given, Host, Memory, Recordable, Shapes, Warm,
 };
 use crate::ops::warm;
 use crate::planner::{Job, Vectors};
@@ -51,25 +51,19 @@ impl Engine {
     }
 }
 
-impl<'a, T: Real> Call<'_, 'a, SingularValues<T>> {
-    /// Starts from an earlier V, n x k or n x n, of matrices that are similar, one by one, to these. It saves sweeps, as
-    /// for [`svd`](Engine::svd).
-    pub fn warm(self, previous: impl Into<Operand<'a, T>>) -> Self {
-        self.beside(previous.into())
-    }
-}
+impl<T: Real> Warm for SingularValues<T> {}
 
 impl<T: Real> Recordable for SingularValues<T> {}
 
 impl<T: Real> Compute for SingularValues<T> {
-    fn check(_: &(), options: &Options, shapes: Shapes) -> Result<(), Error> {
+    fn check(_: &(), _: &Options, shapes: Shapes) -> Result<(), Error> {
         match shapes.b {
-            Some(previous) => warm::check(shapes.a, previous, options),
+            Some(previous) => warm::check(shapes.a, previous),
             None => Ok(()),
         }
     }
 
-    fn shapes(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         vec![[shapes.a[0], shapes.k(), 1]]
     }
 
@@ -92,13 +86,13 @@ impl<T: Real> Compute for SingularValues<T> {
         Job::svd(Vectors::None)
     }
 
-    fn stays(_: &(), shapes: Shapes) -> bool {
+    fn whole_on_device(_: &(), shapes: Shapes) -> bool {
         // An earlier V is multiplied by the host.
         shapes.b.is_none()
     }
 
     fn solved(solved: Solved, choices: &(), shapes: Shapes) -> Option<SingularValues<T, Device>> {
-        let shape = Self::shapes(choices, shapes)[0];
+        let shape = Self::places(choices, shapes)[0];
         Some(SingularValues {
             sigma: DeviceBatch::on(&solved.gpu, solved.results.sigma, shape),
             report: solved.report,

@@ -119,7 +119,7 @@ impl Engine {
 }
 
 impl<T: Real> Compute for Projector<T> {
-    fn shapes(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, m, n] = shapes.a;
         let length = match subspace.of().0 {
             Side::U => m,
@@ -161,7 +161,7 @@ impl<T: Real> Compute for Projector<T> {
 impl<T: Real> ComputeInto for Projector<T> {}
 
 impl<T: Real> Compute for Basis<T> {
-    fn shapes(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
         let ([count, m, n], k) = (shapes.a, shapes.k());
         let (side, complement) = subspace.of();
         let length = match side {
@@ -172,7 +172,7 @@ impl<T: Real> Compute for Basis<T> {
     }
 
     fn job(subspace: &Subspace, shapes: Shapes) -> Job {
-        match Self::shapes(subspace, shapes)[0][2] > shapes.k() {
+        match Self::places(subspace, shapes)[0][2] > shapes.k() {
             // A thin factor that is square is complete.
             true => Job::svd(Vectors::Full),
             false => Job::svd(Vectors::Thin),
@@ -187,7 +187,7 @@ impl<T: Real> Compute for Basis<T> {
         blocking: bool,
     ) -> Result<Self, Error> {
         let (side, complement) = subspace.of();
-        let length = Self::shapes(subspace, given.shapes())[0][1];
+        let length = Self::places(subspace, given.shapes())[0][1];
         let full = Self::job(subspace, given.shapes()).vectors == Vectors::Full;
         let svd = engine.factored(given.a, full, options, blocking).await?;
         let mut basis = match side {

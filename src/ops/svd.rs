@@ -14,7 +14,7 @@ use crate::engine::road::strict;
 use crate::gpu::resident::Results;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Placed, Recordable, Shapes,
+    Compute, ComputeInto, Device, Given, Host, Memory, Placed, Recordable, Shapes, Warm,
 };
 use crate::ops::warm;
 use crate::planner::{Job, Vectors};
@@ -95,48 +95,11 @@ impl Engine {
     }
 }
 
-impl<'a, T: Real> Call<'_, 'a, Svd<T>> {
+impl<T: Real> Call<'_, '_, Svd<T>> {
     /// Sets whether the factors are full: U m x m and V n x n. Default: no.
     pub fn full(mut self, yes: bool) -> Self {
         self.choices.full = yes;
         self
-    }
-
-    /// Starts from the results of an earlier call, for m x n matrices that are similar, one by one, to those of that
-    /// call. `previous` is its V, n x k or n x n, k = min(m, n).
-    ///
-    /// The frames of a path, of a control loop or of a simulation then take fewer sweeps. If frames differ by a
-    /// thousandth, they take two or three sweeps in f32, in place of four (6x7) to seven (64x64), and one more in f64.
-    /// Any V is accepted, also one that is not orthonormal or that contains a NaN. With a NaN, its matrix starts cold. A
-    /// bad V costs sweeps, not accuracy.
-    ///
-    /// The host multiplies the matrices with V, one by one. Except for large matrices, this takes longer than the
-    /// sweeps that it saves: on the CPU, the times are equal at 64x64, and a warm call takes five times as long as a
-    /// cold call at 3x3 and 6x7 (`BENCHMARKS.md`).
-    ///
-    /// **Guarantee**: that of [`svd`](Engine::svd), after any number of earlier frames, because every call
-    /// makes V orthonormal again. Matrices start cold if the norms of their columns (rows, if m < n) differ by a factor
-    /// of more than 16. So the relative accuracy of the small singular values of graded matrices is within that factor
-    /// of the accuracy of a cold call.
-    ///
-    /// **Source**: A V_0 = U diag(sigma) W', V = V_0 W (Drmac and Veselic 2008, on preconditioning).
-    ///
-    /// ```
-    /// use batched_svd::{Batch, Engine};
-    ///
-    /// let engine = Engine::cpu();
-    /// let entry = |b, i, j, time: f64| ((b + (1 + i) * (2 + 3 * j)) as f64 * (0.7 + time)).sin();
-    /// let frame = |time| Batch::from_fn(100, 8, 8, |b, i, j| entry(b, i, j, time));
-    /// let mut last = engine.svd(&frame(0.0)?).run()?;
-    /// let cold = last.report.max_sweeps();
-    /// for step in 1..5 {
-    ///     last = engine.svd(&frame(f64::from(step) * 1e-5)?).warm(&last.v).run()?;
-    ///     assert!(last.report.max_sweeps() < cold);
-    /// }
-    /// # Ok::<(), batched_svd::Error>(())
-    /// ```
-    pub fn warm(self, previous: impl Into<Operand<'a, T>>) -> Self {
-        self.beside(previous.into())
     }
 }
 
@@ -164,17 +127,19 @@ impl Engine {
     }
 }
 
+impl<T: Real> Warm for Svd<T> {}
+
 impl<T: Real> Recordable for Svd<T> {}
 
 impl<T: Real> Compute for Svd<T> {
-    fn check(_: &Thickness, options: &Options, shapes: Shapes) -> Result<(), Error> {
+    fn check(_: &Thickness, _: &Options, shapes: Shapes) -> Result<(), Error> {
         match shapes.b {
-            Some(previous) => warm::check(shapes.a, previous, options),
+            Some(previous) => warm::check(shapes.a, previous),
             None => Ok(()),
         }
     }
 
-    fn shapes(choices: &Thickness, shapes: Shapes) -> Vec<[usize; 3]> {
+    fn places(choices: &Thickness, shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, m, n] = shapes.a;
         let k = shapes.k();
         let [of_u, of_v] = if choices.full { [m, n] } else { [k, k] };
@@ -191,7 +156,7 @@ impl<T: Real> Compute for Svd<T> {
         if let Some(previous) = given.b {
             return warm::svd(engine, [given.a, previous], choices, options, blocking).await;
         }
-        let shapes = Self::shapes(choices, given.shapes());
+        let shapes = Self::places(choices, given.shapes());
         let batch = |at: usize| {
             let [count, rows, cols] = shapes[at];
             Batch::zeros(count, rows, cols)
@@ -218,13 +183,13 @@ impl<T: Real> Compute for Svd<T> {
         Job::svd(choices.vectors())
     }
 
-    fn stays(_: &Thickness, shapes: Shapes) -> bool {
+    fn whole_on_device(_: &Thickness, shapes: Shapes) -> bool {
         // An earlier V is multiplied by the host.
         shapes.b.is_none()
     }
 
     fn solved(solved: Solved, choices: &Thickness, shapes: Shapes) -> Option<Svd<T, Device>> {
-        let shapes = Self::shapes(choices, shapes);
+        let shapes = Self::places(choices, shapes);
         let Results {
             mut u,
             sigma,

@@ -546,7 +546,7 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     let svd = engine.svd(&a).run().map_err(wrong)?;
     let [mut u, mut v] = [&svd.u, &svd.v].map(|x| Batch::zeros(COUNT, x.rows(), x.cols()).unwrap());
     let mut sigma = Batch::<T>::zeros(COUNT, 3, 1).map_err(wrong)?;
-    let all = ((&mut u).into(), (&mut sigma).into(), (&mut v).into());
+    let all = (&mut u, &mut sigma, &mut v);
     let report = engine.svd(&a).run_into(all).map_err(wrong)?;
     ensure(
         (u, sigma, v) == (svd.u, svd.sigma, svd.v) && report == svd.report,
@@ -668,6 +668,20 @@ pub fn choices<T: Real>(engine: &Engine) -> Outcome {
         .cutoff(Cutoff::rank(2))
         .run();
     ensure(ranks.as_ref() == Ok(&alone), || "options, a cutoff".into())?;
+
+    // What has no place is refused, by either verb, and nothing is written.
+    let mut place = Batch::<T>::zeros(COUNT, a.cols(), 1).map_err(wrong)?;
+    let sides = normal::<T>(COUNT, a.rows(), 1, 45);
+    let valued = || engine.lstsq(&a, &sides).singular_values(true);
+    let refused = [
+        valued().run_into(&mut place).err(),
+        block_on(valued().run_into_async(&mut place)).err(),
+    ];
+    let argument = |error: &Option<Error>| matches!(error, Some(Error::Argument(_)));
+    ensure(refused.iter().all(argument), || format!("{refused:?}"))?;
+    ensure(place.as_slice().iter().all(|x| *x == T::ZERO), || {
+        "a place of what was refused".into()
+    })?;
 
     // Sweeps, a tolerance, progress and an end.
     let b = normal::<T>(3, 6, 6, 3);

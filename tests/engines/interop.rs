@@ -175,6 +175,10 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         .iter()
         .all(|error| matches!(error, Some(Error::Unsupported(_))));
     ensure(all, || format!("{refused:?}"))?;
+    let strict = block_on(interop::record(mine.pinv(&up).strict(true), &mut encoder)).err();
+    ensure(matches!(strict, Some(Error::Argument(_))), || {
+        format!("strict: {strict:?}")
+    })?;
     drop(encoder);
     let host = Engine::cpu().upload(&Batch::<T>::zeros(1, 2, 2).map_err(wrong)?);
     ensure(interop::buffer(&host.map_err(wrong)?).is_none(), || {
