@@ -3,8 +3,11 @@
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
+use crate::data::outcome::Status;
+use crate::data::parallel;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::on_device::Solved;
 use crate::engine::place::{Places, fit_rhs};
@@ -13,7 +16,6 @@ use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
     Compute, ComputeInto, Damped, Device, Given, Host, Memory, Placed, Recordable, Shapes,
 };
-use crate::ops::refined;
 use crate::planner::Job;
 
 /// The least-squares solutions of a batch of systems A X = B. Each A is m x n, each B is m x p (p right-hand
@@ -34,8 +36,8 @@ pub struct Lstsq<T: Scalar, M: Memory = Host> {
 /// The choices that only least-squares solutions have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LstsqChoices {
-    pub(super) refined: bool,
-    pub(super) singular_values: bool,
+    refined: bool,
+    singular_values: bool,
 }
 
 impl Engine {
@@ -142,7 +144,7 @@ impl<T: Real> Compute for Lstsq<T> {
         blocking: bool,
     ) -> Result<Self, Error> {
         if choices.refined {
-            return refined::lstsq(engine, given, choices, options, blocking).await;
+            return refined(engine, given, choices, options, blocking).await;
         }
         let shapes = given.shapes();
         let job = Self::job(choices, shapes);
@@ -213,4 +215,98 @@ impl<T: Real> ComputeInto for Lstsq<T> {
         let composed = engine.compose_into(given.a, given.b, job, solution, options, blocking);
         composed.await
     }
+}
+
+/// x + A^+ (b - A x), where both converge. Residuals are computed in f64, where the products of f32 are exact.
+async fn refined<T: Real>(
+    engine: &Engine,
+    given: Given<'_, T>,
+    choices: &LstsqChoices,
+    options: &Options,
+    blocking: bool,
+) -> Result<Lstsq<T>, Error> {
+    let Given { a, b: Some(b) } = given else {
+        return Err(Error::argument("no right-hand sides"));
+    };
+    let (plain, lenient) = (
+        LstsqChoices {
+            refined: false,
+            ..*choices
+        },
+        options.clone().strict(false),
+    );
+    let mut found = unrefined(engine, [a, b], &plain, &lenient, blocking).await?;
+    let mut rest = Batch::zeros(a.count(), a.rows(), b.cols())?;
+    residuals(a, &found.solution, b, &mut rest);
+    let quiet = Options {
+        progress: None,
+        ..lenient
+    };
+    let alone = LstsqChoices::default();
+    let further = unrefined(engine, [a, rest.view()], &alone, &quiet, blocking).await?;
+    let outcomes = found.report.outcomes.iter().zip(&further.report.outcomes);
+    let size = found.solution.rows() * found.solution.cols();
+    if size > 0 {
+        let entries = found.solution.as_mut_slice().chunks_exact_mut(size);
+        let steps = further.solution.as_slice().chunks_exact(size);
+        for ((x, step), (first, second)) in entries.zip(steps).zip(outcomes) {
+            // A step of nothing but subnormal numbers mends nothing; one of what did not converge may harm.
+            let is_good = |status| matches!(status, Status::Converged | Status::NonFinite);
+            if !is_good(first.status) || !is_good(second.status) {
+                continue;
+            }
+            for (x, &step) in x.iter_mut().zip(step) {
+                if step.finite() {
+                    *x += step;
+                }
+            }
+        }
+    }
+    found.report.flops += further.report.flops;
+    let report = strict(found.report, options)?;
+    Ok(Lstsq { report, ..found })
+}
+
+/// As a box, since this is a call within a call.
+async fn unrefined<T: Real>(
+    engine: &Engine,
+    [a, b]: [View<'_, T>; 2],
+    choices: &LstsqChoices,
+    options: &Options,
+    blocking: bool,
+) -> Result<Lstsq<T>, Error> {
+    let given = Given { a, b: Some(b) };
+    Box::pin(Lstsq::compute(engine, given, choices, options, blocking)).await
+}
+
+/// b - A x, system by system.
+fn residuals<T: Real>(a: View<'_, T>, x: &Batch<T>, b: View<'_, T>, to: &mut Batch<T>) {
+    let (m, n, size) = (to.rows(), x.rows(), to.rows() * to.cols());
+    if size == 0 {
+        return;
+    }
+    let some = (1usize << 14).div_ceil(size * n.max(1));
+    let tasks = to.as_mut_slice().chunks_mut(some * size).enumerate();
+    parallel::for_each(
+        tasks.collect(),
+        || vec![0.0; m],
+        |sum: &mut Vec<f64>, (task, entries): (usize, &mut [T])| {
+            for (index, to) in (task * some..).zip(entries.chunks_exact_mut(size)) {
+                for (c, to) in to.chunks_exact_mut(m).enumerate() {
+                    for (sum, b) in sum.iter_mut().zip(b.column(index, c)) {
+                        *sum = b.f64();
+                    }
+                    for (j, x) in x.matrix(index)[c * n..][..n].iter().enumerate() {
+                        let x = x.f64();
+                        for (sum, a) in sum.iter_mut().zip(a.column(index, j)) {
+                            *sum -= a.f64() * x;
+                        }
+                    }
+                    for (to, &sum) in to.iter_mut().zip(sum.iter()) {
+                        *to = T::of(sum);
+                    }
+                }
+            }
+        },
+    );
 }

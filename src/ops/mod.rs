@@ -1,10 +1,11 @@
 //! The operations, a file each: what it is, its guarantee and source, its result, its choices, and how it is computed.
-//! `call` carries them out, in all ways of calling; `operation` lists them. Whatever has the form left diag(f(sigma))
+//! `call` carries them out, in all ways of calling; `operation` says what they are to it, and `list` has a line for each. Whatever has the form left diag(f(sigma))
 //! right' is composed where the engine computes; the rest is made of vectors on the host.
 
 pub(crate) mod call;
 mod components;
 mod factored;
+mod list;
 mod low_rank;
 mod lstsq;
 mod measures;
@@ -12,7 +13,6 @@ mod null_vector;
 pub(crate) mod operation;
 mod pinv;
 mod polar;
-mod refined;
 mod singular_values;
 mod subspace;
 mod svd;

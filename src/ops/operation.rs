@@ -1,10 +1,9 @@
 //! What an operation is to those who carry it out: its result says what it takes, what it is in either memory, and how
-//! it is computed there. A further operation is a file with its result, and a line in the list at the end.
+//! it is computed there.
 
 use std::fmt::Debug;
 
 use crate::data::batch::Batch;
-use crate::data::batched::Batched;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
@@ -13,17 +12,7 @@ use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
 use crate::engine::on_device::Solved;
-use crate::engine::place::fits;
 use crate::engine::road::strict;
-use crate::ops::components::{Components, Regularisation, Whitening};
-use crate::ops::low_rank::{LowRank, LowRankFactors};
-use crate::ops::lstsq::{Lstsq, LstsqChoices};
-use crate::ops::null_vector::NullVector;
-use crate::ops::pinv::Pinv;
-use crate::ops::polar::{Determinant, Polar};
-use crate::ops::singular_values::SingularValues;
-use crate::ops::subspace::{Basis, Projector, Subspace};
-use crate::ops::svd::{Svd, Thickness};
 use crate::planner::Job;
 
 mod sealed {
@@ -311,104 +300,4 @@ impl<N> Keep for Vec<N> {
     async fn keep(self, _: &Engine, _: bool, _: bool) -> Result<Self::Kept, Error> {
         Ok(self)
     }
-}
-
-/// One result, or several as a tuple.
-macro_rules! tuple {
-    ($one:ident) => { $one };
-    ($($each:ident)+) => { ($($each),+) };
-}
-macro_rules! places {
-    ($view:ty; $one:ident) => { $view };
-    ($view:ty; $($each:ident)+) => { ($(places!($view; $each)),+) };
-}
-
-/// Every operation: its result and its choices, the results that have a place of the caller's, and the others.
-macro_rules! operations {
-    ($($name:ident[$choices:ty] { $($field:ident),* } $({ $($other:ident),+ })?)+) => {$(
-        impl<T: Real> Operation for $name<T> {
-            type Entry = T;
-            type OnDevice = $name<T, Device>;
-            type Choices = $choices;
-        }
-
-        impl<T: Real> Keep for $name<T> {
-            type Kept = $name<T, Device>;
-
-            async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {
-                Ok($name {
-                    $($field: self.$field.keep(engine, gpu, blocking).await?,)*
-                    $($($other: self.$other.keep(engine, gpu, blocking).await?,)+)?
-                    report: self.report.keep(engine, gpu, blocking).await?,
-                })
-            }
-        }
-
-        impl<T: Real> Bring for $name<T, Device> {
-            type Brought = $name<T>;
-
-            async fn bring(self, blocking: bool) -> Result<Self::Brought, Error> {
-                Ok($name {
-                    $($field: self.$field.bring(blocking).await?,)*
-                    $($($other: self.$other.bring(blocking).await?,)+)?
-                    report: self.report.bring(blocking).await?,
-                })
-            }
-        }
-
-        impl<T: Real> Batched for $name<T> {
-            fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
-                $(let mut $field = self.$field.split(counts)?.into_iter();)*
-                $($(let mut $other = self.$other.split(counts)?.into_iter();)+)?
-                let mut report = self.report.split(counts)?.into_iter();
-                let part = |_| Some($name {
-                    $($field: $field.next()?,)*
-                    $($($other: $other.next()?,)+)?
-                    report: report.next()?,
-                });
-                Ok(counts.iter().map_while(part).collect())
-            }
-        }
-
-        operations! { @ $name $($field)* }
-    )+};
-    // A result without fields that can be written to memory of the caller.
-    (@ $name:ident) => {};
-    (@ $name:ident $($field:ident)+) => {
-        impl<T: Real> Placed for $name<T> {
-            type Places<'o> = places!(ViewMut<'o, T>; $($field)+);
-
-            fn fits(places: &Self::Places<'_>, shapes: &[[usize; 3]]) -> Result<(), Error> {
-                let tuple!($($field)+) = places;
-                let mut shapes = shapes.iter();
-                // A shape that is missing is one that nothing fits.
-                $(fits(stringify!($field), $field, *shapes.next().unwrap_or(&[usize::MAX; 3]))?;)+
-                Ok(())
-            }
-
-            fn write(self, places: Self::Places<'_>) -> Report {
-                let tuple!($($field)+) = places;
-                $({
-                    let mut place = $field;
-                    place.assign(self.$field.as_slice());
-                })+
-                self.report
-            }
-        }
-    };
-}
-
-operations! {
-    SingularValues[()] { sigma }
-    Svd[Thickness] { u, sigma, v }
-    Pinv[()] { inverse }
-    NullVector[()] { vector, length }
-    Lstsq[LstsqChoices] { solution } { sigma }
-    LowRank[()] { approximation }
-    LowRankFactors[()] {} { left, right, sigma }
-    Projector[Subspace] { projector }
-    Basis[Subspace] { vectors } { dimensions }
-    Polar[Determinant] { orthogonal, stretch }
-    Components[()] { mean, components, scores, deviations }
-    Whitening[Regularisation] { mean, transform }
 }

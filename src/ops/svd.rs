@@ -154,7 +154,16 @@ impl<T: Real> Compute for Svd<T> {
         blocking: bool,
     ) -> Result<Self, Error> {
         if let Some(previous) = given.b {
-            return warm::svd(engine, [given.a, previous], choices, options, blocking).await;
+            let (starts, turned) = warm::turned(given.a, previous)?;
+            let cold = Given {
+                a: turned.view(),
+                b: None,
+            };
+            let cold = Box::pin(Self::compute(engine, cold, choices, options, blocking));
+            let found = cold.await?;
+            let wide = given.a.rows() < given.a.cols();
+            let [u, v] = warm::restore(&starts, wide, [found.u, found.v])?;
+            return Ok(Svd { u, v, ..found });
         }
         let shapes = Self::places(choices, given.shapes());
         let batch = |at: usize| {

@@ -2,17 +2,13 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::options::Options;
 use crate::data::parallel;
 use crate::data::scalar::Real;
 use crate::data::view::View;
 use crate::dense::householder::orthonormalise;
 use crate::dense::product::{missing, multiply};
 use crate::dense::sums::dot;
-use crate::engine::Engine;
 use crate::host::delivery;
-use crate::ops::operation::{Compute, Given};
-use crate::ops::svd::{Svd, Thickness};
 
 /// The largest column of a matrix by the smallest, up to which it starts warm: the product with a dense V loses as
 /// much of the relative accuracy of its smallest singular value.
@@ -32,38 +28,18 @@ pub(super) fn check(a: [usize; 3], previous: [usize; 3]) -> Result<(), Error> {
     )))
 }
 
-/// The decompositions of matrices that start from an earlier V.
-pub(super) async fn svd<T: Real>(
-    engine: &Engine,
-    [a, previous]: [View<'_, T>; 2],
-    choices: &Thickness,
-    options: &Options,
-    blocking: bool,
-) -> Result<Svd<T>, Error> {
-    let [count, m, n] = a.shape();
-    let (k, wide) = (m.min(n), m < n);
-    let (starts, turned) = turned(a, previous)?;
-    let given = Given {
-        a: turned.view(),
-        b: None,
-    };
-    let cold = Box::pin(Svd::compute(engine, given, choices, options, blocking));
-    let Svd {
-        u: left,
-        sigma,
-        v: inner,
-        report,
-    } = cold.await?;
-    let mut right = Batch::zeros(count, k, k)?;
-    turn_back(&starts, &inner, &mut right);
+/// Makes the factors of the matrices from those of what [`turned`] made of them.
+pub(super) fn restore<T: Real>(
+    starts: &Batch<f64>,
+    wide: bool,
+    [left, inner]: [Batch<T>; 2],
+) -> Result<[Batch<T>; 2], Error> {
+    let k = starts.rows();
+    let mut right = Batch::zeros(starts.count(), k, k)?;
+    turn_back(starts, &inner, &mut right);
     let (mut u, mut v) = if wide { (right, left) } else { (left, right) };
     fix_signs(&mut v, &mut u);
-    Ok(Svd {
-        u,
-        sigma,
-        v,
-        report,
-    })
+    Ok([u, v])
 }
 
 /// Where matrices start, and what these starts make of them, or of their transposes if they are wide. The singular
