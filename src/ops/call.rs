@@ -321,7 +321,7 @@ impl<R: Compute> Call<'_, '_, R> {
         self.there(false).await
     }
 
-    async fn here(self, blocking: bool) -> Result<R, Error> {
+    async fn here(&self, blocking: bool) -> Result<R, Error> {
         self.check()?;
         if let Operand::Device(a) = &self.a
             && let Some(found) = self.solve_there(a, blocking).await?
@@ -331,7 +331,7 @@ impl<R: Compute> Call<'_, '_, R> {
         self.on_host(blocking).await
     }
 
-    async fn there(self, blocking: bool) -> Result<R::OnDevice, Error> {
+    async fn there(&self, blocking: bool) -> Result<R::OnDevice, Error> {
         let shapes = self.check()?;
         let engine = self.engine;
         if engine.gpu.is_none() {
