@@ -207,7 +207,7 @@ mod tests {
             let call = Call {
                 view: View::col_major(&entries, lanes, m, 1).unwrap(),
                 rhs: None,
-                task: Task::new::<f32>([lanes, m, 1], job, &options).unwrap(),
+                task: Task::new::<f32>([m, 1], job, &options).unwrap(),
                 blocking: true,
             };
             let vectors = || vec![l.splat(0.0); m];

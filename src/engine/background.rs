@@ -7,6 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cancel, Options};
 use crate::data::scalar::Real;
@@ -36,29 +37,19 @@ impl Engine {
         cfg!(not(target_family = "wasm")) && self.cpu_takes_calls()
     }
 
-    /// Has other threads carry out a blocking call on a copy of the matrices, and waits for it.
+    /// Has other threads carry out a blocking call on copies of the matrices and of what belongs to them, and waits for it.
     pub(crate) async fn background<T: Real, R: Send + 'static>(
         &self,
-        a: View<'_, T>,
+        (a, b): (View<'_, T>, Option<View<'_, T>>),
         options: &Options,
-        call: impl FnOnce(&Engine, View<'_, T>, &Options) -> Result<R, Error> + Send + 'static,
+        call: impl FnOnce(&Engine, View<'_, T>, Option<View<'_, T>>, &Options) -> Result<R, Error>
+        + Send
+        + 'static,
     ) -> Result<R, Error> {
         let a = a.to_batch()?;
-        let call = move |engine: &Engine, options: &Options| call(engine, a.view(), options);
-        self.elsewhere(options, call).await
-    }
-
-    /// The same on two batches.
-    pub(crate) async fn background_on<T: Real, R: Send + 'static>(
-        &self,
-        [a, b]: [View<'_, T>; 2],
-        options: &Options,
-        call: impl FnOnce(&Engine, [View<'_, T>; 2], &Options) -> Result<R, Error> + Send + 'static,
-    ) -> Result<R, Error> {
-        let both = [a.to_batch()?, b.to_batch()?];
+        let b = b.map(|b| b.to_batch()).transpose()?;
         let call = move |engine: &Engine, options: &Options| {
-            let [a, b] = &both;
-            call(engine, [a.view(), b.view()], options)
+            call(engine, a.view(), b.as_ref().map(Batch::view), options)
         };
         self.elsewhere(options, call).await
     }

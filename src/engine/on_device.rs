@@ -197,12 +197,12 @@ impl Engine {
             Ok(product)
         };
         let product = if !blocking && self.in_background() {
-            let call = move |_: &Engine, [left, right]: [View<'_, T>; 2], _: &Options| {
-                multiplied(left, right)
-            };
-            let factors = [left, right];
-            self.background_on(factors, &Options::default(), call)
-                .await?
+            let factors = (left, Some(right));
+            let call =
+                move |_: &Engine, left: View<'_, T>, right: Option<View<'_, T>>, _: &Options| {
+                    multiplied(left, right.unwrap_or(left))
+                };
+            self.background(factors, &Options::default(), call).await?
         } else {
             multiplied(left, right)?
         };
@@ -260,7 +260,7 @@ impl Engine {
             Some((Some(buffer), steps)) => Some((buffer, steps)),
             Some((None, _)) => return Ok(None),
         };
-        let task = Task::new::<T>(a.shape(), job, options)?;
+        let task = Task::new::<T>([a.rows(), a.cols()], job, options)?;
         let records = encoder.is_some();
         let recipe = match gpu.plan(&task.problem, &task.convergence) {
             Err(error) if records => return Err(error),

@@ -44,25 +44,14 @@ impl<'p, 'a, T: Real> Place<'p, 'a, T> {
     }
 }
 
-/// The shape of compositions, or of what they make of right-hand sides.
-pub(crate) fn composed_shape(
-    [count, rows, cols]: [usize; 3],
-    rhs: Option<[usize; 3]>,
-    job: &Job,
-) -> Result<[usize; 3], Error> {
+/// The shape of compositions.
+pub(crate) fn composed_shape([count, rows, cols]: [usize; 3], job: &Job) -> [usize; 3] {
     let length = |side| match side {
         Side::U => rows,
         Side::V => cols,
     };
     let (left, right) = job.composed.unwrap_or((Side::V, Side::U));
-    let cols = match rhs {
-        None => length(right),
-        Some([b_count, b_rows, b_cols]) => {
-            fit_rhs([count, rows], [b_count, b_rows])?;
-            b_cols
-        }
-    };
-    Ok([count, length(left), cols])
+    [count, length(left), length(right)]
 }
 
 /// Whether right-hand sides, by their number and rows, belong to matrices.

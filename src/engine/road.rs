@@ -10,30 +10,30 @@ use crate::data::scalar::Real;
 use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::on_cpu::Done;
-use crate::engine::place::{Place, Places, composed_shape, fits};
+use crate::engine::place::{Place, Places, composed_shape};
 use crate::host::call::{Call, Task};
 use crate::host::delivery;
 use crate::host::outputs::Outputs;
 use crate::planner::{EMPTY_KERNEL, Job, executed};
 
 impl Engine {
-    /// Compositions, or what they make of right-hand sides.
+    /// Compositions.
     pub(crate) async fn compose<T: Real>(
         &self,
         a: View<'_, T>,
-        rhs: Option<View<'_, T>>,
         job: Job,
         options: &Options,
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
-        let [count, rows, cols] = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
+        let [count, rows, cols] = composed_shape(a.shape(), &job);
         let mut composed = Batch::zeros(count, rows, cols)?;
         let place = composed.view_mut();
-        let report = self.compose_into(a, rhs, job, place, options, blocking);
+        let report = self.compose_into(a, None, job, place, options, blocking);
         let report = report.await?;
         Ok((composed, report))
     }
 
+    /// Compositions, or what they make of right-hand sides, into a place of their shape.
     pub(crate) async fn compose_into<T: Real>(
         &self,
         a: View<'_, T>,
@@ -43,8 +43,6 @@ impl Engine {
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let shape = composed_shape(a.shape(), rhs.map(|b| b.shape()), &job)?;
-        fits("the result", &composed, shape)?;
         let mut place = Place::new(&mut composed)?;
         // Nobody sees them, but they decide what counts.
         let len = product(&[a.count(), a.rows().min(a.cols())], size_of::<T>())?;
@@ -70,7 +68,7 @@ impl Engine {
         places: Places<'_, T>,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let task = Task::new::<T>(a.shape(), job, options)?;
+        let task = Task::new::<T>([a.rows(), a.cols()], job, options)?;
         let problem = task.problem;
         let mut outcomes = parallel::filled(a.count(), Outcome::PENDING)?;
         let Places {

@@ -23,7 +23,7 @@ pub(crate) struct Task<'a> {
 impl<'a> Task<'a> {
     /// A job on m x n matrices, with options that were checked with the call.
     pub fn new<T: Real>(
-        [_, rows, cols]: [usize; 3],
+        [rows, cols]: [usize; 2],
         job: Job,
         options: &'a Options,
     ) -> Result<Self, Error> {

@@ -124,9 +124,11 @@ impl<'e, 'a, R: Operation> Call<'e, 'a, R> {
 
     /// Sets all options that every operation has, in place of those that were set before.
     pub fn options(mut self, options: &Options) -> Self {
-        let damping = self.options.damping.take();
-        self.options = options.clone();
-        self.options.damping = damping;
+        self.options = Options {
+            // It is a choice of some operations, which only their calls set.
+            damping: self.options.damping,
+            ..options.clone()
+        };
         self
     }
 
@@ -342,7 +344,7 @@ impl<R: Compute> Call<'_, '_, R> {
                 .keep(engine, false, blocking)
                 .await;
         }
-        if R::whole_on_device(&self.choices, shapes) {
+        if R::whole_on_device(&self.choices, shapes).is_some() {
             let a = self.a.upload(engine, blocking).await?;
             if let Some(found) = self.solve_there(&a, blocking).await? {
                 return Ok(found);
@@ -364,9 +366,10 @@ impl<R: Compute> Call<'_, '_, R> {
         blocking: bool,
     ) -> Result<Option<R::OnDevice>, Error> {
         let (engine, shapes) = (self.engine, self.shapes());
-        if a.buffer().is_none() || !R::whole_on_device(&self.choices, shapes) {
+        let finish = R::whole_on_device(&self.choices, shapes).filter(|_| a.buffer().is_some());
+        let Some(finish) = finish else {
             return Ok(None);
-        }
+        };
         let b = match &self.b {
             Some(b) => Some(b.upload(engine, blocking).await?),
             None => None,
@@ -376,10 +379,8 @@ impl<R: Compute> Call<'_, '_, R> {
         let Some(solved) = solved.await? else {
             return Ok(None);
         };
-        let report = solved.report.clone();
-        let found = R::solved(solved, &self.choices, shapes);
-        report.strict(&self.options, blocking).await?;
-        Ok(found)
+        solved.report.strict(&self.options, blocking).await?;
+        Ok(Some(finish(solved, &self.choices, shapes)))
     }
 
     /// The matrices on the host, copied there if they are on the device, and what belongs to them.
@@ -405,18 +406,12 @@ impl<R: Compute> Call<'_, '_, R> {
             return R::compute(engine, Given { a, b }, &self.choices, options, blocking).await;
         }
         let choices = self.choices.clone();
-        let Some(b) = b else {
-            let call = move |engine: &Engine, a: View<'_, R::Entry>, options: &Options| {
-                let given = Given { a, b: None };
-                pollster::block_on(R::compute(engine, given, &choices, options, true))
+        let call =
+            move |engine: &Engine, a: View<'_, _>, b: Option<View<'_, _>>, options: &Options| {
+                let computed = R::compute(engine, Given { a, b }, &choices, options, true);
+                pollster::block_on(computed)
             };
-            return engine.background(a, options, call).await;
-        };
-        let call = move |engine: &Engine, [a, b]: [View<'_, R::Entry>; 2], options: &Options| {
-            let given = Given { a, b: Some(b) };
-            pollster::block_on(R::compute(engine, given, &choices, options, true))
-        };
-        engine.background_on([a, b], options, call).await
+        engine.background((a, b), options, call).await
     }
 }
 
@@ -507,13 +502,12 @@ impl<R: Compute + Recordable> Call<'_, '_, R> {
             self.b.as_ref().map(on_device).transpose()?,
         );
         let mut found = None;
-        if R::whole_on_device(&self.choices, shapes) {
+        if let Some(finish) = R::whole_on_device(&self.choices, shapes) {
             let (engine, job) = (self.engine, R::job(&self.choices, shapes));
             let (encoder, options) = (Some(encoder), &self.options);
             let solved = engine.solve_on_device(&a, b.as_ref(), job, options, false, encoder);
-            if let Some(solved) = solved.await? {
-                found = R::solved(solved, &self.choices, shapes);
-            }
+            let solved = solved.await?;
+            found = solved.map(|solved| finish(solved, &self.choices, shapes));
         }
         found.ok_or_else(|| {
             Error::Unsupported(format!(

@@ -225,7 +225,7 @@ impl<T: Real> Compute for Whitening<T> {
             });
         }
         let job = Self::job(&Regularisation(None), given.shapes());
-        let composed = engine.compose(data.view(), None, job, &options, blocking);
+        let composed = engine.compose(data.view(), job, &options, blocking);
         let (mut transform, report) = composed.await?;
         let n = transform.rows();
         for_each(&mut transform, |_, matrix| mirror(matrix, n));

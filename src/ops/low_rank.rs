@@ -7,11 +7,10 @@ use crate::data::outcome::Status;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
-use crate::engine::on_device::Solved;
 use crate::ops::call::{Call, Operand};
 use crate::ops::for_each;
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Recordable, Shapes,
+    Compute, ComputeInto, Finish, Given, Host, Memory, Recordable, Shapes,
 };
 use crate::planner::{Job, Vectors};
 
@@ -109,11 +108,12 @@ impl<T: Real> Compute for LowRank<T> {
     async fn compute(
         engine: &Engine,
         given: Given<'_, T>,
-        _: &(),
+        choices: &(),
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        let composed = engine.compose(given.a, None, Job::low_rank(), options, blocking);
+        let job = Self::job(choices, given.shapes());
+        let composed = engine.compose(given.a, job, options, blocking);
         let (approximation, report) = composed.await?;
         Ok(LowRank {
             approximation,
@@ -125,15 +125,13 @@ impl<T: Real> Compute for LowRank<T> {
         Job::low_rank()
     }
 
-    fn whole_on_device(_: &(), _: Shapes) -> bool {
-        true
-    }
-
-    fn solved(solved: Solved, _: &(), shapes: Shapes) -> Option<LowRank<T, Device>> {
-        let (approximation, report) = solved.composed(shapes.a);
-        Some(LowRank {
-            approximation,
-            report,
+    fn whole_on_device(_: &(), _: Shapes) -> Option<Finish<Self>> {
+        Some(|solved, choices, shapes| {
+            let (approximation, report) = solved.composed(Self::places(choices, shapes)[0]);
+            LowRank {
+                approximation,
+                report,
+            }
         })
     }
 }
@@ -142,12 +140,12 @@ impl<T: Real> ComputeInto for LowRank<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,
-        _: &(),
+        choices: &(),
         place: Self::Places<'_>,
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let job = Job::low_rank();
+        let job = Self::job(choices, given.shapes());
         let composed = engine.compose_into(given.a, None, job, place, options, blocking);
         composed.await
     }

@@ -9,12 +9,11 @@ use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
-use crate::engine::on_device::Solved;
 use crate::engine::place::{Places, fit_rhs};
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Damped, Device, Given, Host, Memory, Placed, Recordable, Shapes,
+    Compute, ComputeInto, Damped, Finish, Given, Host, Memory, Recordable, Shapes, by_copy,
 };
 use crate::planner::Job;
 
@@ -173,18 +172,18 @@ impl<T: Real> Compute for Lstsq<T> {
         }
     }
 
-    fn whole_on_device(choices: &LstsqChoices, _: Shapes) -> bool {
+    fn whole_on_device(choices: &LstsqChoices, _: Shapes) -> Option<Finish<Self>> {
+        let finish: Finish<Self> = |solved, choices, shapes| {
+            let (solution, report) = solved.composed(Self::places(choices, shapes)[0]);
+            Lstsq {
+                solution,
+                sigma: None,
+                report,
+            }
+        };
         // The host computes residuals, and takes singular values from the end of a chunk.
-        !choices.refined && !choices.singular_values
-    }
-
-    fn solved(solved: Solved, choices: &LstsqChoices, shapes: Shapes) -> Option<Lstsq<T, Device>> {
-        let (solution, report) = solved.composed(Self::places(choices, shapes)[0]);
-        Some(Lstsq {
-            solution,
-            sigma: None,
-            report,
-        })
+        let plain = !choices.refined && !choices.singular_values;
+        plain.then_some(finish)
     }
 }
 
@@ -207,11 +206,9 @@ impl<T: Real> ComputeInto for Lstsq<T> {
         blocking: bool,
     ) -> Result<Report, Error> {
         if choices.refined {
-            let lenient = options.clone().strict(false);
-            let found = Self::compute(engine, given, choices, &lenient, blocking).await?;
-            return strict(found.write(solution), options);
+            return by_copy::<Self>(engine, given, choices, solution, options, blocking).await;
         }
-        let job = Job::inverse(Some(sides(given.shapes())));
+        let job = Self::job(choices, given.shapes());
         let composed = engine.compose_into(given.a, given.b, job, solution, options, blocking);
         composed.await
     }

@@ -140,6 +140,9 @@ impl Shapes {
     }
 }
 
+/// Makes results of what a device has computed.
+pub type Finish<R> = fn(Solved, &<R as Operation>::Choices, Shapes) -> <R as Operation>::OnDevice;
+
 /// How an operation is computed. The results of this library implement it.
 pub trait Compute:
     Operation<OnDevice: Bring<Brought = Self>> + Keep<Kept = Self::OnDevice> + Send + 'static
@@ -168,15 +171,10 @@ pub trait Compute:
     #[doc(hidden)]
     fn job(choices: &Self::Choices, shapes: Shapes) -> Job;
 
-    /// Whether what a device computes of that job is the result, so that the host has no part in it.
+    /// Makes the results of what a device has computed of that job, if this is all that they need: the host then has no
+    /// part in it.
     #[doc(hidden)]
-    fn whole_on_device(_: &Self::Choices, _: Shapes) -> bool {
-        false
-    }
-
-    /// The results of that job on a device, if they are the results of the operation.
-    #[doc(hidden)]
-    fn solved(_: Solved, _: &Self::Choices, _: Shapes) -> Option<Self::OnDevice> {
+    fn whole_on_device(_: &Self::Choices, _: Shapes) -> Option<Finish<Self>> {
         None
     }
 }
@@ -200,12 +198,22 @@ pub trait ComputeInto: Compute + Placed {
         options: &Options,
         blocking: bool,
     ) -> impl Future<Output = Result<Report, Error>> {
-        async move {
-            let lenient = options.clone().strict(false);
-            let found = Self::compute(engine, given, choices, &lenient, blocking).await?;
-            strict(found.write(places), options)
-        }
+        by_copy::<Self>(engine, given, choices, places, options, blocking)
     }
+}
+
+/// Computes results and copies them to memory of the caller.
+pub async fn by_copy<R: Compute + Placed>(
+    engine: &Engine,
+    given: Given<'_, R::Entry>,
+    choices: &R::Choices,
+    places: R::Places<'_>,
+    options: &Options,
+    blocking: bool,
+) -> Result<Report, Error> {
+    let lenient = options.clone().strict(false);
+    let found = R::compute(engine, given, choices, &lenient, blocking).await?;
+    strict(found.write(places), options)
 }
 
 /// Results, or a part of them, that can be moved to the memory where the engine computes.

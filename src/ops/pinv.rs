@@ -5,10 +5,9 @@ use crate::data::options::Options;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
-use crate::engine::on_device::Solved;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Damped, Device, Given, Host, Memory, Recordable, Shapes,
+    Compute, ComputeInto, Damped, Finish, Given, Host, Memory, Recordable, Shapes,
 };
 use crate::planner::Job;
 
@@ -66,11 +65,12 @@ impl<T: Real> Compute for Pinv<T> {
     async fn compute(
         engine: &Engine,
         given: Given<'_, T>,
-        _: &(),
+        choices: &(),
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        let composed = engine.compose(given.a, None, Job::inverse(None), options, blocking);
+        let job = Self::job(choices, given.shapes());
+        let composed = engine.compose(given.a, job, options, blocking);
         let (inverse, report) = composed.await?;
         Ok(Pinv { inverse, report })
     }
@@ -79,13 +79,11 @@ impl<T: Real> Compute for Pinv<T> {
         Job::inverse(None)
     }
 
-    fn whole_on_device(_: &(), _: Shapes) -> bool {
-        true
-    }
-
-    fn solved(solved: Solved, choices: &(), shapes: Shapes) -> Option<Pinv<T, Device>> {
-        let (inverse, report) = solved.composed(Self::places(choices, shapes)[0]);
-        Some(Pinv { inverse, report })
+    fn whole_on_device(_: &(), _: Shapes) -> Option<Finish<Self>> {
+        Some(|solved, choices, shapes| {
+            let (inverse, report) = solved.composed(Self::places(choices, shapes)[0]);
+            Pinv { inverse, report }
+        })
     }
 }
 
@@ -93,12 +91,12 @@ impl<T: Real> ComputeInto for Pinv<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,
-        _: &(),
+        choices: &(),
         inverse: Self::Places<'_>,
         options: &Options,
         blocking: bool,
     ) -> Result<Report, Error> {
-        let job = Job::inverse(None);
+        let job = Self::job(choices, given.shapes());
         let composed = engine.compose_into(given.a, None, job, inverse, options, blocking);
         composed.await
     }

@@ -7,12 +7,11 @@ use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
-use crate::engine::on_device::Solved;
 use crate::engine::place::{Place, Places};
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Recordable, Shapes, Warm,
+    Compute, ComputeInto, Finish, Given, Host, Memory, Recordable, Shapes, Warm,
 };
 use crate::ops::warm;
 use crate::planner::{Job, Vectors};
@@ -86,17 +85,17 @@ impl<T: Real> Compute for SingularValues<T> {
         Job::svd(Vectors::None)
     }
 
-    fn whole_on_device(_: &(), shapes: Shapes) -> bool {
+    fn whole_on_device(_: &(), shapes: Shapes) -> Option<Finish<Self>> {
         // An earlier V is multiplied by the host.
-        shapes.b.is_none()
-    }
-
-    fn solved(solved: Solved, choices: &(), shapes: Shapes) -> Option<SingularValues<T, Device>> {
-        let shape = Self::places(choices, shapes)[0];
-        Some(SingularValues {
-            sigma: DeviceBatch::on(&solved.gpu, solved.results.sigma, shape),
+        let finish: Finish<Self> = |solved, choices, shapes| SingularValues {
+            sigma: DeviceBatch::on(
+                &solved.gpu,
+                solved.results.sigma,
+                Self::places(choices, shapes)[0],
+            ),
             report: solved.report,
-        })
+        };
+        shapes.b.is_none().then_some(finish)
     }
 }
 

@@ -35,6 +35,15 @@ impl Subspace {
             Subspace::LeftNullSpace => (Side::U, true),
         }
     }
+
+    /// The dimension of the space that it is in.
+    fn length(self, shapes: Shapes) -> usize {
+        let [_, m, n] = shapes.a;
+        match self.of().0 {
+            Side::U => m,
+            Side::V => n,
+        }
+    }
 }
 
 /// Orthogonal projectors onto a subspace of every matrix of a batch.
@@ -120,12 +129,8 @@ impl Engine {
 
 impl<T: Real> Compute for Projector<T> {
     fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
-        let [count, m, n] = shapes.a;
-        let length = match subspace.of().0 {
-            Side::U => m,
-            Side::V => n,
-        };
-        vec![[count, length, length]]
+        let length = subspace.length(shapes);
+        vec![[shapes.a[0], length, length]]
     }
 
     fn job(subspace: &Subspace, _: Shapes) -> Job {
@@ -142,7 +147,7 @@ impl<T: Real> Compute for Projector<T> {
     ) -> Result<Self, Error> {
         let (_, complement) = subspace.of();
         let job = Self::job(subspace, given.shapes());
-        let composed = engine.compose(given.a, None, job, options, blocking);
+        let composed = engine.compose(given.a, job, options, blocking);
         let (mut projector, report) = composed.await?;
         if complement {
             let size = projector.rows();
@@ -162,13 +167,12 @@ impl<T: Real> ComputeInto for Projector<T> {}
 
 impl<T: Real> Compute for Basis<T> {
     fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
-        let ([count, m, n], k) = (shapes.a, shapes.k());
-        let (side, complement) = subspace.of();
-        let length = match side {
-            Side::U => m,
-            Side::V => n,
+        let length = subspace.length(shapes);
+        let cols = match subspace.of() {
+            (_, true) => length,
+            (_, false) => shapes.k(),
         };
-        vec![[count, length, if complement { length } else { k }]]
+        vec![[shapes.a[0], length, cols]]
     }
 
     fn job(subspace: &Subspace, shapes: Shapes) -> Job {
@@ -187,7 +191,7 @@ impl<T: Real> Compute for Basis<T> {
         blocking: bool,
     ) -> Result<Self, Error> {
         let (side, complement) = subspace.of();
-        let length = Self::places(subspace, given.shapes())[0][1];
+        let length = subspace.length(given.shapes());
         let full = Self::job(subspace, given.shapes()).vectors == Vectors::Full;
         let svd = engine.factored(given.a, full, options, blocking).await?;
         let mut basis = match side {

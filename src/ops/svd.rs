@@ -8,13 +8,12 @@ use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
-use crate::engine::on_device::Solved;
 use crate::engine::place::{Place, Places};
 use crate::engine::road::strict;
 use crate::gpu::resident::Results;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Device, Given, Host, Memory, Placed, Recordable, Shapes, Warm,
+    Compute, ComputeInto, Finish, Given, Host, Memory, Recordable, Shapes, Warm, by_copy,
 };
 use crate::ops::warm;
 use crate::planner::{Job, Vectors};
@@ -131,6 +130,25 @@ impl<T: Real> Warm for Svd<T> {}
 
 impl<T: Real> Recordable for Svd<T> {}
 
+/// Decompositions without an earlier V, where they belong.
+async fn cold<T: Real>(
+    engine: &Engine,
+    a: View<'_, T>,
+    choices: &Thickness,
+    [u, sigma, v]: [&mut [T]; 3],
+    options: &Options,
+    blocking: bool,
+) -> Result<Report, Error> {
+    let places = Places {
+        u,
+        sigma,
+        v,
+        composed: &mut [],
+    };
+    let job = Job::svd(choices.vectors());
+    engine.run(a, None, job, options, places, blocking).await
+}
+
 impl<T: Real> Compute for Svd<T> {
     fn check(_: &Thickness, _: &Options, shapes: Shapes) -> Result<(), Error> {
         match shapes.b {
@@ -171,14 +189,8 @@ impl<T: Real> Compute for Svd<T> {
             Batch::zeros(count, rows, cols)
         };
         let (mut u, mut sigma, mut v) = (batch(0)?, batch(1)?, batch(2)?);
-        let places = Places {
-            u: u.as_mut_slice(),
-            sigma: sigma.as_mut_slice(),
-            v: v.as_mut_slice(),
-            composed: &mut [],
-        };
-        let job = Job::svd(choices.vectors());
-        let report = engine.run(given.a, None, job, options, places, blocking);
+        let places = [&mut u, &mut sigma, &mut v].map(Batch::as_mut_slice);
+        let report = cold(engine, given.a, choices, places, options, blocking);
         let report = strict(report.await?, options)?;
         Ok(Svd {
             u,
@@ -192,28 +204,27 @@ impl<T: Real> Compute for Svd<T> {
         Job::svd(choices.vectors())
     }
 
-    fn whole_on_device(_: &Thickness, shapes: Shapes) -> bool {
+    fn whole_on_device(_: &Thickness, shapes: Shapes) -> Option<Finish<Self>> {
+        let finish: Finish<Self> = |solved, choices, shapes| {
+            let shapes = Self::places(choices, shapes);
+            let Results {
+                mut u,
+                sigma,
+                mut v,
+                ..
+            } = solved.results;
+            if solved.transposed {
+                std::mem::swap(&mut u, &mut v);
+            }
+            Svd {
+                u: DeviceBatch::on(&solved.gpu, u, shapes[0]),
+                sigma: DeviceBatch::on(&solved.gpu, sigma, shapes[1]),
+                v: DeviceBatch::on(&solved.gpu, v, shapes[2]),
+                report: solved.report,
+            }
+        };
         // An earlier V is multiplied by the host.
-        shapes.b.is_none()
-    }
-
-    fn solved(solved: Solved, choices: &Thickness, shapes: Shapes) -> Option<Svd<T, Device>> {
-        let shapes = Self::places(choices, shapes);
-        let Results {
-            mut u,
-            sigma,
-            mut v,
-            ..
-        } = solved.results;
-        if solved.transposed {
-            std::mem::swap(&mut u, &mut v);
-        }
-        Some(Svd {
-            u: DeviceBatch::on(&solved.gpu, u, shapes[0]),
-            sigma: DeviceBatch::on(&solved.gpu, sigma, shapes[1]),
-            v: DeviceBatch::on(&solved.gpu, v, shapes[2]),
-            report: solved.report,
-        })
+        shapes.b.is_none().then_some(finish)
     }
 }
 
@@ -227,21 +238,14 @@ impl<T: Real> ComputeInto for Svd<T> {
         blocking: bool,
     ) -> Result<Report, Error> {
         if given.b.is_some() {
-            let lenient = options.clone().strict(false);
-            let found = Self::compute(engine, given, choices, &lenient, blocking).await?;
-            return strict(found.write((u, sigma, v)), options);
+            let places = (u, sigma, v);
+            return by_copy::<Self>(engine, given, choices, places, options, blocking).await;
         }
         let mut u = Place::new(&mut u)?;
         let mut sigma = Place::new(&mut sigma)?;
         let mut v = Place::new(&mut v)?;
-        let places = Places {
-            u: u.slice(),
-            sigma: sigma.slice(),
-            v: v.slice(),
-            composed: &mut [],
-        };
-        let job = Job::svd(choices.vectors());
-        let report = engine.run(given.a, None, job, options, places, blocking);
+        let places = [u.slice(), sigma.slice(), v.slice()];
+        let report = cold(engine, given.a, choices, places, options, blocking);
         let report = report.await?;
         u.finish();
         sigma.finish();

@@ -49,6 +49,15 @@ fn several<T: Real>() -> Vec<Batch<T>> {
     list
 }
 
+/// Results of three matrices, of which only the second has a NaN.
+fn beside_nan<T: Real>(what: &str, batch: &Batch<T>) -> Outcome {
+    let nan = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_nan());
+    let finite = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_finite());
+    ensure(finite(0) && nan(1) && finite(2), || {
+        format!("{what}, beside a NaN")
+    })
+}
+
 /// Nothing of the same rank is nearer, in either norm (Eckart and Young).
 pub fn low_rank<T: Real>(engine: &Engine) -> Outcome {
     // Squares of some leave the range of f64, approximations of some the normal numbers; large ones take long.
@@ -390,11 +399,7 @@ pub fn subspaces<T: Real>(engine: &Engine) -> Outcome {
                 .run()
                 .map_err(wrong)?;
             for batch in [&basis.vectors, &projector.projector] {
-                let nan = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_nan());
-                let finite = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_finite());
-                ensure(finite(0) && nan(1) && finite(2), || {
-                    format!("{onto:?} of {m}x{n} with a NaN")
-                })?;
+                beside_nan(&format!("{onto:?} of {m}x{n}"), batch)?;
             }
             ensure(basis.dimensions[1] == 0, || "dimension of NaN".into())?;
         }
@@ -442,11 +447,7 @@ pub fn null_vectors<T: Real>(engine: &Engine) -> Outcome {
         a.as_mut_slice()[m * n + 2] = T::NAN;
         let found = engine.null_vector(&a).run().map_err(wrong)?;
         for batch in [&found.vector, &found.length] {
-            let nan = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_nan());
-            let finite = |b: usize| batch.matrix(b).iter().all(|x| x.f64().is_finite());
-            ensure(finite(0) && nan(1) && finite(2), || {
-                format!("{m}x{n} with a NaN")
-            })?;
+            beside_nan(&format!("{m}x{n}"), batch)?;
         }
     }
     Ok(())
@@ -454,7 +455,6 @@ pub fn null_vectors<T: Real>(engine: &Engine) -> Outcome {
 
 /// Polar factors of any rank, and rotations.
 pub fn polar<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     let mut list = several::<T>();
     list.push(Batch::zeros(2, 3, 3).map_err(wrong)?);
     list.push(Batch::zeros(2, 45, 45).map_err(wrong)?);
@@ -469,7 +469,6 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
             let polar = engine
                 .polar(a)
                 .determinant(determinant)
-                .options(&options)
                 .run()
                 .map_err(wrong)?;
             let mut reflected = 0;
@@ -530,7 +529,6 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
     let refused = engine
         .polar(&normal::<T>(1, 3, 2, 1))
         .determinant(Determinant::Positive)
-        .options(&options)
         .run();
     let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("3x2"));
     ensure(named, || format!("{refused:?}"))?;
@@ -543,7 +541,6 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
             engine
                 .polar(&a)
                 .determinant(Determinant::Positive)
-                .options(&options)
                 .run()
                 .map_err(wrong)
         });
@@ -565,7 +562,6 @@ pub fn polar<T: Real>(engine: &Engine) -> Outcome {
 
 /// Principal components and whitening of data with large means, of all shapes.
 pub fn components<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     for (m, n, count) in [
         (0, 3, 2),
         (3, 0, 2),
@@ -585,16 +581,8 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
             T::of(100.0 * (j as f64 - 1.5) + x * varies)
         });
         let a = a.map_err(wrong)?;
-        let found = engine
-            .principal_components(&a)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
-        let white = engine
-            .whitening(&a)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let found = engine.principal_components(&a).run().map_err(wrong)?;
+        let white = engine.whitening(&a).run().map_err(wrong)?;
         ensure(white.mean == found.mean, || "two means".into())?;
         let (k, tol) = (m.min(n), tol::<T>(m, n));
         let freedom = m.saturating_sub(1).max(1) as f64;
@@ -701,16 +689,8 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
     })
     .map_err(wrong)?;
     a.as_mut_slice()[20] = T::NAN;
-    let found = engine
-        .principal_components(&a)
-        .options(&options)
-        .run()
-        .map_err(wrong)?;
-    let white = engine
-        .whitening(&a)
-        .options(&options)
-        .run()
-        .map_err(wrong)?;
+    let found = engine.principal_components(&a).run().map_err(wrong)?;
+    let white = engine.whitening(&a).run().map_err(wrong)?;
     for index in [0, 2] {
         let mean = found.mean.matrix(index)[0];
         ensure(mean == huge, || format!("a mean of {mean}"))?;
@@ -728,11 +708,7 @@ pub fn components<T: Real>(engine: &Engine) -> Outcome {
         &found.deviations,
         &white.transform,
     ] {
-        let nan = batch.matrix(1).iter().all(|x| x.f64().is_nan());
-        let finite = [0, 2]
-            .iter()
-            .all(|&b| batch.matrix(b).iter().all(|x| x.f64().is_finite()));
-        ensure(nan && finite, || format!("beside a NaN: {batch:?}"))?;
+        beside_nan(&format!("{batch:?}"), batch)?;
     }
     Ok(())
 }

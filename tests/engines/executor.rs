@@ -202,11 +202,10 @@ pub fn dropped<T: Real<Real = T>>(engine: &Engine) -> Outcome {
 /// In a pool of one thread, which would wait for itself.
 pub fn in_a_pool<T: Real<Real = T>>(engine: &Engine) -> Outcome {
     let a = normal::<T>(200, 5, 4, 2);
-    let options = Options::default();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let found = pool
         .map_err(|e| e.to_string())?
-        .install(|| pollster::block_on(engine.svd(&a).options(&options).run_async()));
-    let expected = engine.svd(&a).options(&options).run();
+        .install(|| pollster::block_on(engine.svd(&a).run_async()));
+    let expected = engine.svd(&a).run();
     ensure(found == expected, || "in a pool".into())
 }

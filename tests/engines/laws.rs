@@ -101,11 +101,10 @@ fn ends(sigma: &[f64], rank: usize) -> (f64, f64, &[f64]) {
 
 /// Pseudoinverses: of the transpose, of the pseudoinverse, of multiples.
 pub fn inverses<T: Real>(engine: &Engine, cases: u32) -> Outcome {
-    let options = Options::default();
     hold(cases, Case::any(), |case| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
-        let pinv = |a: View<'_, T>| engine.pinv(a).options(&options).run().map_err(wrong);
+        let pinv = |a: View<'_, T>| engine.pinv(a).run().map_err(wrong);
         let x = pinv(a.view())?;
         check_conditions(&a, &x)?;
         let turned = pinv(a.view().transpose())?;
@@ -142,7 +141,6 @@ pub fn inverses<T: Real>(engine: &Engine, cases: u32) -> Outcome {
 
 /// Projectors: symmetric, idempotent, and with their complements all there is.
 pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
-    let options = Options::default();
     let pairs = [
         [Subspace::ColumnSpace, Subspace::LeftNullSpace],
         [Subspace::RowSpace, Subspace::NullSpace],
@@ -153,13 +151,7 @@ pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
         |(case, pair)| {
             let (m, n) = case.shape;
             let a = case.matrices::<T>();
-            let project = |onto| {
-                engine
-                    .projector(&a, onto)
-                    .options(&options)
-                    .run()
-                    .map_err(wrong)
-            };
+            let project = |onto| engine.projector(&a, onto).run().map_err(wrong);
             let [space, complement] = [project(pair[0])?, project(pair[1])?];
             for b in 0..COUNT {
                 let rank = space.report.outcomes[b].rank as usize;
@@ -185,7 +177,6 @@ pub fn projectors<T: Real>(engine: &Engine, cases: u32) -> Outcome {
 
 /// Least squares: the normal equations, the shortest solution, the singular values and what is left.
 pub fn solutions<T: Real>(engine: &Engine, cases: u32) -> Outcome {
-    let options = Options::default();
     hold(cases, (Case::any(), 1usize..4), |(case, sides)| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
@@ -200,16 +191,8 @@ pub fn solutions<T: Real>(engine: &Engine, cases: u32) -> Outcome {
             plain.solution == fit.solution && plain.sigma.is_none(),
             || "singular values change the solution".into(),
         )?;
-        let values = engine
-            .singular_values(&a)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
-        let null = engine
-            .basis(&a, Subspace::NullSpace)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let values = engine.singular_values(&a).run().map_err(wrong)?;
+        let null = engine.basis(&a, Subspace::NullSpace).run().map_err(wrong)?;
         let left = batched_svd::verify::residuals(&a, &fit.solution, &b).map_err(wrong)?;
         let found = fit.sigma.ok_or("no singular values")?;
         for index in 0..COUNT {
@@ -368,11 +351,10 @@ pub fn together<T: Real>(engine: &Engine, cases: u32) -> Outcome {
 
 /// Of a V that is nearly right, or of any: the same subspaces and singular values as without.
 pub fn warm<T: Real>(engine: &Engine, cases: u32) -> Outcome {
-    let options = Options::default();
     hold(cases, (Case::any(), 0u64..100), |(case, seed)| {
         let (m, n) = case.shape;
         let a = case.matrices::<T>();
-        let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
+        let cold = engine.svd(&a).run().map_err(wrong)?;
         // Near for even seeds, anything for odd ones.
         let v = match seed % 2 {
             0 => {
@@ -382,16 +364,11 @@ pub fn warm<T: Real>(engine: &Engine, cases: u32) -> Outcome {
                     T::of(a.matrix(b)[at].f64() * (1.0 + 1e-3 * shift.matrix(b)[at].f64()))
                 });
                 let near = near.map_err(wrong)?;
-                engine.svd(&near).options(&options).run().map_err(wrong)?.v
+                engine.svd(&near).run().map_err(wrong)?.v
             }
             _ => normal(COUNT, n, m.min(n), seed),
         };
-        let warm = engine
-            .svd(&a)
-            .warm(&v)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let warm = engine.svd(&a).warm(&v).run().map_err(wrong)?;
         let tol = tol::<T>(m, n);
         for b in 0..COUNT {
             let [(u, sigma, v), (cold_u, cold_sigma, cold_v)] = [&warm, &cold].map(|svd| {

@@ -258,17 +258,12 @@ pub fn isolation<T: Real>(engine: &Engine) -> Outcome {
 
 /// Powers of two leave no trace but themselves, in matrices and in every right-hand side by itself.
 pub fn scales<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     let single = T::DTYPE == Dtype::F32;
     // Beside what the matrix is scaled by, sides of 2^-q would be lost if they were not scaled too.
     let (p, q) = if single { (20, 90) } else { (150, 800) };
     for (m, n) in [(7, 3), (3, 7), (40, 40)] {
         let (a, b) = (normal::<T>(5, m, n, 2), normal::<T>(5, m, 3, 3));
-        let plain = engine
-            .lstsq(&a, &b)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let plain = engine.lstsq(&a, &b).run().map_err(wrong)?;
         for p in [-p, 0, p] {
             let mut sides = b.clone();
             let powers = [q, 0, -q];
@@ -277,11 +272,7 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
                 column.iter_mut().for_each(|x| *x *= factor(j));
             }
             let a = scaled(&a, p);
-            let found = engine
-                .lstsq(&a, &sides)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            let found = engine.lstsq(&a, &sides).run().map_err(wrong)?;
             let both = found.report.outcomes.iter().zip(&plain.report.outcomes);
             for (found, plain) in both {
                 let mut found = *found;
@@ -309,11 +300,7 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
         let far = if single { 100 } else { 800 };
         for power in [far, -far] {
             let b = scaled(&b, power);
-            let lost = engine
-                .lstsq(&scaled(&a, -power), &b)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            let lost = engine.lstsq(&scaled(&a, -power), &b).run().map_err(wrong)?;
             ensure(lost.report.count(Status::NotRepresentable) == 5, || {
                 format!("{m}x{n} by 2^{power}: {:?}", lost.report.outcomes)
             })?;
@@ -607,17 +594,13 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
             format!("every matrix of {m}x{n} has one solution")
         })?;
     }
-    let options = Options::default();
     let a = normal::<T>(3, 4, 2, 1);
     for b in [normal::<T>(3, 5, 1, 1), normal::<T>(2, 4, 1, 1)] {
-        let refused = engine.lstsq(&a, &b).options(&options).run();
+        let refused = engine.lstsq(&a, &b).run();
         let named = matches!(&refused, Err(Error::Argument(text)) if text.contains("right-hand"));
         ensure(named, || format!("{refused:?}"))?;
         let up = |x| engine.upload(x).map_err(wrong);
-        let refused = engine
-            .lstsq(&up(&a)?, &up(&b)?)
-            .options(&options)
-            .run_on_device();
+        let refused = engine.lstsq(&up(&a)?, &up(&b)?).run_on_device();
         ensure(matches!(refused, Err(Error::Argument(_))), || {
             format!("{refused:?}")
         })?;
@@ -625,7 +608,7 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     let mut small = vec![T::ZERO; 3];
     let place = ViewMut::col_major(&mut small, 3, 1, 1).map_err(wrong)?;
     let b = normal::<T>(3, 4, 1, 1);
-    let refused = engine.lstsq(&a, &b).options(&options).run_into(place);
+    let refused = engine.lstsq(&a, &b).run_into(place);
     ensure(matches!(refused, Err(Error::Argument(_))), || {
         format!("{refused:?}")
     })

@@ -434,12 +434,11 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
     for (m, n) in [(2, 2), (3, 3), (6, 7), (8, 8), (20, 20), (70, 9), (40, 40)] {
         // A last group of lanes that is not full.
         let a = normal::<T>(41, m, n, 5);
-        let options = Options::default();
-        let svd = |a: View<'_, T>| engine.svd(a).options(&options).run().unwrap();
-        let pinv = |a: View<'_, T>| engine.pinv(a).options(&options).run().unwrap();
+        let svd = |a: View<'_, T>| engine.svd(a).run().unwrap();
+        let pinv = |a: View<'_, T>| engine.pinv(a).run().unwrap();
         let (all, inverses) = (svd(a.view()), pinv(a.view()));
         ensure(all == svd(a.view()), || "two calls differ".into())?;
-        let values = engine.singular_values(&a).options(&options).run().unwrap();
+        let values = engine.singular_values(&a).run().unwrap();
         ensure(
             bits(values.sigma.as_slice()) == bits(all.sigma.as_slice()),
             || format!("singular values of {m}x{n} depend on whether vectors are wanted"),
@@ -465,10 +464,9 @@ fn determinism<T: Real>(engine: &Engine) -> Outcome {
 
 /// Strided input and output name the same entries as contiguous ones.
 fn layouts<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     let a = normal::<T>(6, 5, 3, 77);
-    let expected = engine.svd(&a).full(true).options(&options).run().unwrap();
-    let pinv = engine.pinv(&a).options(&options).run().unwrap();
+    let expected = engine.svd(&a).full(true).run().unwrap();
+    let pinv = engine.pinv(&a).run().unwrap();
     // Row-major, transposed twice, and interleaved matrices (batch stride 1).
     let rows = by_rows(&a);
     let row_major = View::row_major(&rows, 6, 5, 3).unwrap();
@@ -477,7 +475,7 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
         .collect();
     let interleaved = View::new(&interleaved, 0, [6, 5, 3], [1, 6, 30]).unwrap();
     for (name, view) in [("row-major", row_major), ("interleaved", interleaved)] {
-        let svd = engine.svd(view).full(true).options(&options).run().unwrap();
+        let svd = engine.svd(view).full(true).run().unwrap();
         ensure(svd == expected, || format!("{name} input"))?;
     }
     // Into the caller's places: row-major, and V as its transpose.
@@ -486,7 +484,6 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
     let report = engine
         .svd(&a)
         .full(true)
-        .options(&options)
         .run_into((
             ViewMut::row_major(&mut u, 6, 5, 5).unwrap(),
             ViewMut::col_major(&mut sigma, 6, 3, 1).unwrap(),
@@ -506,7 +503,7 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
     ensure(u == expected.u, || "U of svd into places".into())?;
     let mut inverse = vec![T::default(); 6 * 15];
     let place = ViewMut::row_major(&mut inverse, 6, 3, 5).unwrap();
-    engine.pinv(&a).options(&options).run_into(place).unwrap();
+    engine.pinv(&a).run_into(place).unwrap();
     let inverse = View::row_major(&inverse, 6, 3, 5)
         .unwrap()
         .to_batch()
@@ -515,11 +512,7 @@ fn layouts<T: Real>(engine: &Engine) -> Outcome {
     // A broadcast matrix is the same matrix many times.
     let first = a.matrix(0);
     let broadcast = View::new(first, 0, [50, 5, 3], [0, 1, 5]).unwrap();
-    let many = engine
-        .singular_values(broadcast)
-        .options(&options)
-        .run()
-        .unwrap();
+    let many = engine.singular_values(broadcast).run().unwrap();
     let same = (0..50).all(|b| many.sigma.matrix(b) == expected.sigma.matrix(0));
     ensure(same, || "broadcast input".into())
 }
@@ -621,26 +614,8 @@ fn unrepresentable<T: Real>(engine: &Engine) -> Outcome {
     };
     let options = Options::default();
     let fill = |n: usize, x: f64| Batch::from_fn(1, n, n, |_, _, _| T::of(x)).unwrap();
-    let status = |a: &Batch<T>| {
-        engine
-            .svd(a)
-            .options(&options)
-            .run()
-            .unwrap()
-            .report
-            .outcomes[0]
-            .status
-    };
-    let pinv_status = |a: &Batch<T>| {
-        engine
-            .pinv(a)
-            .options(&options)
-            .run()
-            .unwrap()
-            .report
-            .outcomes[0]
-            .status
-    };
+    let status = |a: &Batch<T>| engine.svd(a).run().unwrap().report.outcomes[0].status;
+    let pinv_status = |a: &Batch<T>| engine.pinv(a).run().unwrap().report.outcomes[0].status;
 
     // sigma = 8 max overflows; its inverse is subnormal.
     let huge = fill(8, largest);
@@ -911,10 +886,9 @@ fn billions<T: Real>(engine: &Engine) -> Outcome {
     let one = normal::<T>(1, 8, 8, 9);
     let count = (1 << 31) / 64 + 5;
     let view = View::new(one.as_slice(), 0, [count, 8, 8], [0, 1, 8]).unwrap();
-    let options = Options::default();
-    let svd = engine.singular_values(view).options(&options).run();
+    let svd = engine.singular_values(view).run();
     let svd = svd.map_err(|e| e.to_string())?;
-    let alone = engine.singular_values(&one).options(&options).run();
+    let alone = engine.singular_values(&one).run();
     let expected = alone.map_err(|e| e.to_string())?.sigma;
     let mut values = svd.sigma.as_slice().chunks_exact(8);
     let same = values.len() == count && values.all(|s| s == expected.matrix(0));
@@ -924,21 +898,16 @@ fn billions<T: Real>(engine: &Engine) -> Outcome {
 /// The `_async` calls give what the blocking ones give.
 fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
     let a = normal::<T>(20, 5, 4, 2);
-    let options = Options::default();
     let (svd, pinv) = pollster::block_on(async {
         (
-            engine.svd(&a).options(&options).run_async().await,
-            engine.pinv(&a).options(&options).run_async().await,
+            engine.svd(&a).run_async().await,
+            engine.pinv(&a).run_async().await,
         )
     });
-    ensure(svd == engine.svd(&a).options(&options).run(), || {
-        "svd".into()
-    })?;
-    ensure(pinv == engine.pinv(&a).options(&options).run(), || {
-        "pinv".into()
-    })?;
+    ensure(svd == engine.svd(&a).run(), || "svd".into())?;
+    ensure(pinv == engine.pinv(&a).run(), || "pinv".into())?;
     // Waiting is sleeping: a future is polled again when there is something new, not all the time.
-    let (svd, polls) = counted(engine.svd(&a).options(&options).run_async());
+    let (svd, polls) = counted(engine.svd(&a).run_async());
     svd.map_err(|e| e.to_string())?;
     ensure(polls <= 20, || format!("polled {polls} times"))
 }
@@ -1150,28 +1119,19 @@ fn shared<T: Real>(gpu: &Engine, which: Which) -> Outcome {
 /// Shapes without an entry cost nothing, however large their other dimensions.
 fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
     let huge = u32::MAX as usize;
-    let options = Options::default();
     for (count, m, n) in [(0, huge, huge), (2, huge, 0), (2, 0, huge), (0, 3, 0)] {
         let view = View::<T>::col_major(&[], count, m, n).unwrap();
-        let svd = engine
-            .svd(view)
-            .options(&options)
-            .run()
-            .map_err(|e| e.to_string())?;
+        let svd = engine.svd(view).run().map_err(|e| e.to_string())?;
         ensure(svd.report.outcomes.len() == count, || "outcomes".into())?;
         ensure(svd.report.all_converged(), || "status".into())?;
-        let pinv = engine
-            .pinv(view)
-            .options(&options)
-            .run()
-            .map_err(|e| e.to_string())?;
+        let pinv = engine.pinv(view).run().map_err(|e| e.to_string())?;
         ensure([pinv.inverse.rows(), pinv.inverse.cols()] == [n, m], || {
             "shape".into()
         })?;
     }
     for (m, n) in [(huge, huge), (1, 1 << 16)] {
         let view = View::<T>::col_major(&[], 0, m, n).unwrap();
-        let polar = engine.polar(view).options(&options).run();
+        let polar = engine.polar(view).run();
         let stretch = polar.map_err(|e| e.to_string())?.stretch;
         ensure([stretch.rows(), stretch.cols()] == [n, n], || {
             "shape of H".into()
@@ -1180,7 +1140,6 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
     let full = engine
         .svd(View::<T>::col_major(&[], 2, 3, 0).unwrap())
         .full(true)
-        .options(&options)
         .run();
     let u = full.map_err(|e| e.to_string())?.u;
     let identity = Batch::from_fn(2, 3, 3, |_, i, j| T::of(f64::from(u8::from(i == j)))).unwrap();
@@ -1189,7 +1148,7 @@ fn enormous_empty<T: Real>(engine: &Engine) -> Outcome {
     let one = [T::of(1.0)];
     for (m, n) in [(1 << 24, 1 << 24), (huge, huge), (usize::MAX, 2)] {
         let view = View::new(&one, 0, [1, m, n], [0, 0, 0]).unwrap();
-        let svd = engine.singular_values(view).options(&options).run();
+        let svd = engine.singular_values(view).run();
         let refused = matches!(
             svd,
             Err(Error::Memory { .. } | Error::Argument(_) | Error::Unsupported(_))

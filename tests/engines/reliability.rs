@@ -1,6 +1,6 @@
 //! What RELIABILITY.md promises beyond the bounds: relative accuracy, convergence, independence of the batch.
 
-use batched_svd::{Batch, Dtype, Engine, Error, Options, Real, Status, Tuning, View, verify};
+use batched_svd::{Batch, Dtype, Engine, Error, Real, Status, Tuning, View, verify};
 
 use crate::common::bounds::{
     Outcome, at_most, check_pinv, check_svd, ensure, in_f64, subnormal, tol, unit,
@@ -134,10 +134,9 @@ pub fn permuted<T: Real>(engine: &Engine) -> Outcome {
         let a = normal::<T>(count, m, n, 31);
         let place = |b: usize| (b * 20 + 7) % count;
         let moved = Batch::from_fn(count, m, n, |b, i, j| a.matrix(place(b))[j * m + i]).unwrap();
-        let options = Options::default();
         let solve = |a: &Batch<T>| {
-            let svd = engine.svd(a).options(&options).run();
-            let pinv = engine.pinv(a).options(&options).run();
+            let svd = engine.svd(a).run();
+            let pinv = engine.pinv(a).run();
             Ok::<_, String>((
                 svd.map_err(|e| e.to_string())?,
                 pinv.map_err(|e| e.to_string())?,

@@ -1,6 +1,6 @@
 //! Decompositions that begin where those of similar matrices ended.
 
-use batched_svd::{Batch, Engine, Error, Options, Real, Status, Svd, verify};
+use batched_svd::{Batch, Engine, Error, Real, Status, Svd, verify};
 
 use crate::Which;
 use crate::common::bounds::{Outcome, at_most, ensure, first_is_positive, in_f64, tol};
@@ -53,25 +53,19 @@ fn frame<T: Real>(count: usize, m: usize, n: usize, time: usize) -> Batch<T> {
 /// A smooth path: fewer sweeps than cold, and the last frame as good as the first. 3000 frames, few of them on
 /// a GPU.
 pub fn path<T: Real>(engine: &Engine, which: Which) -> Outcome {
-    let options = Options::default();
     for (m, n, count) in [(6, 7, 8), (7, 6, 8), (12, 12, 4), (40, 9, 2)] {
         let frames = match which {
             Which::Cpu => 3000,
             _ => 40,
         };
         let first = frame::<T>(count, m, n, 0);
-        let mut last = engine.svd(&first).options(&options).run().map_err(wrong)?;
+        let mut last = engine.svd(&first).run().map_err(wrong)?;
         let mut sweeps = [0u32; 2];
         for time in 1..frames {
             let a = frame::<T>(count, m, n, time);
-            last = engine
-                .svd(&a)
-                .warm(&last.v)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            last = engine.svd(&a).warm(&last.v).run().map_err(wrong)?;
             if time % 37 == 0 || time + 1 == frames {
-                let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
+                let cold = engine.svd(&a).run().map_err(wrong)?;
                 holds(&a, &last, &cold).map_err(|e| format!("{m}x{n}, frame {time}: {e}"))?;
                 for (sum, svd) in sweeps.iter_mut().zip([&last, &cold]) {
                     *sum += svd.report.outcomes.iter().map(|o| o.sweeps).sum::<u32>();
@@ -94,17 +88,11 @@ pub fn path<T: Real>(engine: &Engine, which: Which) -> Outcome {
 
 /// Whatever stands for V: the results are as good as cold ones, and what cannot start warm starts cold.
 pub fn starts<T: Real>(engine: &Engine) -> Outcome {
-    let options = Options::default();
     for (m, n) in [(5, 5), (9, 4), (4, 9), (36, 36), (1, 6), (0, 3), (3, 0)] {
         let count = 6;
         let k = m.min(n);
         let a = normal::<T>(count, m, n, 3);
-        let cold = engine
-            .svd(&a)
-            .full(true)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let cold = engine.svd(&a).full(true).run().map_err(wrong)?;
         let own = cold.v.clone();
         let mut bad = own.clone();
         for (index, entry) in bad.as_mut_slice().iter_mut().enumerate() {
@@ -123,13 +111,7 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         let thin =
             Batch::from_fn(count, n, k, |b, i, j| bad.matrix(b)[j * n + i]).map_err(wrong)?;
         for (v, full) in [(&own, true), (&bad, true), (&thin, false)] {
-            let warm = engine
-                .svd(&a)
-                .warm(v)
-                .full(full)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            let warm = engine.svd(&a).warm(v).full(full).run().map_err(wrong)?;
             let what = |e| format!("{m}x{n}, full: {full}: {e}");
             holds(&a, &warm, &cold).map_err(what)?;
             let cols = |side| if full { side } else { k };
@@ -137,28 +119,18 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
             ensure(shapes == [(m, cols(m)), (n, cols(n))], || {
                 what(format!("{shapes:?}"))
             })?;
-            let none = engine
-                .singular_values(&a)
-                .warm(v)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            let none = engine.singular_values(&a).warm(v).run().map_err(wrong)?;
             ensure(none.sigma == warm.sigma, || what("values alone".into()))?;
         }
         // Its own V: next to nothing is left to do.
-        let warm = engine
-            .svd(&a)
-            .warm(&own)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let warm = engine.svd(&a).warm(&own).run().map_err(wrong)?;
         ensure(warm.report.max_sweeps() <= 3, || {
             format!("{m}x{n}: {} sweeps of its own V", warm.report.max_sweeps())
         })?;
         let wrong_shapes = [[count, n + 1, k], [count - 1, n, k], [count, n, n + 1]];
         for [count, rows, cols] in wrong_shapes {
             let v = Batch::<T>::zeros(count, rows, cols).map_err(wrong)?;
-            let refused = engine.svd(&a).warm(&v).options(&options).run();
+            let refused = engine.svd(&a).warm(&v).run();
             let named =
                 matches!(&refused, Err(Error::Argument(text)) if text.contains("previous V"));
             ensure(named, || format!("{refused:?}"))?;
@@ -170,14 +142,9 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         if !uneven.iter().any(|part| name.starts_with(part)) || a.rows() != a.cols() {
             continue;
         }
-        let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
+        let cold = engine.svd(&a).run().map_err(wrong)?;
         let turned = normal::<T>(a.count(), a.cols(), a.cols(), 4);
-        let warm = engine
-            .svd(&a)
-            .warm(&turned)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let warm = engine.svd(&a).warm(&turned).run().map_err(wrong)?;
         ensure(
             warm.sigma == cold.sigma && warm.v == cold.v && warm.u == cold.u,
             || format!("{name} did not start cold"),
@@ -186,13 +153,8 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
     // Graded rows keep the smallest singular values, warm as they start.
     for (name, a) in hard::<T>() {
         if name.starts_with("rows-graded") {
-            let cold = engine.svd(&a).options(&options).run().map_err(wrong)?;
-            let warm = engine
-                .svd(&a)
-                .warm(&cold.v)
-                .options(&options)
-                .run()
-                .map_err(wrong)?;
+            let cold = engine.svd(&a).run().map_err(wrong)?;
+            let warm = engine.svd(&a).warm(&cold.v).run().map_err(wrong)?;
             let [warm, cold] = [&warm, &cold].map(|svd| in_f64(svd.sigma.matrix(0)));
             for (x, y) in warm.iter().zip(&cold) {
                 let bound = 32.0 * tol::<T>(a.rows(), a.cols());
@@ -205,20 +167,10 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
         let clean = normal::<T>(3, m, n, 5);
         let mut bad = clean.clone();
         bad.as_mut_slice()[m * n + 1] = T::of(f64::INFINITY);
-        let first = engine.svd(&clean).options(&options).run().map_err(wrong)?;
+        let first = engine.svd(&clean).run().map_err(wrong)?;
         let v = &first.v;
-        let harmed = engine
-            .svd(&bad)
-            .warm(v)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
-        let fine = engine
-            .svd(&clean)
-            .warm(v)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let harmed = engine.svd(&bad).warm(v).run().map_err(wrong)?;
+        let fine = engine.svd(&clean).warm(v).run().map_err(wrong)?;
         for index in 0..3 {
             for (x, y) in [(&harmed.u, &fine.u), (&harmed.v, &fine.v)] {
                 let right = match index {
@@ -234,12 +186,7 @@ pub fn starts<T: Real>(engine: &Engine) -> Outcome {
             harmed.report.outcomes[1].status == Status::NonFinite,
             || format!("{:?}", harmed.report),
         )?;
-        let next = engine
-            .svd(&clean)
-            .warm(&harmed.v)
-            .options(&options)
-            .run()
-            .map_err(wrong)?;
+        let next = engine.svd(&clean).warm(&harmed.v).run().map_err(wrong)?;
         holds(&clean, &next, &first)?;
     }
     Ok(())
