@@ -35,11 +35,15 @@
 //! | pseudoinverse | [`Engine::pinv`] | n x m |
 //! | least squares of any rank, p right-hand sides | [`Engine::lstsq`] | n x p |
 //! | best approximation of low rank | [`Engine::low_rank`], [`Engine::low_rank_factors`] | m x n, or m x r and n x r |
+//! | signals of low rank without their noise | [`Engine::shrink`] | m x n |
 //! | homogeneous systems A x = 0 | [`Engine::null_vector`] | n x 1 |
 //! | basis of a subspace, projector onto it | [`Engine::basis`], [`Engine::projector`] | see there |
 //! | polar decomposition, nearest rotation | [`Engine::polar`] | m x n and n x n |
+//! | eigenvalues and eigenvectors of symmetric matrices | [`Engine::eigh`] | lambda n x 1, V n x n |
+//! | eigenvalues alone | [`Engine::eigvalsh`] | lambda n x 1 |
+//! | functions of symmetric matrices: roots, exponentials | [`Eigh::function`] | n x n |
 //! | principal components, whitening | [`Engine::principal_components`], [`Engine::whitening`] | see there |
-//! | several answers from one decomposition | [`Svd::solve`], [`Svd::pinv`], [`Svd::ranks`], [`Svd::low_rank`] | see there |
+//! | several answers from one decomposition | [`Svd::solve`], [`Svd::pinv`], [`Svd::ranks`], [`Svd::low_rank`], [`Svd::function`] | see there |
 //! | matrices that are similar to those of the last call | [`Engine::svd`] with [`warm`](Call::warm) | as [`Engine::svd`] |
 //! | matrices of different shapes | [`ragged`](fn@ragged) | those of the call |
 //! | data that stays on the device | [`Engine::upload`], [`Call::run_on_device`], [`Engine::product`] | the same |
@@ -161,9 +165,10 @@ pub use engine::device_batch::{DeviceBatch, DeviceReport};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{
-    Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Host, IntoPlaces,
-    LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv, Placed, Polar,
-    Projector, Recordable, SingularValues, Subspace, Svd, Warm, Whitening,
+    Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Eigh, Eigvalsh,
+    Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv,
+    Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues, Subspace, Svd,
+    Symmetric, Triangle, Warm, Whitening,
 };
 pub use ragged::{Group, ragged, ragged_async};
 

@@ -71,6 +71,36 @@ fn a_line_a_measurement_with_checks_and_limits() {
 }
 
 #[test]
+fn eigenvalues_are_measured_on_symmetric_matrices() {
+    let args =
+        "--backend cpu --shapes 3x3:64,5x5:10 --ops eigh,eigvalsh --dtypes f32,f64 --seconds 0.01";
+    let args: Vec<&str> = args.split(' ').collect();
+    let output = run(&[&args[..], &["--json"]].concat());
+    let rows = rows(&output);
+    assert!(rows.iter().all(|row| row["ok"] == true), "{rows:?}");
+    // Two shapes, two operations, two types; only 3x3 was compiled with a fixed size.
+    for (peer, count) in [
+        ("batched-svd-cpu", 8),
+        ("nalgebra", 8),
+        ("nalgebra-static", 4),
+        ("faer", 8),
+    ] {
+        assert_eq!(of(&rows, peer).len(), count, "{peer}");
+    }
+    for row in &rows {
+        // Values alone have no vectors that could be orthonormal.
+        let loss = row["orthogonality"].as_f64().unwrap();
+        assert_eq!(loss > 0.0, row["op"] == "eigh", "{row}");
+        assert!(row["residual"].as_f64().unwrap() > 0.0, "{row}");
+    }
+
+    let output = run(&[&args[..], &["--no-peers"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("eigh f64: matrices a second"), "{table}");
+}
+
+#[test]
 fn merged_files_make_one_table_and_one_plot() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
@@ -181,6 +211,10 @@ fn what_makes_no_sense_gets_a_clear_line() {
         (&["--seconds", "nan"], "seconds"),
         (&["--batch", "-1"], "a whole number from 1"),
         (&["--ops", "qr"], "qr"),
+        (
+            &["--ops", "svd,eigh", "--shapes", "3x3,4x2"],
+            "eigh takes square matrices, and 4x2 is not square",
+        ),
         (&["--merge", "/nowhere/x.jsonl"], "/nowhere/x.jsonl"),
         (&["--merge", file], "line 1"),
         (&["--plot", "/nowhere/x.svg"], "there is no such folder"),

@@ -2,6 +2,8 @@
 
 #[path = "cli/counting.rs"]
 mod counting;
+#[path = "cli/eigh.rs"]
+mod eigh;
 #[path = "cli/explaining.rs"]
 mod explaining;
 #[cfg(unix)]

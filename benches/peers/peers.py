@@ -3,7 +3,7 @@
 
 By itself it prints one JSON object a line, with the keys of `batched-svd bench --json`:
 
-    peers.py [--ops svd,svdvals,pinv] [--dtypes f32,f64] [--shapes 3x3:100000,8x8:20000]
+    peers.py [--ops svd,svdvals,pinv,eigh,eigvalsh] [--dtypes f32,f64] [--shapes 3x3:100000,8x8:20000]
              [--peers numpy,torch-cpu,torch-gesvdj] [--seconds 1.0] > peers.jsonl
     batched-svd bench --merge mine.jsonl peers.jsonl
 
@@ -12,8 +12,9 @@ The environment is made on request (it is large):
 
     peers.py --make-environment DIR [--gpu]
 
-Inputs are independent standard normal entries, resident where the peer computes. A time is the wall
-time of one call, between two synchronisations of the device; the reported one is the median.
+Inputs are independent standard normal entries, for eigh and eigvalsh the symmetric part of such a
+matrix, resident where the peer computes. A time is the wall time of one call, between two
+synchronisations of the device; the reported one is the median.
 """
 import argparse
 import json
@@ -26,7 +27,14 @@ import venv
 SHAPES = ("2x2:200000,3x3:200000,4x4:100000,6x7:40000,8x8:20000,16x16:8000,24x24:4000,32x32:2000,48x48:1000,"
           "64x64:500,96x96:200,128x128:100,256x256:16,512x512:4,64x16:4000,256x32:800,1024x16:800,1024x64:100,"
           "7x6:40000,16x64:4000")
+SYMMETRIC = ("eigh", "eigvalsh")
 REPETITIONS = 5
+
+
+def functions(la):
+    """The function of each operation, in libraries that have the names of numpy.linalg."""
+    return {"svd": lambda a: la.svd(a, full_matrices=False), "svdvals": lambda a: la.svd(a, compute_uv=False),
+            "pinv": la.pinv, "eigh": la.eigh, "eigvalsh": la.eigvalsh}
 
 
 class NumPy:
@@ -42,9 +50,7 @@ class NumPy:
         return self.rng.standard_normal((batch, m, n), dtype=self.dtype(dtype))
 
     def call(self, op):
-        la = self.np.linalg
-        return {"svd": lambda a: la.svd(a, full_matrices=False), "svdvals": lambda a: la.svd(a, compute_uv=False),
-                "pinv": la.pinv}[op]
+        return functions(self.np.linalg)[op]
 
     def sync(self, result):
         pass
@@ -68,11 +74,11 @@ class Torch:
 
     def call(self, op):
         la, kw = self.torch.linalg, {"driver": self.driver} if self.driver else {}
-        # pinv takes no driver: it is timed once, as its default.
-        if op == "pinv" and self.driver not in (None, "gesvdj"):
-            raise NotImplementedError("pinv takes no driver")
-        return {"svd": lambda a: la.svd(a, full_matrices=False, **kw), "svdvals": lambda a: la.svdvals(a, **kw),
-                "pinv": la.pinv}[op]
+        # The others take no driver: they are timed once, as their default.
+        if op not in ("svd", "svdvals") and self.driver not in (None, "gesvdj"):
+            raise NotImplementedError(f"{op} takes no driver")
+        own = {"svd": lambda a: la.svd(a, full_matrices=False, **kw), "svdvals": lambda a: la.svdvals(a, **kw)}
+        return {**functions(la), **own}[op]
 
     def sync(self, result):
         if self.where == "cuda":
@@ -94,9 +100,7 @@ class CuPy:
         return self.cp.random.standard_normal((batch, m, n)).astype(cd)
 
     def call(self, op):
-        la = self.cp.linalg
-        return {"svd": lambda a: la.svd(a, full_matrices=False), "svdvals": lambda a: la.svd(a, compute_uv=False),
-                "pinv": la.pinv}[op]
+        return functions(self.cp.linalg)[op]
 
     def sync(self, result):
         self.cp.cuda.Device().synchronize()
@@ -120,9 +124,7 @@ class Jax:
         return self.jax.block_until_ready(self.jax.random.normal(key, (batch, m, n), dtype=jd))
 
     def call(self, op):
-        la = self.jax.numpy.linalg
-        return self.jax.jit({"svd": lambda a: la.svd(a, full_matrices=False),
-                             "svdvals": lambda a: la.svd(a, compute_uv=False), "pinv": la.pinv}[op])
+        return self.jax.jit(functions(self.jax.numpy.linalg)[op])
 
     def sync(self, result):
         self.jax.block_until_ready(result)
@@ -167,6 +169,8 @@ class Loaded:
             calls[op] = peer.call(op)
         self.call = calls[op]
         self.a = peer.normal(batch, m, n, dtype)
+        if op in SYMMETRIC:
+            self.a = 0.5 * (self.a + self.a.swapaxes(-1, -2))
         self.result = None
         # Untimed: what a library opens at its first call, and what one that compiles does for each shape.
         seen = peer.__dict__.setdefault("seen", set())
@@ -191,11 +195,12 @@ class Loaded:
         norm = lambda x: np.sqrt((x * x).sum(axis=(-2, -1)))
         a = f64(self.a)
         t = lambda x: np.swapaxes(x, -1, -2)
-        if self.op == "svd":
-            u, s, vt = (f64(x) for x in self.result)
+        if self.op in ("svd", "eigh"):
+            results = [f64(x) for x in self.result]
+            u, s, vt = results if self.op == "svd" else (results[1], results[0], t(results[1]))
             loss = lambda q: np.abs(t(q) @ q - np.eye(q.shape[-1])).max()
             return (norm(a - (u * s[:, None, :]) @ vt) / norm(a)).max(), max(loss(u), loss(t(vt)))
-        if self.op == "svdvals":
+        if self.op in ("svdvals", "eigvalsh"):
             s = f64(self.result)
             return (np.abs(norm(a) - np.sqrt((s * s).sum(-1))) / norm(a)).max(), 0.0
         x, s = f64(self.result), np.linalg.svd(a, compute_uv=False)
@@ -264,7 +269,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--ops", default="svd,pinv,svdvals")
     p.add_argument("--dtypes", default="f32")
-    p.add_argument("--shapes", default=SHAPES, help="ROWSxCOLS:BATCH, comma separated")
+    p.add_argument("--shapes", default=SHAPES,
+                   help="ROWSxCOLS:BATCH, comma separated; eigh and eigvalsh take the square ones")
     p.add_argument("--peers", help="names, comma separated; all that are found by default")
     p.add_argument("--peer", action="append", default=[], help=argparse.SUPPRESS)
     p.add_argument("--seconds", type=float, default=1.0, help="for each case and peer")
@@ -287,6 +293,8 @@ def main():
             size, _, batch = shape.partition(":")
             m, n = (int(x) for x in size.split("x"))
             for op in o.ops.split(","):
+                if op in SYMMETRIC and m != n:
+                    continue
                 for name in names:
                     time_case(peers[name], op, m, n, int(batch or 1000), dtype, o.seconds)
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Cutoff, Options};
+use batched_svd::{Cutoff, Options, Triangle};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::engine_args::{EngineArgs, Precision, SubspaceArg};
@@ -40,6 +40,11 @@ pub(crate) enum Command {
     Basis(BasisArgs),
     /// Polar decompositions A = Q H: the nearest orthogonal matrices, or rotations.
     Polar(PolarArgs),
+    /// Eigenvalues and eigenvectors of a stack of symmetric matrices.
+    ///
+    /// Singular values, in the options below, are the sizes of eigenvalues here. The cutoff changes the ranks that are
+    /// reported, not the results. Its default is the bound on the error of an eigenvalue.
+    Eigh(EighArgs),
     /// Principal components of a stack of data: a sample a row, a feature a column.
     Pca(PcaArgs),
     /// Symmetric whitening of a stack of data: a sample a row, a feature a column.
@@ -194,6 +199,55 @@ pub(crate) struct PolarArgs {
     pub rotation: bool,
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct EighArgs {
+    /// A .npy file of shape (..., n, n), or a .npz file of such arrays of any shapes.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// The folder for w.npy (..., n), the eigenvalues in ascending order, and v.npy (..., n, n), the eigenvectors as
+    /// columns; it is created if it does not exist.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which eigenvectors to compute. Eigenvalues alone take less time.
+    #[arg(long, value_enum, default_value_t = EigenvectorsArg::All)]
+    pub vectors: EigenvectorsArg,
+    /// Which entries to read. mean: all, as (A + A') / 2; a matrix that is not symmetric is reported. lower, upper: the
+    /// diagonal and what is below or above it; the other entries may be anything.
+    #[arg(long, value_enum, default_value_t = TriangleArg::Mean)]
+    pub triangle: TriangleArg,
+    /// The matrices are positive definite (covariances, Gram matrices). Then small eigenvalues are as accurate as large
+    /// ones. A matrix with a negative eigenvalue is reported, and its results are NaN.
+    #[arg(long)]
+    pub definite: bool,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EigenvectorsArg {
+    None,
+    All,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TriangleArg {
+    Mean,
+    Lower,
+    Upper,
+}
+
+impl From<TriangleArg> for Triangle {
+    fn from(arg: TriangleArg) -> Self {
+        match arg {
+            TriangleArg::Mean => Triangle::Mean,
+            TriangleArg::Lower => Triangle::Lower,
+            TriangleArg::Upper => Triangle::Upper,
+        }
+    }
 }
 
 #[derive(ClapArgs)]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use batched_svd::{Batch, Engine, Error, Options, Outcome, PerMatrix, Status, View};
+use batched_svd::{Batch, Engine, Error, Options, Outcome, PerMatrix, View};
 
 use crate::cli::npy::Entry;
+use crate::cli::output::is_nan;
 use crate::cli::progress::{Phase, Progress, Total};
 use crate::cli::spread::{Spread, doubtful, spreads};
 
@@ -114,8 +115,8 @@ impl Call<'_> {
         let Some(bounds) = bounds.filter(|_| !self.all_spreads && a.count() > FEW) else {
             return Ok(spreads(self.sigma(a)?.view(), outcomes));
         };
-        let finite = |b: &usize| outcomes[*b].status != Status::NonFinite;
-        let mut order: Vec<usize> = (0..a.count()).filter(finite).collect();
+        let has_result = |b: &usize| !is_nan(outcomes[*b].status);
+        let mut order: Vec<usize> = (0..a.count()).filter(has_result).collect();
         let descending = |one: &usize, other: &usize| bounds[*other].total_cmp(&bounds[*one]);
         let doubtful = doubtful(T::DTYPE, a.rows(), a.cols());
         let mut found = vec![Spread::UNKNOWN; a.count()];

@@ -23,7 +23,8 @@ pub(crate) struct EngineArgs {
     /// Maximum number of sweeps; a matrix that needs more is not converged [default: by type and shape].
     #[arg(long, global = true, value_name = "N", value_parser = numbers::sweeps, allow_hyphen_values = true)]
     pub max_sweeps: Option<u32>,
-    /// Fail, and list the indices, if a matrix does not converge, is not finite or has no representable result.
+    /// Fail, and list the indices, if a matrix does not converge, is not finite, has no representable result, or, for
+    /// eigh, is not symmetric or not definite.
     #[arg(long, global = true)]
     pub strict: bool,
     /// Compare the residuals of every converged matrix with the bounds that the library promises at its default

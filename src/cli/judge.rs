@@ -2,6 +2,8 @@
 
 use batched_svd::{Batch, Batched, Dtype, Error, Outcome, Real, Status, View, verify};
 
+use crate::cli::output::is_nan;
+
 /// What a residual is of, and where it goes in the JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -58,7 +60,7 @@ impl Residual {
 
     /// The matrix with the largest of those that have a result. Not a number comes first.
     pub fn worst(&self, statuses: &[Status]) -> Option<usize> {
-        let has_result = |s| !matches!(s, Status::NonFinite | Status::NotRepresentable);
+        let has_result = |s| !is_nan(s) && s != Status::NotRepresentable;
         let mut worst = None;
         let mut most = f64::NEG_INFINITY;
         for (b, &value) in self.values.iter().enumerate() {
@@ -381,6 +383,45 @@ pub(crate) fn values<T: Real>(a: View<'_, T>, sigma: View<'_, T>) -> Result<Resi
     };
     let bounds = norms(a)?.into_iter().enumerate().map(bound);
     Ok(residual.promised(Some(bounds.collect())))
+}
+
+/// Reconstruction and orthogonality of eigenvectors of symmetric matrices.
+pub(crate) fn eigenvectors<T: Real<Real = T>>(
+    a: View<'_, T>,
+    [values, vectors]: [&Batch<T>; 2],
+) -> Result<Vec<Residual>, Error> {
+    let left = verify::reconstruction(a, vectors, values, vectors)?;
+    let losses = verify::orthogonality(vectors)?;
+    // 2 tol |S|, of a matrix S that is semidefinite: |S| is at most 1 + sqrt(n) times |A|.
+    let promised = reconstruction(a, 2.0 * (1.0 + (a.cols() as f64).sqrt()))?;
+    Ok(vec![
+        Residual::new("|A-VLV'| / |A|", Kind::Main, left).promised(Some(promised)),
+        Residual::new("|V'V-I|", Kind::Orthogonality, losses)
+            .promised(Some(vec![tol(&a); a.count()])),
+    ])
+}
+
+/// What eigenvalues of symmetric matrices alone can be checked by.
+pub(crate) fn eigenvalues<T: Real<Real = T>>(
+    a: View<'_, T>,
+    values: &Batch<T>,
+    outcomes: &[Outcome],
+) -> Result<Residual, Error> {
+    let found = verify::norms(a, values)?;
+    // Each is off by as much as its matrix's outcome says.
+    let k = (a.cols() as f64).sqrt();
+    // Of a multiple of I that may be less than the rounding of the two norms, which are computed in f64.
+    let rounding = verify::tolerance(Dtype::F64, a.rows(), a.cols());
+    let bound = |(norm, outcome): (f64, &Outcome)| {
+        let share = if norm > 0.0 {
+            outcome.sigma_error / norm
+        } else {
+            0.0
+        };
+        k * share + rounding + subnormal(&a, norm)
+    };
+    let bounds = norms(a)?.into_iter().zip(outcomes).map(bound);
+    Ok(Residual::new("||A|-|w|| / |A|", Kind::Main, found).promised(Some(bounds.collect())))
 }
 
 /// How far singular values ascend, or are below zero, relative to the first: not at all.

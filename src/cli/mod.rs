@@ -9,6 +9,7 @@ mod components;
 mod compositions;
 mod damping;
 mod devices;
+mod eigh;
 mod engine_args;
 #[cfg(feature = "gpu")]
 mod explain;
@@ -70,6 +71,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Projector(projector) => run::run(&args.engine, projector),
         Command::Basis(basis) => run::run(&args.engine, basis),
         Command::Polar(polar) => run::run(&args.engine, polar),
+        Command::Eigh(eigh) => run::run(&args.engine, eigh),
         Command::Pca(pca) => run::run(&args.engine, pca),
         Command::Whiten(whiten) => run::run(&args.engine, whiten),
         Command::Verify(verify) => verify::run(&args.engine, verify),

@@ -56,6 +56,8 @@ pub(crate) fn bad(
         "not_converged": of(Status::NotConverged),
         "non_finite": of(Status::NonFinite),
         "not_representable": of(Status::NotRepresentable),
+        "not_symmetric": of(Status::NotSymmetric),
+        "not_definite": of(Status::NotDefinite),
     })
 }
 

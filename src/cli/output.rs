@@ -17,6 +17,11 @@ pub(crate) struct Computed {
     pub report: Report,
 }
 
+/// Whether the results of a matrix that ended so are NaN.
+pub(crate) fn is_nan(status: Status) -> bool {
+    matches!(status, Status::NonFinite | Status::NotDefinite)
+}
+
 /// Where an output goes.
 #[derive(Clone)]
 pub(crate) enum Place {
@@ -104,11 +109,11 @@ impl Output {
     }
 }
 
-/// The largest number of singular values that count. Where a matrix is not finite, one is left to say so.
+/// The largest number of singular values that count. Where results are NaN, one is left to say so.
 fn largest_rank(outcomes: &[Outcome]) -> usize {
-    let rank = |outcome: &Outcome| match outcome.status {
-        Status::NonFinite => 1,
-        _ => outcome.rank as usize,
+    let rank = |outcome: &Outcome| match is_nan(outcome.status) {
+        true => 1,
+        false => outcome.rank as usize,
     };
     outcomes.iter().map(rank).max().unwrap_or(0)
 }
@@ -118,7 +123,7 @@ pub(crate) fn cleared<T: Entry>(mut batch: Batch<T>, outcomes: &[Outcome]) -> Ba
     let (rows, size) = (batch.rows(), batch.rows() * batch.cols());
     if size > 0 {
         let matrices = batch.as_mut_slice().chunks_exact_mut(size).zip(outcomes);
-        for (matrix, outcome) in matrices.filter(|(_, o)| o.status != Status::NonFinite) {
+        for (matrix, outcome) in matrices.filter(|(_, o)| !is_nan(o.status)) {
             matrix[(outcome.rank as usize * rows).min(size)..].fill(T::of(0.0));
         }
     }

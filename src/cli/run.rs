@@ -16,7 +16,7 @@ use crate::cli::judge::{Kind, Residual, joined};
 use crate::cli::names::Failed;
 use crate::cli::npy::{self, Content, Entry, Filed, Form, Shape, Source, Stack};
 use crate::cli::numbers::Damping;
-use crate::cli::output::{Computed, Last, Output};
+use crate::cli::output::{Computed, Last, Output, is_nan};
 use crate::cli::place::place;
 use crate::cli::plan::{Plan, in_folder};
 use crate::cli::progress::{Phase, Progress, Total};
@@ -329,10 +329,8 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
     /// What to say where what was asked for leaves nothing of any matrix.
     fn nothing(&self, outcomes: &[Outcome]) -> Option<String> {
         let asked = self.task.cutoff().is_some_and(CutoffArgs::is_asked);
-        let none = outcomes
-            .iter()
-            .all(|o| o.rank == 0 || o.status == Status::NonFinite);
-        let any = outcomes.iter().any(|o| o.status != Status::NonFinite);
+        let none = outcomes.iter().all(|o| o.rank == 0 || is_nan(o.status));
+        let any = outcomes.iter().any(|o| !is_nan(o.status));
         let text = "nothing is left: no singular value of any matrix counts by what was asked for";
         (asked && none && any).then(|| text.into())
     }

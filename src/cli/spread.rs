@@ -1,8 +1,9 @@
 //! What singular values say of how far a result may be trusted.
 
-use batched_svd::{Dtype, Outcome, Status, View};
+use batched_svd::{Dtype, Outcome, View};
 
 use crate::cli::npy::Entry;
+use crate::cli::output::is_nan;
 
 /// Results are in doubt where rounding alone may change this part of them,
 const DOUBTFUL: f64 = 1e-4;
@@ -57,7 +58,7 @@ pub(crate) fn spreads<T: Entry>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec
         let at = |i: usize| sigma.get(b, i, 0).map_or(0.0, |sigma| sigma.f64());
         let rank = (outcome.rank as usize).min(k);
         let (first, last) = (at(0), at(k.saturating_sub(1)));
-        if outcome.status == Status::NonFinite {
+        if is_nan(outcome.status) {
             return Spread::UNKNOWN;
         }
         Spread {

@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, Verdict, judge};
 use crate::cli::names::{bad, index, name_of, named};
 use crate::cli::npy::{Lost, Shape, Stored};
+use crate::cli::output::is_nan;
 use crate::cli::progress::{Phase, Times};
 use crate::cli::spread::{Spread, doubtful, largest};
 use crate::cli::streams::Ear;
@@ -62,7 +63,7 @@ impl Run<'_> {
     fn ranks(&self) -> BTreeMap<u32, usize> {
         let mut ranks = BTreeMap::new();
         for outcome in self.outcomes {
-            if outcome.status != Status::NonFinite {
+            if !is_nan(outcome.status) {
                 *ranks.entry(outcome.rank).or_insert(0) += 1;
             }
         }
@@ -97,11 +98,8 @@ impl Run<'_> {
     }
 
     fn convergence(&self) -> String {
-        let finite = self
-            .outcomes
-            .iter()
-            .filter(|o| o.status != Status::NonFinite);
-        let mut sweeps: Vec<u32> = finite.map(|o| o.sweeps).collect();
+        let solved = self.outcomes.iter().filter(|o| !is_nan(o.status));
+        let mut sweeps: Vec<u32> = solved.map(|o| o.sweeps).collect();
         let converged = self
             .outcomes
             .iter()
@@ -186,9 +184,8 @@ impl Summary<'_> {
         let spreads = self.run.as_ref()?.spreads?;
         let kept = largest(spreads.iter().map(Spread::kept_condition));
         // Where only those of what may be the largest are known, the others are not.
-        let known = |(spread, status): (&Spread, &Status)| {
-            *status == Status::NonFinite || !spread.condition.is_nan()
-        };
+        let known =
+            |(spread, status): (&Spread, &Status)| is_nan(*status) || !spread.condition.is_nan();
         let all = spreads.iter().zip(&self.statuses).all(known);
         let all = all.then(|| largest(spreads.iter().map(|spread| spread.condition)));
         Some([kept, all.flatten()])
@@ -228,7 +225,12 @@ impl Summary<'_> {
         }
         let b = residual.worst(&self.statuses)?;
         let promised = residual.promised.as_ref().filter(|_| self.verify);
-        Some((residual.values[b], promised.map(|promised| promised[b])))
+        // An infinite bound promises nothing.
+        let promised = promised.map(|promised| promised[b]);
+        Some((
+            residual.values[b],
+            promised.filter(|bound| !bound.is_infinite()),
+        ))
     }
 
     /// The worst of what should be nothing.
@@ -351,6 +353,8 @@ impl Summary<'_> {
             object["converged"] = json!(self.count(Status::Converged));
             object["not_converged"] = json!(self.count(Status::NotConverged));
             object["not_representable"] = json!(self.count(Status::NotRepresentable));
+            object["not_symmetric"] = json!(self.count(Status::NotSymmetric));
+            object["not_definite"] = json!(self.count(Status::NotDefinite));
             object["max_sweeps"] = json!(run.outcomes.iter().map(|o| o.sweeps).max().unwrap_or(0));
             let ranks = run.ranks().into_iter();
             let ranks = ranks.map(|(r, n)| (r.to_string(), json!(n)));
@@ -418,6 +422,8 @@ impl Summary<'_> {
             Status::NotConverged,
             Status::NonFinite,
             Status::NotRepresentable,
+            Status::NotSymmetric,
+            Status::NotDefinite,
         ] {
             let count = self.count(status);
             if count > 0 {
@@ -548,6 +554,8 @@ fn name(status: Status) -> &'static str {
         Status::NotConverged => "not converged",
         Status::NonFinite => "non-finite",
         Status::NotRepresentable => "not representable",
+        Status::NotSymmetric => "not symmetric",
+        Status::NotDefinite => "not definite",
         _ => "other",
     }
 }

@@ -221,16 +221,21 @@ impl Cutoff {
         self
     }
 
+    /// Whether the caller set neither a relative nor an absolute cutoff.
+    pub(crate) fn has_no_size(&self) -> bool {
+        self.relative.is_none() && self.absolute.is_none()
+    }
+
     /// If the caller set a relative or an absolute cutoff, this cutoff. Otherwise the default, with a lower limit for
     /// every matrix.
     pub(crate) fn or_above(&self, default: f64, floors: Vec<f64>) -> Self {
-        match (&self.relative, &self.absolute) {
-            (None, None) => Cutoff {
+        match self.has_no_size() {
+            true => Cutoff {
                 relative: Some(Relative::Values(PerMatrix::All(default))),
                 absolute: Some(PerMatrix::Each(floors)),
                 ..self.clone()
             },
-            _ => self.clone(),
+            false => self.clone(),
         }
     }
 

@@ -18,16 +18,24 @@ pub enum Status {
     /// or solution overflows (it is returned as infinity). Or a singular value that counts is rounded to zero. Or a
     /// pseudoinverse, an approximation, or all solutions of a matrix consist only of subnormal numbers.
     NotRepresentable,
+    /// Of an eigenvalue problem: the matrix is not symmetric. The results are those of the mean of it and its transpose.
+    NotSymmetric,
+    /// Of an eigenvalue problem of [positive definite](crate::Call::definite) matrices: the matrix has a negative
+    /// eigenvalue, and its results are NaN.
+    NotDefinite,
 }
 
 impl Status {
-    /// Returns a number for files: 0 converged, 1 not converged, 2 non-finite, 3 not representable.
+    /// Returns a number for files: 0 converged, 1 not converged, 2 non-finite, 3 not representable, 4 not
+    /// symmetric, 5 not positive definite.
     pub const fn code(self) -> u8 {
         match self {
             Status::Converged => 0,
             Status::NotConverged => 1,
             Status::NonFinite => 2,
             Status::NotRepresentable => 3,
+            Status::NotSymmetric => 4,
+            Status::NotDefinite => 5,
         }
     }
 }
@@ -39,6 +47,8 @@ impl fmt::Display for Status {
             Status::NotConverged => "not converged",
             Status::NonFinite => "non-finite",
             Status::NotRepresentable => "not representable",
+            Status::NotSymmetric => "not symmetric",
+            Status::NotDefinite => "not positive definite",
         })
     }
 }

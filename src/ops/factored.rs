@@ -11,6 +11,7 @@ use crate::dense::product::multiply;
 use crate::engine::place::fit_rhs;
 use crate::filter::{Limits, scaled, threshold};
 use crate::lanes::{Kernel, Lanes, numbers};
+use crate::ops::weighted::{transpose, weighted};
 use crate::ops::{Svd, for_each_with};
 use crate::planner::{Filter, Job, Problem, Side, Vectors};
 
@@ -89,6 +90,35 @@ impl<T: Real> Svd<T> {
         factors.solve(b.into(), Filter::Damped)
     }
 
+    /// Computes U diag(f(sigma)) V', m x n: any other spectral filter. `f` is given the index of the matrix and every
+    /// singular value.
+    ///
+    /// **Guarantee**: the error is that of f at the computed singular values, plus that of the product, which is at most
+    /// (k + 4) tol max |f(sigma)|.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// // Soft thresholding: the matrix X with the smallest |X - A|^2 / 2 + tau |X|_*.
+    /// let a = Batch::from_row_major(1, 2, 2, &[5.0f64, 0.0, 0.0, 1.0])?;
+    /// let soft = Engine::cpu().svd(&a).run()?.function(|_, sigma| (sigma - 2.0).max(0.0))?;
+    /// assert_eq!(soft.matrix(0), [3.0, 0.0, 0.0, 0.0]);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn function(&self, f: impl Fn(usize, f64) -> f64 + Send + Sync) -> Result<Batch<T>, Error> {
+        weighted(&self.u, &self.v, self.sigma.rows(), |index, weights| {
+            let sigma = self.sigma.matrix(index).iter();
+            weights.extend(sigma.map(|sigma| T::of(f(index, sigma.f64()))));
+            self.is_finite(index).then_some(0)
+        })
+    }
+
+    /// Whether the results of a matrix that has singular values are numbers.
+    fn is_finite(&self, index: usize) -> bool {
+        self.sigma.matrix(index)[0].finite()
+            && self.report.outcomes[index].status != Status::NonFinite
+    }
+
     fn factors<'f>(
         &'f self,
         cutoff: &'f Cutoff,
@@ -133,30 +163,18 @@ impl<T: Real> Factors<'_, T> {
     /// The weights of the singular values of a matrix. Returns how many count, and the power of two by which the
     /// composed result must be multiplied.
     fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
-        let (cutoff, sigma) = (self.cutoff, self.svd.sigma.matrix(index));
-        // Where the engines have them: no square of what matters leaves the range.
-        let largest = sigma.first().map_or(0.0, |sigma| sigma.f64());
-        let power = if largest > 0.0 {
-            T::TARGET - largest.exponent()
-        } else {
-            0
-        };
+        let sigma = self.svd.sigma.matrix(index);
+        let (power, limits) = limits(self.cutoff, index, &self.problem, sigma);
         let (lambda, beyond) = match self.damping {
             Some(damping) => scaled(damping.get(index), power),
             None => (0.0, 0),
         };
-        let (named, error) = (self.problem.named_cutoffs(), self.problem.sigma_error());
-        let largest = largest.ldexp(power);
         weights.clear();
         weights.extend(sigma.iter().map(|sigma| sigma.ldexp(power)));
         let rank = T::dispatch(
             false,
             Weigh {
-                limits: Limits {
-                    threshold: T::not_above(threshold(cutoff, index, named, power, largest)),
-                    most: T::of(cutoff.most(sigma.len()) as f64),
-                    share: T::not_above(cutoff.share(index, error)),
-                },
+                limits,
                 filter,
                 damping: [T::of(lambda), T::ONE.ldexp(-beyond)],
                 sigma: weights,
@@ -175,12 +193,9 @@ impl<T: Real> Factors<'_, T> {
     /// left diag(f(sigma)) right'.
     fn compose(&self, left: Side, filter: Filter, right: Side) -> Result<Batch<T>, Error> {
         let (left, right) = (self.factor(left), self.factor(right));
-        let (rows, cols, k) = (left.rows(), right.rows(), self.svd.sigma.rows());
-        self.each([rows, cols], |work, index, to| {
-            let (_, lift) = self.weights(index, filter, &mut work.weights);
-            transpose(&right.matrix(index)[..cols * k], cols, &mut work.right);
-            work.product(&left.matrix(index)[..rows * k], rows, to);
-            to.iter_mut().for_each(|entry| *entry = entry.ldexp(lift));
+        weighted(left, right, self.svd.sigma.rows(), |index, weights| {
+            let finite = self.svd.is_finite(index);
+            finite.then(|| self.weights(index, filter, weights).1)
         })
     }
 
@@ -235,33 +250,79 @@ impl<T: Real> Factors<'_, T> {
         let work =
             (self.u.rows() + self.v.rows()).saturating_mul(self.svd.sigma.rows() * rows.max(cols));
         let some = (TASK / work.max(1)).max(1);
-        for_each_with(&mut result, some, Work::default, |work, index, to| {
-            let finite = self.svd.sigma.matrix(index)[0].finite()
-                && self.svd.report.outcomes[index].status != Status::NonFinite;
-            match finite {
+        for_each_with(
+            &mut result,
+            some,
+            Work::default,
+            |work, index, to| match self.svd.is_finite(index) {
                 false => to.fill(T::NAN),
                 true => f(work, index, to),
-            }
-        });
+            },
+        );
         Ok(result)
     }
 }
 
-impl<T: Real> Work<T> {
-    /// to = left diag(weights) right.
-    fn product(&mut self, left: &[T], rows: usize, to: &mut [T]) {
-        self.left.clear();
-        for (column, &weight) in left.chunks_exact(rows).zip(&self.weights) {
-            self.left.extend(column.iter().map(|&entry| entry * weight));
-        }
-        multiply(&self.left, rows, &self.right, to, &mut self.strip);
-    }
+/// The power of two by which singular values of a matrix are multiplied, and what then decides which of them count.
+fn limits<T: Real>(
+    cutoff: &Cutoff,
+    index: usize,
+    problem: &Problem,
+    sigma: &[T],
+) -> (i32, Limits<T>) {
+    // Where the engines have them: no square of what matters leaves the range.
+    let largest = sigma.first().map_or(0.0, |sigma| sigma.f64());
+    let power = if largest > 0.0 && largest.is_finite() {
+        T::TARGET - largest.exponent()
+    } else {
+        0
+    };
+    let (named, error) = (problem.named_cutoffs(), problem.sigma_error());
+    let largest = largest.ldexp(power);
+    let limits = Limits {
+        threshold: T::not_above(threshold(cutoff, index, named, power, largest)),
+        most: T::of(cutoff.most(sigma.len()) as f64),
+        share: T::not_above(cutoff.share(index, error)),
+    };
+    (power, limits)
 }
 
-fn transpose<T: Real>(from: &[T], rows: usize, to: &mut Vec<T>) {
-    let cols = from.len() / rows;
-    to.clear();
-    to.extend((0..rows).flat_map(|i| (0..cols).map(move |j| from[j * rows + i])));
+/// Counts the eigenvalues of n x n matrices that count under a cutoff.
+pub(super) struct Counter<'c> {
+    cutoff: &'c Cutoff,
+    problem: Problem,
+}
+
+impl<'c> Counter<'c> {
+    pub fn new<T: Real>(n: usize, cutoff: &'c Cutoff) -> Self {
+        Counter {
+            cutoff,
+            problem: Problem::new(n, n, T::DTYPE, Job::svd(Vectors::Thin)),
+        }
+    }
+
+    /// The number of descending sizes of eigenvalues that count: by default those above the bound on their errors. They
+    /// are scaled.
+    pub fn counted<T: Real>(&self, index: usize, error: f64, sizes: &mut [T]) -> u32 {
+        let (power, mut limits) = limits(self.cutoff, index, &self.problem, sizes);
+        if self.cutoff.has_no_size() && error.is_finite() {
+            limits.threshold = T::not_above(error.ldexp(power));
+        }
+        sizes.iter_mut().for_each(|size| *size = size.ldexp(power));
+        if limits.share < T::ZERO {
+            // Without vectors, which small matrices would wait for.
+            let above = |size: &&T| **size > T::ZERO && **size > limits.threshold;
+            let above = sizes.iter().take_while(above).count();
+            return above.min(self.cutoff.most(sizes.len())) as u32;
+        }
+        let weigh = Weigh {
+            limits,
+            filter: Filter::Keep,
+            damping: [T::ZERO, T::ONE],
+            sigma: sizes,
+        };
+        T::dispatch(false, weigh) as u32
+    }
 }
 
 /// Singular values on their way to weights, one matrix.

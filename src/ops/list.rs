@@ -8,15 +8,18 @@ use crate::data::view::ViewMut;
 use crate::engine::Engine;
 use crate::engine::place::fits;
 use crate::ops::components::{Components, Regularisation, Whitening};
+use crate::ops::eigh::{Eigh, Eigvalsh};
 use crate::ops::low_rank::{LowRank, LowRankFactors};
 use crate::ops::lstsq::{Lstsq, LstsqChoices};
 use crate::ops::null_vector::NullVector;
 use crate::ops::operation::{Bring, Device, Keep, Operation, Placed};
 use crate::ops::pinv::Pinv;
 use crate::ops::polar::{Determinant, Polar};
+use crate::ops::shrink::{NoiseModel, Shrunk};
 use crate::ops::singular_values::SingularValues;
 use crate::ops::subspace::{Basis, Projector, Subspace};
 use crate::ops::svd::{Svd, Thickness};
+use crate::ops::symmetric::Symmetry;
 
 /// One result, or several as a tuple.
 macro_rules! tuple {
@@ -116,4 +119,7 @@ operations! {
     Polar[Determinant] { orthogonal, stretch }
     Components[()] { mean, components, scores, deviations }
     Whitening[Regularisation] { mean, transform }
+    Eigh[Symmetry] { values, vectors } { asymmetries }
+    Eigvalsh[Symmetry] { values } { asymmetries }
+    Shrunk[NoiseModel] { signal } { noise }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod call;
 mod components;
+mod eigh;
 mod factored;
 mod list;
 mod low_rank;
@@ -13,13 +14,18 @@ mod null_vector;
 pub(crate) mod operation;
 mod pinv;
 mod polar;
+mod shrink;
+mod shrinkage;
 mod singular_values;
 mod subspace;
 mod svd;
+mod symmetric;
 mod warm;
+mod weighted;
 
 pub use call::{Call, Operand};
 pub use components::{Components, Whitening};
+pub use eigh::{Eigh, Eigvalsh, Symmetric};
 pub use low_rank::{LowRank, LowRankFactors};
 pub use lstsq::Lstsq;
 pub use null_vector::NullVector;
@@ -29,9 +35,12 @@ pub use operation::{
 };
 pub use pinv::Pinv;
 pub use polar::{Determinant, Polar};
+pub use shrink::Shrunk;
+pub use shrinkage::Shrinkage;
 pub use singular_values::SingularValues;
 pub use subspace::{Basis, Projector, Subspace};
 pub use svd::Svd;
+pub use symmetric::Triangle;
 
 use crate::data::batch::Batch;
 use crate::data::parallel;

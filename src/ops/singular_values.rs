@@ -5,6 +5,7 @@ use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
 use crate::engine::place::{Place, Places};
@@ -47,6 +48,18 @@ impl Engine {
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, SingularValues<T>> {
         Call::new(self, a.into())
+    }
+}
+
+impl Engine {
+    /// Singular values, for operations that are made of them.
+    pub(super) async fn values<T: Real>(
+        &self,
+        a: View<'_, T>,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<SingularValues<T>, Error> {
+        SingularValues::compute(self, Given { a, b: None }, &(), options, blocking).await
     }
 }
 

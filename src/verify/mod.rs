@@ -433,7 +433,10 @@ pub fn worst<'a>(
     use crate::data::outcome::Status;
     let mut worst = 0.0f64;
     for (outcome, residuals) in report.outcomes.iter().zip(residuals) {
-        if matches!(outcome.status, Status::NonFinite | Status::NotRepresentable) {
+        if matches!(
+            outcome.status,
+            Status::NonFinite | Status::NotRepresentable | Status::NotDefinite
+        ) {
             continue;
         }
         for &residual in residuals {

@@ -421,6 +421,7 @@ fn a_folder_that_is_needed_is_said_to_be() {
         (&["low-rank", "--factors"], "left.npy, right.npy, s.npy"),
         (&["basis"], "vectors.npy, dimensions.npy"),
         (&["polar"], "q.npy, h.npy"),
+        (&["eigh"], "w.npy, v.npy"),
         (&["pca"], "mean.npy, components.npy"),
         (&["whiten"], "mean.npy, transform.npy"),
     ] {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::{
     Backend, Basis, Batch, Cancel, Components, Cutoff, Determinant, DeviceBatch, DeviceReport,
-    Engine, Error, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Options, Pinv,
-    Polar, Projector, Real, Report, SingularValues, Status, Subspace, Svd, View, ViewMut,
-    Whitening, interop,
+    Eigh, Eigvalsh, Engine, Error, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand,
+    Options, Pinv, Polar, Projector, Real, Report, Shrunk, SingularValues, Status, Subspace, Svd,
+    Triangle, View, ViewMut, Whitening, interop,
 };
 use pollster::block_on;
 
@@ -34,6 +34,8 @@ struct Given<'g, T: Real> {
     b: Operand<'g, T>,
     /// What stands for an earlier V.
     v: Operand<'g, T>,
+    /// Symmetric matrices.
+    s: Operand<'g, T>,
     rows: usize,
     cols: usize,
 }
@@ -57,7 +59,8 @@ impl<'g, T: Real> Given<'g, T> {
 macro_rules! operations {
     ($given:expr, $each:ident) => {
         let (given, engine) = ($given, $given.engine);
-        let (a, b, v) = (|| given.a.clone(), || given.b.clone(), || given.v.clone());
+        let (a, b) = (|| given.a.clone(), || given.b.clone());
+        let (v, s) = (|| given.v.clone(), || given.s.clone());
         $each!("singular values", engine.singular_values(a()), sigma);
         $each!("singular values, warm", engine.singular_values(a()).warm(v()), sigma);
         $each!("svd", engine.svd(a()), u sigma v);
@@ -82,11 +85,15 @@ macro_rules! operations {
         $each!("whitening", engine.whitening(a()), mean transform);
         $each!("whitening, damped", engine.whitening(a()).damping(0.2), mean transform);
         $each!("whitening, epsilon", engine.whitening(a()).epsilon(&LAMBDAS[..]), mean transform);
+        $each!("shrink", engine.shrink(a()), signal);
+        $each!("eigh", engine.eigh(s()), values vectors);
+        $each!("eigh, definite", engine.eigh(s()).definite(true), values vectors);
+        $each!("eigvalsh", engine.eigvalsh(s()).triangle(Triangle::Lower), values);
     };
 }
 
 /// How many these are: of none, everything would hold.
-const CALLS: usize = 24;
+const CALLS: usize = 28;
 
 /// A result of any operation, from either memory.
 struct Found<T: Real> {
@@ -177,6 +184,9 @@ results! {
     Polar { orthogonal stretch }
     Components { mean components scores deviations }
     Whitening { mean transform }
+    Eigh { values vectors }
+    Eigvalsh { values }
+    Shrunk { signal }
 }
 
 fn shape<T: Real>(x: &Batch<T>) -> [usize; 3] {
@@ -256,23 +266,35 @@ fn all<T: Real>(given: &Given<'_, T>, way: Way) -> Result<Vec<All<T>>, String> {
     Ok(found)
 }
 
-/// Matrices, their right-hand sides, and what stands for an earlier V. Rank deficient and not finite, if there are any.
-fn matrices<T: Real>(m: usize, n: usize) -> [Batch<T>; 3] {
+/// Matrices, their right-hand sides, what stands for an earlier V, and symmetric ones. Rank deficient and not finite, if there are any.
+fn matrices<T: Real>(m: usize, n: usize) -> [Batch<T>; 4] {
     let mut a = normal::<T>(COUNT, m, n, 41);
     if m * n > 0 {
         a.as_mut_slice()[..m].fill(T::ZERO);
         a.as_mut_slice()[m * n] = T::NAN;
     }
-    [a, normal(COUNT, m, 2, 42), normal(COUNT, n, m.min(n), 43)]
+    // Positive definite, of the smaller side.
+    let k = m.min(n);
+    let entry = |b: usize, i: usize, j: usize| match i == j {
+        true => k as f64 + 1.0,
+        false => ((b + 1) as f64 * ((i + 1) * (j + 1)) as f64).cos(),
+    };
+    let square = Batch::from_fn(COUNT, k, k, |b, i, j| T::of(entry(b, i, j)));
+    let mut square = square.unwrap();
+    if k > 0 {
+        square.as_mut_slice()[k * k] = T::NAN;
+    }
+    [a, normal(COUNT, m, 2, 42), normal(COUNT, n, k, 43), square]
 }
 
-fn on_host<'g, T: Real>(engine: &'g Engine, all: &'g [Batch<T>; 3]) -> Given<'g, T> {
-    let [a, b, v] = all;
+fn on_host<'g, T: Real>(engine: &'g Engine, all: &'g [Batch<T>; 4]) -> Given<'g, T> {
+    let [a, b, v, s] = all;
     Given {
         engine,
         a: a.into(),
         b: b.into(),
         v: v.into(),
+        s: s.into(),
         rows: a.rows(),
         cols: a.cols(),
     }
@@ -285,12 +307,14 @@ pub fn device<T: Real>(engine: &Engine) -> Outcome {
         let own = matrices::<T>(m, n);
         let here = on_host(engine, &own);
         let up = |x: View<'_, T>| engine.upload(x).map_err(wrong);
-        let [a, b, v] = &own;
-        let [up_a, up_b, up_v] = [up(a.view())?, up(b.view())?, up(v.view())?];
+        let [a, b, v, s] = &own;
+        let [up_a, up_b] = [up(a.view())?, up(b.view())?];
+        let [up_v, up_s] = [up(v.view())?, up(s.view())?];
         let there = Given {
             a: (&up_a).into(),
             b: (&up_b).into(),
             v: (&up_v).into(),
+            s: (&up_s).into(),
             ..on_host(engine, &own)
         };
         let expected = all(&here, Way::Run)?;
@@ -306,18 +330,19 @@ pub fn device<T: Real>(engine: &Engine) -> Outcome {
 
         // The transposes of what is there, by rows there and by columns.
         let turned = matrices::<T>(n, m);
-        let [_, sides, earlier] = &turned;
+        let [_, sides, earlier, square] = &turned;
         let transposed = Given {
             a: a.view().transpose().into(),
             ..on_host(engine, &turned)
         };
         let expected = all(&transposed, Way::Run)?;
         let flipped = |x: &Batch<T>| Ok::<_, String>(up(x.view().transpose())?.transpose());
-        let (sides, earlier) = (flipped(sides)?, flipped(earlier)?);
+        let (sides, earlier, square) = (flipped(sides)?, flipped(earlier)?, flipped(square)?);
         let flipped = Given {
             a: (&up_a.transpose()).into(),
             b: (&sides).into(),
             v: (&earlier).into(),
+            s: (&square).into(),
             ..on_host(engine, &turned)
         };
         let what = format!("the transposes of {whole}");
@@ -333,9 +358,9 @@ pub fn device<T: Real>(engine: &Engine) -> Outcome {
 
     // Matrices here, what belongs to them there, and the other way round; and everything here.
     let own = matrices::<T>(4, 3);
-    let [a, b, v] = &own;
+    let [a, b, v, s] = &own;
     let up = |x: &Batch<T>| engine.upload(x).map_err(wrong);
-    let (up_a, up_b, up_v) = (up(a)?, up(b)?, up(v)?);
+    let (up_a, up_b, up_v, up_s) = (up(a)?, up(b)?, up(v)?, up(s)?);
     let first = Given {
         a: (&up_a).into(),
         ..on_host(engine, &own)
@@ -343,6 +368,7 @@ pub fn device<T: Real>(engine: &Engine) -> Outcome {
     let second = Given {
         b: (&up_b).into(),
         v: (&up_v).into(),
+        s: (&up_s).into(),
         ..on_host(engine, &own)
     };
     let here = on_host(engine, &own);
@@ -385,13 +411,14 @@ pub fn asynchronous<T: Real>(engine: &Engine) -> Outcome {
         for way in [Way::Async, Way::OnDeviceAsync] {
             all_same(&format!("{m}x{n}, {way:?}"), &all(&given, way)?, &expected)?;
         }
-        let [a, b, v] = &own;
+        let [a, b, v, s] = &own;
         let up = |x: &Batch<T>| engine.upload(x).map_err(wrong);
-        let (up_a, up_b, up_v) = (up(a)?, up(b)?, up(v)?);
+        let (up_a, up_b, up_v, up_s) = (up(a)?, up(b)?, up(v)?, up(s)?);
         let there = Given {
             a: (&up_a).into(),
             b: (&up_b).into(),
             v: (&up_v).into(),
+            s: (&up_s).into(),
             ..on_host(engine, &own)
         };
         let found = all(&there, Way::Async)?;
@@ -502,12 +529,13 @@ pub fn places<T: Real>(engine: &Engine) -> Outcome {
     for (m, n) in SHAPES {
         let own = matrices::<T>(m, n);
         let up = |x: &Batch<T>| engine.upload(x).map_err(wrong);
-        let [a, b, v] = &own;
-        let (up_a, up_b, up_v) = (up(a)?, up(b)?, up(v)?);
+        let [a, b, v, s] = &own;
+        let (up_a, up_b, up_v, up_s) = (up(a)?, up(b)?, up(v)?, up(s)?);
         let there = Given {
             a: (&up_a).into(),
             b: (&up_b).into(),
             v: (&up_v).into(),
+            s: (&up_s).into(),
             ..on_host(engine, &own)
         };
         for (memory, given, awaited) in [

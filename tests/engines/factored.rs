@@ -17,6 +17,10 @@ fn distance<T: Real>(x: &[T], y: &[T]) -> f64 {
     norm(in_f64(x).iter().zip(in_f64(y)).map(|(x, y)| x - y))
 }
 
+fn bits<T: Real>(x: &Batch<T>) -> Vec<u64> {
+    x.as_slice().iter().map(|x| x.f64().to_bits()).collect()
+}
+
 /// Holds all answers for some matrices to the promises and to what the engine says.
 fn answers<T: Real<Real = T>>(engine: &Engine, a: &Batch<T>, svd: &Svd<T>) -> Outcome {
     let (m, n) = (a.rows(), a.cols());
@@ -27,6 +31,10 @@ fn answers<T: Real<Real = T>>(engine: &Engine, a: &Batch<T>, svd: &Svd<T>) -> Ou
         let off = distance(a.matrix(index), again.matrix(index));
         at_most("A again", off, 2.0 * tol * size)?;
     }
+    let filtered = svd.function(|_, sigma| sigma).map_err(wrong)?;
+    ensure(bits(&filtered) == bits(&again), || {
+        format!("{m}x{n}: the identity of singular values")
+    })?;
     let all = Cutoff::default();
     for cutoff in [
         all.clone(),

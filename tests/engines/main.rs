@@ -20,6 +20,7 @@ mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod compositions;
+mod eigh;
 mod exact;
 mod executor;
 mod factored;
@@ -34,6 +35,7 @@ mod reliability;
 mod resident;
 mod scaled;
 mod selection;
+mod shrink;
 mod warm;
 
 use std::process::ExitCode;
@@ -1330,6 +1332,15 @@ impl Suite {
         self.add::<T>("truncation", compositions::truncation::<T>);
         self.add::<T>("subspaces", compositions::subspaces::<T>);
         self.add::<T>("null-vectors", compositions::null_vectors::<T>);
+        self.add::<T>("eigh-exact", eigh::exact::<T>);
+        self.add::<T>("eigh-random", eigh::random::<T>);
+        self.add::<T>("eigh-triangles", eigh::triangles::<T>);
+        self.add::<T>("eigh-bad", eigh::bad::<T>);
+        self.add::<T>("eigh-ranks", eigh::ranks::<T>);
+        self.add::<T>("eigh-functions", eigh::functions::<T>);
+        self.add::<T>("shrink-formula", shrink::formula::<T>);
+        self.add::<T>("shrink-recovered", shrink::recovered::<T>);
+        self.add::<T>("shrink-special", shrink::special::<T>);
         self.add::<T>("polar", compositions::polar::<T>);
         self.add::<T>("components", compositions::components::<T>);
         self.add::<T>("components-regularised", compositions::regularised::<T>);

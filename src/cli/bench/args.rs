@@ -21,7 +21,8 @@ pub(crate) struct BenchArgs {
     /// Types, likewise.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [DtypeArg::F32])]
     pub dtypes: Vec<DtypeArg>,
-    /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64].
+    /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64; of these the
+    /// square ones for eigh and eigvalsh].
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub shapes: Vec<Shape>,
     /// Matrices in a batch, where the shape names none [default: as many as fill 12 MiB with their results, or
@@ -97,17 +98,37 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl BenchArgs {
-    pub fn shapes(&self) -> Vec<Shape> {
-        let fixed = if self.quick { QUICK_SHAPES } else { SHAPES };
-        if !self.shapes.is_empty() {
-            return self.shapes.clone();
-        }
+    /// What is measured: every operation on every shape. Of the default shapes, those that it can take.
+    pub fn work(&self) -> Result<Vec<(Op, Shape)>, String> {
+        let (ops, fixed) = match self.quick {
+            true => (&[Op::Svd][..], QUICK_SHAPES),
+            false => (&self.ops[..], SHAPES),
+        };
         let shape = |&(rows, cols)| Shape {
             rows,
             cols,
             batch: None,
         };
-        fixed.iter().map(shape).collect()
+        let named = !self.shapes.is_empty();
+        let shapes: Vec<Shape> = match named {
+            true => self.shapes.clone(),
+            false => fixed.iter().map(shape).collect(),
+        };
+        let mut work = Vec::new();
+        for &op in ops {
+            for &shape in &shapes {
+                let Shape { rows, cols, .. } = shape;
+                if rows == cols || !op.symmetric() {
+                    work.push((op, shape));
+                } else if named {
+                    let op = op.name();
+                    return Err(format!(
+                        "{op} takes square matrices, and {rows}x{cols} is not square"
+                    ));
+                }
+            }
+        }
+        Ok(work)
     }
 
     pub fn budget(&self) -> Budget {
@@ -123,5 +144,37 @@ impl BenchArgs {
 
     fn seconds(&self) -> f64 {
         self.seconds.unwrap_or(if self.quick { 0.1 } else { 0.7 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn work(line: &str) -> Result<Vec<(Op, Shape)>, String> {
+        let words = ["bench"].into_iter().chain(line.split_whitespace());
+        Line::try_parse_from(words).unwrap().bench.work()
+    }
+
+    #[test]
+    fn operations_on_symmetric_matrices_have_square_shapes() {
+        let square = SHAPES.iter().filter(|(rows, cols)| rows == cols).count();
+        assert!(square < SHAPES.len());
+        let all = work("--ops svd,eigh,eigvalsh").unwrap();
+        assert_eq!(all.len(), SHAPES.len() + 2 * square);
+        assert_eq!(work("").unwrap().len(), 2 * SHAPES.len());
+        assert_eq!(work("--ops eigh --shapes 3x3,5x5:9").unwrap().len(), 2);
+        assert_eq!(
+            work("--ops svd,eigh --shapes 3x3,4x2").unwrap_err(),
+            "eigh takes square matrices, and 4x2 is not square"
+        );
+        assert_eq!(work("--ops svd,pinv --shapes 3x3,4x2").unwrap().len(), 4);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use batched_svd::Dtype;
+use batched_svd::{Dtype, verify};
 use clap::ValueEnum;
 
 use crate::cli::numbers::up_to;
@@ -23,15 +23,26 @@ pub(crate) enum Op {
     Svdvals,
     /// Pseudoinverses.
     Pinv,
+    /// Eigenvalues and eigenvectors of symmetric matrices.
+    Eigh,
+    /// Eigenvalues only.
+    Eigvalsh,
 }
 
 impl Op {
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Op::Svd => "svd",
             Op::Svdvals => "svdvals",
             Op::Pinv => "pinv",
+            Op::Eigh => "eigh",
+            Op::Eigvalsh => "eigvalsh",
         }
+    }
+
+    /// Whether it is of symmetric matrices, which are square.
+    pub fn symmetric(self) -> bool {
+        matches!(self, Op::Eigh | Op::Eigvalsh)
     }
 }
 
@@ -102,7 +113,8 @@ impl fmt::Display for Case {
 impl Case {
     /// Floating-point operations of one matrix by one nominal count, whatever a contender does
     /// (Golub and Van Loan, 4th ed., figure 8.6.1, Golub-Reinsch with m >= n): 14 m n^2 + 8 n^3
-    /// with thin U and V, 4 m n^2 - 4/3 n^3 for values only; 2 m n^2 more for a pseudoinverse.
+    /// with thin U and V, 4 m n^2 - 4/3 n^3 for values only; 2 m n^2 more for a pseudoinverse. Of symmetric
+    /// matrices (section 8.3, the symmetric QR algorithm): 9 n^3, and 4/3 n^3 for values only.
     pub fn nominal_flops(&self) -> f64 {
         let (m, n) = (
             self.rows.max(self.cols) as f64,
@@ -112,25 +124,46 @@ impl Case {
             Op::Svd => 14.0 * m * n * n + 8.0 * n * n * n,
             Op::Svdvals => 4.0 * m * n * n - 4.0 / 3.0 * n * n * n,
             Op::Pinv => 16.0 * m * n * n + 8.0 * n * n * n,
+            Op::Eigh => 9.0 * n * n * n,
+            Op::Eigvalsh => 4.0 / 3.0 * n * n * n,
+        }
+    }
+
+    /// The shapes of the results of one matrix, in the order in which contenders show them: U, sigma and V; values; the
+    /// inverse; or values and vectors.
+    pub fn results(&self) -> Vec<(usize, usize)> {
+        let (m, n) = (self.rows, self.cols);
+        let k = m.min(n);
+        match self.op {
+            Op::Svd => vec![(m, k), (k, 1), (n, k)],
+            Op::Svdvals | Op::Eigvalsh => vec![(k, 1)],
+            Op::Pinv => vec![(n, m)],
+            Op::Eigh => vec![(n, 1), (n, n)],
         }
     }
 
     /// Bytes of one matrix that must move at least: it and its results.
     pub fn bytes(&self) -> f64 {
-        let (m, n) = (self.rows, self.cols);
-        let k = m.min(n);
-        let entries = match self.op {
-            Op::Svd => m * n + (m + n + 1) * k,
-            Op::Svdvals => m * n + k,
-            Op::Pinv => 2 * m * n,
-        };
+        let results = self.results().into_iter().map(|(rows, cols)| rows * cols);
+        let entries = self.rows * self.cols + results.sum::<usize>();
         (entries * self.dtype.size()) as f64
     }
 
-    /// u max(32, 8 sqrt(k)): the accuracy that this project promises.
+    /// The loss of orthogonality that this project promises: u max(32, 8 sqrt(k)).
     pub fn tolerance(&self) -> f64 {
-        let k = self.rows.min(self.cols) as f64;
-        self.dtype.unit_roundoff() * (8.0 * k.sqrt()).max(32.0)
+        verify::tolerance(self.dtype, self.rows, self.cols)
+    }
+
+    /// The residual that this project promises.
+    pub fn residual(&self) -> f64 {
+        let factor = match self.op {
+            Op::Svd | Op::Svdvals => 1.0,
+            // Moore-Penrose conditions hold to 8 tol cond.
+            Op::Pinv => 8.0,
+            // Twice that of a matrix A + s I, which is at most 1 + sqrt(n) times as large as A.
+            Op::Eigh | Op::Eigvalsh => 2.0 * (1.0 + (self.cols as f64).sqrt()),
+        };
+        factor * self.tolerance()
     }
 }
 
@@ -193,7 +226,8 @@ mod tests {
             batch: 0,
         };
         for (rows, cols) in [(2, 2), (4, 4), (5, 5), (64, 64), (1024, 64), (7, 300)] {
-            for op in [Op::Svd, Op::Svdvals, Op::Pinv] {
+            let ops = Op::value_variants().iter().copied();
+            for op in ops.filter(|op| rows == cols || !op.symmetric()) {
                 let case = case(rows, cols, op).suited(true);
                 let most = if rows.max(cols) <= 4 {
                     256 << 20
@@ -223,7 +257,34 @@ mod tests {
         assert_eq!(case(Op::Svd, 4, 100).nominal_flops(), 22_912.0);
         assert_eq!(case(Op::Svdvals, 3, 3).nominal_flops(), 72.0);
         assert_eq!(case(Op::Pinv, 10, 10).nominal_flops(), 24_000.0);
+        assert_eq!(case(Op::Eigh, 10, 10).nominal_flops(), 9_000.0);
+        assert_eq!(case(Op::Eigvalsh, 3, 3).nominal_flops(), 36.0);
         assert_eq!(case(Op::Svd, 3, 3).bytes(), 4.0 * (9.0 + 9.0 + 9.0 + 3.0));
+        assert_eq!(case(Op::Svd, 2, 5).bytes(), 4.0 * (10.0 + 4.0 + 2.0 + 10.0));
         assert_eq!(case(Op::Pinv, 2, 3).bytes(), 4.0 * 12.0);
+        assert_eq!(case(Op::Eigh, 3, 3).bytes(), 4.0 * (9.0 + 3.0 + 9.0));
+        assert_eq!(case(Op::Eigvalsh, 3, 3).bytes(), 4.0 * (9.0 + 3.0));
+    }
+
+    #[test]
+    fn residuals_may_be_as_large_as_the_operation_promises() {
+        let tolerance = 32.0 * Dtype::F64.unit_roundoff();
+        for (op, factor) in [
+            (Op::Svd, 1.0),
+            (Op::Svdvals, 1.0),
+            (Op::Pinv, 8.0),
+            (Op::Eigh, 6.0),
+            (Op::Eigvalsh, 6.0),
+        ] {
+            let case = Case {
+                op,
+                dtype: Dtype::F64,
+                rows: 4,
+                cols: 4,
+                batch: 1,
+            };
+            assert_eq!(case.tolerance(), tolerance);
+            assert_eq!(case.residual(), factor * tolerance, "{case}");
+        }
     }
 }

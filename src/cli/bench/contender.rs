@@ -1,26 +1,15 @@
 //! Who is measured: whoever can take matrices, compute, and show what came out.
 
-use batched_svd::{
-    Backend, Batch, Device, DeviceBatch, Engine, Error, Options, Pinv, Real, Report,
-    SingularValues, Svd,
-};
+use batched_svd::{Backend, Batch, DeviceBatch, Engine, Error, Options, Real, Report};
 
 use crate::cli::bench::case::{Case, Op};
 
 /// The results of the first matrices of a batch.
 pub(crate) enum Answer<T: Real> {
-    Factors {
-        u: Batch<T>,
-        sigma: Batch<T::Real>,
-        v: Batch<T>,
-    },
-    Values(Batch<T::Real>),
-    Inverses(Batch<T>),
+    /// What [`Case::results`] lists.
+    Results(Vec<Batch<T>>),
     /// Residual and loss of orthogonality, where the contender checks itself.
-    Checked {
-        residual: f64,
-        orthogonality: f64,
-    },
+    Checked { residual: f64, orthogonality: f64 },
 }
 
 /// How long one call took.
@@ -74,32 +63,28 @@ pub(crate) trait Contender<T: Real> {
     fn clear(&mut self);
 }
 
-enum Outcome<T: Real> {
-    Values(SingularValues<T>),
-    Svd(Svd<T>),
-    Pinv(Pinv<T>),
-    DeviceValues(SingularValues<T, Device>, Report),
-    DeviceSvd(Svd<T, Device>, Report),
-    DevicePinv(Pinv<T, Device>, Report),
+/// Matrices, and where they are.
+enum Placed<T: Real> {
+    Host(Batch<T>),
+    Device(DeviceBatch<T>),
 }
 
-impl<T: Real> Outcome<T> {
-    fn report(&self) -> &Report {
+impl<T: Real> Placed<T> {
+    /// The first `count`, on the host.
+    fn first(&self, count: usize) -> Result<Batch<T>, Error> {
+        let first = |batch: &Batch<T>| batch.view().matrices(0..count)?.to_batch();
         match self {
-            Outcome::Values(values) => &values.report,
-            Outcome::Svd(svd) => &svd.report,
-            Outcome::Pinv(pinv) => &pinv.report,
-            Outcome::DeviceValues(_, report)
-            | Outcome::DeviceSvd(_, report)
-            | Outcome::DevicePinv(_, report) => report,
+            Placed::Host(batch) => first(batch),
+            Placed::Device(batch) => first(&batch.download()?),
         }
     }
 }
 
-/// What was loaded, and where.
-enum Loaded<T: Real> {
-    Host(Batch<T>),
-    Device(DeviceBatch<T>),
+/// What a call returned.
+struct Outcome<T: Real> {
+    /// As [`Case::results`] lists them.
+    results: Vec<Placed<T>>,
+    report: Report,
 }
 
 /// One of this project's engines.
@@ -109,7 +94,7 @@ pub(crate) struct Own<'e, T: Real> {
     options: Options,
     /// Whether matrices and results stay on the device.
     resident: bool,
-    loaded: Option<(Op, Loaded<T>)>,
+    loaded: Option<(Op, Placed<T>)>,
     outcome: Option<Outcome<T>>,
 }
 
@@ -169,14 +154,14 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
     }
 
     fn load(&mut self, case: &Case, data: &Batch<T>, count: usize) -> Result<(), String> {
-        let load = || -> Result<Loaded<T>, Error> {
+        let load = || -> Result<Placed<T>, Error> {
             let view = data.view().matrices(0..count)?;
             if !self.resident {
-                return Ok(Loaded::Host(view.to_batch()?));
+                return Ok(Placed::Host(view.to_batch()?));
             }
             let batch = self.engine.upload(view)?;
             self.engine.finish()?;
-            Ok(Loaded::Device(batch))
+            Ok(Placed::Device(batch))
         };
         self.loaded = Some((case.op, load().map_err(|e| e.to_string())?));
         Ok(())
@@ -187,88 +172,71 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         self.outcome = None;
         let (engine, options) = (self.engine, &self.options);
         let start = std::time::Instant::now();
-        let seconds = || start.elapsed().as_secs_f64();
-        // The report of results on the device is read when the time is taken.
-        let run = || -> Result<(Outcome<T>, f64), Error> {
+        let seconds = || -> Result<f64, Error> {
+            if self.resident {
+                engine.finish()?;
+            }
+            Ok(start.elapsed().as_secs_f64())
+        };
+        // Calls of different operations have no common type, and neither have results in different memories.
+        macro_rules! compute {
+            ($a:ident, $run:ident, $placed:path) => {
+                compute!($a, $run, $placed;
+                    Svd svd { u, sigma, v }
+                    Svdvals singular_values { sigma }
+                    Pinv pinv { inverse }
+                    Eigh eigh { values, vectors }
+                    Eigvalsh eigvalsh { values })
+            };
+            ($a:ident, $run:ident, $placed:path;
+                $($op:ident $call:ident { $($field:ident),+ })+) => {
+                match op {$(
+                    Op::$op => {
+                        let found = engine.$call($a).options(options).$run()?;
+                        (seconds()?, vec![$($placed(found.$field)),+], found.report)
+                    }
+                )+}
+            };
+        }
+        let compute = || -> Result<(f64, Outcome<T>), Error> {
             Ok(match loaded {
-                Loaded::Host(a) => {
-                    let outcome = match op {
-                        Op::Pinv => Outcome::Pinv(engine.pinv(a).options(options).run()?),
-                        Op::Svdvals => {
-                            Outcome::Values(engine.singular_values(a).options(options).run()?)
-                        }
-                        _ => Outcome::Svd(engine.svd(a).options(options).run()?),
-                    };
-                    (outcome, seconds())
+                Placed::Host(a) => {
+                    let (seconds, results, report) = compute!(a, run, Placed::Host);
+                    (seconds, Outcome { results, report })
                 }
-                Loaded::Device(a) => match op {
-                    Op::Pinv => {
-                        let found = engine.pinv(a).options(options).run_on_device()?;
-                        engine.finish()?;
-                        let (seconds, report) = (seconds(), found.report.get()?);
-                        (Outcome::DevicePinv(found, report), seconds)
-                    }
-                    Op::Svdvals => {
-                        let call = engine.singular_values(a).options(options);
-                        let found = call.run_on_device()?;
-                        engine.finish()?;
-                        let (seconds, report) = (seconds(), found.report.get()?);
-                        (Outcome::DeviceValues(found, report), seconds)
-                    }
-                    _ => {
-                        let found = engine.svd(a).options(options).run_on_device()?;
-                        engine.finish()?;
-                        let (seconds, report) = (seconds(), found.report.get()?);
-                        (Outcome::DeviceSvd(found, report), seconds)
-                    }
-                },
+                Placed::Device(a) => {
+                    let (seconds, results, report) = compute!(a, run_on_device, Placed::Device);
+                    // It is read when the time is taken.
+                    let report = report.get()?;
+                    (seconds, Outcome { results, report })
+                }
             })
         };
-        let (outcome, seconds) = run().map_err(|e| e.to_string())?;
-        let outcome = self.outcome.insert(outcome);
+        let (seconds, outcome) = compute().map_err(|e| e.to_string())?;
+        let device_seconds = outcome.report.device_seconds;
+        self.outcome = Some(outcome);
         Ok(Timing {
             seconds,
-            device_seconds: outcome.report().device_seconds,
+            device_seconds,
         })
     }
 
     fn answer(&mut self, count: usize) -> Result<Answer<T>, String> {
         let outcome = self.outcome.as_ref().ok_or("nothing was computed")?;
-        let failures = outcome.report().failures().count();
+        let failures = outcome.report.failures().count();
         if failures > 0 {
             return Err(format!("{failures} matrices did not converge"));
         }
-        let first = |batch: &Batch<T>| batch.view().matrices(0..count)?.to_batch();
-        let answer = || -> Result<Answer<T>, Error> {
-            let factors = |u: &Batch<T>, sigma: &Batch<T>, v: &Batch<T>| {
-                Ok::<_, Error>(Answer::Factors {
-                    u: first(u)?,
-                    sigma: first(sigma)?,
-                    v: first(v)?,
-                })
-            };
-            Ok(match outcome {
-                Outcome::Values(values) => Answer::Values(first(&values.sigma)?),
-                Outcome::Svd(svd) => factors(&svd.u, &svd.sigma, &svd.v)?,
-                Outcome::Pinv(pinv) => Answer::Inverses(first(&pinv.inverse)?),
-                Outcome::DeviceValues(values, _) => {
-                    Answer::Values(first(&values.sigma.download()?)?)
-                }
-                Outcome::DeviceSvd(svd, _) => {
-                    let [u, sigma, v] = [&svd.u, &svd.sigma, &svd.v].map(DeviceBatch::download);
-                    factors(&u?, &sigma?, &v?)?
-                }
-                Outcome::DevicePinv(pinv, _) => Answer::Inverses(first(&pinv.inverse.download()?)?),
-            })
-        };
-        answer().map_err(|e| e.to_string())
+        let first = outcome.results.iter().map(|placed| placed.first(count));
+        let results: Result<Vec<Batch<T>>, Error> = first.collect();
+        results.map(Answer::Results).map_err(|e| e.to_string())
     }
 
     fn facts(&self) -> Facts {
         let Some(outcome) = &self.outcome else {
             return Facts::default();
         };
-        let report = outcome.report();
+        let report = &outcome.report;
         let mut sweeps: Vec<u32> = report.outcomes.iter().map(|o| o.sweeps).collect();
         sweeps.sort_unstable();
         Facts {

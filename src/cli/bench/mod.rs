@@ -31,7 +31,7 @@ use crate::cli::failure::Failure;
 use crate::cli::streams::{Ear, complain};
 use crate::cli::target::{self, Target};
 use crate::cli::thresholds::Setting;
-use case::{Case, LATENCY_BATCHES, LATENCY_SHAPES, Op};
+use case::{Case, LATENCY_BATCHES, LATENCY_SHAPES, Op, Shape};
 use contender::Own;
 use measure::Field;
 use peers::Number;
@@ -50,6 +50,7 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     if !bench.merge.is_empty() {
         return merge(args, bench, plot, ear);
     }
+    let work = bench.work().map_err(Failure::Usage)?;
     let options = gpu_options(args, bench);
     let mut engines = Vec::new();
     for engine in self::engines(args, bench, &options)? {
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         true => peers::python::start(&bench.python, &bench.peers).map_err(Failure::Usage)?,
         false => Vec::new(),
     };
-    let mut session = Session::new(args, bench, ear, &engines, python);
+    let mut session = Session::new(args, bench, ear, work, &engines, python);
     for dtype in &bench.dtypes {
         match dtype.dtype() {
             Dtype::F32 => session.measure::<f32>()?,
@@ -155,6 +156,7 @@ struct Session<'s> {
     args: &'s EngineArgs,
     bench: &'s BenchArgs,
     ear: Ear,
+    work: Vec<(Op, Shape)>,
     /// With their names, where they differ by more than the backend.
     engines: &'s [(Engine, Option<String>)],
     python: Vec<Python>,
@@ -172,6 +174,7 @@ impl<'s> Session<'s> {
         args: &'s EngineArgs,
         bench: &'s BenchArgs,
         ear: Ear,
+        work: Vec<(Op, Shape)>,
         engines: &'s [(Engine, Option<String>)],
         python: Vec<Python>,
     ) -> Self {
@@ -183,6 +186,7 @@ impl<'s> Session<'s> {
             args,
             bench,
             ear,
+            work,
             engines,
             python,
             source: Source::new(1),
@@ -197,35 +201,24 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn ops(&self) -> Vec<Op> {
-        match self.bench.quick {
-            true => vec![Op::Svd],
-            false => self.bench.ops.clone(),
-        }
-    }
-
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
         let gpu = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
         let on_gpu = self.engines.iter().any(|(engine, _)| gpu(engine));
-        let mut cases = Vec::new();
-        for op in self.ops() {
-            for shape in self.bench.shapes() {
-                let (rows, cols) = (shape.rows, shape.cols);
-                let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
-                let case = Case {
-                    op,
-                    dtype,
-                    rows,
-                    cols,
-                    batch: asked.unwrap_or(0),
-                };
-                cases.push(match asked {
-                    Some(_) => case,
-                    None => case.suited(on_gpu),
-                });
+        let case = |&(op, shape): &(Op, Shape)| {
+            let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
+            let case = Case {
+                op,
+                dtype,
+                rows: shape.rows,
+                cols: shape.cols,
+                batch: asked.unwrap_or(0),
+            };
+            match asked {
+                Some(_) => case,
+                None => case.suited(on_gpu),
             }
-        }
-        cases
+        };
+        self.work.iter().map(case).collect()
     }
 
     fn latency_cases(&self, dtype: Dtype) -> Vec<Case> {

@@ -1,4 +1,4 @@
-//! Random matrices.
+//! Random matrices, symmetric where the operation wants them.
 
 use batched_svd::{Batch, Error};
 use rand::SeedableRng;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::cli::bench::case::Case;
 use crate::cli::bench::peers::Number;
 
-/// Random normal matrices, other ones for each case.
+/// Random normal matrices X, other ones for each case; or their symmetric parts (X + X') / 2.
 pub(crate) struct Source {
     seed: u64,
 }
@@ -37,6 +37,13 @@ impl Source {
                 let mut rng = StdRng::seed_from_u64((seed << 32) + index as u64);
                 chunk.fill_with(|| T::normal(&mut rng));
             });
+        if case.op.symmetric() {
+            let n = case.cols;
+            batch
+                .as_mut_slice()
+                .par_chunks_mut(n * n)
+                .for_each(|matrix| symmetrise(matrix, n));
+        }
         Ok(batch)
     }
 
@@ -46,6 +53,16 @@ impl Source {
             case: *case,
             batch: Batch::zeros(0, case.rows, case.cols)?,
         })
+    }
+}
+
+/// Replaces a matrix by its symmetric part.
+fn symmetrise<T: Number>(matrix: &mut [T], n: usize) {
+    for j in 0..n {
+        for i in 0..j {
+            let mean = ::nalgebra::convert::<f64, T>(0.5) * (matrix[j * n + i] + matrix[i * n + j]);
+            (matrix[j * n + i], matrix[i * n + j]) = (mean, mean);
+        }
     }
 }
 

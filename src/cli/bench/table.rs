@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::cli::bench::case::Op;
 use crate::cli::bench::row::{Kind, LimitRow, Row};
 use crate::cli::summary::rounded;
 
@@ -9,12 +10,16 @@ use crate::cli::summary::rounded;
 const LEGEND: &str = "\
 matrices/s: host memory to host memory, median (and spread) of the repetitions; gpu-resident: device memory to device memory,
 and a look at the device's clock; on device: by that clock
-GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more
+GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more;
+of symmetric matrices (section 8.3) 9 n^3; values only 4/3 n^3
 GB/s: of the bytes that must move; limit: executed operations, or those bytes, over the device's measured limit
 residual, orth.: the largest that was checked, in units of rounding u (pinv: over the condition number)
 x peer: how many times as many matrices a second as the peer, medians of one run; under 1 the peer is faster;
 a ratio with ! is to a peer whose results failed the check
 ";
+
+/// Operations whose results have orthonormal columns.
+const WITH_VECTORS: [&str; 2] = [Op::Svd.name(), Op::Eigh.name()];
 
 /// Contenders by the order in which they first appear, this project's own left out.
 fn peers<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<&'r str> {
@@ -190,7 +195,7 @@ fn throughput(runs: &[Vec<Row>], here: &dyn Fn(&&Row) -> bool, peers: &[&str]) -
             or_dash(row.residual.map(|r| format!("{:.1}", r / u))),
             or_dash(
                 row.orthogonality
-                    .filter(|_| row.op == "svd")
+                    .filter(|_| WITH_VECTORS.contains(&row.op.as_str()))
                     .map(|o| format!("{:.1}", o / u)),
             ),
         ];

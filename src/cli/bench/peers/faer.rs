@@ -1,16 +1,20 @@
 //! faer, a thread a matrix.
 
-use ::faer::linalg::solvers::{Svd, SvdError};
-use ::faer::{Mat, MatRef, Par};
+use std::fmt::Debug;
+
+use ::faer::diag::DiagRef;
+use ::faer::linalg::solvers::{SelfAdjointEigen, Svd};
+use ::faer::{Mat, MatRef, Par, Side};
 
 use crate::cli::bench::case::Op;
 use crate::cli::bench::contender::Contender;
-use crate::cli::bench::peers::{Library, Number, Parts};
+use crate::cli::bench::peers::{Library, Number};
 
 enum Solved<T> {
-    Factors(Result<Svd<T>, SvdError>),
-    Values(Result<Vec<T>, SvdError>),
-    Inverse(Result<Mat<T>, SvdError>),
+    Factors(Svd<T>),
+    Values(Vec<T>),
+    Inverse(Mat<T>),
+    Eigen(SelfAdjointEigen<T>),
 }
 
 fn entries<T: Number>(a: MatRef<'_, T>) -> Vec<T> {
@@ -19,7 +23,11 @@ fn entries<T: Number>(a: MatRef<'_, T>) -> Vec<T> {
         .collect()
 }
 
-fn said(error: &SvdError) -> String {
+fn diagonal<T: Number>(values: DiagRef<'_, T>) -> Vec<T> {
+    entries(values.column_vector().as_mat())
+}
+
+fn said(error: impl Debug) -> String {
     format!("{error:?}")
 }
 
@@ -30,21 +38,25 @@ pub(super) fn new<T: Number>() -> Box<dyn Contender<T>> {
         name: "faer",
         takes: |_| true,
         load: |entries, m, n| Mat::from_fn(m, n, |i, j| entries[j * m + i]),
-        solve: |a: &Mat<T>, op| match op {
-            Op::Svd => Solved::Factors(a.thin_svd()),
-            Op::Svdvals => Solved::Values(a.singular_values()),
-            Op::Pinv => Solved::Inverse(a.thin_svd().map(|svd| svd.pseudoinverse())),
-        },
-        parts: |solved| {
-            Ok(match solved {
-                Solved::Factors(svd) => {
-                    let svd = svd.as_ref().map_err(said)?;
-                    let sigma = svd.S().column_vector();
-                    let sigma = (0..sigma.nrows()).map(|i| sigma[i]).collect();
-                    Parts::Factors(entries(svd.U()), sigma, entries(svd.V()))
+        solve: |a: &Mat<T>, op| -> Result<Solved<T>, String> {
+            Ok(match op {
+                Op::Svd => Solved::Factors(a.thin_svd().map_err(said)?),
+                Op::Svdvals => Solved::Values(a.singular_values().map_err(said)?),
+                Op::Pinv => Solved::Inverse(a.thin_svd().map_err(said)?.pseudoinverse()),
+                Op::Eigh => Solved::Eigen(a.self_adjoint_eigen(Side::Lower).map_err(said)?),
+                Op::Eigvalsh => {
+                    Solved::Values(a.self_adjoint_eigenvalues(Side::Lower).map_err(said)?)
                 }
-                Solved::Values(sigma) => Parts::Values(sigma.as_ref().map_err(said)?.clone()),
-                Solved::Inverse(x) => Parts::Inverse(entries(x.as_ref().map_err(said)?.as_ref())),
+            })
+        },
+        entries: |solved| {
+            Ok(match solved.as_ref()? {
+                Solved::Factors(svd) => {
+                    vec![entries(svd.U()), diagonal(svd.S()), entries(svd.V())]
+                }
+                Solved::Values(values) => vec![values.clone()],
+                Solved::Inverse(x) => vec![entries(x.as_ref())],
+                Solved::Eigen(found) => vec![diagonal(found.S()), entries(found.U())],
             })
         },
         matrices: Vec::new(),

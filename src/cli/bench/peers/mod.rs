@@ -6,7 +6,7 @@ pub(crate) mod python;
 
 use std::time::Instant;
 
-use batched_svd::{Batch, Real};
+use batched_svd::{Batch, Error, Real};
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -34,12 +34,8 @@ impl Number for f64 {
     }
 }
 
-/// Entries of one result, column by column.
-enum Parts<T> {
-    Factors(Vec<T>, Vec<T>, Vec<T>),
-    Values(Vec<T>),
-    Inverse(Vec<T>),
-}
+/// The entries, column by column, of each result that [`Case::results`] lists.
+type Entries<T> = Vec<Vec<T>>;
 
 /// A library that solves one matrix at a time: `A` is its matrix, `R` its result.
 struct Library<A, R, T> {
@@ -47,7 +43,7 @@ struct Library<A, R, T> {
     takes: fn(&Case) -> bool,
     load: fn(&[T], usize, usize) -> A,
     solve: fn(&A, Op) -> R,
-    parts: fn(&R) -> Result<Parts<T>, String>,
+    entries: fn(&R) -> Result<Entries<T>, String>,
     matrices: Vec<A>,
     results: Vec<R>,
     case: Option<Case>,
@@ -84,32 +80,19 @@ impl<A: Send + Sync, R: Send, T: Number> Contender<T> for Library<A, R, T> {
 
     fn answer(&mut self, count: usize) -> Result<Answer<T>, String> {
         let case = self.case.ok_or("nothing was loaded")?;
-        let (m, n) = (case.rows, case.cols);
-        let k = m.min(n);
-        let (mut first, mut sigma, mut last) = (Vec::new(), Vec::new(), Vec::new());
+        let shapes = case.results();
+        let mut all = vec![Vec::new(); shapes.len()];
         for result in &self.results[..count] {
-            match (self.parts)(result)? {
-                Parts::Factors(u, s, v) => {
-                    first.extend(u);
-                    sigma.extend(s);
-                    last.extend(v);
-                }
-                Parts::Values(s) => sigma.extend(s),
-                Parts::Inverse(x) => first.extend(x),
+            for (all, entries) in all.iter_mut().zip((self.entries)(result)?) {
+                all.extend(entries);
             }
         }
-        let batch = |data: Vec<T>, rows, cols| {
-            Batch::from_col_major(count, rows, cols, data).map_err(|e| e.to_string())
-        };
-        Ok(match case.op {
-            Op::Svd => Answer::Factors {
-                u: batch(first, m, k)?,
-                sigma: batch(sigma, k, 1)?,
-                v: batch(last, n, k)?,
-            },
-            Op::Svdvals => Answer::Values(batch(sigma, k, 1)?),
-            Op::Pinv => Answer::Inverses(batch(first, n, m)?),
-        })
+        let batches = shapes
+            .into_iter()
+            .zip(all)
+            .map(|((rows, cols), entries)| Batch::from_col_major(count, rows, cols, entries));
+        let batches: Result<_, Error> = batches.collect();
+        batches.map(Answer::Results).map_err(|e| e.to_string())
     }
 
     fn facts(&self) -> Facts {

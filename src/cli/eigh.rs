@@ -1,0 +1,127 @@
+//! `batched-svd eigh`
+
+use std::path::Path;
+
+use batched_svd::{Batch, Error, Options, Triangle, View};
+
+use crate::cli::args::{CutoffArgs, EigenvectorsArg, EighArgs, RunArgs};
+use crate::cli::call::Call;
+use crate::cli::judge;
+use crate::cli::npy::Entry;
+use crate::cli::output::{Computed, Output, Place};
+use crate::cli::spread::spreads;
+use crate::cli::task::Task;
+
+impl Task<1> for EighArgs {
+    fn op(&self) -> &'static str {
+        "eigh"
+    }
+
+    fn common(&self) -> &RunArgs {
+        &self.run
+    }
+
+    fn files(&self) -> &[&'static str] {
+        &["w", "v"]
+    }
+
+    fn cutoff(&self) -> Option<&CutoffArgs> {
+        Some(&self.cutoff)
+    }
+
+    fn inputs(&self) -> [&Path; 1] {
+        [&self.input]
+    }
+
+    fn output(&self) -> &Path {
+        &self.output
+    }
+
+    fn leftovers(&self) -> &[&'static str] {
+        // Vectors would not belong to these values.
+        match self.vectors {
+            EigenvectorsArg::None => &["v"],
+            EigenvectorsArg::All => &[],
+        }
+    }
+
+    fn options(&self, options: Options, most: usize) -> Options {
+        self.cutoff.add_to(options, most)
+    }
+
+    fn compute<T: Entry>(
+        &self,
+        call: &mut Call<'_>,
+        [a]: [View<'_, T>; 1],
+    ) -> Result<Computed, Error> {
+        let (triangle, definite) = (self.triangle.into(), self.definite);
+        let (values, vectors, report) = match self.vectors {
+            EigenvectorsArg::None => {
+                let found = call.timed([a], |engine, [a], asked| {
+                    let call = engine.eigvalsh(a).options(asked.options);
+                    call.triangle(triangle).definite(definite).run()
+                })?;
+                (found.values, None, found.report)
+            }
+            EigenvectorsArg::All => {
+                let found = call.timed([a], |engine, [a], asked| {
+                    let call = engine.eigh(a).options(asked.options);
+                    call.triangle(triangle).definite(definite).run()
+                })?;
+                (found.values, Some(found.vectors), found.report)
+            }
+        };
+        let checked = call.checked(|_| {
+            let a = symmetric(a, triangle)?;
+            match &vectors {
+                Some(vectors) => judge::eigenvectors(a.view(), [&values, vectors]),
+                None => Ok(vec![judge::eigenvalues(
+                    a.view(),
+                    &values,
+                    &report.outcomes,
+                )?]),
+            }
+        })?;
+        let spreads = spreads(sizes(&values).view(), &report.outcomes);
+        let mut outputs = vec![Output::vectors(Place::In("w"), values)];
+        if let Some(vectors) = &vectors {
+            outputs.push(Output::matrices(Place::In("v"), vectors)?);
+        }
+        Ok(Computed {
+            outputs,
+            residuals: checked.unwrap_or_default(),
+            spreads: Some(spreads),
+            report,
+        })
+    }
+}
+
+/// The symmetric matrices that were read.
+fn symmetric<T: Entry>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, Error> {
+    let n = a.cols();
+    let mut matrices = a.to_batch()?;
+    for matrix in matrices.as_mut_slice().chunks_exact_mut((n * n).max(1)) {
+        for j in 0..n {
+            for i in 0..j {
+                let (upper, lower) = (matrix[j * n + i], matrix[i * n + j]);
+                let entry = match triangle {
+                    Triangle::Mean => T::of(upper.f64().midpoint(lower.f64())),
+                    Triangle::Lower => lower,
+                    Triangle::Upper => upper,
+                };
+                (matrix[j * n + i], matrix[i * n + j]) = (entry, entry);
+            }
+        }
+    }
+    Ok(matrices)
+}
+
+/// The sizes of eigenvalues in descending order, which are the singular values.
+fn sizes<T: Entry>(values: &Batch<T>) -> Batch<T> {
+    let mut sizes = values.clone();
+    for sizes in sizes.as_mut_slice().chunks_exact_mut(values.rows().max(1)) {
+        sizes.iter_mut().for_each(|size| *size = size.abs());
+        sizes.sort_by(|one, next| next.f64().total_cmp(&one.f64()));
+    }
+    sizes
+}

@@ -1,0 +1,108 @@
+//! Cholesky factors of positive semidefinite matrices.
+
+/// Computes F with F'F = A, both n x n, of a symmetric A. The rows of F have ever fewer columns: the column of the largest
+/// remaining diagonal entry is eliminated next, so that F is upper triangular but for the order of its columns. Returns
+/// false if A has a negative eigenvalue that is no rounding error of entries that are known to `unit`. `a` is overwritten.
+///
+/// The errors of A are at most about (n + 1) u sqrt(a_ii a_jj), entry by entry: what columns and rows are scaled by does
+/// not matter (Demmel 1989, On floating point errors in Cholesky; Higham, Accuracy and Stability, 10.1 and 10.3).
+pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool {
+    f.fill(0.0);
+    let diagonal: Vec<f64> = a.iter().step_by(n + 1).copied().collect();
+    let mut left: Vec<usize> = (0..n).collect();
+    let mut row = vec![0.0; n];
+    for step in 0..n {
+        let size = |j: usize| a[j * n + j];
+        let largest = (0..left.len()).fold(0, |best, at| {
+            if size(left[at]) > size(left[best]) {
+                at
+            } else {
+                best
+            }
+        });
+        let pivot = left[largest];
+        let rounding = n as f64 * f64::EPSILON * diagonal[pivot];
+        if size(pivot).is_nan() || size(pivot) <= rounding {
+            break;
+        }
+        left.swap_remove(largest);
+        let root = size(pivot).sqrt();
+        row.fill(0.0);
+        for &j in &left {
+            row[j] = a[pivot * n + j] / root;
+        }
+        f[pivot * n + step] = root;
+        for &j in &left {
+            f[j * n + step] = row[j];
+            let factor = row[j];
+            for (entry, &row) in a[j * n..][..n].iter_mut().zip(&row) {
+                *entry -= row * factor;
+            }
+        }
+    }
+    // What is left of a semidefinite matrix is rounding errors.
+    let slack = 4.0 * n as f64 * unit;
+    left.iter().all(|&i| {
+        left.iter()
+            .all(|&j| a[j * n + i].abs() <= slack * (diagonal[i] * diagonal[j]).sqrt())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const U: f64 = f64::EPSILON / 2.0;
+
+    fn product(f: &[f64], n: usize) -> Vec<f64> {
+        let dot = |i: usize, j: usize| (0..n).map(|k| f[i * n + k] * f[j * n + k]).sum();
+        (0..n * n).map(|at| dot(at % n, at / n)).collect()
+    }
+
+    #[test]
+    fn factors_make_the_matrix_again_however_it_is_scaled() {
+        let scales: [f64; 4] = [1.0, 1e-60, 1e90, 1e-3];
+        let h = |i: usize, j: usize| {
+            if i == j {
+                1.0
+            } else {
+                0.2 + 0.1 * (i + j) as f64
+            }
+        };
+        let mut a: Vec<f64> = (0..16)
+            .map(|at| h(at % 4, at / 4) * scales[at % 4] * scales[at / 4])
+            .collect();
+        let (before, mut f) = (a.clone(), [0.0; 16]);
+        assert!(factor(&mut a, 4, U, &mut f));
+        for (at, (new, old)) in product(&f, 4).iter().zip(&before).enumerate() {
+            let size = scales[at % 4] * scales[at / 4];
+            assert!((new - old).abs() <= 1e-15 * size, "{at}: {new} and {old}");
+        }
+    }
+
+    #[test]
+    fn semidefinite_matrices_have_factors_and_indefinite_ones_have_none() {
+        // Of rank one; with a zero row; nothing.
+        for (mut a, rank) in [
+            ([1.0, 2.0, 3.0, 2.0, 4.0, 6.0, 3.0, 6.0, 9.0], 1),
+            ([1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 1.0], 2),
+            ([0.0; 9], 0),
+        ] {
+            let (before, mut f) = (a, [0.0; 9]);
+            assert!(factor(&mut a, 3, U, &mut f), "{before:?}");
+            assert!(
+                f.chunks_exact(3)
+                    .all(|column| column[rank..] == [0.0; 3][rank..])
+            );
+            let close = |(x, y): (&f64, &f64)| (x - y).abs() < 1e-14;
+            assert!(product(&f, 3).iter().zip(&before).all(close));
+        }
+        for mut a in [
+            [0.0, 1.0, 1.0, 0.0],
+            [1.0, 2.0, 2.0, 1.0],
+            [1.0, 0.0, 0.0, -1e-300],
+        ] {
+            assert!(!factor(&mut a, 2, U, &mut [0.0; 4]), "{a:?}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Eigenvalues and eigenvectors of symmetric matrices.
+
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::options::{Cutoff, Options};
+use crate::data::outcome::{Outcome, Status};
+use crate::data::parallel;
+use crate::data::report::Report;
+use crate::data::scalar::{Real, Scalar};
+use crate::engine::Engine;
+use crate::engine::road::strict;
+use crate::ops::call::{Call, Operand};
+use crate::ops::factored::Counter;
+use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Operation, Shapes};
+use crate::ops::symmetric::{Made, Prepared, Symmetry, Triangle};
+use crate::ops::weighted::weighted;
+use crate::ops::{TASK, for_each, mirror};
+use crate::planner::{Job, Vectors};
+
+/// The eigenvalues and eigenvectors of a batch of symmetric n x n matrices: A = V diag(lambda) V'.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Eigh<T: Scalar, M: Memory = Host> {
+    /// Eigenvalues: n x 1, in ascending order.
+    pub values: M::Batch<T::Real>,
+    /// Eigenvectors as orthonormal columns, in the order of the eigenvalues: n x n. In each column the first entry of
+    /// (nearly) the largest magnitude is positive.
+    pub vectors: M::Batch<T>,
+    /// How far each matrix is from symmetric: |A - A'|_F / |A|_F. It is zero if only one [`Triangle`] was read.
+    pub asymmetries: Vec<f64>,
+    /// The status of every matrix, and its rank: the number of eigenvalues whose magnitude counts under the cutoff.
+    /// [`sigma_error`](crate::Outcome::sigma_error) is the bound on the error of each eigenvalue.
+    pub report: M::Report,
+}
+
+/// The eigenvalues of a batch of symmetric n x n matrices.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Eigvalsh<T: Scalar, M: Memory = Host> {
+    /// Eigenvalues: n x 1, in ascending order.
+    pub values: M::Batch<T::Real>,
+    /// How far each matrix is from symmetric, as in [`Eigh`].
+    pub asymmetries: Vec<f64>,
+    /// The status of every matrix, and its rank, as in [`Eigh`].
+    pub report: M::Report,
+}
+
+impl Engine {
+    /// Computes the eigenvalues (n x 1, ascending) and the orthonormal eigenvectors (n x n) of symmetric n x n matrices:
+    /// A = V diag(lambda) V'. Matrices can be indefinite and singular, and eigenvalues can be equal, or of equal size
+    /// and opposite sign. n can have any size. [`triangle`](Call::triangle) chooses the entries that are read. Functions
+    /// of matrices, such as roots and exponentials, are [`Eigh::function`].
+    ///
+    /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged), at the default
+    /// tolerance, with the u and the tol of [`svd`](Self::svd) and S = A + s I as under "source":
+    ///
+    /// - |A - V diag(lambda) V'|_F <= 2 tol |S|_F. |S|_F is at most (1 + sqrt(n)) |A|_F.
+    /// - The entries of V'V - I are at most tol.
+    /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
+    ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
+    ///
+    /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
+    /// also the smallest ones, however rows and columns are scaled.
+    ///
+    /// **Source**: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that
+    /// bound is positive. So S is positive semidefinite. Its singular value decomposition is then its spectral
+    /// decomposition, and the error of the Hermitian polar factor is at most sqrt(2) times that of S (Bhatia; Higham,
+    /// Functions of Matrices, 8.9).
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let a = Batch::from_row_major(1, 2, 2, &[1.0f64, 2.0, 2.0, 1.0])?;
+    /// let found = Engine::cpu().eigh(&a).run()?;
+    /// let near = |x: &[f64], y: &[f64]| x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
+    /// assert!(near(found.values.matrix(0), &[-1.0, 3.0]));
+    /// let half = 0.5f64.sqrt();
+    /// assert!(near(found.vectors.matrix(0), &[half, -half, half, half])); // by columns
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn eigh<'e, 'a, T: Real>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Eigh<T>> {
+        Call::new(self, a.into())
+    }
+
+    /// Computes the eigenvalues (n x 1, ascending) of symmetric n x n matrices, without vectors. This is faster than
+    /// [`eigh`](Self::eigh).
+    ///
+    /// **Guarantee**, **source**: those of the eigenvalues of [`eigh`](Self::eigh).
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine, Triangle};
+    ///
+    /// // The Hessian of x y + y^2. What is above the diagonal is not read.
+    /// let a = Batch::from_row_major(1, 2, 2, &[0.0f64, f64::NAN, 1.0, 2.0])?;
+    /// let found = Engine::cpu().eigvalsh(&a).triangle(Triangle::Lower).run()?;
+    /// assert!((found.values.matrix(0)[0] - (1.0 - 2f64.sqrt())).abs() < 1e-14); // a saddle
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn eigvalsh<'e, 'a, T: Real>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Eigvalsh<T>> {
+        Call::new(self, a.into())
+    }
+}
+
+/// An operation on symmetric matrices.
+pub trait Symmetric: Operation<Choices = Symmetry> {}
+
+impl<T: Real> Symmetric for Eigh<T> {}
+
+impl<T: Real> Symmetric for Eigvalsh<T> {}
+
+impl<R: Symmetric> Call<'_, '_, R> {
+    /// Sets which entries are read. Default: all, and their [means](Triangle::Mean) are taken.
+    pub fn triangle(mut self, triangle: Triangle) -> Self {
+        self.choices.triangle = triangle;
+        self
+    }
+
+    /// Sets whether the matrices are positive definite: covariances, Gram matrices, metrics. Default: no. Then small
+    /// eigenvalues are as accurate as large ones. A matrix with a negative eigenvalue gets the status
+    /// [`NotDefinite`](Status::NotDefinite) and NaN results. Semidefinite matrices are accepted.
+    ///
+    /// **Guarantee**: let A = D H D, where H has a diagonal of ones and D is any diagonal matrix. The entries of D can
+    /// span up to 2^50 (f32) or 2^450 (f64), in any order. Then eigenvalues have relative errors of at most
+    /// 8 n^2 u cond(H), which does not depend on D (without this choice: of at most sigma_error, absolutely).
+    /// sigma_error is not larger than without it.
+    ///
+    /// **Source**: one-sided Jacobi on the pivoted Cholesky factor (Demmel and Veselic 1992; Veselic and Hari 1989).
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// // Variances in units that differ by 1e12. The determinant is 0.75.
+    /// let a = Batch::from_row_major(1, 2, 2, &[1e12f32, 0.5, 0.5, 1e-12])?;
+    /// let found = Engine::cpu().eigh(&a).definite(true).run()?;
+    /// let smallest = found.values.matrix(0)[0];
+    /// assert!((smallest / 0.75e-12 - 1.0).abs() < 1e-6);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn definite(mut self, yes: bool) -> Self {
+        self.choices.definite = yes;
+        self
+    }
+}
+
+/// Returns an error if matrices are not square.
+fn check(shapes: Shapes) -> Result<(), Error> {
+    let [_, m, n] = shapes.a;
+    if m == n {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "eigenvalues of {m}x{n} matrices, but only square matrices have eigenvalues"
+    )))
+}
+
+/// What the decomposition of prepared matrices is asked for: its singular values are not those of the caller's matrices.
+fn inner(options: &Options) -> Options {
+    let lenient = options.clone().strict(false);
+    lenient.cutoff(Cutoff::default())
+}
+
+/// Makes eigenvalues of the singular values of prepared matrices, and completes the report.
+fn finish<T: Real>(
+    made: &[Made],
+    sigma: &mut Batch<T>,
+    mut report: Report,
+    options: &Options,
+) -> Result<(Vec<f64>, Report), Error> {
+    let n = sigma.rows();
+    if n > 0 {
+        let some = TASK.div_ceil(n);
+        let tasks = (sigma.as_mut_slice().chunks_mut(some * n))
+            .zip(report.outcomes.chunks_mut(some))
+            .enumerate();
+        let count = Counter::new::<T>(n, &options.cutoff);
+        parallel::for_each(
+            tasks.collect(),
+            Vec::new,
+            |sizes, (task, (values, outcomes)): (usize, (&mut [T], &mut [Outcome]))| {
+                let each = values.chunks_exact_mut(n).zip(outcomes);
+                for (index, (values, outcome)) in (task * some..).zip(each) {
+                    complete(&made[index], index, values, outcome, &count, sizes);
+                }
+            },
+        );
+    }
+    let asymmetries = made.iter().map(|made| made.asymmetry).collect();
+    Ok((asymmetries, strict(report, options)?))
+}
+
+/// Makes eigenvalues of the singular values of one matrix, and its outcome. `sizes` is scratch.
+fn complete<T: Real>(
+    made: &Made,
+    index: usize,
+    values: &mut [T],
+    outcome: &mut Outcome,
+    count: &Counter<'_>,
+    sizes: &mut Vec<T>,
+) {
+    outcome.sigma_error = made.error(outcome.sigma_error, values[0]);
+    values.reverse();
+    for value in &mut *values {
+        *value = made.eigenvalue(*value);
+    }
+    if outcome.status == Status::NonFinite {
+        outcome.status = made.fault.unwrap_or(Status::NonFinite);
+        return;
+    }
+    sizes.clear();
+    sizes.extend(values.iter().map(|value| value.abs()));
+    sizes.sort_unstable_by(|x, y| y.f64().total_cmp(&x.f64()));
+    if !sizes[0].finite() {
+        outcome.status = Status::NotRepresentable;
+    }
+    outcome.rank = count.counted(index, outcome.sigma_error, sizes);
+    if outcome.status == Status::Converged {
+        outcome.status = made.fault.unwrap_or(Status::Converged);
+    }
+}
+
+impl<T: Real> Compute for Eigh<T> {
+    fn check(_: &Symmetry, _: &Options, shapes: Shapes) -> Result<(), Error> {
+        check(shapes)
+    }
+
+    fn places(_: &Symmetry, shapes: Shapes) -> Vec<[usize; 3]> {
+        let [count, _, n] = shapes.a;
+        vec![[count, n, 1], [count, n, n]]
+    }
+
+    fn job(_: &Symmetry, _: Shapes) -> Job {
+        Job::svd(Vectors::Thin)
+    }
+
+    async fn compute(
+        engine: &Engine,
+        given: Given<'_, T>,
+        choices: &Symmetry,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Self, Error> {
+        let prepared = Prepared::new(given.a, *choices)?;
+        let matrices = prepared.matrices.view();
+        let svd = engine.thin(matrices, &inner(options), blocking).await?;
+        let (mut values, mut vectors) = (svd.sigma, svd.v);
+        let (asymmetries, report) = finish(&prepared.made, &mut values, svd.report, options)?;
+        for_each(&mut vectors, |_, v| {
+            let n = values.rows();
+            for left in 0..n / 2 {
+                let (head, tail) = v.split_at_mut((n - 1 - left) * n);
+                head[left * n..][..n].swap_with_slice(&mut tail[..n]);
+            }
+        });
+        Ok(Eigh {
+            values,
+            vectors,
+            asymmetries,
+            report,
+        })
+    }
+}
+
+impl<T: Real> ComputeInto for Eigh<T> {}
+
+impl<T: Real> Compute for Eigvalsh<T> {
+    fn check(_: &Symmetry, _: &Options, shapes: Shapes) -> Result<(), Error> {
+        check(shapes)
+    }
+
+    fn places(_: &Symmetry, shapes: Shapes) -> Vec<[usize; 3]> {
+        vec![[shapes.a[0], shapes.a[2], 1]]
+    }
+
+    fn job(_: &Symmetry, _: Shapes) -> Job {
+        Job::svd(Vectors::None)
+    }
+
+    async fn compute(
+        engine: &Engine,
+        given: Given<'_, T>,
+        choices: &Symmetry,
+        options: &Options,
+        blocking: bool,
+    ) -> Result<Self, Error> {
+        let prepared = Prepared::new(given.a, *choices)?;
+        let (matrices, inner) = (prepared.matrices.view(), inner(options));
+        let found = engine.values(matrices, &inner, blocking).await?;
+        let mut values = found.sigma;
+        let (asymmetries, report) = finish(&prepared.made, &mut values, found.report, options)?;
+        Ok(Eigvalsh {
+            values,
+            asymmetries,
+            report,
+        })
+    }
+}
+
+impl<T: Real> ComputeInto for Eigvalsh<T> {}
+
+impl<T: Real> Eigh<T> {
+    /// Computes V diag(f(lambda)) V', n x n, of every matrix: a function of the matrix. The result is exactly symmetric.
+    /// `f` is given every eigenvalue, also those that are zero but for rounding errors; a threshold for these is
+    /// [`sigma_error`](crate::Outcome::sigma_error). Where `f` is NaN or infinite, the result is not finite. The computation is
+    /// on the CPU and blocks.
+    ///
+    /// **Guarantee**: the error is that of f at the computed eigenvalues and vectors, plus the rounding of the product,
+    /// (n + 4) tol max |f(lambda)|.
+    ///
+    /// **Source**: Higham, Functions of Matrices, 1.2 and 4.5.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let a = Batch::from_row_major(1, 2, 2, &[2.5f64, 1.5, 1.5, 2.5])?; // eigenvalues 1 and 4
+    /// let found = Engine::cpu().eigh(&a).run()?;
+    /// let root = found.function(|_, lambda| lambda.max(0.0).sqrt())?;
+    /// assert!((root.matrix(0)[0] - 1.5).abs() < 1e-14 && (root.matrix(0)[1] - 0.5).abs() < 1e-14);
+    /// let log = found.function(|_, lambda| lambda.ln())?;
+    /// let exp = Engine::cpu().eigh(&log).run()?.function(|_, lambda| lambda.exp())?;
+    /// assert!((exp.matrix(0)[0] - 2.5).abs() < 1e-13);
+    ///
+    /// // The inverse root of a covariance, without the directions that are nothing but rounding errors.
+    /// let least: Vec<f64> = found.report.outcomes.iter().map(|o| o.sigma_error).collect();
+    /// let white = found.function(|b, lambda| if lambda > least[b] { 1.0 / lambda.sqrt() } else { 0.0 })?;
+    /// assert!((white.matrix(0)[0] - 0.75).abs() < 1e-14);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if the host cannot hold the result.
+    pub fn function(&self, f: impl Fn(usize, f64) -> f64 + Send + Sync) -> Result<Batch<T>, Error> {
+        let (n, v) = (self.values.rows(), &self.vectors);
+        let mut result = weighted(v, v, n, |index, weights| {
+            let values = self.values.matrix(index).iter();
+            weights.extend(values.map(|value| T::of(f(index, value.f64()))));
+            Some(0)
+        })?;
+        for_each(&mut result, |_, matrix| mirror(matrix, n));
+        Ok(result)
+    }
+}

@@ -1,0 +1,258 @@
+//! Symmetric matrices on their way to singular value decompositions, and eigenvalues on their way back.
+
+use crate::data::batch::Batch;
+use crate::data::error::Error;
+use crate::data::outcome::Status;
+use crate::data::parallel;
+use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::view::View;
+use crate::dense::cholesky;
+use crate::ops::TASK;
+use crate::planner::sigma_error;
+
+/// Which entries of a matrix are those of the symmetric matrix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Triangle {
+    /// The means of the entries above and below the diagonal, (A + A') / 2, rounded. A matrix that differs from this by more than
+    /// tol |A|_F gets the status [`NotSymmetric`](Status::NotSymmetric).
+    #[default]
+    Mean,
+    /// The diagonal and the entries below it. The others are not read (NumPy's and LAPACK's `'L'`).
+    Lower,
+    /// The diagonal and the entries above it. The others are not read.
+    Upper,
+}
+
+/// What eigenvalue problems can be told of their matrices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Symmetry {
+    pub(super) triangle: Triangle,
+    pub(super) definite: bool,
+}
+
+/// Matrices whose right singular vectors are the eigenvectors of the symmetric matrices, in the reverse order.
+pub(super) struct Prepared<T: Real> {
+    pub matrices: Batch<T>,
+    pub made: Vec<Made>,
+}
+
+/// What was made of one symmetric matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    /// The matrix was multiplied by two to this power: then the largest entry is about one.
+    power: i32,
+    /// sigma is an eigenvalue plus this, or the root of an eigenvalue.
+    shift: Option<f64>,
+    /// |A - A'| / |A|, of the entries that were read.
+    pub asymmetry: f64,
+    /// What is wrong with the matrix.
+    pub fault: Option<Status>,
+}
+
+impl Made {
+    const EMPTY: Made = Made {
+        power: 0,
+        shift: Some(0.0),
+        asymmetry: 0.0,
+        fault: None,
+    };
+
+    /// The eigenvalue of a singular value.
+    pub fn eigenvalue<T: Real>(&self, sigma: T) -> T {
+        let sigma = sigma.f64();
+        let scaled = match self.shift {
+            Some(shift) => sigma - shift,
+            None => sigma * sigma,
+        };
+        T::of(scaled.ldexp(-self.power))
+    }
+
+    /// The bound on the errors of eigenvalues, from that of the singular values and the largest of these.
+    pub fn error<T: Real>(&self, sigma_error: f64, largest: T) -> f64 {
+        if !sigma_error.is_finite() {
+            return sigma_error;
+        }
+        let (unit, largest) = (T::DTYPE.unit_roundoff(), largest.f64());
+        let scaled = match self.shift {
+            Some(0.0) => sigma_error,
+            // The sums on the diagonal are rounded, whose entries were below two; and so are the eigenvalues.
+            Some(shift) => sigma_error + unit * (2.0 + shift + shift.max(largest - shift)),
+            None => (2.0 * sigma_error + unit * largest) * largest,
+        };
+        scaled.ldexp(-self.power)
+    }
+}
+
+impl<T: Real> Prepared<T> {
+    pub fn new(a: View<'_, T>, symmetry: Symmetry) -> Result<Self, Error> {
+        let (count, n) = (a.count(), a.cols());
+        let mut matrices = Batch::zeros(count, n, n)?;
+        let mut made = parallel::filled(count, Made::EMPTY)?;
+        let size = n * n;
+        if size > 0 {
+            let some = TASK.div_ceil(size);
+            let tasks = (matrices.as_mut_slice().chunks_mut(some * size))
+                .zip(made.chunks_mut(some))
+                .enumerate();
+            parallel::for_each(
+                tasks.collect(),
+                Work::default,
+                |work, (task, (entries, made)): (usize, (&mut [T], &mut [Made]))| {
+                    let each = entries.chunks_exact_mut(size).zip(made);
+                    for (index, (matrix, made)) in (task * some..).zip(each) {
+                        *made = work.prepare(a, index, symmetry, matrix);
+                    }
+                },
+            );
+        }
+        Ok(Prepared { matrices, made })
+    }
+}
+
+/// The memory of one thread.
+#[derive(Default)]
+struct Work {
+    a: Vec<f64>,
+    factor: Vec<f64>,
+}
+
+impl Work {
+    fn prepare<T: Real>(
+        &mut self,
+        from: View<'_, T>,
+        index: usize,
+        Symmetry { triangle, definite }: Symmetry,
+        to: &mut [T],
+    ) -> Made {
+        let n = from.cols();
+        let a = &mut self.a;
+        a.clear();
+        for j in 0..n {
+            a.extend(from.column(index, j).map(|entry| entry.f64()));
+        }
+        for j in 0..n {
+            for i in 0..j {
+                let (upper, lower) = (a[j * n + i], a[i * n + j]);
+                match triangle {
+                    Triangle::Mean => {}
+                    Triangle::Lower => a[j * n + i] = lower,
+                    Triangle::Upper => a[i * n + j] = upper,
+                }
+            }
+        }
+        let mut made = Made::EMPTY;
+        // A NaN must not hide behind a comparison.
+        if !a.iter().all(|entry| entry.is_finite()) {
+            to.fill(T::NAN);
+            return Made {
+                asymmetry: f64::NAN,
+                ..made
+            };
+        }
+        let largest = a.iter().fold(0.0f64, |most, entry| most.max(entry.abs()));
+        if largest > 0.0 {
+            made.power = -largest.exponent();
+        }
+        if (-1022..=1023).contains(&made.power) {
+            let unit = f64::power_of_two(made.power);
+            a.iter_mut().for_each(|x| *x *= unit);
+        } else {
+            a.iter_mut().for_each(|x| *x = x.ldexp(made.power));
+        }
+        // The squares of the differences, and of all entries.
+        let (mut apart, mut square) = (0.0, 0.0);
+        for j in 0..n {
+            square += a[j * n + j].powi(2);
+            for i in 0..j {
+                let (upper, lower) = (a[j * n + i], a[i * n + j]);
+                apart += 2.0 * (upper - lower).powi(2);
+                square += upper.powi(2) + lower.powi(2);
+                let mean = 0.5 * (upper + lower);
+                (a[j * n + i], a[i * n + j]) = (mean, mean);
+            }
+        }
+        if apart > 0.0 {
+            made.asymmetry = (apart / square).sqrt();
+            let tol = sigma_error(T::DTYPE, n).max(32.0 * T::DTYPE.unit_roundoff());
+            // The mean is half as far from A as A' is.
+            if made.asymmetry > 2.0 * tol {
+                made.fault = Some(Status::NotSymmetric);
+            }
+        }
+        if definite {
+            self.factor.resize(n * n, 0.0);
+            let unit = T::DTYPE.unit_roundoff();
+            if !cholesky::factor(a, n, unit, &mut self.factor) {
+                made.fault = Some(Status::NotDefinite);
+                to.fill(T::NAN);
+                return made;
+            }
+            made.shift = None;
+            store(to, &self.factor);
+            return made;
+        }
+        let bound = lower_bound(a, n);
+        let shift = match bound < 0.0 {
+            // And as much as the sums are rounded by.
+            true => -bound + 2.0 * T::DTYPE.unit_roundoff() * (2.0 - bound),
+            false => 0.0,
+        };
+        a.iter_mut().step_by(n + 1).for_each(|x| *x += shift);
+        made.shift = Some(shift);
+        store(to, a);
+        made
+    }
+}
+
+fn store<T: Real>(to: &mut [T], from: &[f64]) {
+    for (to, &entry) in to.iter_mut().zip(from) {
+        *to = T::of(entry);
+    }
+}
+
+/// A number that no eigenvalue of a symmetric matrix is below: the larger of two bounds, of Gershgorin, and of Wolkowicz
+/// and Styan (1980), by the trace and the norm. Each is lowered by what its sums may be rounded by.
+fn lower_bound(a: &[f64], n: usize) -> f64 {
+    let size = n as f64;
+    let rounding = 2.0 * (size + 2.0) * f64::EPSILON;
+    let mean = a.iter().step_by(n + 1).sum::<f64>() / size;
+    let (mut least, mut square) = (f64::INFINITY, 0.0);
+    for (j, column) in a.chunks_exact(n).enumerate() {
+        let (above, from) = column.split_at(j);
+        let others = || above.iter().chain(&from[1..]);
+        let radius: f64 = others().map(|x| x.abs()).sum();
+        least = least.min(from[0] - radius - rounding * radius);
+        // Without the mean from the start: the difference of two squares would lose all digits.
+        square += others().map(|x| x * x).sum::<f64>() + (from[0] - mean).powi(2);
+    }
+    let deviation = ((size - 1.0) * square / size).sqrt();
+    // The mean is off by a few units of what was summed.
+    let sizes: f64 = a.iter().step_by(n + 1).map(|x| x.abs()).sum::<f64>() / size;
+    least.max(mean - deviation - rounding * (deviation + sizes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_eigenvalue_is_below_the_bound() {
+        // Eigenvalues -1 and 1; 3, 0 and 0; -2, -2 and -2; 1 and 3; nearly -1 twice.
+        for (a, n, least) in [
+            (vec![0.0, 1.0, 1.0, 0.0], 2, -1.0),
+            (vec![1.0; 9], 3, 0.0),
+            (
+                vec![-2.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0, -2.0],
+                3,
+                -2.0,
+            ),
+            (vec![2.0, 1.0, 1.0, 2.0], 2, 1.0),
+            (vec![-1.0, 1e-9, 1e-9, -1.0], 2, -1.0 - 1e-9),
+        ] {
+            let bound = lower_bound(&a, n);
+            assert!(bound <= least, "{bound} of {a:?}");
+            assert!(bound >= least - 1e-14, "{bound} of {a:?} is far");
+        }
+    }
+}
