@@ -13,8 +13,12 @@ struct Rotation {
 // is the rounding of its own terms, or that of the smaller column's square.
 fn is_oblique(pp: T, qq: T, pq: T, terms: T) -> bool {
     let small = min(pp, qq);
+    // The tangent is about pq over the larger square. One that a device may flush would turn nothing, sweep after sweep:
+    // then the cosine is at most 2^-40 (f32) or 2^-140 (f64).
+    let product = abs(pq);
     // Not &&, which would branch.
-    return (small > NEGLIGIBLE_SQUARE) & (abs(pq) > T(P.tolerance) * max(small, terms));
+    return (small > NEGLIGIBLE_SQUARE) & (product > T(P.tolerance) * max(small, terms))
+        & (product > SMALLEST_TANGENT * max(pp, qq));
 }
 
 // The rotation that makes an oblique pair orthogonal.

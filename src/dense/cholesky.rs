@@ -1,8 +1,9 @@
 //! Cholesky factors of positive semidefinite matrices.
 
-/// Computes F with F'F = A, both n x n, of a symmetric A. The rows of F have ever fewer columns: the column of the largest
-/// remaining diagonal entry is eliminated next, so that F is upper triangular but for the order of its columns. Returns
-/// false if A has a negative eigenvalue that is no rounding error of entries that are known to `unit`. `a` is overwritten.
+/// Computes F with F'F = A, both n x n, of a symmetric A. The rows of F have ever fewer columns: the column of which most is
+/// left is eliminated next, so that F is upper triangular but for the order of its columns. If nothing is left but rounding
+/// errors, of entries that are known to `unit`, the rows that remain are zero. Returns false if A has a negative eigenvalue
+/// that is no such error. `a` is overwritten.
 ///
 /// The errors of A are at most about (n + 1) u sqrt(a_ii a_jj), entry by entry: what columns and rows are scaled by does
 /// not matter (Demmel 1989, On floating point errors in Cholesky; Higham, Accuracy and Stability, 10.1 and 10.3).
@@ -12,21 +13,25 @@ pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool 
     let mut left: Vec<usize> = (0..n).collect();
     let mut row = vec![0.0; n];
     for step in 0..n {
-        let size = |j: usize| a[j * n + j];
-        let largest = (0..left.len()).fold(0, |best, at| {
-            if size(left[at]) > size(left[best]) {
+        // Relative to where it began: how columns are scaled must not decide, or errors could grow.
+        let part = |j: usize| match diagonal[j] > 0.0 {
+            true => a[j * n + j] / diagonal[j],
+            false => 0.0,
+        };
+        let most = (0..left.len()).fold(0, |best, at| {
+            if part(left[at]) > part(left[best]) {
                 at
             } else {
                 best
             }
         });
-        let pivot = left[largest];
-        let rounding = n as f64 * f64::EPSILON * diagonal[pivot];
-        if size(pivot).is_nan() || size(pivot) <= rounding {
+        let pivot = left[most];
+        let rounding = 2.0 * n as f64 * unit;
+        if part(pivot).is_nan() || part(pivot) <= rounding {
             break;
         }
-        left.swap_remove(largest);
-        let root = size(pivot).sqrt();
+        left.swap_remove(most);
+        let root = a[pivot * n + pivot].sqrt();
         row.fill(0.0);
         for &j in &left {
             row[j] = a[pivot * n + j] / root;
@@ -40,12 +45,12 @@ pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool 
             }
         }
     }
-    // What is left of a semidefinite matrix is rounding errors.
-    let slack = 4.0 * n as f64 * unit;
-    left.iter().all(|&i| {
-        left.iter()
-            .all(|&j| a[j * n + i].abs() <= slack * (diagonal[i] * diagonal[j]).sqrt())
-    })
+    // What is left of a semidefinite matrix is rounding errors, which have grown by as much as columns depend on those that
+    // were eliminated.
+    let slack = 16.0 * (n * n) as f64 * unit;
+    let error = |i: usize, j: usize| slack * diagonal[i].sqrt() * diagonal[j].sqrt();
+    left.iter()
+        .all(|&i| left.iter().all(|&j| a[j * n + i].abs() <= error(i, j)))
 }
 
 #[cfg(test)]
@@ -96,6 +101,43 @@ mod tests {
             );
             let close = |(x, y): (&f64, &f64)| (x - y).abs() < 1e-14;
             assert!(product(&f, 3).iter().zip(&before).all(close));
+        }
+        // A small block beside another, both singular; tiny ones; integers.
+        let beside = |scale: f64| {
+            let block = [5.0, -1.0, 2.0, -1.0, 1.0, 0.0, 2.0, 0.0, 1.0];
+            let mut a = vec![0.0; 25];
+            for at in 0..4 {
+                a[(at / 2) * 5 + at % 2] = 1.0;
+            }
+            for (at, x) in block.iter().enumerate() {
+                a[(at / 3 + 2) * 5 + at % 3 + 2] = scale * x;
+            }
+            a
+        };
+        for scale in [1.0, 2f64.powi(-60), 2f64.powi(-600)] {
+            assert!(factor(&mut beside(scale), 5, U, &mut [0.0; 25]), "{scale}");
+        }
+        let mut integers = [49.0, 7.0, 56.0, 7.0, 2.0, 6.0, 56.0, 6.0, 68.0];
+        assert!(factor(&mut integers, 3, U, &mut [0.0; 9]));
+        // Gram matrices in single precision, of every rank, with columns of any size.
+        let mut state = 1u64;
+        let mut random = || {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 33) as f64 / 2f64.powi(30) - 1.0
+        };
+        for case in 0..2000 {
+            let (n, rank) = (2 + case % 9, 1 + case % 4);
+            let x: Vec<f64> = (0..n * rank).map(|_| random()).collect();
+            let sizes: Vec<f64> = (0..n).map(|_| (10.0 * random()).exp2()).collect();
+            let entry = |i: usize, j: usize| {
+                let dot: f64 = (0..rank).map(|k| x[i * rank + k] * x[j * rank + k]).sum();
+                f64::from((dot * sizes[i] * sizes[j]) as f32)
+            };
+            let mut a: Vec<f64> = (0..n * n).map(|at| entry(at % n, at / n)).collect();
+            let single = f64::from(f32::EPSILON) / 2.0;
+            assert!(factor(&mut a, n, single, &mut vec![0.0; n * n]), "{case}");
         }
         for mut a in [
             [0.0, 1.0, 1.0, 0.0],

@@ -63,9 +63,9 @@ impl Engine {
     /// also the smallest ones, however rows and columns are scaled.
     ///
     /// **Source**: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that
-    /// bound is positive. So S is positive semidefinite. Its singular value decomposition is then its spectral
-    /// decomposition, and the error of the Hermitian polar factor is at most sqrt(2) times that of S (Bhatia; Higham,
-    /// Functions of Matrices, 8.9).
+    /// bound is positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the Hermitian polar factor of
+    /// S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham, Functions of Matrices,
+    /// 8.9).
     ///
     /// ```
     /// use batched_svd::{Batch, Engine};
@@ -118,14 +118,18 @@ impl<R: Symmetric> Call<'_, '_, R> {
         self
     }
 
-    /// Sets whether the matrices are positive definite: covariances, Gram matrices, metrics. Default: no. Then small
-    /// eigenvalues are as accurate as large ones. A matrix with a negative eigenvalue gets the status
-    /// [`NotDefinite`](Status::NotDefinite) and NaN results. Semidefinite matrices are accepted.
+    /// Sets whether the matrices are positive definite: covariances, Gram matrices, metrics. Default: no. With it, small
+    /// eigenvalues are as accurate as large ones. A matrix with an eigenvalue that is negative by more than rounding gets
+    /// the status [`NotDefinite`](Status::NotDefinite) and NaN results. Semidefinite matrices are accepted.
+    ///
+    /// The default cutoff does not know of this accuracy: it is [`sigma_error`](crate::Outcome::sigma_error). With
+    /// `Cutoff::relative(0.0)`, every positive eigenvalue counts for the rank. Whether a matrix is symmetric is judged by
+    /// its norm: if small entries matter, choose a [triangle](Call::triangle).
     ///
     /// **Guarantee**: let A = D H D, where H has a diagonal of ones and D is any diagonal matrix. The entries of D can
-    /// span up to 2^50 (f32) or 2^450 (f64), in any order. Then eigenvalues have relative errors of at most
-    /// 8 n^2 u cond(H), which does not depend on D (without this choice: of at most sigma_error, absolutely).
-    /// sigma_error is not larger than without it.
+    /// span up to 2^40 (f32) or 2^400 (f64), in any order. Then eigenvalues have relative errors of at most
+    /// 8 n^2 u cond(H), which does not depend on D. All eigenvalues have errors of at most
+    /// ((16 sqrt(n) + 1) u + n^2 2^-52) lambda_max, which is then `sigma_error`.
     ///
     /// **Source**: one-sided Jacobi on the pivoted Cholesky factor (Demmel and Veselic 1992; Veselic and Hari 1989).
     ///
@@ -200,7 +204,7 @@ fn complete<T: Real>(
     count: &Counter<'_>,
     sizes: &mut Vec<T>,
 ) {
-    outcome.sigma_error = made.error(outcome.sigma_error, values[0]);
+    outcome.sigma_error = made.error(values.len(), outcome.sigma_error, values[0]);
     values.reverse();
     for value in &mut *values {
         *value = made.eigenvalue(*value);
@@ -306,8 +310,8 @@ impl<T: Real> Eigh<T> {
     /// [`sigma_error`](crate::Outcome::sigma_error). Where `f` is NaN or infinite, the result is not finite. The computation is
     /// on the CPU and blocks.
     ///
-    /// **Guarantee**: the error is that of f at the computed eigenvalues and vectors, plus the rounding of the product,
-    /// (n + 4) tol max |f(lambda)|.
+    /// **Guarantee**: the error is that of f at the computed eigenvalues and vectors, plus that of the product, which is
+    /// at most (n + 4) tol max |f(lambda)| in the Frobenius norm.
     ///
     /// **Source**: Higham, Functions of Matrices, 1.2 and 4.5.
     ///

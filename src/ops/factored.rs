@@ -94,7 +94,7 @@ impl<T: Real> Svd<T> {
     /// singular value.
     ///
     /// **Guarantee**: the error is that of f at the computed singular values, plus that of the product, which is at most
-    /// (k + 4) tol max |f(sigma)|.
+    /// (k + 4) tol max |f(sigma)| in the Frobenius norm.
     ///
     /// ```
     /// use batched_svd::{Batch, Engine};
@@ -114,7 +114,7 @@ impl<T: Real> Svd<T> {
     }
 
     /// Whether the results of a matrix that has singular values are numbers.
-    fn is_finite(&self, index: usize) -> bool {
+    pub(super) fn is_finite(&self, index: usize) -> bool {
         self.sigma.matrix(index)[0].finite()
             && self.report.outcomes[index].status != Status::NonFinite
     }

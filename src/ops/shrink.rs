@@ -2,7 +2,6 @@
 
 use crate::data::error::Error;
 use crate::data::options::{Options, PerMatrix};
-use crate::data::outcome::Status;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
 use crate::engine::road::strict;
@@ -115,6 +114,10 @@ impl<T: Real> Compute for Shrunk<T> {
         let svd = engine.thin(given.a, &lenient, blocking).await?;
         let (k, most) = (m.min(n), m.max(n) as f64);
         let beta = k as f64 / most;
+        let finite: Vec<bool> = match k {
+            0 => vec![true; count],
+            _ => (0..count).map(|index| svd.is_finite(index)).collect(),
+        };
         let mut report = svd.report;
         let noise: Vec<f64> = match &choices.noise {
             Some(noise) => (0..count).map(|index| noise.get(index)).collect(),
@@ -128,7 +131,7 @@ impl<T: Real> Compute for Shrunk<T> {
         let size = |index: usize, sigma: T| {
             let unit = noise[index] * most.sqrt();
             let sigma = sigma.f64();
-            // Of numbers that are nothing beside the smallest ones, all are signal.
+            // Without noise, or with so little that the ratio overflows, all is signal.
             let y = sigma / unit;
             match unit > 0.0 && y.is_finite() {
                 true => unit * choices.rule.shrink(y, beta),
@@ -147,7 +150,7 @@ impl<T: Real> Compute for Shrunk<T> {
                 true => T::of(size(index, sigma)),
                 false => T::ZERO,
             }));
-            (outcome.status != Status::NonFinite).then_some(0)
+            finite[index].then_some(0)
         })?;
         Ok(Shrunk {
             signal,

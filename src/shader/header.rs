@@ -30,6 +30,8 @@ pub(super) fn header(dtype: Dtype) -> String {
         + &constant("TWO", 2.0)
         // Below it a device may flush.
         + &constant("SMALLEST_NORMAL", smallest)
+        // The smallest tangent of a rotation that is surely not.
+        + &constant("SMALLEST_TANGENT", 4.0 * smallest)
         + &constant("LARGEST", largest)
         + &constant("NEARLY", NEARLY)
         + &constant("NEGLIGIBLE", negligible)

@@ -1286,6 +1286,7 @@ impl Suite {
         self.add::<T>("scaled-inverses", scaled::inverses::<T>);
         self.add::<T>("scaled-data", scaled::data::<T>);
         self.add::<T>("scaled-examples", scaled::examples::<T>);
+        self.add::<T>("scaled-far", scaled::far::<T>);
         self.add::<T>("verified-sharply", scaled::sharp::<T>);
         self.add::<T>("permuted", reliability::permuted::<T>);
         let large = std::env::var_os("BATCHED_SVD_LARGE").is_some();

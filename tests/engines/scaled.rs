@@ -4,7 +4,9 @@ use batched_svd::{Batch, Cutoff, Dtype, Engine, Error, Options, Real, verify};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
-use crate::common::bounds::{Outcome, UNITS, at_most, check_conditions, ensure, in_f64, tol, unit};
+use crate::common::bounds::{
+    Outcome, UNITS, at_most, check_conditions, check_svd, ensure, in_f64, tol, unit,
+};
 use crate::common::double::{least_norm, least_squares};
 use crate::common::matrices::{normal, rectangular, rng};
 use crate::common::reference::singular_values;
@@ -397,6 +399,38 @@ pub fn sharp<T: Real>(engine: &Engine) -> Outcome {
                     )
                 })?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Rows and columns so much smaller than the others that tangents of rotations are no normal numbers: they converge all the
+/// same.
+pub fn far<T: Real>(engine: &Engine) -> Outcome {
+    let single = T::DTYPE == Dtype::F32;
+    let powers = if single {
+        [-50, -64, -72, -80]
+    } else {
+        [-450, -520, -700, -860]
+    };
+    for (m, n) in [
+        (2, 2),
+        (3, 3),
+        (5, 5),
+        (12, 12),
+        (40, 40),
+        (90, 6),
+        (66, 66),
+    ] {
+        for power in powers {
+            let x = normal::<f64>(2, m, n, 31);
+            let a = Batch::from_fn(2, m, n, |b, i, j| {
+                let last = i32::from(i == m - 1) + i32::from(j == n - 1);
+                // Beyond the range of the type, the corner is as small as the rest of its column.
+                T::of(x.matrix(b)[j * m + i] * 2f64.powi(power * last.min(1)))
+            });
+            let a = a.map_err(wrong)?;
+            check_svd(engine, &a).map_err(|e| format!("{m}x{n} by 2^{power}: {e}"))?;
         }
     }
     Ok(())
