@@ -92,7 +92,8 @@ impl PerMatrix {
 /// **Default**: the relative cutoff is 8 sqrt(k) u = 4 sqrt(k) eps. Here k = min(m, n), u is the unit roundoff, and
 /// eps = 2u is the spacing of floats at 1. This is the library's bound on the error of a computed singular value. A
 /// singular value that is not above it may consist of rounding errors only. The longer side of the matrix does not
-/// occur in this bound, because long columns are summed in blocks.
+/// occur in this bound, because long columns are summed in blocks. For eigenvalues the default is the bound on their
+/// errors, [`Outcome::sigma_error`](crate::Outcome::sigma_error).
 ///
 /// **Other libraries**: NumPy's `matrix_rank`, PyTorch, MATLAB and users of LAPACK choose max(m, n) eps
 /// ([`Cutoff::numpy`]). In f32 this cutoff drops good data of 10,000 rows, and it drops everything from 2^23 rows

@@ -63,7 +63,8 @@ pub struct Outcome {
     pub sweeps: u32,
     /// The number of rotated pairs of columns, over all sweeps. Above 2^24 it is rounded, in f32 on the CPU.
     pub rotations: u32,
-    /// The number of singular values that count under the cutoff.
+    /// The number of singular values that count under the cutoff; of eigenvalue problems, of eigenvalues whose magnitude
+    /// counts; of [`shrink`](crate::Engine::shrink), of those that are left.
     pub rank: u32,
     /// The bound on the error of each singular value: 8 sqrt(k) u times the largest, k = min(m, n), plus the rounding
     /// to a subnormal number. A singular value that is not above this bound may be zero in exact arithmetic. The bound

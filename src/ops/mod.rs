@@ -1,6 +1,7 @@
 //! The operations, a file each: what it is, its guarantee and source, its result, its choices, and how it is computed.
-//! `call` carries them out, in all ways of calling; `operation` says what they are to it, and `list` has a line for each. Whatever has the form left diag(f(sigma))
-//! right' is composed where the engine computes; the rest is made of vectors on the host.
+//! `call` carries them out, in all ways of calling; `operation` says what they are to it, and `list` has a line for each.
+//! Whatever has the form left diag(f(sigma)) right' is composed where the engine computes; the rest is made of vectors on
+//! the host.
 
 pub(crate) mod call;
 mod components;
