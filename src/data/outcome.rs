@@ -18,7 +18,8 @@ pub enum Status {
     /// or solution overflows (it is returned as infinity). Or a singular value that counts is rounded to zero. Or a
     /// pseudoinverse, an approximation, or all solutions of a matrix consist only of subnormal numbers.
     NotRepresentable,
-    /// Of an eigenvalue problem, if none of the above applies: the matrix is not symmetric. The results are those of the mean of it and its transpose.
+    /// Of an eigenvalue problem, if none of the above applies: the matrix is not symmetric. The results are those of the
+    /// mean of it and its transpose.
     NotSymmetric,
     /// Of an eigenvalue problem of [positive definite](crate::Call::definite) matrices: the matrix has an eigenvalue that
     /// is negative by more than rounding, and its results are NaN.

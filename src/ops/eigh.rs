@@ -10,7 +10,7 @@ use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
-use crate::ops::factored::Counter;
+use crate::ops::counted::Counter;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Operation, Shapes};
 use crate::ops::symmetric::{Made, Prepared, Symmetry, Triangle};
 use crate::ops::weighted::weighted;
@@ -63,9 +63,9 @@ impl Engine {
     /// also the smallest ones, however rows and columns are scaled.
     ///
     /// **Source**: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that
-    /// bound is positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the Hermitian polar factor of
-    /// S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham, Functions of Matrices,
-    /// 8.9).
+    /// bound is positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the
+    /// Hermitian polar factor of S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham,
+    /// Functions of Matrices, 8.9).
     ///
     /// ```
     /// use batched_svd::{Batch, Engine};

@@ -5,6 +5,7 @@
 
 pub(crate) mod call;
 mod components;
+mod counted;
 mod eigh;
 mod factored;
 mod list;

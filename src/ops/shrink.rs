@@ -114,11 +114,6 @@ impl<T: Real> Compute for Shrunk<T> {
         let svd = engine.thin(given.a, &lenient, blocking).await?;
         let (k, most) = (m.min(n), m.max(n) as f64);
         let beta = k as f64 / most;
-        let finite: Vec<bool> = match k {
-            0 => vec![true; count],
-            _ => (0..count).map(|index| svd.is_finite(index)).collect(),
-        };
-        let mut report = svd.report;
         let noise: Vec<f64> = match &choices.noise {
             Some(noise) => (0..count).map(|index| noise.get(index)).collect(),
             None if k == 0 => vec![0.0; count],
@@ -138,20 +133,24 @@ impl<T: Real> Compute for Shrunk<T> {
                 false => sigma,
             }
         };
-        for (index, outcome) in report.outcomes.iter_mut().enumerate() {
+        let outcomes = svd.report.outcomes.iter().enumerate();
+        let ranks = outcomes.map(|(index, outcome)| {
             let counted = svd.sigma.matrix(index).iter().take(outcome.rank as usize);
-            let kept = counted.take_while(|sigma| size(index, **sigma) > 0.0);
-            outcome.rank = kept.count() as u32;
-        }
+            counted
+                .take_while(|sigma| size(index, **sigma) > 0.0)
+                .count()
+        });
+        let ranks: Vec<usize> = ranks.collect();
         let signal = weighted(&svd.u, &svd.v, k, |index, weights| {
-            let outcome = report.outcomes[index];
-            let kept = svd.sigma.matrix(index).iter().enumerate();
-            weights.extend(kept.map(|(c, &sigma)| match c < outcome.rank as usize {
-                true => T::of(size(index, sigma)),
-                false => T::ZERO,
-            }));
-            finite[index].then_some(0)
+            let sigma = svd.sigma.matrix(index).iter();
+            weights.extend(sigma.map(|&sigma| T::of(size(index, sigma))));
+            weights[ranks[index]..].fill(T::ZERO);
+            svd.is_finite(index).then_some(0)
         })?;
+        let mut report = svd.report;
+        for (outcome, rank) in report.outcomes.iter_mut().zip(ranks) {
+            outcome.rank = rank as u32;
+        }
         Ok(Shrunk {
             signal,
             noise,

@@ -14,8 +14,8 @@ use crate::planner::sigma_error;
 /// Which entries of a matrix are those of the symmetric matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Triangle {
-    /// The means of the entries above and below the diagonal, (A + A') / 2, rounded. A matrix that differs from this by more than
-    /// tol |A|_F gets the status [`NotSymmetric`](Status::NotSymmetric).
+    /// The means of the entries above and below the diagonal, (A + A') / 2, rounded. A matrix that differs from this by
+    /// more than tol |A|_F gets the status [`NotSymmetric`](Status::NotSymmetric).
     #[default]
     Mean,
     /// The diagonal and the entries below it. The others are not read (NumPy's and LAPACK's `'L'`).
@@ -159,12 +159,7 @@ impl Work {
         if largest > 0.0 {
             made.power = -largest.exponent();
         }
-        if (-1022..=1023).contains(&made.power) {
-            let unit = f64::power_of_two(made.power);
-            a.iter_mut().for_each(|x| *x *= unit);
-        } else {
-            a.iter_mut().for_each(|x| *x = x.ldexp(made.power));
-        }
+        a.iter_mut().for_each(|x| *x = x.ldexp(made.power));
         // The squares of the differences, and of all entries.
         let (mut apart, mut square) = (0.0, 0.0);
         for j in 0..n {

@@ -8,7 +8,7 @@ use crate::dense::product::multiply;
 use crate::ops::for_each_with;
 
 /// Operations that a task has at least.
-const TASK: usize = 1 << 16;
+pub(super) const TASK: usize = 1 << 16;
 
 /// Scratch of a thread.
 struct Work<T> {

@@ -1,8 +1,16 @@
 //! Decompositions in f64 from nalgebra, or from faer where nalgebra's factors do not reconstruct
 //! the matrix: a reference is a factorisation whose own invariants hold.
 
+use batched_svd::{Batch, Real};
 use faer::linalg::solvers::Svd as FaerSvd;
 use nalgebra::DMatrix;
+
+use super::bounds::in_f64;
+
+/// One matrix, in f64.
+pub fn dense<T: Real>(batch: &Batch<T>, index: usize) -> DMatrix<f64> {
+    DMatrix::from_column_slice(batch.rows(), batch.cols(), &in_f64(batch.matrix(index)))
+}
 
 /// How far a factorisation may be from its matrix and from orthogonality: generous to a reference
 /// in f64, and still 1e4 times sharper than anything in f32.

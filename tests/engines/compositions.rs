@@ -5,14 +5,10 @@ use nalgebra::DMatrix;
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol, unit};
 use crate::common::matrices::{hard, integers, normal, scaled, spectrum};
-use crate::common::reference::{factors, singular_values};
+use crate::common::reference::{dense, factors, singular_values};
 
 fn wrong(e: Error) -> String {
     e.to_string()
-}
-
-fn dense<T: Real>(batch: &Batch<T>, index: usize) -> DMatrix<f64> {
-    DMatrix::from_column_slice(batch.rows(), batch.cols(), &in_f64(batch.matrix(index)))
 }
 
 fn bits<T: Real>(x: &[T]) -> Vec<u64> {

@@ -8,6 +8,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 
 use crate::common::bounds::{Outcome, at_most, ensure, first_is_positive, in_f64, tol, unit};
 use crate::common::matrices::{normal, scaled};
+use crate::common::reference::dense;
 
 fn wrong(e: Error) -> String {
     e.to_string()
@@ -43,10 +44,6 @@ fn symmetric<T: Real>(count: usize, n: usize, seed: u64) -> Batch<T> {
     let x = normal::<T>(count, n, n, seed);
     let entry = |b: usize, i: usize, j: usize| x.matrix(b)[i.max(j) * n + i.min(j)];
     Batch::from_fn(count, n, n, entry).unwrap()
-}
-
-fn dense<T: Real>(batch: &Batch<T>, index: usize) -> DMatrix<f64> {
-    DMatrix::from_column_slice(batch.rows(), batch.cols(), &in_f64(batch.matrix(index)))
 }
 
 /// Holds results to the bounds of the documentation.

@@ -11,14 +11,10 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use crate::common::bounds::{Outcome, at_most, check_conditions, ensure, in_f64, tol, unit};
 use crate::common::matrices::{integers, normal, scaled};
-use crate::common::reference::singular_values;
+use crate::common::reference::{dense, singular_values};
 
 fn wrong(e: Error) -> String {
     e.to_string()
-}
-
-fn dense<T: Real>(batch: &Batch<T>, index: usize) -> DMatrix<f64> {
-    DMatrix::from_column_slice(batch.rows(), batch.cols(), &in_f64(batch.matrix(index)))
 }
 
 /// Some matrices of one shape.

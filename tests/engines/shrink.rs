@@ -5,7 +5,7 @@ use nalgebra::DMatrix;
 
 use crate::common::bounds::{Outcome, at_most, ensure, in_f64, tol};
 use crate::common::matrices::{normal, scaled};
-use crate::common::reference::factors;
+use crate::common::reference::{dense, factors};
 
 const RULES: [Shrinkage; 4] = [
     Shrinkage::Frobenius,
@@ -16,10 +16,6 @@ const RULES: [Shrinkage; 4] = [
 
 fn wrong(e: Error) -> String {
     e.to_string()
-}
-
-fn dense<T: Real>(batch: &Batch<T>, index: usize) -> DMatrix<f64> {
-    DMatrix::from_column_slice(batch.rows(), batch.cols(), &in_f64(batch.matrix(index)))
 }
 
 /// Signals of rank two and of sizes that stand out, without noise.
