@@ -158,6 +158,7 @@ pub use data::outcome::{Outcome, Status};
 pub use data::profile::KernelProfile;
 pub use data::report::{Backend, Report};
 pub use data::scalar::{Dtype, Real, Scalar};
+pub use data::triangle::Triangle;
 pub use data::tuning::Tuning;
 pub use data::view::{View, ViewMut};
 pub use engine::Engine;
@@ -168,7 +169,7 @@ pub use ops::{
     Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Eigh, Eigvalsh,
     Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv,
     Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues, Subspace, Svd,
-    Symmetric, Triangle, Warm, Whitening,
+    Symmetric, Warm, Whitening,
 };
 pub use ragged::{Group, ragged, ragged_async};
 

@@ -495,7 +495,7 @@ fn write<T: Real, L: Lanes<T>>(
 
 /// Where the first of the caller's entries of (nearly) the largest magnitude is negative.
 #[inline(always)]
-fn negative<T: Real, L: Lanes<T>>(
+pub(super) fn negative<T: Real, L: Lanes<T>>(
     l: L,
     column: &[L::Vector],
     rows: Rows<'_, L::Vector>,
@@ -525,7 +525,7 @@ fn negative<T: Real, L: Lanes<T>>(
 }
 
 #[inline(always)]
-fn negate<T: Real, L: Lanes<T>>(l: L, chosen: L::Mask, column: &mut [L::Vector]) {
+pub(super) fn negate<T: Real, L: Lanes<T>>(l: L, chosen: L::Mask, column: &mut [L::Vector]) {
     for entry in column {
         *entry = l.select(chosen, l.sub(l.splat(T::ZERO), *entry), *entry);
     }

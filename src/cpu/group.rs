@@ -15,7 +15,8 @@ use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
-use crate::cpu::jacobi;
+use crate::cpu::jacobi::{self, Sweeps};
+use crate::cpu::recover;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::data::error::{Error, product};
@@ -26,7 +27,7 @@ use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
 use crate::lanes::memory::{Memory, Rest};
 use crate::lanes::{Lanes, numbers, numbers_mut};
-use crate::planner::{Carried, Problem, Side};
+use crate::planner::{Carried, Convergence, Problem, Side};
 
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T, L: Lanes<T>> {
@@ -58,7 +59,7 @@ struct Parts<'m, V> {
     rhs: &'m mut [V],
     weights: &'m mut [V],
     composed: &'m mut [V],
-    /// As long as a column of either kind.
+    /// As long as a column of A, and as two of V.
     scratch: &'m mut [V],
 }
 
@@ -83,7 +84,7 @@ fn lens<V>(problem: &Problem) -> [usize; 12] {
         rhs,
         weights,
         composed,
-        m,
+        m.max(2 * n),
     ]
 }
 
@@ -171,7 +172,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             order: &mut self.order,
             from: parts.from,
             heads: &mut *heads,
-            rows: parts.scratch,
+            rows: &mut parts.scratch[..m],
             raw: &mut self.raw,
         };
         intake::take(l, call, problem, first, to);
@@ -181,18 +182,11 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             self.rhs_heads.resize(count * view.cols(), head);
             parts.take_rhs(l, m, view, first, (right, &self.order), &mut self.rhs_heads);
         }
-        let carried = problem.carried();
-        let height = n + carried.rows(n);
-        parts.transpose_r(l, m, n, carried);
-        let (columns, norms) = (&mut *parts.columns, &mut parts.scratch[..n]);
-        let done = jacobi::sweeps(l, columns, n, height, norms, &call.task.convergence);
-        parts.normalise(l, n, height);
-        match problem.rhs {
-            None => parts.form_u(l, m, n, height),
-            Some(rhs) => parts.project(l, problem, height, rhs),
+        let done = parts.decompose(l, problem, &call.task.convergence);
+        if problem.rhs.is_none() {
+            factor::apply(l, parts.a, m, parts.tau, parts.u);
         }
         let (limits, damping) = parts.limits(l, call, problem, first, heads);
-        sort(l, parts.sigma, parts.u, u_len(problem), parts.v);
         let rank = limits.rank(l, parts.sigma);
         let mut u_restored = match problem.rhs {
             None => restore(l, parts.u, m, parts.from),
@@ -348,26 +342,100 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         }
     }
 
-    /// u = Q J, and beyond n the further columns of Q.
+    /// From R to what `u` and `v` are made of, by singular values, descending: V_, and in `u` J with I beside it, or
+    /// what `project` leaves there.
     #[inline(always)]
-    fn form_u<T: Real, L: Lanes<T, Vector = V>>(
+    fn decompose<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        problem: &Problem,
+        convergence: &Convergence,
+    ) -> Sweeps<V> {
+        let (m, n) = (problem.rows, problem.cols);
+        let zero = l.splat(T::ZERO);
+        let none = l.less(zero, zero);
+        let mut carried = problem.carried();
+        let recovers = carried == Carried::Rotations
+            && problem.rhs.is_none()
+            && recover::wanted::<T>(n, convergence);
+        // The matrices whose J is carried.
+        let mut graded = none;
+        if recovers {
+            graded = recover::graded(l, self.a[0], self.a[(n - 1) * m + n - 1]);
+            if !l.any(graded) {
+                carried = Carried::Nothing;
+            }
+        }
+        loop {
+            let height = n + carried.rows(n);
+            self.transpose_r(l, m, n, carried);
+            let norms = &mut self.scratch[..n];
+            let done = jacobi::sweeps(l, self.columns, n, height, norms, convergence);
+            self.normalise(l, n, height);
+            match problem.rhs {
+                None => self.take_rotations(l, m, n, carried),
+                Some(rhs) => self.project(l, problem, height, rhs),
+            }
+            // There is nothing in U to be sorted yet where J is recovered.
+            let sorted = match recovers && carried == Carried::Nothing {
+                true => &mut [],
+                false => &mut *self.u,
+            };
+            sort(l, self.sigma, sorted, u_len(problem), self.v);
+            if !recovers || !l.any(l.not(graded)) {
+                return done;
+            }
+            let unfinished = l.equal(done.converged, zero);
+            let r = recover::Columns {
+                vectors: self.a,
+                step: m,
+            };
+            let v = recover::Columns {
+                vectors: self.v,
+                step: n,
+            };
+            // Nothing else needs the columns any more. In U, J might lie on few lines of the cache.
+            let step = jacobi::stride::<V>(n);
+            let scratch = &mut self.scratch[..2 * n];
+            let failed = recover::recover(l, r, v, (self.columns, step), n, scratch);
+            for (to, j) in self
+                .u
+                .chunks_exact_mut(m)
+                .zip(self.columns.chunks(step))
+                .take(n)
+            {
+                for (to, &entry) in to[..n].iter_mut().zip(j) {
+                    *to = l.select(graded, *to, entry);
+                }
+            }
+            let failed = l.and(l.or(failed, unfinished), l.not(graded));
+            if !l.any(failed) {
+                return done;
+            }
+            graded = l.or(graded, failed);
+            carried = Carried::Rotations;
+        }
+    }
+
+    /// J, if it was carried, and I beside it.
+    #[inline(always)]
+    fn take_rotations<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
         m: usize,
         n: usize,
-        height: usize,
+        carried: Carried,
     ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+        let stride = jacobi::stride::<L::Vector>(n + carried.rows(n));
         for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
             column.fill(zero);
-            if c < n {
-                let rotations = &self.columns[c * jacobi::stride::<L::Vector>(height) + n..][..n];
-                column[..n].copy_from_slice(rotations);
-            } else {
+            if c >= n {
                 column[c] = one;
+            } else if carried == Carried::Rotations {
+                column[..n].copy_from_slice(&self.columns[c * stride + n..][..n]);
             }
         }
-        factor::apply(l, self.a, m, self.tau, self.u);
     }
 
     /// B' U or B' V; and J, where U is to be applied to what comes of it.

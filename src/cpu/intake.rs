@@ -100,7 +100,7 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
 /// Scales all lanes; what is not finite becomes zero. `largest` receives the largest entry of every
 /// row.
 #[inline(always)]
-fn scale<T: Real, L: Lanes<T>>(
+pub(super) fn scale<T: Real, L: Lanes<T>>(
     l: L,
     a: &mut [L::Vector],
     m: usize,

@@ -187,17 +187,15 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         any_swap = l.or(any_swap, swap[k]);
         any_turn = l.or(any_turn, turning[k]);
     }
-    if l.any(any_swap) {
-        for k in 0..K {
-            let (p, q) = pairs[k];
-            if l.any(swap[k]) {
+    if !l.any(any_turn) {
+        if l.any(any_swap) {
+            for k in 0..K {
+                let (p, q) = pairs[k];
                 let (xp, xq) = two(state.columns, height, p, q);
                 exchange(l, swap[k], xp, xq);
                 (state.norms[p], state.norms[q]) = (large[k], small[k]);
             }
         }
-    }
-    if !l.any(any_turn) {
         return;
     }
     for k in 0..K {
@@ -210,7 +208,10 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     for k in 0..K {
         let (p, q) = pairs[k];
         let (xp, xq) = two(state.columns, height, p, q);
-        rotate(l, xp, xq, &turns[k]);
+        match l.any(swap[k]) {
+            true => rotate_exchanged(l, swap[k], xp, xq, &turns[k]),
+            false => rotate(l, xp, xq, &turns[k]),
+        }
         let moved = l.mul(turns[k].t, products[k]);
         (state.norms[p], state.norms[q]) = turned(l, large[k], small[k], moved, state.roundoff);
     }
@@ -504,6 +505,23 @@ fn rotate<T: Real, L: Lanes<T>>(
     let (s, tau) = (turn.s, turn.tau);
     for (x, y) in x.iter_mut().zip(y) {
         let (a, b) = (*x, *y);
+        *x = l.neg_mul_add(s, l.mul_add(tau, a, b), a);
+        *y = l.mul_add(s, l.neg_mul_add(tau, b, a), b);
+    }
+}
+
+/// `rotate` of columns that are exchanged first, in the chosen lanes: in one pass.
+#[inline(always)]
+fn rotate_exchanged<T: Real, L: Lanes<T>>(
+    l: L,
+    chosen: L::Mask,
+    x: &mut [L::Vector],
+    y: &mut [L::Vector],
+    turn: &Rotation<L::Vector>,
+) {
+    let (s, tau) = (turn.s, turn.tau);
+    for (x, y) in x.iter_mut().zip(y) {
+        let (a, b) = (l.select(chosen, *y, *x), l.select(chosen, *x, *y));
         *x = l.neg_mul_add(s, l.mul_add(tau, a, b), a);
         *y = l.mul_add(s, l.neg_mul_add(tau, b, a), b);
     }

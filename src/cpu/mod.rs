@@ -2,9 +2,11 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products. `known` are the sizes that the compiler knows.
+//! products. `recover` finds the rotations where they were not accumulated. `known` are the sizes that the compiler
+//! knows. `eigen` are kernels of their own, for tiny symmetric matrices.
 
 mod delivery;
+pub(crate) mod eigen;
 mod factor;
 mod group;
 mod head;
@@ -13,6 +15,7 @@ mod jacobi;
 mod known;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
+mod recover;
 mod rhs;
 mod sums;
 

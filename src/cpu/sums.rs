@@ -15,7 +15,8 @@ const BLOCK: usize = 512;
 /// No column has 2^64 rows.
 const LEVELS: usize = 56;
 
-#[inline(always)]
+// In a debug build every copy of it would have a place of its own on the stack, for 56 sums.
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn dot<T: Real, L: Lanes<T>>(l: L, x: &[L::Vector], y: &[L::Vector]) -> L::Vector {
     if x.len() <= BLOCK {
         return block(l, x, y);

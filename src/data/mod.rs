@@ -12,5 +12,6 @@ pub(crate) mod parallel;
 pub(crate) mod profile;
 pub(crate) mod report;
 pub(crate) mod scalar;
+pub(crate) mod triangle;
 pub(crate) mod tuning;
 pub(crate) mod view;

@@ -1,18 +1,25 @@
 //! Calls that the CPU computes: here and now, or on the web in turns.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu;
+use crate::cpu::eigen;
+use crate::data::device::Policy;
 use crate::data::error::Error;
+use crate::data::options::Options;
+use crate::data::outcome::Outcome;
 use crate::data::parallel;
-use crate::data::report::Backend;
+use crate::data::report::{Backend, Report};
 use crate::data::scalar::Real;
+use crate::data::triangle::Triangle;
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::host::call::Call;
 use crate::host::outputs::Outputs;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use crate::host::slot::Slot;
-use crate::planner::CpuRecipe;
+use crate::planner::{Convergence, CpuRecipe, Job, Problem, Vectors};
 
 /// Who did a call, and how.
 pub(super) struct Done {
@@ -50,6 +57,59 @@ impl Engine {
         let recipe = self.cpu_recipe(call);
         cpu::run(call, &recipe, outputs)?;
         Ok(self.cpu_done(&recipe))
+    }
+
+    /// Whether the CPU has kernels of its own for eigenvalues of symmetric n x n matrices and computes them: they take less
+    /// time than a GPU's way to them takes the host.
+    pub(crate) fn has_eigen(&self, n: usize) -> bool {
+        let chooses = matches!(self.policy, Policy::Fastest | Policy::Share { .. });
+        eigen::applies(n) && (self.gpu.is_none() || chooses)
+    }
+
+    /// Has these kernels compute eigenvalues, ascending, and eigenvectors, if they have a place; with the asymmetries.
+    pub(crate) fn eigen<T: Real>(
+        &self,
+        view: View<'_, T>,
+        triangle: Triangle,
+        options: &Options,
+        [values, vectors]: [&mut [T]; 2],
+    ) -> Result<(Vec<f64>, Report), Error> {
+        let (count, n) = (view.count(), view.cols());
+        let problem = Problem::new(n, n, T::DTYPE, Job::svd(Vectors::Thin));
+        let mut outcomes = parallel::filled(count, Outcome::PENDING)?;
+        let mut asymmetries = parallel::filled(count, 0.0)?;
+        let ask = eigen::Ask {
+            view,
+            triangle,
+            convergence: Convergence::new(&problem, options),
+        };
+        let places = eigen::Places {
+            values,
+            vectors,
+            asymmetries: &mut asymmetries,
+            outcomes: &mut outcomes,
+        };
+        let done = AtomicUsize::new(0);
+        let told = |some| {
+            let before = done.fetch_add(some, Ordering::Relaxed);
+            if let Some(progress) = &options.progress {
+                progress(before + some, count);
+            }
+        };
+        eigen::run(&ask, places, || options.check_cancelled(), told)?;
+        let rotations = outcomes.iter().map(|o| f64::from(o.rotations)).sum::<f64>();
+        let report = Report {
+            // Two columns of n numbers and n - 2 more entries, each by two multiply-adds of two operations.
+            flops: rotations * 8.0 * (2 * n - 2) as f64,
+            outcomes,
+            backend: Backend::Cpu,
+            device: self.cpu_name.clone(),
+            kernel: eigen::NAME,
+            device_seconds: None,
+            shared: None,
+            device_error: None,
+        };
+        Ok((asymmetries, report))
     }
 
     fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {

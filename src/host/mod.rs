@@ -8,3 +8,4 @@ pub(crate) mod outputs;
 pub(crate) mod peak;
 pub(crate) mod product;
 pub(crate) mod slot;
+pub(crate) mod symmetry;

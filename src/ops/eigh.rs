@@ -7,12 +7,14 @@ use crate::data::outcome::{Outcome, Status};
 use crate::data::parallel;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
+use crate::data::triangle::Triangle;
+use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::counted::Counter;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Operation, Shapes};
-use crate::ops::symmetric::{Made, Prepared, Symmetry, Triangle};
+use crate::ops::symmetric::{Made, Prepared, Symmetry};
 use crate::ops::weighted::weighted;
 use crate::ops::{TASK, for_each, mirror};
 use crate::planner::{Job, Vectors};
@@ -59,11 +61,15 @@ impl Engine {
     /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
+    /// If a CPU computes matrices of at most 8x8, |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have an error of
+    /// at most 9 sqrt(n) u |A|_2.
+    ///
     /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
     /// also the smallest ones, however rows and columns are scaled.
     ///
-    /// **Source**: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that
-    /// bound is positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the
+    /// **Source**: on a CPU, up to 8x8, Jacobi's rotations on both sides (Golub and Van Loan, 8.5). Otherwise singular
+    /// values: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that bound is
+    /// positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the
     /// Hermitian polar factor of S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham,
     /// Functions of Matrices, 8.9).
     ///
@@ -166,6 +172,57 @@ fn inner(options: &Options) -> Options {
     lenient.cutoff(Cutoff::default())
 }
 
+/// Eigenvalues, and eigenvectors if they are wanted, of matrices for which the CPU has kernels of their own.
+fn direct<T: Real>(
+    engine: &Engine,
+    a: View<'_, T>,
+    choices: &Symmetry,
+    options: &Options,
+    vectors: bool,
+) -> Option<Result<Eigh<T>, Error>> {
+    let [count, n] = [a.count(), a.cols()];
+    // These kernels do not see a factor of the matrix, which promises more.
+    if choices.definite || count == 0 || !engine.has_eigen(n) {
+        return None;
+    }
+    let found = || {
+        let mut values = Batch::zeros(count, n, 1)?;
+        let mut v = Batch::zeros(if vectors { count } else { 0 }, n, n)?;
+        let places = [values.as_mut_slice(), v.as_mut_slice()];
+        let (asymmetries, mut report) = engine.eigen(a, choices.triangle, options, places)?;
+        if options.cutoff != Cutoff::default() {
+            let count = Counter::new::<T>(n, &options.cutoff);
+            let mut sizes = Vec::with_capacity(n);
+            for (index, outcome) in report.outcomes.iter_mut().enumerate() {
+                if outcome.status != Status::NonFinite {
+                    outcome.rank = rank(&count, index, values.matrix(index), outcome, &mut sizes);
+                }
+            }
+        }
+        Ok(Eigh {
+            values,
+            vectors: v,
+            asymmetries,
+            report: strict(report, options)?,
+        })
+    };
+    Some(found())
+}
+
+/// The number of eigenvalues that count. `sizes` is scratch.
+fn rank<T: Real>(
+    count: &Counter<'_>,
+    index: usize,
+    values: &[T],
+    outcome: &Outcome,
+    sizes: &mut Vec<T>,
+) -> u32 {
+    sizes.clear();
+    sizes.extend(values.iter().map(|value| value.abs()));
+    sizes.sort_unstable_by(|x, y| y.f64().total_cmp(&x.f64()));
+    count.counted(index, outcome.sigma_error, sizes)
+}
+
 /// Makes eigenvalues of the singular values of prepared matrices, and completes the report.
 fn finish<T: Real>(
     made: &[Made],
@@ -213,13 +270,10 @@ fn complete<T: Real>(
         outcome.status = made.fault.unwrap_or(Status::NonFinite);
         return;
     }
-    sizes.clear();
-    sizes.extend(values.iter().map(|value| value.abs()));
-    sizes.sort_unstable_by(|x, y| y.f64().total_cmp(&x.f64()));
-    if !sizes[0].finite() {
+    if !values.iter().all(|value| value.finite()) {
         outcome.status = Status::NotRepresentable;
     }
-    outcome.rank = count.counted(index, outcome.sigma_error, sizes);
+    outcome.rank = rank(count, index, values, outcome, sizes);
     if outcome.status == Status::Converged {
         outcome.status = made.fault.unwrap_or(Status::Converged);
     }
@@ -246,6 +300,9 @@ impl<T: Real> Compute for Eigh<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
+        if let Some(found) = direct(engine, given.a, choices, options, true) {
+            return found;
+        }
         let prepared = Prepared::new(given.a, *choices)?;
         let matrices = prepared.matrices.view();
         let svd = engine.thin(matrices, &inner(options), blocking).await?;
@@ -289,6 +346,19 @@ impl<T: Real> Compute for Eigvalsh<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
+        if let Some(found) = direct(engine, given.a, choices, options, false) {
+            let Eigh {
+                values,
+                asymmetries,
+                report,
+                ..
+            } = found?;
+            return Ok(Eigvalsh {
+                values,
+                asymmetries,
+                report,
+            });
+        }
         let prepared = Prepared::new(given.a, *choices)?;
         let (matrices, inner) = (prepared.matrices.view(), inner(options));
         let found = engine.values(matrices, &inner, blocking).await?;

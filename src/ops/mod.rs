@@ -42,7 +42,6 @@ pub use shrinkage::Shrinkage;
 pub use singular_values::SingularValues;
 pub use subspace::{Basis, Projector, Subspace};
 pub use svd::Svd;
-pub use symmetric::Triangle;
 
 use crate::data::batch::Batch;
 use crate::data::parallel;

@@ -6,23 +6,11 @@ use crate::data::outcome::Status;
 use crate::data::parallel;
 use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
+use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::dense::cholesky;
+use crate::host::symmetry::{asymmetric, asymmetry};
 use crate::ops::TASK;
-use crate::planner::sigma_error;
-
-/// Which entries of a matrix are those of the symmetric matrix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Triangle {
-    /// The means of the entries above and below the diagonal, (A + A') / 2, rounded. A matrix that differs from this by
-    /// more than tol |A|_F gets the status [`NotSymmetric`](Status::NotSymmetric).
-    #[default]
-    Mean,
-    /// The diagonal and the entries below it. The others are not read (NumPy's and LAPACK's `'L'`).
-    Lower,
-    /// The diagonal and the entries above it. The others are not read.
-    Upper,
-}
 
 /// What eigenvalue problems can be told of their matrices.
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,24 +148,14 @@ impl Work {
             made.power = -largest.exponent();
         }
         a.iter_mut().for_each(|x| *x = x.ldexp(made.power));
-        // The squares of the differences, and of all entries.
-        let (mut apart, mut square) = (0.0, 0.0);
-        for j in 0..n {
-            square += a[j * n + j].powi(2);
-            for i in 0..j {
-                let (upper, lower) = (a[j * n + i], a[i * n + j]);
-                apart += 2.0 * (upper - lower).powi(2);
-                square += upper.powi(2) + lower.powi(2);
-                let mean = 0.5 * (upper + lower);
-                (a[j * n + i], a[i * n + j]) = (mean, mean);
-            }
+        made.asymmetry = asymmetry(n, |i, j| a[j * n + i]);
+        if asymmetric(T::DTYPE, n, made.asymmetry) {
+            made.fault = Some(Status::NotSymmetric);
         }
-        if apart > 0.0 {
-            made.asymmetry = (apart / square).sqrt();
-            let tol = sigma_error(T::DTYPE, n).max(32.0 * T::DTYPE.unit_roundoff());
-            // The mean is half as far from A as A' is.
-            if made.asymmetry > 2.0 * tol {
-                made.fault = Some(Status::NotSymmetric);
+        for j in 0..n {
+            for i in 0..j {
+                let mean = 0.5 * (a[j * n + i] + a[i * n + j]);
+                (a[j * n + i], a[i * n + j]) = (mean, mean);
             }
         }
         if definite {

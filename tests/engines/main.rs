@@ -1335,6 +1335,7 @@ impl Suite {
         self.add::<T>("null-vectors", compositions::null_vectors::<T>);
         self.add::<T>("eigh-exact", eigh::exact::<T>);
         self.add::<T>("eigh-random", eigh::random::<T>);
+        self.add::<T>("eigh-hard", eigh::hard::<T>);
         self.add::<T>("eigh-triangles", eigh::triangles::<T>);
         self.add::<T>("eigh-bad", eigh::bad::<T>);
         self.add::<T>("eigh-ranks", eigh::ranks::<T>);

@@ -1,0 +1,271 @@
+//! J found from R and V_ after the sweeps, so that it needs not be rotated along with R'.
+//!
+//! R V_ = J diag(sigma). Column j of the product has rounding errors of u sigma_1, which are u sigma_1 / sigma_j of
+//! column j of J: but only along the columns of larger singular values, since R and V_ are graded as the singular
+//! values are. So the columns are made orthonormal from the largest singular value down, each against those before it
+//! (Gram-Schmidt): that takes the errors off, and what is taken off is u sigma_1 in A - U diag(sigma) V'.
+//!
+//! This fails where sigma_1 / sigma_j approaches 1 / u. Such matrices have their J carried along: a matrix is judged by
+//! its own numbers alone, first by the diagonal of R ([`graded`]), then by how much is taken off.
+
+use crate::cpu::sums::dot;
+use crate::data::scalar::Real;
+use crate::lanes::{Lanes, numbers, vectors, vectors_mut};
+use crate::planner::Convergence;
+
+/// Columns from which on it is sooner.
+const FROM: usize = 9;
+/// The least quotient of the last and the first entry of the diagonal of R for which J is not carried, in u.
+const LEAST: f64 = 256.0;
+/// The largest part of a column, squared, that may be taken off along one other.
+const MOST: f64 = 1.0 / 16.0;
+/// Tolerances above so many u leave V_ less orthogonal than J would be, and the product is no decomposition.
+const TIGHT: f64 = 16.0;
+
+/// Whether J is to be recovered, of those matrices that allow it.
+#[inline(always)]
+pub(super) fn wanted<T: Real>(n: usize, convergence: &Convergence) -> bool {
+    n >= FROM && convergence.tolerance <= TIGHT * T::DTYPE.unit_roundoff()
+}
+
+/// The matrices whose J cannot be recovered, by the diagonal of R, of which these are the first and the last entry:
+/// the last is at least sigma_n, and hardly ever much above it. None without a matrix, or of zeros.
+#[inline(always)]
+pub(super) fn graded<T: Real, L: Lanes<T>>(l: L, first: L::Vector, last: L::Vector) -> L::Mask {
+    let least = l.splat(T::of(LEAST * T::DTYPE.unit_roundoff()));
+    l.less(l.abs(last), l.mul(least, l.abs(first)))
+}
+
+/// Columns of n entries, some vectors apart.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'c, V> {
+    pub vectors: &'c [V],
+    pub step: usize,
+}
+
+impl<V> Columns<'_, V> {
+    #[inline(always)]
+    fn column(&self, j: usize, len: usize) -> &[V] {
+        &self.vectors[j * self.step..][..len]
+    }
+}
+
+/// Writes J to columns that are `step` vectors apart, from R (its upper triangle) and V_ (by singular values, descending).
+/// Gives the lanes that failed. `scratch` has 2n vectors.
+#[inline(always)]
+pub(super) fn recover<T: Real, L: Lanes<T>>(
+    l: L,
+    r: Columns<'_, L::Vector>,
+    v: Columns<'_, L::Vector>,
+    (j, step): (&mut [L::Vector], usize),
+    n: usize,
+    scratch: &mut [L::Vector],
+) -> L::Mask {
+    let (zero, one, most) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::of(MOST)));
+    let (column, scratch) = scratch.split_at_mut(n);
+    let products = &mut scratch[..n];
+    // Without a matrix, and of zeros, R is zero and J is I.
+    let empty = l.equal(r.vectors[0], zero);
+    let mut failed = l.less(zero, zero);
+    for c in 0..n {
+        column.fill(zero);
+        add_upper(l, r, v.column(c, n), column);
+        column[c] = l.select(empty, one, column[c]);
+        let (known, place) = j.split_at_mut(c * step);
+        let known = Columns {
+            vectors: known,
+            step,
+        };
+        let mut largest = zero;
+        for (i, product) in products[..c].iter_mut().enumerate() {
+            let found = dot(l, known.column(i, n), column);
+            let square = l.mul(found, found);
+            largest = l.select(l.less(square, largest), largest, square);
+            *product = l.sub(zero, found);
+        }
+        let bound = l.mul(most, dot(l, column, column));
+        add(l, known, &products[..c], column);
+        let square = dot(l, column, column);
+        let fine = l.and(
+            l.less(largest, bound),
+            l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), square),
+        );
+        let fine = l.or(fine, empty);
+        failed = l.or(failed, l.not(fine));
+        let norm = l.sqrt(l.select(fine, square, one));
+        let inverse = l.div(one, norm);
+        for (place, &entry) in place[..n].iter_mut().zip(column.iter()) {
+            // As good as a division, in a fifth of its time: a column with a single entry becomes exactly 1 or -1.
+            let quotient = l.mul(entry, inverse);
+            *place = l.mul_add(l.neg_mul_add(quotient, norm, entry), inverse, quotient);
+        }
+    }
+    failed
+}
+
+/// Columns that are added at once, so that what they are added to passes less often.
+const BLOCK: usize = 4;
+
+/// to += the columns, each times its weight.
+#[inline(always)]
+fn add<T: Real, L: Lanes<T>>(
+    l: L,
+    columns: Columns<'_, L::Vector>,
+    weights: &[L::Vector],
+    to: &mut [L::Vector],
+) {
+    let (blocks, rest) = weights.as_chunks::<BLOCK>();
+    for (block, weights) in blocks.iter().enumerate() {
+        add_block(l, columns, block * BLOCK, weights, to);
+    }
+    for (c, weight) in rest.iter().enumerate() {
+        let column = columns.column(blocks.len() * BLOCK + c, to.len());
+        add_one(l, column, *weight, to);
+    }
+}
+
+/// `add` of an upper triangle.
+#[inline(always)]
+fn add_upper<T: Real, L: Lanes<T>>(
+    l: L,
+    columns: Columns<'_, L::Vector>,
+    weights: &[L::Vector],
+    to: &mut [L::Vector],
+) {
+    let (blocks, rest) = weights.as_chunks::<BLOCK>();
+    for (block, weights) in blocks.iter().enumerate() {
+        let first = block * BLOCK;
+        add_block(l, columns, first, weights, &mut to[..=first]);
+        for (c, &weight) in weights.iter().enumerate().skip(1) {
+            let below = first + 1..=first + c;
+            let column = columns.column(first + c, first + c + 1);
+            add_one(l, &column[below.clone()], weight, &mut to[below]);
+        }
+    }
+    for (c, weight) in rest.iter().enumerate() {
+        let c = blocks.len() * BLOCK + c;
+        add_one(l, columns.column(c, c + 1), *weight, &mut to[..=c]);
+    }
+}
+
+/// `add` of columns from `first` on.
+#[inline(always)]
+fn add_block<T: Real, L: Lanes<T>>(
+    l: L,
+    columns: Columns<'_, L::Vector>,
+    first: usize,
+    weights: &[L::Vector; BLOCK],
+    to: &mut [L::Vector],
+) {
+    let mut some: [&[L::Vector]; BLOCK] = [&[]; BLOCK];
+    for (c, some) in some.iter_mut().enumerate() {
+        *some = columns.column(first + c, to.len());
+    }
+    if L::LANES > 1 {
+        return add_four(l, some, weights, to);
+    }
+    // The rows of one matrix fill the machine's vectors.
+    let w = l.wide();
+    let (filled, rest) = vectors_mut::<T, L::Wide>(bytemuck::cast_slice_mut(to));
+    let mut wide = [w.splat(T::ZERO); BLOCK];
+    let (mut above, mut below): ([&[_]; BLOCK], [&[_]; BLOCK]) = ([&[]; BLOCK], [&[]; BLOCK]);
+    for c in 0..BLOCK {
+        wide[c] = w.splat(numbers::<T, _>(&weights[c])[0]);
+        let (vectors, rest) = vectors::<T, L::Wide>(bytemuck::cast_slice(some[c]));
+        (above[c], below[c]) = (vectors, bytemuck::cast_slice(rest));
+    }
+    add_four(w, above, &wide, filled);
+    add_four(l, below, weights, bytemuck::cast_slice_mut(rest));
+}
+
+/// to += four columns, each times its weight.
+#[inline(always)]
+fn add_four<T: Real, L: Lanes<T>>(
+    l: L,
+    [one, two, three, four]: [&[L::Vector]; BLOCK],
+    weights: &[L::Vector; BLOCK],
+    to: &mut [L::Vector],
+) {
+    let columns = one.iter().zip(two).zip(three.iter().zip(four));
+    for (to, ((&one, &two), (&three, &four))) in to.iter_mut().zip(columns) {
+        let sum = l.mul_add(weights[1], two, l.mul_add(weights[0], one, *to));
+        *to = l.mul_add(weights[3], four, l.mul_add(weights[2], three, sum));
+    }
+}
+
+/// `add` of one column.
+#[inline(always)]
+fn add_one<T: Real, L: Lanes<T>>(
+    l: L,
+    column: &[L::Vector],
+    weight: L::Vector,
+    to: &mut [L::Vector],
+) {
+    for (to, &entry) in to.iter_mut().zip(column) {
+        *to = l.mul_add(weight, entry, *to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::batch::Batch;
+    use crate::data::scalar::Real;
+    use crate::engine::Engine;
+    use crate::verify;
+
+    /// Matrices whose J can be recovered, beside those whose J cannot: by the diagonal of R, and although it seems so by
+    /// that (Kahan's, whose smallest singular value is far below the diagonal).
+    fn batch<T: Real>(n: usize) -> Batch<T> {
+        let unit = T::DTYPE.unit_roundoff();
+        // s^(n - 1) is a little above what is told from the diagonal.
+        let s = (4.0 * super::LEAST * unit).powf(1.0 / (n as f64 - 1.0));
+        let c = (1.0 - s * s).sqrt();
+        Batch::from_fn(60, n, n, |b, i, j| {
+            let x = ((7 * b + 5 * i * i + 3 * j + i * j) as f64).sin();
+            T::of(match b % 10 {
+                1 => 0.0,
+                3 => x * 0.1f64.powi(j as i32),
+                5 => (i + 1) as f64 * (j + 2) as f64,
+                7 if i == j => s.powi(i as i32),
+                7 if i < j => -c * s.powi(i as i32),
+                7 => 0.0,
+                8 if i + j == 1 => f64::NAN,
+                9 => f64::from(u8::from(i == j)),
+                _ => x,
+            })
+        })
+        .unwrap()
+    }
+
+    fn orthonormal<T: Real>() {
+        let engine = Engine::cpu();
+        for n in [super::FROM, 16, 36] {
+            let a = batch::<T>(n);
+            let all = engine.svd(&a).run().unwrap();
+            let tol = T::DTYPE.unit_roundoff() * 32f64.max(8.0 * (n as f64).sqrt());
+            let losses = verify::orthogonality(&all.u).unwrap();
+            let residuals = verify::reconstruction(&a, &all.u, &all.sigma, &all.v).unwrap();
+            for b in (0..a.count()).filter(|b| b % 10 != 8) {
+                assert!(losses[b] <= tol, "{n}x{n}, matrix {b}: {:e}", losses[b]);
+                assert!(
+                    residuals[b] <= tol,
+                    "{n}x{n}, matrix {b}: {:e}",
+                    residuals[b]
+                );
+            }
+            let bits = |x: &[T]| x.iter().map(|x| x.f64().to_bits()).collect::<Vec<_>>();
+            for b in 0..a.count() {
+                let one = a.view().matrices(b..b + 1).unwrap();
+                let own = engine.svd(one).run().unwrap();
+                let (alone, beside) = (bits(own.u.matrix(0)), bits(all.u.matrix(b)));
+                assert_eq!(alone, beside, "{n}x{n}, matrix {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn u_is_orthonormal_whichever_way_and_whatever_lies_beside() {
+        orthonormal::<f32>();
+        orthonormal::<f64>();
+    }
+}
