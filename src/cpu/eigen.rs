@@ -1,19 +1,21 @@
 //! Eigenvalues and eigenvectors of small symmetric matrices, one a lane: Jacobi's two-sided rotations (Golub and Van
 //! Loan, 8.5). 2x2 and 3x3 matrices stay in registers from the first entry to the last.
 //!
-//! Every rotation sets one entry to zero, exactly, and rounds the others in relation to their own size. So eigenvalues that
-//! are nearly equal need no care, and off-diagonal entries end far below the diagonal entries beside them: |A V - V L| and
-//! V'V - I are a few units of rounding, of |A| and of one. A closed formula loses half of the digits there.
+//! A rotation sets one entry to zero, exactly, and rounds the others in relation to the two entries that they come from. So
+//! eigenvalues that are nearly equal need no care: |A V - V L| and V'V - I are a few units of rounding, of |A| and of one. A
+//! closed formula loses half of the digits there. Sweeps end when each off-diagonal entry is below a quarter of a unit of
+//! rounding (by default) of the smaller diagonal entry beside it, or negligible.
 
 // Entries are named by row and column.
 #![allow(clippy::needless_range_loop)]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu::delivery::{Rows, negate, negative};
 use crate::cpu::head::Head;
 use crate::cpu::intake::{MOST_LANES, scale};
 use crate::data::error::Error;
+use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::parallel;
 use crate::data::scalar::sealed::Float;
@@ -28,18 +30,9 @@ use crate::planner::{Convergence, eigen_error};
 /// The name under which reports show the kernel.
 pub(crate) const NAME: &str = "eigen-lanes";
 
-/// Whether these kernels are for n x n matrices. From 2x2 to 8x8 they are 8 to 2 times as fast as the way by singular
-/// values, most of which is its preparation.
-pub(crate) fn applies(n: usize) -> bool {
-    (2..=8).contains(&n)
-}
-
 /// Powers of two by which the bound on an error is multiplied without a second look.
 const MODERATE: i32 = 600;
-/// Matrices in one task of a thread.
-const TASK: usize = 4096;
-/// The tolerance of a pair of columns, over what is left of an off-diagonal entry: the last rotations cost little, and
-/// the smaller of two diagonal entries keeps its digits.
+/// The tolerance of a call is divided by this: the last rotations cost little, and small eigenvalues keep more digits.
 const SHARPER: f64 = 16.0;
 
 /// What is computed of symmetric matrices.
@@ -92,71 +85,123 @@ impl<'p, T: Real> Places<'p, T> {
     }
 }
 
-/// Solves all matrices, as long as `goes_on` says nothing else; `done` is told how many more are solved.
+/// Matrices of n x n in one task of a thread: some 20 us of work.
+fn per_task(n: usize) -> usize {
+    ((1 << 20) / (40 * n * n * n)).clamp(64, 1024)
+}
+
+/// Solves all matrices.
 pub(crate) fn run<T: Real>(
     ask: &Ask<'_, T>,
     places: Places<'_, T>,
-    goes_on: impl Fn() -> Result<(), Error> + Sync,
-    done: impl Fn(usize) + Sync,
+    options: &Options,
 ) -> Result<(), Error> {
-    let n = ask.view.cols();
-    let mut tasks = Vec::with_capacity(ask.view.count().div_ceil(TASK));
+    let (n, count) = (ask.view.cols(), ask.view.count());
+    let most = per_task(n);
+    let mut tasks = Vec::with_capacity(count.div_ceil(most));
     let (mut first, mut places) = (0, places);
     while !places.outcomes.is_empty() {
-        let count = TASK.min(places.outcomes.len());
-        let (some, rest) = places.split_at(count, n);
-        tasks.push((first, some));
-        (first, places) = (first + count, rest);
+        let some = most.min(places.outcomes.len());
+        let (own, rest) = places.split_at(some, n);
+        tasks.push((first, own));
+        (first, places) = (first + some, rest);
     }
-    // Whoever cancels too late has all results.
-    let stopped = Mutex::new(Ok(()));
+    let done = AtomicUsize::new(0);
     parallel::for_each(
         tasks,
         || (),
         |(), (first, places)| {
-            if let Err(error) = goes_on() {
-                *stopped.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+            if options.check_cancelled().is_err() {
                 return;
             }
-            let count = places.outcomes.len();
+            let some = places.outcomes.len();
             match T::DTYPE {
-                Dtype::F32 => solve::<T, f32>(ask, first, places, n),
-                Dtype::F64 => solve::<T, f64>(ask, first, places, n),
+                Dtype::F32 => cast(ask, first, places, of_f32::solve),
+                Dtype::F64 => cast(ask, first, places, of_f64::solve),
             }
-            done(count);
+            let before = done.fetch_add(some, Ordering::Relaxed);
+            if let Some(progress) = &options.progress {
+                progress(before + some, count);
+            }
         },
     );
-    stopped.into_inner().unwrap_or_else(PoisonError::into_inner)
+    // Whoever cancels too late has all results.
+    match done.load(Ordering::Relaxed) == count {
+        true => Ok(()),
+        false => Err(Error::Cancelled),
+    }
 }
 
-/// Solves a task as one of the types for which this is compiled: here, and not by everyone who calls it.
-fn solve<T: Real, U: Real>(ask: &Ask<'_, T>, first: usize, places: Places<'_, T>, n: usize) {
-    let (Some(view), Some(places)) = (ask.view.cast::<U>(), places.cast::<U>()) else {
-        return;
+/// Solves a task as one of the types for which these kernels are compiled.
+fn cast<T: Real, U: Real>(
+    ask: &Ask<'_, T>,
+    first: usize,
+    places: Places<'_, T>,
+    solve: fn(Ask<'_, U>, usize, Places<'_, U>),
+) {
+    if let (Some(view), Some(places)) = (ask.view.cast::<U>(), places.cast::<U>()) {
+        let Ask {
+            triangle,
+            convergence,
+            ..
+        } = *ask;
+        let ask = Ask {
+            view,
+            triangle,
+            convergence,
+        };
+        solve(ask, first, places);
+    }
+}
+
+/// Here, once, and not by everyone who calls them.
+macro_rules! compiled {
+    ($name:ident: $real:ty) => {
+        mod $name {
+            use super::{Ask, Places};
+
+            #[inline(never)]
+            pub fn solve(ask: Ask<'_, $real>, first: usize, places: Places<'_, $real>) {
+                match places.vectors.is_empty() {
+                    true => super::solve::<$real, false>(ask, first, places),
+                    false => super::solve::<$real, true>(ask, first, places),
+                }
+            }
+        }
     };
-    let ask = Ask {
-        view,
-        triangle: ask.triangle,
-        convergence: ask.convergence,
-    };
-    macro_rules! sizes {
-        ($($n:literal),+) => {
-            match n {
-                $($n => U::dispatch(true, Task::<U, $n> { ask, first, places }),)+
+}
+
+compiled!(of_f32: f32);
+compiled!(of_f64: f64);
+
+/// The sizes that there are kernels for. From 2x2 to 8x8 they are 8 to 2 times as fast as the way by singular values, most
+/// of which is its preparation.
+macro_rules! sizes {
+    ($($n:literal),+) => {
+        /// Whether these kernels are for n x n matrices.
+        pub(crate) fn applies(n: usize) -> bool {
+            [$($n),+].contains(&n)
+        }
+
+        #[inline(always)]
+        fn solve<T: Real, const VECTORS: bool>(ask: Ask<'_, T>, first: usize, places: Places<'_, T>) {
+            match ask.view.cols() {
+                $($n => T::dispatch(true, Task::<T, $n, VECTORS> { ask, first, places }),)+
                 _ => {}
             }
-        };
-    }
-    sizes!(2, 3, 4, 5, 6, 7, 8);
+        }
+    };
 }
 
-struct Task<'t, T, const N: usize> {
+sizes!(2, 3, 4, 5, 6, 7, 8);
+
+struct Task<'t, T, const N: usize, const VECTORS: bool> {
     ask: Ask<'t, T>,
     first: usize,
     places: Places<'t, T>,
 }
 
-impl<T: Real, const N: usize> Kernel<T> for Task<'_, T, N> {
+impl<T: Real, const N: usize, const VECTORS: bool> Kernel<T> for Task<'_, T, N, VECTORS> {
     type Output = ();
 
     #[inline(always)]
@@ -167,7 +212,7 @@ impl<T: Real, const N: usize> Kernel<T> for Task<'_, T, N> {
         while !places.outcomes.is_empty() {
             let count = Two::<L>::LANES.min(places.outcomes.len());
             let (some, rest) = places.split_at(count, N);
-            group::<T, Two<L>, N>(l, &self.ask, first, some);
+            group::<T, Two<L>, N, VECTORS>(l, &self.ask, first, some);
             (first, places) = (first + count, rest);
         }
     }
@@ -178,7 +223,7 @@ type Square<V, const N: usize> = [[V; N]; N];
 
 /// Solves as many matrices as there are places for, from `first` on: at most a lane each.
 #[inline(always)]
-fn group<T: Real, L: Lanes<T>, const N: usize>(
+fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     l: L,
     ask: &Ask<'_, T>,
     first: usize,
@@ -221,8 +266,8 @@ fn group<T: Real, L: Lanes<T>, const N: usize>(
         }
     }
 
-    let mut found = diagonalise(l, means, &ask.convergence);
-    sort(l, &mut found.values, &mut found.vectors);
+    let mut found = diagonalise::<T, L, N, VECTORS>(l, means, &ask.convergence);
+    sort::<T, L, N, VECTORS>(l, &mut found.values, &mut found.vectors);
     let mut largest = zero;
     for &value in &found.values {
         let size = l.abs(value);
@@ -255,7 +300,7 @@ fn group<T: Real, L: Lanes<T>, const N: usize>(
             values[c] = value + T::ZERO;
         }
     }
-    if !places.vectors.is_empty() {
+    if VECTORS {
         for vector in &mut found.vectors {
             let flip = negative::<T, L>(l, vector, Rows::InPlace);
             negate(l, flip, vector);
@@ -347,9 +392,9 @@ struct Found<V, const N: usize> {
     converged: V,
 }
 
-/// Jacobi's method, of matrices whose upper triangle is at [j][i], i < j.
+/// Jacobi's method, of matrices whose upper triangle is at [j][i], i < j; with or without vectors.
 #[inline(always)]
-fn diagonalise<T: Real, L: Lanes<T>, const N: usize>(
+fn diagonalise<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     l: L,
     mut a: Square<L::Vector, N>,
     convergence: &Convergence,
@@ -402,7 +447,9 @@ fn diagonalise<T: Real, L: Lanes<T>, const N: usize>(
                         let (new_g, new_h) = turned(l, a[g[0]][g[1]], a[h[0]][h[1]], s, tau);
                         (a[g[0]][g[1]], a[h[0]][h[1]]) = (new_g, new_h);
                     }
-                    (v[p][r], v[q][r]) = turned(l, v[p][r], v[q][r], s, tau);
+                    if VECTORS {
+                        (v[p][r], v[q][r]) = turned(l, v[p][r], v[q][r], s, tau);
+                    }
                 }
             }
         }
@@ -441,7 +488,7 @@ fn turned<T: Real, L: Lanes<T>>(
 
 /// Sorts eigenvalues, ascending, with their vectors.
 #[inline(always)]
-fn sort<T: Real, L: Lanes<T>, const N: usize>(
+fn sort<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     l: L,
     values: &mut [L::Vector; N],
     vectors: &mut Square<L::Vector, N>,
@@ -455,7 +502,7 @@ fn sort<T: Real, L: Lanes<T>, const N: usize>(
             let (low, high) = (values[i], values[i + 1]);
             values[i] = l.select(wrong, high, low);
             values[i + 1] = l.select(wrong, low, high);
-            for r in 0..N {
+            for r in 0..if VECTORS { N } else { 0 } {
                 let (low, high) = (vectors[i][r], vectors[i + 1][r]);
                 vectors[i][r] = l.select(wrong, high, low);
                 vectors[i + 1][r] = l.select(wrong, low, high);

@@ -355,9 +355,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         let zero = l.splat(T::ZERO);
         let none = l.less(zero, zero);
         let mut carried = problem.carried();
-        let recovers = carried == Carried::Rotations
-            && problem.rhs.is_none()
-            && recover::wanted::<T>(n, convergence);
+        let recovers = recover::wanted::<T>(problem, convergence);
         // The matrices whose J is carried.
         let mut graded = none;
         if recovers {

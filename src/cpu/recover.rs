@@ -1,4 +1,4 @@
-//! J found from R and V_ after the sweeps, so that it needs not be rotated along with R'.
+//! J found from R and V_ after the sweeps, so that it need not be rotated along with R'.
 //!
 //! R V_ = J diag(sigma). Column j of the product has rounding errors of u sigma_1, which are u sigma_1 / sigma_j of
 //! column j of J: but only along the columns of larger singular values, since R and V_ are graded as the singular
@@ -11,25 +11,24 @@
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
 use crate::lanes::{Lanes, numbers, vectors, vectors_mut};
-use crate::planner::Convergence;
+use crate::planner::{Convergence, Problem};
 
-/// Columns from which on it is sooner.
-const FROM: usize = 9;
 /// The least quotient of the last and the first entry of the diagonal of R for which J is not carried, in u.
 const LEAST: f64 = 256.0;
-/// The largest part of a column, squared, that may be taken off along one other.
-const MOST: f64 = 1.0 / 16.0;
-/// Tolerances above so many u leave V_ less orthogonal than J would be, and the product is no decomposition.
+/// The least part of a column, squared, that must be left.
+const LEFT: f64 = 0.75;
+/// In u. With a looser tolerance V_ is not orthogonal enough, and R V_ does not give J.
 const TIGHT: f64 = 16.0;
 
-/// Whether J is to be recovered, of those matrices that allow it.
+/// Whether J is recovered, of those matrices that allow it.
 #[inline(always)]
-pub(super) fn wanted<T: Real>(n: usize, convergence: &Convergence) -> bool {
-    n >= FROM && convergence.tolerance <= TIGHT * T::DTYPE.unit_roundoff()
+pub(super) fn wanted<T: Real>(problem: &Problem, convergence: &Convergence) -> bool {
+    problem.recovers() && convergence.tolerance <= TIGHT * T::DTYPE.unit_roundoff()
 }
 
 /// The matrices whose J cannot be recovered, by the diagonal of R, of which these are the first and the last entry:
-/// the last is at least sigma_n, and hardly ever much above it. None without a matrix, or of zeros.
+/// the last is at least sigma_n, and hardly ever much above it (Kahan's matrix is an exception). Lanes without a matrix,
+/// and zero matrices, are not among them.
 #[inline(always)]
 pub(super) fn graded<T: Real, L: Lanes<T>>(l: L, first: L::Vector, last: L::Vector) -> L::Mask {
     let least = l.splat(T::of(LEAST * T::DTYPE.unit_roundoff()));
@@ -61,7 +60,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
     n: usize,
     scratch: &mut [L::Vector],
 ) -> L::Mask {
-    let (zero, one, most) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::of(MOST)));
+    let (zero, one, left) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::of(LEFT)));
     let (column, scratch) = scratch.split_at_mut(n);
     let products = &mut scratch[..n];
     // Without a matrix, and of zeros, R is zero and J is I.
@@ -76,18 +75,15 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
             vectors: known,
             step,
         };
-        let mut largest = zero;
         for (i, product) in products[..c].iter_mut().enumerate() {
             let found = dot(l, known.column(i, n), column);
-            let square = l.mul(found, found);
-            largest = l.select(l.less(square, largest), largest, square);
             *product = l.sub(zero, found);
         }
-        let bound = l.mul(most, dot(l, column, column));
+        let bound = l.mul(left, dot(l, column, column));
         add(l, known, &products[..c], column);
         let square = dot(l, column, column);
         let fine = l.and(
-            l.less(largest, bound),
+            l.less(bound, square),
             l.less(l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE), square),
         );
         let fine = l.or(fine, empty);
@@ -208,13 +204,15 @@ fn add_one<T: Real, L: Lanes<T>>(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::data::batch::Batch;
-    use crate::data::scalar::Real;
+    use crate::data::scalar::sealed::Float;
     use crate::engine::Engine;
+    use crate::lanes::Kernel;
     use crate::verify;
 
     /// Matrices whose J can be recovered, beside those whose J cannot: by the diagonal of R, and although it seems so by
-    /// that (Kahan's, whose smallest singular value is far below the diagonal).
+    /// that (Kahan's, the smallest singular value of which is far below the diagonal).
     fn batch<T: Real>(n: usize) -> Batch<T> {
         let unit = T::DTYPE.unit_roundoff();
         // s^(n - 1) is a little above what is told from the diagonal.
@@ -239,7 +237,7 @@ mod tests {
 
     fn orthonormal<T: Real>() {
         let engine = Engine::cpu();
-        for n in [super::FROM, 16, 36] {
+        for n in [9, 16, 36] {
             let a = batch::<T>(n);
             let all = engine.svd(&a).run().unwrap();
             let tol = T::DTYPE.unit_roundoff() * 32f64.max(8.0 * (n as f64).sqrt());
@@ -259,6 +257,47 @@ mod tests {
                 let own = engine.svd(one).run().unwrap();
                 let (alone, beside) = (bits(own.u.matrix(0)), bits(all.u.matrix(b)));
                 assert_eq!(alone, beside, "{n}x{n}, matrix {b}");
+            }
+        }
+    }
+
+    /// What `recover` makes of R and V_, both n x n: J, and whether it failed.
+    struct Recover<'r>(&'r [f64], &'r [f64], usize);
+
+    impl Kernel<f64> for Recover<'_> {
+        type Output = (Vec<f64>, bool);
+
+        fn run<L: Lanes<f64>>(self, l: L) -> Self::Output {
+            let Recover(r, v, n) = self;
+            let vectors = |x: &[f64]| x.iter().map(|&x| l.splat(x)).collect::<Vec<_>>();
+            let (r, v) = (vectors(r), vectors(v));
+            let columns = |vectors| Columns { vectors, step: n };
+            let mut j = vec![l.splat(0.0); n * n];
+            let scratch = &mut vec![l.splat(0.0); 2 * n];
+            let failed = recover(l, columns(&r), columns(&v), (&mut j, n), n, scratch);
+            (j.iter().map(|j| numbers(j)[0]).collect(), l.any(failed))
+        }
+    }
+
+    #[test]
+    fn a_small_singular_value_is_found_although_the_diagonal_hides_it() {
+        let n = 36;
+        let kinds = batch::<f64>(n);
+        let kahan = kinds.view().matrices(7..8).unwrap();
+        let plain = Batch::from_fn(1, n, n, |_, i, j| match i <= j {
+            true => 1.0 / (1.0 + (i + j) as f64) + f64::from(u8::from(i == j)),
+            false => 0.0,
+        });
+        for (r, fails) in [(kahan.to_batch().unwrap(), true), (plain.unwrap(), false)] {
+            let svd = Engine::cpu().svd(&r).run().unwrap();
+            let ask = Recover(r.matrix(0), svd.v.matrix(0), n);
+            let (j, failed) = f64::dispatch(true, ask);
+            assert_eq!(failed, fails);
+            if !fails {
+                let j = Batch::from_col_major(1, n, n, j).unwrap();
+                let tol = 16.0 * n as f64 * f64::EPSILON;
+                let distances = verify::distances(&svd.u, &j).unwrap();
+                assert!(distances[0] < tol, "{:e}", distances[0]);
             }
         }
     }

@@ -63,8 +63,9 @@ pub enum Policy {
     FallBack,
     /// As [`FallBack`](Self::FallBack), and each call goes to the device that finishes it first. This is measured: a
     /// problem (type, shape and wanted results) stays with the CPU until it has kept the CPU busy for about as long as
-    /// the GPU takes to compile its shaders; from then on the faster device does each call. On the web, which has no
-    /// clock, this is [`FallBack`](Self::FallBack).
+    /// the GPU takes to compile its shaders; from then on the faster device does each call. Eigenvalues of
+    /// symmetric matrices up to 8x8 are always the CPU's. On the web, which has no clock, this is
+    /// [`FallBack`](Self::FallBack).
     Fastest,
     /// As [`Fastest`](Self::Fastest), and both devices share a large call, each at work on its part of the batch at the
     /// same time. The first matrices are the GPU's ([`Report::shared`](crate::Report::shared)). On the web this is

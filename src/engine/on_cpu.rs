@@ -1,7 +1,6 @@
 //! Calls that the CPU computes: here and now, or on the web in turns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cpu;
 use crate::cpu::eigen;
@@ -60,10 +59,15 @@ impl Engine {
     }
 
     /// Whether the CPU has kernels of its own for eigenvalues of symmetric n x n matrices and computes them: they take less
-    /// time than a GPU's way to them takes the host.
-    pub(crate) fn has_eigen(&self, n: usize) -> bool {
-        let chooses = matches!(self.policy, Policy::Fastest | Policy::Share { .. });
-        eigen::applies(n) && (self.gpu.is_none() || chooses)
+    /// time than a GPU's way to them takes the host. Not where the GPU's part was set, nor in turns on the web.
+    pub(crate) fn has_eigen(&self, n: usize, blocking: bool) -> bool {
+        let chooses = matches!(
+            self.policy,
+            Policy::Fastest | Policy::Share { gpu_part: None }
+        );
+        let web = cfg!(target_family = "wasm");
+        let cpu = self.gpu.is_none() || chooses && !web;
+        eigen::applies(n) && cpu && (blocking || !web)
     }
 
     /// Has these kernels compute eigenvalues, ascending, and eigenvectors, if they have a place; with the asymmetries.
@@ -78,6 +82,7 @@ impl Engine {
         let problem = Problem::new(n, n, T::DTYPE, Job::svd(Vectors::Thin));
         let mut outcomes = parallel::filled(count, Outcome::PENDING)?;
         let mut asymmetries = parallel::filled(count, 0.0)?;
+        let turned = if vectors.is_empty() { n } else { 2 * n };
         let ask = eigen::Ask {
             view,
             triangle,
@@ -89,18 +94,11 @@ impl Engine {
             asymmetries: &mut asymmetries,
             outcomes: &mut outcomes,
         };
-        let done = AtomicUsize::new(0);
-        let told = |some| {
-            let before = done.fetch_add(some, Ordering::Relaxed);
-            if let Some(progress) = &options.progress {
-                progress(before + some, count);
-            }
-        };
-        eigen::run(&ask, places, || options.check_cancelled(), told)?;
+        eigen::run(&ask, places, options)?;
         let rotations = outcomes.iter().map(|o| f64::from(o.rotations)).sum::<f64>();
         let report = Report {
-            // Two columns of n numbers and n - 2 more entries, each by two multiply-adds of two operations.
-            flops: rotations * 8.0 * (2 * n - 2) as f64,
+            // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations.
+            flops: rotations * 8.0 * (turned - 2) as f64,
             outcomes,
             backend: Backend::Cpu,
             device: self.cpu_name.clone(),

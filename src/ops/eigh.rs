@@ -61,13 +61,15 @@ impl Engine {
     /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
-    /// If a CPU computes matrices of at most 8x8, |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have an error of
-    /// at most 9 sqrt(n) u |A|_2.
+    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes matrices from
+    /// 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have
+    /// an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16 of the
+    /// tolerance times the smaller of the two diagonal entries beside it.
     ///
     /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
     /// also the smallest ones, however rows and columns are scaled.
     ///
-    /// **Source**: on a CPU, up to 8x8, Jacobi's rotations on both sides (Golub and Van Loan, 8.5). Otherwise singular
+    /// **Source**: Jacobi's rotations on both sides (Golub and Van Loan, 8.5) as said above. Otherwise singular
     /// values: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that bound is
     /// positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the
     /// Hermitian polar factor of S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham,
@@ -178,11 +180,11 @@ fn direct<T: Real>(
     a: View<'_, T>,
     choices: &Symmetry,
     options: &Options,
-    vectors: bool,
+    (vectors, blocking): (bool, bool),
 ) -> Option<Result<Eigh<T>, Error>> {
     let [count, n] = [a.count(), a.cols()];
     // These kernels do not see a factor of the matrix, which promises more.
-    if choices.definite || count == 0 || !engine.has_eigen(n) {
+    if choices.definite || count == 0 || !engine.has_eigen(n, blocking) {
         return None;
     }
     let found = || {
@@ -191,13 +193,13 @@ fn direct<T: Real>(
         let places = [values.as_mut_slice(), v.as_mut_slice()];
         let (asymmetries, mut report) = engine.eigen(a, choices.triangle, options, places)?;
         if options.cutoff != Cutoff::default() {
-            let count = Counter::new::<T>(n, &options.cutoff);
-            let mut sizes = Vec::with_capacity(n);
-            for (index, outcome) in report.outcomes.iter_mut().enumerate() {
+            let counter = Counter::new::<T>(n, &options.cutoff);
+            let outcomes = &mut report.outcomes;
+            for_each_outcome(&mut values, outcomes, |sizes, index, values, outcome| {
                 if outcome.status != Status::NonFinite {
-                    outcome.rank = rank(&count, index, values.matrix(index), outcome, &mut sizes);
+                    outcome.rank = rank(&counter, index, values, outcome, sizes);
                 }
-            }
+            });
         }
         Ok(Eigh {
             values,
@@ -207,6 +209,32 @@ fn direct<T: Real>(
         })
     };
     Some(found())
+}
+
+/// Calls `f` for every matrix: with scratch, its index, its values and its outcome.
+fn for_each_outcome<T: Real>(
+    values: &mut Batch<T>,
+    outcomes: &mut [Outcome],
+    f: impl Fn(&mut Vec<T>, usize, &mut [T], &mut Outcome) + Send + Sync,
+) {
+    let n = values.rows();
+    if n == 0 {
+        return;
+    }
+    let some = TASK.div_ceil(n);
+    let tasks = (values.as_mut_slice().chunks_mut(some * n))
+        .zip(outcomes.chunks_mut(some))
+        .enumerate();
+    parallel::for_each(
+        tasks.collect(),
+        Vec::new,
+        |sizes, (task, (values, outcomes)): (usize, (&mut [T], &mut [Outcome]))| {
+            let each = values.chunks_exact_mut(n).zip(outcomes);
+            for (index, (values, outcome)) in (task * some..).zip(each) {
+                f(sizes, index, values, outcome);
+            }
+        },
+    );
 }
 
 /// The number of eigenvalues that count. `sizes` is scratch.
@@ -230,24 +258,11 @@ fn finish<T: Real>(
     mut report: Report,
     options: &Options,
 ) -> Result<(Vec<f64>, Report), Error> {
-    let n = sigma.rows();
-    if n > 0 {
-        let some = TASK.div_ceil(n);
-        let tasks = (sigma.as_mut_slice().chunks_mut(some * n))
-            .zip(report.outcomes.chunks_mut(some))
-            .enumerate();
-        let count = Counter::new::<T>(n, &options.cutoff);
-        parallel::for_each(
-            tasks.collect(),
-            Vec::new,
-            |sizes, (task, (values, outcomes)): (usize, (&mut [T], &mut [Outcome]))| {
-                let each = values.chunks_exact_mut(n).zip(outcomes);
-                for (index, (values, outcome)) in (task * some..).zip(each) {
-                    complete(&made[index], index, values, outcome, &count, sizes);
-                }
-            },
-        );
-    }
+    let count = Counter::new::<T>(sigma.rows(), &options.cutoff);
+    let outcomes = &mut report.outcomes;
+    for_each_outcome(sigma, outcomes, |sizes, index, values, outcome| {
+        complete(&made[index], index, values, outcome, &count, sizes);
+    });
     let asymmetries = made.iter().map(|made| made.asymmetry).collect();
     Ok((asymmetries, strict(report, options)?))
 }
@@ -300,7 +315,7 @@ impl<T: Real> Compute for Eigh<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        if let Some(found) = direct(engine, given.a, choices, options, true) {
+        if let Some(found) = direct(engine, given.a, choices, options, (true, blocking)) {
             return found;
         }
         let prepared = Prepared::new(given.a, *choices)?;
@@ -346,7 +361,7 @@ impl<T: Real> Compute for Eigvalsh<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        if let Some(found) = direct(engine, given.a, choices, options, false) {
+        if let Some(found) = direct(engine, given.a, choices, options, (false, blocking)) {
             let Eigh {
                 values,
                 asymmetries,

@@ -38,6 +38,8 @@ pub(crate) fn executed(problem: &Problem, backend: Backend, outcomes: &[Outcome]
             };
             (rhs as f64, products, carried.rows(problem.cols) as f64)
         }
+        // Half a product of n x n, and Gram-Schmidt: as many as are recovered, not as few as are carried.
+        (None, Backend::Cpu) if problem.recovers() => (formed, 1.5 * n * n * n, 0.0),
         (None, _) => (formed, 0.0, formed.min(n)),
     };
     let form_u = 2.0 * (2.0 * m - n) * n * reflected + 2.0 * products;

@@ -203,6 +203,13 @@ impl Problem {
         }
     }
 
+    /// Whether the CPU finds the rotations after the sweeps, of matrices that allow it, and carries none. With fewer columns
+    /// that takes longer.
+    #[inline(always)]
+    pub fn recovers(&self) -> bool {
+        self.cols >= 9 && self.rhs.is_none() && self.carried() == Carried::Rotations
+    }
+
     /// The length of the right-hand sides, if there are any, and their number.
     #[inline(always)]
     pub fn rhs_size(&self) -> Option<[usize; 2]> {

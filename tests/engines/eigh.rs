@@ -361,6 +361,13 @@ pub fn bad<T: Real>(engine: &Engine) -> Outcome {
             )?;
         }
 
+        let rushed = engine.eigh(&good).max_sweeps(1).run().map_err(wrong)?;
+        let outcome = rushed.report.outcomes[0];
+        ensure(
+            outcome.status == Status::NotConverged && outcome.sigma_error == f64::INFINITY,
+            || format!("{n}x{n}, one sweep: {outcome:?}"),
+        )?;
+
         // Gram matrices, of which the second loses a square: with and without full rank.
         let gram = |b: usize, i: usize, j: usize| {
             let columns = |j: usize| good.matrix(b)[j * n..].iter().take(n);
