@@ -9,20 +9,19 @@
 // Entries are named by row and column.
 #![allow(clippy::needless_range_loop)]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use crate::cpu::carry_out;
 use crate::cpu::delivery::{Rows, negate, negative};
 use crate::cpu::head::Head;
-use crate::cpu::intake::{MOST_LANES, scale};
+use crate::cpu::intake::{MOST_LANES, copy, scale};
+use crate::cpu::jacobi::Rotation;
 use crate::data::error::Error;
-use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
-use crate::data::parallel;
 use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Dtype, Real};
 use crate::data::triangle::Triangle;
-use crate::data::view::View;
+use crate::host::call::Call;
 use crate::host::delivery::{NON_FINITE, status};
+use crate::host::outputs::Outputs;
 use crate::host::symmetry::{asymmetric, asymmetry};
 use crate::lanes::{Kernel, Lanes, Two, numbers, numbers_mut};
 use crate::planner::{Convergence, eigen_error};
@@ -30,141 +29,72 @@ use crate::planner::{Convergence, eigen_error};
 /// The name under which reports show the kernel.
 pub(crate) const NAME: &str = "eigen-lanes";
 
-/// Powers of two by which the bound on an error is multiplied without a second look.
-const MODERATE: i32 = 600;
 /// The tolerance of a call is divided by this: the last rotations cost little, and small eigenvalues keep more digits.
 const SHARPER: f64 = 16.0;
-
-/// What is computed of symmetric matrices.
-#[derive(Clone, Copy)]
-pub(crate) struct Ask<'a, T> {
-    pub view: View<'a, T>,
-    pub triangle: Triangle,
-    pub convergence: Convergence,
-}
-
-/// Where the results go: eigenvalues ascend; there are no vectors where none are wanted.
-pub(crate) struct Places<'p, T> {
-    pub values: &'p mut [T],
-    pub vectors: &'p mut [T],
-    pub asymmetries: &'p mut [f64],
-    pub outcomes: &'p mut [Outcome],
-}
-
-impl<'p, T: Real> Places<'p, T> {
-    /// The first `count` matrices of n x n, and the rest.
-    fn split_at(self, count: usize, n: usize) -> (Self, Self) {
-        let vectors = if self.vectors.is_empty() { 0 } else { n * n };
-        let (values, values_rest) = self.values.split_at_mut(count * n);
-        let (vectors, vectors_rest) = self.vectors.split_at_mut(count * vectors);
-        let (asymmetries, asymmetries_rest) = self.asymmetries.split_at_mut(count);
-        let (outcomes, outcomes_rest) = self.outcomes.split_at_mut(count);
-        (
-            Places {
-                values,
-                vectors,
-                asymmetries,
-                outcomes,
-            },
-            Places {
-                values: values_rest,
-                vectors: vectors_rest,
-                asymmetries: asymmetries_rest,
-                outcomes: outcomes_rest,
-            },
-        )
-    }
-
-    fn cast<U: Real>(self) -> Option<Places<'p, U>> {
-        (T::DTYPE == U::DTYPE).then(|| Places {
-            values: bytemuck::cast_slice_mut(self.values),
-            vectors: bytemuck::cast_slice_mut(self.vectors),
-            asymmetries: self.asymmetries,
-            outcomes: self.outcomes,
-        })
-    }
-}
 
 /// Matrices of n x n in one task of a thread: some 20 us of work.
 fn per_task(n: usize) -> usize {
     ((1 << 20) / (40 * n * n * n)).clamp(64, 1024)
 }
 
-/// Solves all matrices.
+/// Solves the call's matrices, which are symmetric: eigenvalues go to the places of singular values and ascend, and
+/// eigenvectors, if they are wanted, to those of V.
 pub(crate) fn run<T: Real>(
-    ask: &Ask<'_, T>,
-    places: Places<'_, T>,
-    options: &Options,
+    call: &Call<'_, T>,
+    triangle: Triangle,
+    outputs: Outputs<'_, T>,
+    asymmetries: &mut [f64],
 ) -> Result<(), Error> {
-    let (n, count) = (ask.view.cols(), ask.view.count());
-    let most = per_task(n);
-    let mut tasks = Vec::with_capacity(count.div_ceil(most));
-    let (mut first, mut places) = (0, places);
-    while !places.outcomes.is_empty() {
-        let some = most.min(places.outcomes.len());
-        let (own, rest) = places.split_at(some, n);
-        tasks.push((first, own));
-        (first, places) = (first + some, rest);
-    }
-    let done = AtomicUsize::new(0);
-    parallel::for_each(
-        tasks,
-        || (),
-        |(), (first, places)| {
-            if options.check_cancelled().is_err() {
-                return;
-            }
-            let some = places.outcomes.len();
-            match T::DTYPE {
-                Dtype::F32 => cast(ask, first, places, of_f32::solve),
-                Dtype::F64 => cast(ask, first, places, of_f64::solve),
-            }
-            let before = done.fetch_add(some, Ordering::Relaxed);
-            if let Some(progress) = &options.progress {
-                progress(before + some, count);
-            }
-        },
-    );
-    // Whoever cancels too late has all results.
-    match done.load(Ordering::Relaxed) == count {
-        true => Ok(()),
-        false => Err(Error::Cancelled),
+    match T::DTYPE {
+        Dtype::F32 => run_as(of_f32::solve, call, triangle, outputs, asymmetries),
+        Dtype::F64 => run_as(of_f64::solve, call, triangle, outputs, asymmetries),
     }
 }
 
-/// Solves a task as one of the types for which these kernels are compiled.
-fn cast<T: Real, U: Real>(
-    ask: &Ask<'_, T>,
-    first: usize,
-    places: Places<'_, T>,
-    solve: fn(Ask<'_, U>, usize, Places<'_, U>),
-) {
-    if let (Some(view), Some(places)) = (ask.view.cast::<U>(), places.cast::<U>()) {
-        let Ask {
+fn run_as<T: Real, U: Real>(
+    solve: fn(Task<'_, '_, U>),
+    call: &Call<'_, T>,
+    triangle: Triangle,
+    outputs: Outputs<'_, T>,
+    asymmetries: &mut [f64],
+) -> Result<(), Error> {
+    let (Some(call), Some(outputs)) = (call.cast::<U>(), outputs.cast::<U>()) else {
+        return Err(Error::argument(format!("{} is not {}", T::DTYPE, U::DTYPE)));
+    };
+    let some = per_task(call.view.cols());
+    let runs = outputs.runs(0, some, &call.task.sizes);
+    let tasks = runs.zip(asymmetries.chunks_mut(some));
+    let tasks = tasks.map(|((first, outputs), asymmetries)| {
+        let task = Task {
+            call: &call,
             triangle,
-            convergence,
-            ..
-        } = *ask;
-        let ask = Ask {
-            view,
-            triangle,
-            convergence,
+            first,
+            outputs,
+            asymmetries,
         };
-        solve(ask, first, places);
-    }
+        (task.asymmetries.len(), task)
+    });
+    carry_out(&call, tasks.collect(), || (), |(), task| solve(task))
 }
 
-/// Here, once, and not by everyone who calls them.
+/// A task of a thread: some matrices.
+struct Task<'t, 'v, T> {
+    call: &'t Call<'t, T>,
+    triangle: Triangle,
+    first: usize,
+    outputs: Outputs<'v, T>,
+    asymmetries: &'v mut [f64],
+}
+
+/// The types that these kernels are compiled for: here, once, and not by everyone who calls them.
 macro_rules! compiled {
     ($name:ident: $real:ty) => {
         mod $name {
-            use super::{Ask, Places};
-
             #[inline(never)]
-            pub fn solve(ask: Ask<'_, $real>, first: usize, places: Places<'_, $real>) {
-                match places.vectors.is_empty() {
-                    true => super::solve::<$real, false>(ask, first, places),
-                    false => super::solve::<$real, true>(ask, first, places),
+            pub fn solve(task: super::Task<'_, '_, $real>) {
+                match task.outputs.v.is_empty() {
+                    true => super::solve::<$real, false>(task),
+                    false => super::solve::<$real, true>(task),
                 }
             }
         }
@@ -184,9 +114,9 @@ macro_rules! sizes {
         }
 
         #[inline(always)]
-        fn solve<T: Real, const VECTORS: bool>(ask: Ask<'_, T>, first: usize, places: Places<'_, T>) {
-            match ask.view.cols() {
-                $($n => T::dispatch(true, Task::<T, $n, VECTORS> { ask, first, places }),)+
+        fn solve<T: Real, const VECTORS: bool>(task: Task<'_, '_, T>) {
+            match task.call.view.cols() {
+                $($n => T::dispatch(true, Known::<T, $n, VECTORS>(task)),)+
                 _ => {}
             }
         }
@@ -195,25 +125,28 @@ macro_rules! sizes {
 
 sizes!(2, 3, 4, 5, 6, 7, 8);
 
-struct Task<'t, T, const N: usize, const VECTORS: bool> {
-    ask: Ask<'t, T>,
-    first: usize,
-    places: Places<'t, T>,
-}
+/// A task on N x N matrices.
+struct Known<'t, 'v, T, const N: usize, const VECTORS: bool>(Task<'t, 'v, T>);
 
-impl<T: Real, const N: usize, const VECTORS: bool> Kernel<T> for Task<'_, T, N, VECTORS> {
+impl<T: Real, const N: usize, const VECTORS: bool> Kernel<T> for Known<'_, '_, T, N, VECTORS> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes<T>>(self, l: L) {
         // Two groups at once hide the latency of each other.
         let l = Two(l);
-        let (mut first, mut places) = (self.first, self.places);
-        while !places.outcomes.is_empty() {
-            let count = Two::<L>::LANES.min(places.outcomes.len());
-            let (some, rest) = places.split_at(count, N);
-            group::<T, Two<L>, N, VECTORS>(l, &self.ask, first, some);
-            (first, places) = (first + count, rest);
+        let Known(task) = self;
+        let lanes = Two::<L>::LANES;
+        let sizes = &task.call.task.sizes;
+        let groups = task.outputs.runs(task.first, lanes, sizes);
+        for ((first, outputs), asymmetries) in groups.zip(task.asymmetries.chunks_mut(lanes)) {
+            let own = Task {
+                first,
+                outputs,
+                asymmetries,
+                ..task
+            };
+            group::<T, Two<L>, N, VECTORS>(l, own);
         }
     }
 }
@@ -221,21 +154,23 @@ impl<T: Real, const N: usize, const VECTORS: bool> Kernel<T> for Task<'_, T, N, 
 /// Entry (i, j) of what was read of each matrix at [j][i].
 type Square<V, const N: usize> = [[V; N]; N];
 
-/// Solves as many matrices as there are places for, from `first` on: at most a lane each.
+/// Solves as many matrices as there are places for: at most a lane each.
 #[inline(always)]
-fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
-    l: L,
-    ask: &Ask<'_, T>,
-    first: usize,
-    places: Places<'_, T>,
-) {
+fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(l: L, task: Task<'_, '_, T>) {
+    let Task {
+        call,
+        triangle,
+        first,
+        outputs,
+        asymmetries,
+    } = task;
     let zero = l.splat(T::ZERO);
-    let count = places.outcomes.len();
+    let count = asymmetries.len();
     let mut a = [[zero; N]; N];
-    take(&ask.view, first, count, &mut a);
+    copy::<T, L>(&call.view, first, count, [N, N], a.as_flattened_mut());
     for j in 1..N {
         for i in 0..j {
-            match ask.triangle {
+            match triangle {
                 Triangle::Mean => {}
                 Triangle::Lower => a[j][i] = a[i][j],
                 Triangle::Upper => a[i][j] = a[j][i],
@@ -249,7 +184,7 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     let heads = &mut heads[..count];
     scale(l, a.as_flattened_mut(), N, heads, &mut [zero; N]);
 
-    places.asymmetries.fill(0.0);
+    asymmetries.fill(0.0);
     let mut apart = l.less(zero, zero);
     let half = l.splat(T::of(0.5));
     let mut means = a;
@@ -260,13 +195,13 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
         }
     }
     if l.any(apart) {
-        for (lane, to) in places.asymmetries.iter_mut().enumerate() {
+        for (lane, to) in asymmetries.iter_mut().enumerate() {
             let entry = |i: usize, j: usize| numbers::<T, _>(&a[j][i])[lane].f64();
             *to = asymmetry(N, entry);
         }
     }
 
-    let mut found = diagonalise::<T, L, N, VECTORS>(l, means, &ask.convergence);
+    let mut found = diagonalise::<T, L, N, VECTORS>(l, means, &call.task.convergence);
     sort::<T, L, N, VECTORS>(l, &mut found.values, &mut found.vectors);
     let mut largest = zero;
     for &value in &found.values {
@@ -277,9 +212,11 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     let one = l.splat(T::ONE);
     let (mut back, mut rest, mut rounded) = (one, one, zero);
     for (lane, head) in heads.iter().enumerate() {
-        let half = head.power / 2;
-        numbers_mut(&mut back)[lane] = T::power_of_two(-half);
-        numbers_mut(&mut rest)[lane] = T::power_of_two(half - head.power);
+        let undone = Head {
+            power: -head.power,
+            finite: true,
+        };
+        [numbers_mut(&mut back)[lane], numbers_mut(&mut rest)[lane]] = undone.factors::<T>();
         if head.power > 3 * T::TARGET {
             numbers_mut(&mut rounded)[lane] = T::of((0.5 * T::DTYPE.smallest()).ldexp(head.power));
         }
@@ -294,7 +231,7 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
     let largest_back = l.mul(l.mul(largest, back), rest);
     for (c, &value) in found.values.iter().enumerate() {
         let value = l.mul(l.mul(value, back), rest);
-        let values = places.values.chunks_exact_mut(N);
+        let values = outputs.sigma.chunks_exact_mut(N);
         for (values, &value) in values.zip(numbers::<T, _>(&value)) {
             // No zero is negative.
             values[c] = value + T::ZERO;
@@ -309,37 +246,33 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
             }
         }
         let entries: &[T] = bytemuck::cast_slice(found.vectors.as_flattened());
-        let matrices = places.vectors.chunks_exact_mut(N * N);
+        let matrices = outputs.v.chunks_exact_mut(N * N);
         for (lane, to) in matrices.enumerate() {
             for (to, lanes) in to.iter_mut().zip(entries.chunks_exact(L::LANES)) {
                 *to = lanes[lane];
             }
         }
     }
-    for (lane, outcome) in places.outcomes.iter_mut().enumerate() {
+    for (lane, outcome) in outputs.outcomes.iter_mut().enumerate() {
         let Head { power, finite } = heads[lane];
         let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
         if !finite {
-            places.values[lane * N..][..N].fill(T::NAN);
-            if let Some(vectors) = places.vectors.chunks_exact_mut(N * N).nth(lane) {
-                vectors.fill(T::NAN);
+            outputs.sigma[lane * N..][..N].fill(T::NAN);
+            if VECTORS {
+                outputs.v[lane * N * N..][..N * N].fill(T::NAN);
             }
-            places.asymmetries[lane] = f64::NAN;
+            asymmetries[lane] = f64::NAN;
             *outcome = NON_FINITE;
             continue;
         }
         let representable = of(&largest_back).finite();
         let converged = of(&found.converged) == T::ONE;
         let mut status = status(representable, converged);
-        let apart = places.asymmetries[lane];
+        let apart = asymmetries[lane];
         if status == Status::Converged && apart > 0.0 && asymmetric(T::DTYPE, N, apart) {
             status = Status::NotSymmetric;
         }
-        let error = error * of(&largest).f64();
-        let error = match power.abs() <= MODERATE {
-            true => error * f64::power_of_two(-power),
-            false => error.ldexp(-power),
-        };
+        let error = (error * of(&largest).f64()).ldexp(-power);
         let error = match converged {
             // An eigenvalue that is subnormal is rounded once more.
             true => error + 0.5 * T::DTYPE.smallest(),
@@ -352,33 +285,6 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
             rank: of(&rank).index(),
             sigma_error: error,
         };
-    }
-}
-
-/// Copies matrices into lanes, which hold zeros.
-#[inline(always)]
-fn take<T: Real, V: bytemuck::Pod, const N: usize>(
-    view: &View<'_, T>,
-    first: usize,
-    count: usize,
-    to: &mut Square<V, N>,
-) {
-    let Some((matrices, [down, right])) = view.dense(first, count) else {
-        for (j, column) in to.iter_mut().enumerate() {
-            for lane in 0..count {
-                for (to, entry) in column.iter_mut().zip(view.column(first + lane, j)) {
-                    numbers_mut(to)[lane] = entry;
-                }
-            }
-        }
-        return;
-    };
-    for (lane, matrix) in matrices.chunks_exact(N * N).enumerate() {
-        for (j, column) in to.iter_mut().enumerate() {
-            for (i, to) in column.iter_mut().enumerate() {
-                numbers_mut(to)[lane] = matrix[i * down + j * right];
-            }
-        }
     }
 }
 
@@ -438,17 +344,17 @@ fn diagonalise<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
                 let c = l.div(one, l.sqrt(l.mul_add(t, t, one)));
                 let s = l.mul(t, c);
                 let tau = l.div(s, l.add(one, c));
+                let turn = Rotation { t, s, tau };
                 a[p][p] = l.neg_mul_add(t, z, x);
                 a[q][q] = l.mul_add(t, z, y);
                 a[q][p] = l.select(needed, zero, z);
                 for r in 0..N {
                     if r != p && r != q {
                         let [g, h] = [p, q].map(|c| [c.max(r), c.min(r)]);
-                        let (new_g, new_h) = turned(l, a[g[0]][g[1]], a[h[0]][h[1]], s, tau);
-                        (a[g[0]][g[1]], a[h[0]][h[1]]) = (new_g, new_h);
+                        (a[g[0]][g[1]], a[h[0]][h[1]]) = turn.of(l, a[g[0]][g[1]], a[h[0]][h[1]]);
                     }
                     if VECTORS {
-                        (v[p][r], v[q][r]) = turned(l, v[p][r], v[q][r], s, tau);
+                        (v[p][r], v[q][r]) = turn.of(l, v[p][r], v[q][r]);
                     }
                 }
             }
@@ -469,21 +375,6 @@ fn diagonalise<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
         rotations,
         converged,
     }
-}
-
-/// Rutishauser's form of (c x - s y, s x + c y), tau = s / (1 + c).
-#[inline(always)]
-fn turned<T: Real, L: Lanes<T>>(
-    l: L,
-    x: L::Vector,
-    y: L::Vector,
-    s: L::Vector,
-    tau: L::Vector,
-) -> (L::Vector, L::Vector) {
-    (
-        l.neg_mul_add(s, l.mul_add(tau, x, y), x),
-        l.mul_add(s, l.neg_mul_add(tau, y, x), y),
-    )
 }
 
 /// Sorts eigenvalues, ascending, with their vectors.

@@ -4,6 +4,7 @@
 use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
 use crate::data::scalar::Real;
+use crate::data::view::View;
 use crate::host::call::Call;
 use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::planner::Problem;
@@ -72,7 +73,23 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         }
         return;
     }
-    if let Some((matrices, [down, _])) = call.view.dense(first, heads.len()) {
+    copy::<T, L>(&call.view, first, heads.len(), [m, n], a);
+    scale(l, a, m, heads, rows);
+    sort(l, a, m, from, rows);
+}
+
+/// Copies `count` small matrices of m x n from `first` on into lanes.
+#[inline(always)]
+pub(super) fn copy<T: Real, L: Lanes<T>>(
+    view: &View<'_, T>,
+    first: usize,
+    count: usize,
+    [m, n]: [usize; 2],
+    to: &mut [L::Vector],
+) {
+    let lanes = L::LANES;
+    let entries: &mut [T] = bytemuck::cast_slice_mut(to);
+    if let Some((matrices, [down, _])) = view.dense(first, count) {
         for (lane, matrix) in matrices.chunks_exact(m * n).enumerate() {
             for j in 0..n {
                 for i in 0..m {
@@ -83,18 +100,16 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
                 }
             }
         }
-    } else {
-        for lane in 0..heads.len() {
-            for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
-                let from = call.view.column(first + lane, j);
-                for (to, entry) in column[lane..].iter_mut().step_by(lanes).zip(from) {
-                    *to = entry;
-                }
+        return;
+    }
+    for lane in 0..count {
+        for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+            let from = view.column(first + lane, j);
+            for (to, entry) in column[lane..].iter_mut().step_by(lanes).zip(from) {
+                *to = entry;
             }
         }
     }
-    scale(l, a, m, heads, rows);
-    sort(l, a, m, from, rows);
 }
 
 /// Scales all lanes; what is not finite becomes zero. `largest` receives the largest entry of every
@@ -187,7 +202,6 @@ fn sort<T: Real, L: Lanes<T>>(
 mod tests {
     use super::*;
     use crate::data::options::Options;
-    use crate::data::view::View;
     use crate::host::call::Task;
     use crate::lanes::Kernel;
     use crate::planner::Job;

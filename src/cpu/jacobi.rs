@@ -397,11 +397,11 @@ impl<V: Copy, M: Copy> Pair<V, M> {
 
 /// A rotation a lane; none where it is not needed.
 #[derive(Clone, Copy)]
-struct Rotation<V> {
-    t: V,
-    s: V,
+pub(super) struct Rotation<V> {
+    pub t: V,
+    pub s: V,
     /// s / (1 + c)
-    tau: V,
+    pub tau: V,
 }
 
 /// The rotation that makes a pair orthogonal.
@@ -493,8 +493,19 @@ fn polynomial<T: Real, L: Lanes<T>, const N: usize>(
     sum
 }
 
-/// Rutishauser's form, which does not drift: after thousands of rotations the plain
-/// x' = c x - s y is off by 100u where this one is off by 5u.
+impl<V: Copy> Rotation<V> {
+    /// Rutishauser's form, which does not drift: after thousands of rotations the plain
+    /// x' = c x - s y is off by 100u where this one is off by 5u.
+    #[inline(always)]
+    pub fn of<T: Real, L: Lanes<T, Vector = V>>(&self, l: L, x: V, y: V) -> (V, V) {
+        let (s, tau) = (self.s, self.tau);
+        (
+            l.neg_mul_add(s, l.mul_add(tau, x, y), x),
+            l.mul_add(s, l.neg_mul_add(tau, y, x), y),
+        )
+    }
+}
+
 #[inline(always)]
 fn rotate<T: Real, L: Lanes<T>>(
     l: L,
@@ -502,11 +513,8 @@ fn rotate<T: Real, L: Lanes<T>>(
     y: &mut [L::Vector],
     turn: &Rotation<L::Vector>,
 ) {
-    let (s, tau) = (turn.s, turn.tau);
     for (x, y) in x.iter_mut().zip(y) {
-        let (a, b) = (*x, *y);
-        *x = l.neg_mul_add(s, l.mul_add(tau, a, b), a);
-        *y = l.mul_add(s, l.neg_mul_add(tau, b, a), b);
+        (*x, *y) = turn.of(l, *x, *y);
     }
 }
 
@@ -519,11 +527,9 @@ fn rotate_exchanged<T: Real, L: Lanes<T>>(
     y: &mut [L::Vector],
     turn: &Rotation<L::Vector>,
 ) {
-    let (s, tau) = (turn.s, turn.tau);
     for (x, y) in x.iter_mut().zip(y) {
         let (a, b) = (l.select(chosen, *y, *x), l.select(chosen, *x, *y));
-        *x = l.neg_mul_add(s, l.mul_add(tau, a, b), a);
-        *y = l.mul_add(s, l.neg_mul_add(tau, b, a), b);
+        (*x, *y) = turn.of(l, a, b);
     }
 }
 

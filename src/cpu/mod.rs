@@ -155,38 +155,51 @@ impl<T: Real> Kernels<T> {
         let tasks = call.view.count().div_ceil(recipe.matrices_per_task);
         let threads = parallel::threads().min(tasks);
         group::check::<T>(&call.task.problem, recipe.lanes, threads)?;
-        let done = AtomicUsize::new(0);
         let runs = outputs.runs(0, recipe.matrices_per_task, &call.task.sizes);
-        parallel::for_each(
-            runs,
+        let tasks = runs.map(|run| (run.1.outcomes.len(), run));
+        carry_out(
+            call,
+            tasks.collect(),
             || None,
             |memory, (first, outputs)| {
-                if call.task.options.check_cancelled().is_err() {
-                    return;
-                }
-                let count = outputs.outcomes.len();
-                let task = Task {
+                // Two groups at once are wanted where there are two.
+                let several = outputs.outcomes.len() > recipe.lanes;
+                let mut task = Some(Task {
                     call,
                     memory,
                     first,
                     outputs,
-                };
-                // Two groups at once are wanted where there are two.
-                let mut task = Some(task);
-                if recipe.lanes > 1 && count > recipe.lanes {
+                });
+                if recipe.lanes > 1 && several {
                     (self.known)(&mut task);
                 }
                 if let Some(task) = task {
                     (self.group)(task, recipe.lanes > 1);
                 }
-                let before = done.fetch_add(count, Ordering::Relaxed);
-                call.progress(before + count);
             },
-        );
-        // Whoever cancels too late has all results.
-        match done.load(Ordering::Relaxed) == call.view.count() {
-            true => Ok(()),
-            false => Err(Error::Cancelled),
+        )
+    }
+}
+
+/// Has all threads carry out tasks, of so many matrices each, as long as the call is not cancelled.
+fn carry_out<T: Real, I: Send, S>(
+    call: &Call<'_, T>,
+    tasks: Vec<(usize, I)>,
+    state: impl Fn() -> S + Send + Sync,
+    f: impl Fn(&mut S, I) + Send + Sync,
+) -> Result<(), Error> {
+    let done = AtomicUsize::new(0);
+    parallel::for_each(tasks, state, |state, (count, task)| {
+        if call.task.options.check_cancelled().is_err() {
+            return;
         }
+        f(state, task);
+        let before = done.fetch_add(count, Ordering::Relaxed);
+        call.progress(before + count);
+    });
+    // Whoever cancels too late has all results.
+    match done.load(Ordering::Relaxed) == call.view.count() {
+        true => Ok(()),
+        false => Err(Error::Cancelled),
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
     let mut failed = l.less(zero, zero);
     for c in 0..n {
         column.fill(zero);
-        add_upper(l, r, v.column(c, n), column);
+        add(l, r, true, v.column(c, n), column);
         column[c] = l.select(empty, one, column[c]);
         let (known, place) = j.split_at_mut(c * step);
         let known = Columns {
@@ -80,7 +80,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
             *product = l.sub(zero, found);
         }
         let bound = l.mul(left, dot(l, column, column));
-        add(l, known, &products[..c], column);
+        add(l, known, false, &products[..c], column);
         let square = dot(l, column, column);
         let fine = l.and(
             l.less(bound, square),
@@ -102,45 +102,29 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
 /// Columns that are added at once, so that what they are added to passes less often.
 const BLOCK: usize = 4;
 
-/// to += the columns, each times its weight.
+/// to += the columns, each times its weight; of an upper triangle, only what is not below its diagonal.
 #[inline(always)]
 fn add<T: Real, L: Lanes<T>>(
     l: L,
     columns: Columns<'_, L::Vector>,
+    upper: bool,
     weights: &[L::Vector],
     to: &mut [L::Vector],
 ) {
-    let (blocks, rest) = weights.as_chunks::<BLOCK>();
-    for (block, weights) in blocks.iter().enumerate() {
-        add_block(l, columns, block * BLOCK, weights, to);
-    }
-    for (c, weight) in rest.iter().enumerate() {
-        let column = columns.column(blocks.len() * BLOCK + c, to.len());
-        add_one(l, column, *weight, to);
-    }
-}
-
-/// `add` of an upper triangle.
-#[inline(always)]
-fn add_upper<T: Real, L: Lanes<T>>(
-    l: L,
-    columns: Columns<'_, L::Vector>,
-    weights: &[L::Vector],
-    to: &mut [L::Vector],
-) {
+    let n = to.len();
+    let rows = |c: usize| if upper { c + 1 } else { n };
     let (blocks, rest) = weights.as_chunks::<BLOCK>();
     for (block, weights) in blocks.iter().enumerate() {
         let first = block * BLOCK;
-        add_block(l, columns, first, weights, &mut to[..=first]);
-        for (c, &weight) in weights.iter().enumerate().skip(1) {
-            let below = first + 1..=first + c;
-            let column = columns.column(first + c, first + c + 1);
-            add_one(l, &column[below.clone()], weight, &mut to[below]);
+        let all = rows(first);
+        add_block(l, columns, first, weights, &mut to[..all]);
+        for (c, &weight) in (first..).zip(weights).skip(1) {
+            let column = columns.column(c, rows(c));
+            add_one(l, &column[all..], weight, &mut to[all..rows(c)]);
         }
     }
-    for (c, weight) in rest.iter().enumerate() {
-        let c = blocks.len() * BLOCK + c;
-        add_one(l, columns.column(c, c + 1), *weight, &mut to[..=c]);
+    for (c, &weight) in (blocks.len() * BLOCK..).zip(rest) {
+        add_one(l, columns.column(c, rows(c)), weight, &mut to[..rows(c)]);
     }
 }
 

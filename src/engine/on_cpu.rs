@@ -14,11 +14,11 @@ use crate::data::scalar::Real;
 use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::engine::Engine;
-use crate::host::call::Call;
+use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use crate::host::slot::Slot;
-use crate::planner::{Convergence, CpuRecipe, Job, Problem, Vectors};
+use crate::planner::{CpuRecipe, Job, Sizes, Vectors};
 
 /// Who did a call, and how.
 pub(super) struct Done {
@@ -30,6 +30,22 @@ pub(super) struct Done {
     pub shared: Option<usize>,
     /// As `Report::device_error`.
     pub device_error: Option<Error>,
+}
+
+impl Done {
+    /// The report of a call whose matrices ended so.
+    pub fn report(self, outcomes: Vec<Outcome>, flops: f64) -> Report {
+        Report {
+            outcomes,
+            backend: self.backend,
+            device: self.device,
+            kernel: self.kernel,
+            flops,
+            device_seconds: self.device_seconds,
+            shared: self.shared,
+            device_error: self.device_error,
+        }
+    }
 }
 
 impl Engine {
@@ -55,7 +71,7 @@ impl Engine {
     ) -> Result<Done, Error> {
         let recipe = self.cpu_recipe(call);
         cpu::run(call, &recipe, outputs)?;
-        Ok(self.cpu_done(&recipe))
+        Ok(self.cpu_done(recipe.kernel()))
     }
 
     /// Whether the CPU has kernels of its own for eigenvalues of symmetric n x n matrices and computes them: they take less
@@ -79,34 +95,33 @@ impl Engine {
         [values, vectors]: [&mut [T]; 2],
     ) -> Result<(Vec<f64>, Report), Error> {
         let (count, n) = (view.count(), view.cols());
-        let problem = Problem::new(n, n, T::DTYPE, Job::svd(Vectors::Thin));
+        let mut task = Task::new::<T>([n, n], Job::svd(Vectors::Thin), options)?;
+        task.sizes = Sizes {
+            u: 0,
+            v: vectors.len() / count.max(1),
+            ..task.sizes
+        };
         let mut outcomes = parallel::filled(count, Outcome::PENDING)?;
         let mut asymmetries = parallel::filled(count, 0.0)?;
         let turned = if vectors.is_empty() { n } else { 2 * n };
-        let ask = eigen::Ask {
+        let call = Call {
             view,
-            triangle,
-            convergence: Convergence::new(&problem, options),
+            rhs: None,
+            task,
+            blocking: true,
         };
-        let places = eigen::Places {
-            values,
-            vectors,
-            asymmetries: &mut asymmetries,
+        let outputs = Outputs {
+            u: &mut [],
+            sigma: values,
+            v: vectors,
+            composed: &mut [],
             outcomes: &mut outcomes,
         };
-        eigen::run(&ask, places, options)?;
+        eigen::run(&call, triangle, outputs, &mut asymmetries)?;
+        // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations.
         let rotations = outcomes.iter().map(|o| f64::from(o.rotations)).sum::<f64>();
-        let report = Report {
-            // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations.
-            flops: rotations * 8.0 * (turned - 2) as f64,
-            outcomes,
-            backend: Backend::Cpu,
-            device: self.cpu_name.clone(),
-            kernel: eigen::NAME,
-            device_seconds: None,
-            shared: None,
-            device_error: None,
-        };
+        let flops = rotations * 8.0 * (turned - 2) as f64;
+        let report = self.cpu_done(eigen::NAME).report(outcomes, flops);
         Ok((asymmetries, report))
     }
 
@@ -116,11 +131,11 @@ impl Engine {
         CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
     }
 
-    fn cpu_done(&self, recipe: &CpuRecipe) -> Done {
+    fn cpu_done(&self, kernel: &'static str) -> Done {
         Done {
             backend: Backend::Cpu,
             device: self.cpu_name.clone(),
-            kernel: recipe.kernel(),
+            kernel,
             device_seconds: None,
             shared: None,
             device_error: None,
@@ -150,7 +165,7 @@ async fn in_turns<T: Real>(
         first = matrices.end;
         crate::cpu::run(&call.part(matrices, &options)?, &recipe, turn)?;
         if first == count {
-            return Ok(engine.cpu_done(&recipe));
+            return Ok(engine.cpu_done(recipe.kernel()));
         }
         outputs = rest;
         others().await;

@@ -94,22 +94,14 @@ impl Engine {
             blocking,
         };
         let done = self.dispatch(&call, outputs).await?;
-        Ok(Report {
-            flops: match done.shared {
-                None => executed(&problem, done.backend, &outcomes),
-                Some(first) => {
-                    executed(&problem, Backend::Gpu, &outcomes[..first])
-                        + executed(&problem, Backend::Cpu, &outcomes[first..])
-                }
-            },
-            outcomes,
-            shared: done.shared,
-            backend: done.backend,
-            device: done.device,
-            kernel: done.kernel,
-            device_seconds: done.device_seconds,
-            device_error: done.device_error,
-        })
+        let flops = match done.shared {
+            None => executed(&problem, done.backend, &outcomes),
+            Some(first) => {
+                executed(&problem, Backend::Gpu, &outcomes[..first])
+                    + executed(&problem, Backend::Cpu, &outcomes[first..])
+            }
+        };
+        Ok(done.report(outcomes, flops))
     }
 
     async fn dispatch<T: Real>(

@@ -54,7 +54,7 @@ impl Gpu {
         let problem = &call.task.problem;
         let chunk = recipe.at_once(outputs.outcomes.len());
         let kind = (*problem, recipe.path.name(), chunk);
-        let runs = outputs.runs(0, chunk, &call.task.sizes);
+        let runs: Vec<_> = outputs.runs(0, chunk, &call.task.sizes).collect();
         let mut sets = self.shelf.take(&kind).unwrap_or_default();
         while sets.len() < runs.len().min(2) {
             match create::<T>(self, problem, recipe, chunk).await {

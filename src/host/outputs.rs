@@ -62,16 +62,21 @@ impl<'a, T: Real> Outputs<'a, T> {
     }
 
     /// Runs of at most `count` matrices, each with the index of its first, counted from `start`.
-    pub fn runs(mut self, start: usize, count: usize, sizes: &Sizes) -> Vec<(usize, Self)> {
-        let mut runs = Vec::with_capacity(self.outcomes.len().div_ceil(count));
-        let mut first = start;
-        while !self.outcomes.is_empty() {
-            let len = count.min(self.outcomes.len());
-            let (run, rest) = self.split_at(len, sizes);
-            runs.push((first, run));
+    pub fn runs(
+        self,
+        start: usize,
+        count: usize,
+        sizes: &Sizes,
+    ) -> impl Iterator<Item = (usize, Self)> {
+        let (mut rest, mut first) = (Some(self), start);
+        std::iter::from_fn(move || {
+            let outputs = rest.take().filter(|rest| !rest.outcomes.is_empty())?;
+            let len = count.min(outputs.outcomes.len());
+            let (run, others) = outputs.split_at(len, sizes);
+            rest = Some(others);
+            let index = first;
             first += len;
-            self = rest;
-        }
-        runs
+            Some((index, run))
+        })
     }
 }

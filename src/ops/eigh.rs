@@ -4,7 +4,6 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cutoff, Options};
 use crate::data::outcome::{Outcome, Status};
-use crate::data::parallel;
 use crate::data::report::Report;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::triangle::Triangle;
@@ -16,7 +15,7 @@ use crate::ops::counted::Counter;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Operation, Shapes};
 use crate::ops::symmetric::{Made, Prepared, Symmetry};
 use crate::ops::weighted::weighted;
-use crate::ops::{TASK, for_each, mirror};
+use crate::ops::{TASK, for_each, for_each_beside, mirror};
 use crate::planner::{Job, Vectors};
 
 /// The eigenvalues and eigenvectors of a batch of symmetric n x n matrices: A = V diag(lambda) V'.
@@ -217,24 +216,8 @@ fn for_each_outcome<T: Real>(
     outcomes: &mut [Outcome],
     f: impl Fn(&mut Vec<T>, usize, &mut [T], &mut Outcome) + Send + Sync,
 ) {
-    let n = values.rows();
-    if n == 0 {
-        return;
-    }
-    let some = TASK.div_ceil(n);
-    let tasks = (values.as_mut_slice().chunks_mut(some * n))
-        .zip(outcomes.chunks_mut(some))
-        .enumerate();
-    parallel::for_each(
-        tasks.collect(),
-        Vec::new,
-        |sizes, (task, (values, outcomes)): (usize, (&mut [T], &mut [Outcome]))| {
-            let each = values.chunks_exact_mut(n).zip(outcomes);
-            for (index, (values, outcome)) in (task * some..).zip(each) {
-                f(sizes, index, values, outcome);
-            }
-        },
-    );
+    let some = TASK.div_ceil(values.rows().max(1));
+    for_each_beside(values, outcomes, some, Vec::new, f);
 }
 
 /// The number of eigenvalues that count. `sizes` is scratch.

@@ -63,17 +63,39 @@ fn for_each_with<T: Real, W>(
     scratch: impl Fn() -> W + Send + Sync,
     f: impl Fn(&mut W, usize, &mut [T]) + Send + Sync,
 ) {
+    let mut nothing = vec![(); batch.count()];
+    for_each_beside(
+        batch,
+        &mut nothing,
+        some,
+        scratch,
+        |scratch, index, matrix, ()| {
+            f(scratch, index, matrix);
+        },
+    );
+}
+
+/// The same with what belongs to each matrix.
+fn for_each_beside<T: Real, I: Send, W>(
+    batch: &mut Batch<T>,
+    list: &mut [I],
+    some: usize,
+    scratch: impl Fn() -> W + Send + Sync,
+    f: impl Fn(&mut W, usize, &mut [T], &mut I) + Send + Sync,
+) {
     let size = batch.rows() * batch.cols();
     if size == 0 {
         return;
     }
-    let tasks = batch.as_mut_slice().chunks_mut(some * size).enumerate();
+    let tasks = batch.as_mut_slice().chunks_mut(some * size);
+    let tasks = tasks.zip(list.chunks_mut(some)).enumerate();
     parallel::for_each(
         tasks.collect(),
         scratch,
-        |scratch, (task, entries): (usize, &mut [T])| {
-            for (index, matrix) in (task * some..).zip(entries.chunks_exact_mut(size)) {
-                f(scratch, index, matrix);
+        |scratch, (task, (entries, list)): (usize, (&mut [T], &mut [I]))| {
+            let each = entries.chunks_exact_mut(size).zip(list);
+            for (index, (matrix, own)) in (task * some..).zip(each) {
+                f(scratch, index, matrix, own);
             }
         },
     );

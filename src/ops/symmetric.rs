@@ -10,7 +10,7 @@ use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::dense::cholesky;
 use crate::host::symmetry::{asymmetric, asymmetry};
-use crate::ops::TASK;
+use crate::ops::{TASK, for_each_beside};
 
 /// What eigenvalue problems can be told of their matrices.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,23 +82,14 @@ impl<T: Real> Prepared<T> {
         let (count, n) = (a.count(), a.cols());
         let mut matrices = Batch::zeros(count, n, n)?;
         let mut made = parallel::filled(count, Made::EMPTY)?;
-        let size = n * n;
-        if size > 0 {
-            let some = TASK.div_ceil(size);
-            let tasks = (matrices.as_mut_slice().chunks_mut(some * size))
-                .zip(made.chunks_mut(some))
-                .enumerate();
-            parallel::for_each(
-                tasks.collect(),
-                Work::default,
-                |work, (task, (entries, made)): (usize, (&mut [T], &mut [Made]))| {
-                    let each = entries.chunks_exact_mut(size).zip(made);
-                    for (index, (matrix, made)) in (task * some..).zip(each) {
-                        *made = work.prepare(a, index, symmetry, matrix);
-                    }
-                },
-            );
-        }
+        let some = TASK.div_ceil((n * n).max(1));
+        for_each_beside(
+            &mut matrices,
+            &mut made,
+            some,
+            Work::default,
+            |work, index, matrix, made| *made = work.prepare(a, index, symmetry, matrix),
+        );
         Ok(Prepared { matrices, made })
     }
 }
