@@ -222,6 +222,10 @@ caches profile
 step profile "$(part 16)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
 caches shared
 
+# What a call of few matrices takes.
+step small "$(part 3)" bench.jsonl "$engines" $bench --no-peers --ops svd \
+    --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
+
 # Each threshold with the shapes that it can change, and two of them together.
 tune() {
     label=$1
