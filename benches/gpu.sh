@@ -182,7 +182,7 @@ rm -f "$out"/devices.json "$out"/tests.txt "$out"/bench.jsonl "$out"/profile.jso
 
 # Ways to call the one binary, of which the shell splits the words.
 command="--command"
-bench="$command bench --json --backend gpu --no-latency --repetitions 3 --seconds 0.15"
+bench="$command bench --json --backend gpu --no-latency --repetitions 3 --seconds 0.3"
 # In the order of what one would miss most, with more matrices where 64 MiB of them leave a large card idle.
 shapes=${SHAPES:-3x3,8x8,32x32,64x64,16x16,128x128,4x4,2x2,6x7,24x24,48x48,256x32,1024x64:660,256x256:264,512x512:64,64x16}
 few=${SHAPES:-3x3,8x8,32x32,64x64,128x128,256x32,1024x64}
@@ -211,15 +211,15 @@ export BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-f64}"
 export BATCHED_SVD_TESTS="gpu/f32/digits gpu/f64/digits gpu/f32/kernel-* gpu/f64/kernel-* gpu-shrunk/*/kernel-80x80
 gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 gpu/f32/random-128x128
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
-step first "$(part 8)" tests.txt "$engines"
+step first "$(part 6)" tests.txt "$engines"
 
-step figures "$(part 25)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
-step figures-f64 "$(part 6)" bench.jsonl \
+step figures "$(part 34)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
+step figures-f64 "$(part 7)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
 
 # With caches of its own, which are empty.
 caches profile
-step profile "$(part 16)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
+step profile "$(part 7)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
 caches shared
 
 # What a call of few matrices takes.
@@ -235,10 +235,10 @@ tune() {
     step "thresholds-$label" "$(part "$hundredths")" tune.jsonl \
         "$engines" $bench --ops svd --shapes "${SHAPES:-$its_shapes}" "$@"
 }
-tune words 5 64x64,48x48,40x40,24x24 --tune invocation_words=128,192,256
-tune submits 5 64x64,32x32,48x48 --tune submit_flops=4g,32g,128g
+tune words 6 64x64,48x48,40x40,24x24 --tune invocation_words=128,192,256
+tune submits 5 64x64,32x32 --tune submit_flops=4g,32g,128g
 tune both 3 64x64,48x48 --set submit_flops=128g --tune invocation_words=128,256
-tune tiny 3 6x6,5x5,8x8 --set tiny_words=208 --tune tiny_columns=4,5,6,8
+tune tiny 4 6x6,8x8 --set tiny_words=208 --tune tiny_columns=4,5,6,8
 tune rows 3 64x64,128x128,256x32 --tune rows_per_lane=4,16
 tune workgroup 2 32x32,8x8,16x16 --tune columns_workgroup=32,128
 

@@ -34,8 +34,8 @@ use crate::data::error::{Error, product};
 use crate::data::scalar::Real;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
-use crate::gpu::Gpu;
 use crate::gpu::lasting::Lasting;
+use crate::gpu::{Buffer, Gpu};
 use crate::ops::operation::Compute;
 use crate::ops::{Call, Recordable};
 
@@ -93,6 +93,7 @@ pub fn batch<T: Real>(
             buffer.usage()
         )));
     }
+    let buffer = Buffer::new(buffer, None);
     Ok(DeviceBatch::on(&gpu.current(), buffer, [count, m, n]))
 }
 
@@ -103,7 +104,9 @@ pub fn batch<T: Real>(
 pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize; 3])> {
     let [row, col] = batch.steps();
     let matrix = batch.rows() * batch.cols();
-    batch.buffer().map(|buffer| (buffer, [matrix, row, col]))
+    batch
+        .buffer()
+        .map(|buffer| (buffer.lend(), [matrix, row, col]))
 }
 
 /// Records a call on matrices on the device into the caller's encoder. Nothing is submitted: the results and the report

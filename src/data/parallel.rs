@@ -37,6 +37,21 @@ fn here<I, S>(tasks: Vec<I>, state: impl Fn() -> S, f: impl Fn(&mut S, I)) {
     }
 }
 
+/// Bytes that one thread copies in one go.
+pub(crate) const COPIED: usize = 1 << 18;
+
+/// Copies bytes with all threads. Memory that is written for the first time is taken from the operating system page by
+/// page, which takes one thread many times as long as the copy.
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    #[cfg(feature = "threads")]
+    if from.len() > COPIED {
+        use rayon::prelude::*;
+        let parts = to.par_chunks_mut(COPIED).zip(from.par_chunks(COPIED));
+        return parts.for_each(|(to, from)| to.copy_from_slice(from));
+    }
+    to.copy_from_slice(from);
+}
+
 /// Values that one thread writes sooner than it finds another.
 #[cfg(feature = "threads")]
 const FEW: usize = 1 << 12;
@@ -64,4 +79,19 @@ pub(crate) fn filled<I: Copy + Send + Sync>(count: usize, value: I) -> Result<Ve
     }
     all.resize(count, value);
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_copied() {
+        for len in [0, 1, 1000, (1 << 18) - 1, 1 << 18, (5 << 17) + 3] {
+            let from: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            let mut to = vec![255; len];
+            copy(&from, &mut to);
+            assert_eq!(from, to);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What kernels bind of a chunk, beside what their own stages share.
 
 use crate::gpu::Gpu;
+use crate::gpu::pool::Buffer;
 use crate::gpu::stream::Maker;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::{Problem, Side};
@@ -76,9 +77,9 @@ impl<'b> Factors<'b> {
 /// What lies on the device of the right-hand sides of one chunk after the other.
 pub(super) struct Projection {
     /// The scale of each.
-    pub powers: wgpu::Buffer,
+    pub powers: Buffer,
     /// The transpose of what the factor leaves of them.
-    pub projected: wgpu::Buffer,
+    pub projected: Buffer,
 }
 
 impl Projection {

@@ -249,14 +249,36 @@ impl Device {
         if self.faults.due(Fault::Unmappable) {
             buffer.destroy();
         }
+        let read = wgpu::MapMode::Read;
+        self.map(buffer, read, len, submitted, blocking, cancel)
+            .await?;
+        buffer
+            .get_mapped_range(0..len)
+            .map_err(|error| self.trouble(error.to_string()))
+    }
+
+    /// Maps the first `len` bytes of a buffer, once a submit is done.
+    pub async fn map(
+        &self,
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        len: u64,
+        submitted: wgpu::SubmissionIndex,
+        blocking: bool,
+        cancel: Option<&Cancel>,
+    ) -> Result<(), Error> {
         let mapped = self.wait(blocking, Some(submitted), cancel, |_, done| {
-            buffer.map_async(wgpu::MapMode::Read, 0..len, done);
+            buffer.map_async(mode, 0..len, done);
         });
         mapped
             .await?
-            .map_err(|error| self.trouble(error.to_string()))?;
+            .map_err(|error| self.trouble(error.to_string()))
+    }
+
+    /// The first `len` bytes of a buffer that is mapped for writing.
+    pub fn mapped(&self, buffer: &wgpu::Buffer, len: u64) -> Result<wgpu::BufferViewMut, Error> {
         buffer
-            .get_mapped_range(0..len)
+            .get_mapped_range_mut(0..len)
             .map_err(|error| self.trouble(error.to_string()))
     }
 

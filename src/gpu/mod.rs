@@ -9,7 +9,7 @@
 //! - Calls: `run` carries out a call on the caller's matrices, `resident` one on matrices that lie on the device and whose
 //!   results stay there. Both work on a `chunk` at a time, whose buffers `binding` has. `registers` solves it if one kernel
 //!   does everything, else `solve` does, stage after stage; `rhs` takes right-hand sides, and `compose` forms compositions
-//!   and products. `shelf` keeps the buffers for the next call.
+//!   and products. `shelf` keeps the buffers of `run` for the next call, and `pool` those of `resident`.
 
 mod adapter;
 mod binding;
@@ -22,6 +22,7 @@ pub(crate) mod lasting;
 #[cfg(not(target_family = "wasm"))]
 mod peak;
 mod pipelines;
+mod pool;
 mod profile;
 mod registers;
 pub(crate) mod resident;
@@ -34,7 +35,8 @@ mod state;
 mod stream;
 
 pub(crate) use adapter::adapters;
-pub(crate) use wgpu::{Buffer, CommandEncoder};
+pub(crate) use pool::Buffer;
+pub(crate) use wgpu::CommandEncoder;
 
 pub(crate) use crate::planner::gpu::GpuRecipe as Recipe;
 
@@ -69,6 +71,8 @@ pub(crate) struct Gpu {
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
     shelf: shelf::Shelf<(Problem, &'static str, usize), run::Sets>,
     desk: resident::Desk,
+    /// Of batches and calls on the device.
+    pool: Arc<pool::Pool>,
 }
 
 impl Gpu {
@@ -132,6 +136,7 @@ impl Gpu {
             pipelines,
             shelf: Default::default(),
             desk: Default::default(),
+            pool: Default::default(),
         })
     }
 

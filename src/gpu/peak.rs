@@ -1,6 +1,6 @@
 //! How fast a device could be at best.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::data::error::Error;
 use crate::data::scalar::Dtype;
@@ -15,6 +15,8 @@ const ROUNDS: u32 = 2048;
 const CHAINS: u32 = 8;
 /// Workgroups of a dispatch of multiply-adds: several on each core of the largest GPUs.
 const GROUPS: u32 = 4096;
+/// A card that was idle takes so long to its highest clock.
+const WARM_UP: Duration = Duration::from_millis(500);
 /// Bytes that are copied in one dispatch: beyond the caches of the largest GPUs, and one dimension
 /// of workgroups.
 const COPIED: u64 = 128 << 20;
@@ -122,6 +124,10 @@ pub(super) async fn measure(gpu: &Gpu, dtype: Dtype) -> Result<Peak, Error> {
         readback.1.unmap();
         Ok::<f64, Error>(start.elapsed().as_secs_f64())
     };
+    let start = Instant::now();
+    while !gpu.adapter.software && start.elapsed() < WARM_UP {
+        timed(&fma, groups, 1).await?;
+    }
     let flops = best(|size| {
         let work = 2.0 * f64::from(CHAINS * ROUNDS) * f64::from(workgroup * groups);
         let seconds = pollster::block_on(timed(&fma, groups, size))?;

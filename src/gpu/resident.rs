@@ -4,16 +4,19 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::data::error::Error;
 use crate::data::outcome::Outcome;
+use crate::data::parallel;
 use crate::data::scalar::{Dtype, Real};
 use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection};
 use crate::gpu::chunk::Chunk;
 use crate::gpu::compose::{Composition, Steps};
-use crate::gpu::run::{CUTOFFS, cutoffs, outcome_of, pack};
+use crate::gpu::pool::Buffer;
+use crate::gpu::run::{CUTOFFS, cutoffs, outcomes_of, pack};
 use crate::gpu::solve::Scratch;
-use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
+use crate::gpu::stream::{Channel, Load, Maker, Part, Recorder, Stream};
 use crate::host::call::Task;
+use crate::host::delivery::NON_FINITE;
 use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
 use crate::shader::Bindings;
@@ -30,11 +33,11 @@ const PIECE: usize = 32 << 20;
 /// The results of a call, matrix after matrix, each column by column; empty where they were not asked
 /// for. U and V are named as the kernels see them.
 pub(crate) struct Results {
-    pub u: wgpu::Buffer,
-    pub sigma: wgpu::Buffer,
-    pub v: wgpu::Buffer,
-    pub composed: wgpu::Buffer,
-    pub state: wgpu::Buffer,
+    pub u: Buffer,
+    pub sigma: Buffer,
+    pub v: Buffer,
+    pub composed: Buffer,
+    pub state: Buffer,
     /// Words of it that were told of each matrix.
     pub state_words: usize,
     /// That the device was at work, if that was asked for.
@@ -44,8 +47,8 @@ pub(crate) struct Results {
 /// What a task is given: `count` matrices, and right-hand sides if it takes any, with their steps from row
 /// to row and from column to column.
 pub(crate) struct Given<'b> {
-    pub a: (&'b wgpu::Buffer, [usize; 2]),
-    pub rhs: Option<(&'b wgpu::Buffer, [usize; 2])>,
+    pub a: (&'b Buffer, [usize; 2]),
+    pub rhs: Option<(&'b Buffer, [usize; 2])>,
     pub count: usize,
 }
 
@@ -89,12 +92,12 @@ impl Gpu {
         &self,
         view: &View<'_, T>,
         blocking: bool,
-    ) -> Result<(wgpu::Buffer, bool), Error> {
+    ) -> Result<(Buffer, bool), Error> {
         let (count, m, n) = (view.count(), view.rows(), view.cols());
         let channel = self.channel(0).await?;
         let stream = self.stream(&channel, blocking);
         let buffer = self
-            .make(&channel, |maker| {
+            .make(&channel, false, |maker| {
                 Ok(maker.buffer("batch", self.bytes::<T>(count, m * n)?))
             })
             .await?;
@@ -112,7 +115,8 @@ impl Gpu {
                     &packed
                 }
             };
-            stream.write_at(&buffer, first * m * n, entries).await?;
+            let load = Load::at(&buffer, first * m * n, entries);
+            stream.write(&[load]).await?;
             // Lets go of what the write keeps.
             stream.submit_writes().await?;
         }
@@ -132,7 +136,7 @@ impl Gpu {
         let stream = self.stream(&channel, blocking);
         for (index, to) in to.chunks_mut(step).enumerate() {
             let part = Part::at::<U>(buffer, index * step, to.len());
-            let fill = |bytes: &[u8]| bytemuck::cast_slice_mut(to).copy_from_slice(bytes);
+            let fill = |bytes: &[u8]| parallel::copy(bytes, bytemuck::cast_slice_mut(to));
             stream.read(&[part], fill).await?;
         }
         Ok(())
@@ -149,8 +153,9 @@ impl Gpu {
     ) -> Result<Vec<Outcome>, Error> {
         let mut words: Vec<u32> = crate::data::error::zeros(count * state_words)?;
         self.download(state, &mut words, blocking).await?;
-        let states = words.chunks_exact(state_words);
-        states.map(|state| outcome_of(state, problem)).collect()
+        let mut outcomes = parallel::filled(count, NON_FINITE)?;
+        outcomes_of(&words, state_words, problem, &mut outcomes)?;
+        Ok(outcomes)
     }
 
     /// Returns when the device is done.
@@ -196,8 +201,16 @@ impl Gpu {
             recorder: recorder.as_ref(),
             ..self.stream(&channel, blocking)
         };
-        let (results, chunks) = self
-            .make(&channel, |maker| {
+        // What the caller submits later, others must leave alone.
+        if recorder.is_some() {
+            let rhs = rhs.map(|(buffer, _)| buffer);
+            for buffer in std::iter::once(input).chain(rhs) {
+                buffer.lend();
+            }
+        }
+        // The last is held until everything is submitted.
+        let (results, chunks, _scratch) = self
+            .make(&channel, recorder.is_some(), |maker| {
                 let entries = |label, per_matrix| {
                     let bytes = self.bytes::<T>(count, per_matrix)?;
                     Ok::<_, Error>(maker.buffer(label, bytes))
@@ -213,7 +226,7 @@ impl Gpu {
                 };
                 let scratch = Scratch::new(maker, problem, recipe, chunk);
                 let projection = Projection::new(maker, problem, recipe, chunk);
-                let mut chunks: Vec<(wgpu::Buffer, Chunk)> = Vec::new();
+                let mut chunks: Vec<(Buffer, Chunk)> = Vec::new();
                 for first in (0..count).step_by(chunk) {
                     let length = chunk.min(count - first);
                     let bytes = (length * CUTOFFS + 1) * size_of::<T>();
@@ -239,19 +252,18 @@ impl Gpu {
                             state: bound(&results.state, state_words, 4),
                         },
                     };
-                    let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
-                    let bound =
-                        Chunk::bind(self, maker, problem, recipe, &places, scratch, projection);
+                    let held = (scratch.as_ref(), projection.as_ref());
+                    let bound = Chunk::bind(self, maker, problem, recipe, &places, held.0, held.1);
                     chunks.push((cutoffs, bound));
                 }
-                Ok((results, chunks))
+                Ok((results, chunks, (scratch, projection)))
             })
             .await?;
         for (index, (cutoff_buffer, bound)) in chunks.iter().enumerate() {
             let first = index * chunk;
             let length = chunk.min(count - first);
             let cutoffs = cutoffs::<T>(task, first, length);
-            stream.write(cutoff_buffer, &cutoffs).await?;
+            stream.write(&[Load::new(cutoff_buffer, &cutoffs)]).await?;
             bound
                 .solve(&stream, task, recipe, steps, rhs_steps, length)
                 .await?;
@@ -270,11 +282,11 @@ impl Gpu {
     pub async fn product<T: Real>(
         &self,
         [rows, inner, cols]: [usize; 3],
-        (left, left_steps): (&wgpu::Buffer, [usize; 3]),
-        (right, right_steps): (&wgpu::Buffer, [usize; 3]),
+        (left, left_steps): (&Buffer, [usize; 3]),
+        (right, right_steps): (&Buffer, [usize; 3]),
         count: usize,
         blocking: bool,
-    ) -> Result<Option<wgpu::Buffer>, Error> {
+    ) -> Result<Option<Buffer>, Error> {
         let widest = (rows * inner).max(inner * cols).max(rows * cols);
         let binding = self.limits.binding.min(self.tuning.chunk_bytes);
         let most = (binding.min(1 << 30) / size_of::<T>() as u64) as usize / widest;
@@ -313,7 +325,7 @@ impl Gpu {
         let channel = self.channel(0).await?;
         let stream = self.stream(&channel, blocking);
         let (result, groups) = self
-            .make(&channel, |maker| {
+            .make(&channel, false, |maker| {
                 let result = maker.buffer("product", self.bytes::<T>(count, rows * cols)?);
                 let unused =
                     ["weights", "state", "powers", "cutoffs"].map(|label| maker.buffer(label, 0));
@@ -395,9 +407,11 @@ impl Gpu {
     async fn make<R>(
         &self,
         channel: &Channel,
-        f: impl FnOnce(&Maker<'_>) -> Result<R, Error>,
+        recorded: bool,
+        f: impl Fn(&Maker<'_>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        channel.make(self, f).await?
+        let pool = (!recorded).then_some(&self.pool);
+        channel.make(self, pool, f).await?
     }
 }
 

@@ -2,6 +2,7 @@
 //! is what the caller gets.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use crate::data::error::{Error, zeros};
 use crate::data::outcome::{Outcome, Status};
@@ -12,12 +13,13 @@ use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection, beside};
 use crate::gpu::chunk::Chunk;
+use crate::gpu::pool::Buffer;
 use crate::gpu::solve::Scratch;
 use crate::gpu::state::{
     self, CONVERGED, LARGEST_SIGMA, LOST, NORMAL, OVERFLOWED, POWER, PRESENT, RANK, ROTATIONS,
     SCATTERED, STATE_WORDS, STATUS, SWEEPS, UNSOUND,
 };
-use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
+use crate::gpu::stream::{Channel, Fetched, Load, Part, Stream, Tools, fill, take};
 use crate::host::call::{Call, Task};
 use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
@@ -26,14 +28,14 @@ use crate::planner::gpu::GpuRecipe;
 
 /// The buffers of one chunk.
 pub(super) struct Buffers {
-    input: wgpu::Buffer,
-    rhs: Option<wgpu::Buffer>,
-    cutoffs: wgpu::Buffer,
-    u: wgpu::Buffer,
-    v: wgpu::Buffer,
-    values: wgpu::Buffer,
-    state: wgpu::Buffer,
-    composed: wgpu::Buffer,
+    input: Buffer,
+    rhs: Option<Buffer>,
+    cutoffs: Buffer,
+    u: Buffer,
+    v: Buffer,
+    values: Buffer,
+    state: Buffer,
+    composed: Buffer,
     bound: Chunk,
 }
 
@@ -124,13 +126,19 @@ async fn start<T: Real>(
 ) -> Result<Fetched, Error> {
     let problem = &call.task.problem;
     let count = out.outcomes.len();
-    let steps = write(stream, &buffers.input, &call.view, first, count, packed).await?;
-    let rhs_steps = match (&call.rhs, &buffers.rhs) {
-        (Some(rhs), Some(buffer)) => write(stream, buffer, rhs, first, count, packed_rhs).await?,
-        _ => [0, 0],
-    };
+    let (input, steps) = entries(&call.view, first, count, packed)?;
     let cutoffs = cutoffs::<T>(&call.task, first, count);
-    stream.write(&buffers.cutoffs, &cutoffs).await?;
+    let mut loads = vec![
+        Load::new(&buffers.input, input),
+        Load::new(&buffers.cutoffs, &cutoffs),
+    ];
+    let mut rhs_steps = [0, 0];
+    if let (Some(rhs), Some(buffer)) = (&call.rhs, &buffers.rhs) {
+        let rhs = entries(rhs, first, count, packed_rhs)?;
+        rhs_steps = rhs.1;
+        loads.push(Load::new(buffer, rhs.0));
+    }
+    stream.write(&loads).await?;
     buffers
         .bound
         .solve(stream, &call.task, recipe, steps, rhs_steps, count)
@@ -149,25 +157,19 @@ async fn start<T: Real>(
     stream.fetch(&parts).await
 }
 
-/// Writes `count` matrices from `first` on, and tells their steps from row to row and from column to
-/// column.
-async fn write<T: Real>(
-    stream: &Stream<'_>,
-    buffer: &wgpu::Buffer,
-    view: &View<'_, T>,
+/// The entries of `count` matrices from `first` on, and their steps from row to row and from column to column: as they
+/// lie, or packed.
+fn entries<'a, T: Real>(
+    view: &View<'a, T>,
     first: usize,
     count: usize,
-    packed: &mut Vec<T>,
-) -> Result<[usize; 2], Error> {
+    packed: &'a mut Vec<T>,
+) -> Result<(&'a [T], [usize; 2]), Error> {
     match view.dense(first, count) {
-        Some((entries, steps)) => {
-            stream.write(buffer, entries).await?;
-            Ok(steps)
-        }
+        Some(dense) => Ok(dense),
         None => {
             pack(view, first, count, packed)?;
-            stream.write(buffer, packed).await?;
-            Ok([1, view.rows()])
+            Ok((packed, [1, view.rows()]))
         }
     }
 }
@@ -198,19 +200,16 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
         composed,
         outcomes,
     } = out;
-    let state: Vec<u32> = stream
+    stream
         .take(fetched, |mut bytes| {
             let state = take(&mut bytes, count * state_words);
             fill(&mut bytes, &mut sigma[..values]);
             fill(&mut bytes, u);
             fill(&mut bytes, v);
             fill(&mut bytes, composed);
-            state
+            outcomes_of(state, state_words, &call.task.problem, outcomes)
         })
-        .await?;
-    for (outcome, state) in outcomes.iter_mut().zip(state.chunks_exact(state_words)) {
-        *outcome = outcome_of(state, &call.task.problem)?;
-    }
+        .await??;
     call.progress(done);
     Ok(done)
 }
@@ -228,7 +227,7 @@ async fn create<T: Real>(
     let read = entries(sizes.u + sizes.sigma + sizes.v + sizes.composed) + state_bytes;
     let channel = Channel::new(gpu, read).await?;
     let buffers = channel
-        .make(gpu, |maker| {
+        .make(gpu, None, |maker| {
             let input = maker.buffer("input", entries(m * n));
             let rhs = problem
                 .rhs_size()
@@ -242,7 +241,7 @@ async fn create<T: Real>(
             let scratch = Scratch::new(maker, problem, recipe, chunk);
             let places = Places {
                 input: input.as_entire_buffer_binding(),
-                rhs: rhs.as_ref().map(wgpu::Buffer::as_entire_buffer_binding),
+                rhs: rhs.as_ref().map(Buffer::whole),
                 cutoffs: cutoffs.as_entire_buffer_binding(),
                 factors: Factors {
                     u: u.as_entire_buffer_binding(),
@@ -329,8 +328,39 @@ pub(super) fn cutoffs<T: Real>(task: &Task<'_>, first: usize, count: usize) -> V
     numbers
 }
 
-/// What the report says of a matrix, from all that was told of it.
-pub(super) fn outcome_of(words: &[u32], problem: &Problem) -> Result<Outcome, Error> {
+/// Matrices whose outcomes one thread reads in one go.
+const READ_AT_ONCE: usize = 4096;
+
+/// What the report says of matrices, of each of which so many words were told.
+pub(super) fn outcomes_of(
+    words: &[u32],
+    words_each: usize,
+    problem: &Problem,
+    outcomes: &mut [Outcome],
+) -> Result<(), Error> {
+    let failed = Mutex::new(None);
+    let outcomes = outcomes.chunks_mut(READ_AT_ONCE);
+    let words = words.chunks(READ_AT_ONCE * words_each);
+    parallel::for_each(
+        outcomes.zip(words).collect(),
+        || (),
+        |_, (outcomes, words): (&mut [Outcome], &[u32])| {
+            for (outcome, words) in outcomes.iter_mut().zip(words.chunks_exact(words_each)) {
+                match outcome_of(words, problem) {
+                    Ok(read) => *outcome = read,
+                    Err(error) => {
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    }
+                }
+            }
+        },
+    );
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.map_or(Ok(()), Err)
+}
+
+/// The same of one matrix.
+fn outcome_of(words: &[u32], problem: &Problem) -> Result<Outcome, Error> {
     let mut state = [0; STATE_WORDS];
     match words.try_into() {
         Ok(packed) => state = state::unpacked(packed),

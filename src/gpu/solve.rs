@@ -5,6 +5,7 @@ use crate::data::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Places, beside};
 use crate::gpu::pipelines::Pipeline;
+use crate::gpu::pool::Buffer;
 use crate::gpu::shared::params;
 use crate::gpu::state::{RUNNING, STATE_WORDS, STATUS};
 use crate::gpu::stream::{Dispatch, Maker, PARAMS_SIZE, Part, SLOTS, Stream};
@@ -84,13 +85,13 @@ const QUESTIONS: u32 = 2;
 
 /// What lies on the device between intake and delivery, for one chunk after the other.
 pub(super) struct Scratch {
-    a: wgpu::Buffer,
-    x: wgpu::Buffer,
-    j: wgpu::Buffer,
-    u: wgpu::Buffer,
-    values: wgpu::Buffer,
-    pivots: wgpu::Buffer,
-    rows: wgpu::Buffer,
+    a: Buffer,
+    x: Buffer,
+    j: Buffer,
+    u: Buffer,
+    values: Buffer,
+    pivots: Buffer,
+    rows: Buffer,
 }
 
 /// What the kernels bind, and the words that tell how matrices fare.
@@ -135,9 +136,8 @@ impl Scratch {
             factors,
             ..
         } = places;
-        let whole = wgpu::Buffer::as_entire_buffer_binding;
-        let [a, x, j, u] = [&self.a, &self.x, &self.j, &self.u].map(whole);
-        let [values, pivots, rows] = [&self.values, &self.pivots, &self.rows].map(whole);
+        let [a, x, j, u] = [&self.a, &self.x, &self.j, &self.u].map(Buffer::whole);
+        let [values, pivots, rows] = [&self.values, &self.pivots, &self.rows].map(Buffer::whole);
         let state = &factors.state;
         let group = |bindings, buffers: &[&wgpu::BufferBinding<'_>]| {
             maker.group(gpu.pipelines.layout(bindings), buffers)

@@ -1,14 +1,16 @@
 //! What a call sends to the device and gets back: buffers, dispatches, and the time they took.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
 
 use crate::data::error::Error;
 use crate::data::options::Options;
+use crate::data::parallel::{self, COPIED};
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
 use crate::gpu::pipelines::Pipeline;
+use crate::gpu::pool::{Buffer, Pool};
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
 pub(super) const PARAMS_SIZE: usize = 80;
@@ -64,6 +66,40 @@ impl<'a> Part<'a> {
     }
 }
 
+/// Entries on their way to a buffer.
+pub(super) struct Load<'a> {
+    buffer: &'a wgpu::Buffer,
+    offset: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> Load<'a> {
+    /// To the buffer's front.
+    pub fn new<U: Pod>(buffer: &'a wgpu::Buffer, entries: &'a [U]) -> Self {
+        Self::at(buffer, 0, entries)
+    }
+
+    /// From entry `first` on.
+    pub fn at<U: Pod>(buffer: &'a wgpu::Buffer, first: usize, entries: &'a [U]) -> Self {
+        Load {
+            buffer,
+            offset: (first * size_of::<U>()) as u64,
+            bytes: bytemuck::cast_slice(entries),
+        }
+    }
+}
+
+/// Memory that the host writes and the device copies from. It stays from call to call: a queue's own writes take new
+/// memory each time.
+struct Staging {
+    buffer: wgpu::Buffer,
+    /// The submit that copies from it, until it is mapped again.
+    read_by: wgpu::SubmissionIndex,
+}
+
+/// Fewer bytes than this go by the queue's own way, which takes no wait.
+const STAGED: usize = 1 << 20;
+
 /// Parts on their way to where they can be read: so many bytes, once a submit is done.
 pub(super) struct Fetched {
     bytes: u64,
@@ -74,14 +110,18 @@ pub(super) struct Fetched {
 pub(super) struct Maker<'d> {
     device: &'d wgpu::Device,
     params: &'d wgpu::Buffer,
+    /// Where buffers come from and go back to, if they may be another call's later.
+    pool: Option<&'d Arc<Pool>>,
 }
 
 impl Maker<'_> {
-    /// A buffer that kernels use.
-    pub fn buffer(&self, label: &str, bytes: usize) -> wgpu::Buffer {
+    /// A buffer that kernels use. What is in it is anything.
+    pub fn buffer(&self, label: &str, bytes: usize) -> Buffer {
         use wgpu::BufferUsages as Usage;
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        buffer(self.device, label, bytes as u64, usage)
+        let kept = self.pool.and_then(|pool| pool.take(bytes as u64));
+        let made = kept.unwrap_or_else(|| buffer(self.device, label, bytes as u64, usage));
+        Buffer::new(made, self.pool)
     }
 
     /// The parameters and these buffers, for a kernel of this layout.
@@ -130,6 +170,7 @@ fn buffer(
 pub(super) struct Channel {
     clock: Option<Clock>,
     params: wgpu::Buffer,
+    staging: Mutex<Option<Staging>>,
     readback: wgpu::Buffer,
 }
 
@@ -160,6 +201,7 @@ impl Channel {
             .scoped(|device, _| Channel {
                 clock,
                 params: buffer(device, "params", params, Usage::UNIFORM | Usage::COPY_DST),
+                staging: Mutex::default(),
                 readback: buffer(
                     device,
                     "readback",
@@ -182,12 +224,29 @@ impl Channel {
         }
     }
 
-    /// Makes buffers and groups of them.
-    pub async fn make<R>(&self, gpu: &Gpu, f: impl FnOnce(&Maker<'_>) -> R) -> Result<R, Error> {
+    /// Makes buffers and groups of them, from a pool or anew.
+    pub async fn make<R>(
+        &self,
+        gpu: &Gpu,
+        pool: Option<&Arc<Pool>>,
+        f: impl Fn(&Maker<'_>) -> R,
+    ) -> Result<R, Error> {
         let params = &self.params;
-        gpu.device
-            .scoped(|device, _| f(&Maker { device, params }))
-            .await
+        let make = |device: &wgpu::Device| {
+            f(&Maker {
+                device,
+                params,
+                pool,
+            })
+        };
+        let made = gpu.device.scoped(|device, _| make(device)).await;
+        match made {
+            // There may be memory in what is kept for others.
+            Err(Error::Device(_)) if gpu.pool.clear() => {
+                gpu.device.scoped(|device, _| make(device)).await
+            }
+            made => made,
+        }
     }
 }
 
@@ -230,22 +289,88 @@ pub(super) struct Stream<'c> {
 }
 
 impl Stream<'_> {
-    pub async fn write<U: Pod>(&self, buffer: &wgpu::Buffer, data: &[U]) -> Result<(), Error> {
-        self.write_at(buffer, 0, data).await
+    /// Writes entries, before whatever is submitted next.
+    pub async fn write(&self, loads: &[Load<'_>]) -> Result<(), Error> {
+        let device = &self.gpu.device;
+        let bytes: usize = loads.iter().map(|load| load.bytes.len()).sum();
+        // A browser's mapped memory is a copy of its own.
+        let by_queue = cfg!(target_family = "wasm") || self.recorder.is_some();
+        if bytes < STAGED || by_queue || std::env::var_os("TMP_UNSTAGED").is_some() {
+            let write = |queue: &wgpu::Queue| {
+                for load in loads {
+                    queue.write_buffer(load.buffer, load.offset, load.bytes);
+                }
+            };
+            return device.scoped(|_, queue| write(queue)).await;
+        }
+        let staging = self.staging(bytes as u64).await?;
+        let mut view = device.mapped(&staging, bytes as u64)?;
+        let (mut rest, mut parts) = (view.slice(..), Vec::new());
+        for load in loads {
+            let (to, after) = rest.split_at(load.bytes.len());
+            rest = after;
+            let (to, mut last) = to.into_chunks::<COPIED>();
+            let from = load.bytes.chunks_exact(COPIED);
+            last.copy_from_slice(from.remainder());
+            parts.extend(to.into_iter().zip(from));
+        }
+        type Copy<'a> = (wgpu::WriteOnly<'a, [u8; COPIED]>, &'a [u8]);
+        parallel::for_each(
+            parts,
+            || (),
+            |_, (to, from): Copy<'_>| wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from),
+        );
+        drop(view);
+        let read_by = device
+            .scoped(|device, queue| {
+                staging.unmap();
+                let mut encoder = device.create_command_encoder(&Default::default());
+                let mut from = 0;
+                for load in loads.iter().filter(|load| !load.bytes.is_empty()) {
+                    let bytes = load.bytes.len() as u64;
+                    encoder.copy_buffer_to_buffer(&staging, from, load.buffer, load.offset, bytes);
+                    from += bytes;
+                }
+                queue.submit([encoder.finish()])
+            })
+            .await?;
+        *self.kept_staging() = Some(Staging {
+            buffer: staging,
+            read_by,
+        });
+        Ok(())
     }
 
-    /// Writes entries from `first` on.
-    pub async fn write_at<U: Pod>(
-        &self,
-        buffer: &wgpu::Buffer,
-        first: usize,
-        data: &[U],
-    ) -> Result<(), Error> {
-        let offset = (first * size_of::<U>()) as u64;
-        self.gpu
-            .device
-            .scoped(|_, queue| queue.write_buffer(buffer, offset, bytemuck::cast_slice(data)))
-            .await
+    /// Mapped memory for so many bytes.
+    async fn staging(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
+        let device = &self.gpu.device;
+        let kept = self.kept_staging().take();
+        match kept.filter(|kept| kept.buffer.size() >= bytes) {
+            Some(Staging { buffer, read_by }) => {
+                let cancel = self.options.and_then(|options| options.cancel.as_ref());
+                let write = wgpu::MapMode::Write;
+                device
+                    .map(&buffer, write, bytes, read_by, self.blocking, cancel)
+                    .await?;
+                Ok(buffer)
+            }
+            None => {
+                let make = |device: &wgpu::Device| {
+                    device.create_buffer(&wgpu::BufferDescriptor {
+                        label: Some("staging"),
+                        size: bytes,
+                        usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+                        mapped_at_creation: true,
+                    })
+                };
+                device.scoped(|device, _| make(device)).await
+            }
+        }
+    }
+
+    fn kept_staging(&self) -> MutexGuard<'_, Option<Staging>> {
+        let staging = &self.channel.staging;
+        staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Submits what was written so far.
@@ -442,12 +567,12 @@ fn encode(
 pub(super) fn fill<U: Pod>(bytes: &mut &[u8], to: &mut [U]) {
     let (front, rest) = bytes.split_at(size_of_val(to));
     *bytes = rest;
-    bytemuck::cast_slice_mut(to).copy_from_slice(front);
+    parallel::copy(front, bytemuck::cast_slice_mut(to));
 }
 
-/// `len` entries off the front of `bytes`.
-pub(super) fn take<U: Pod>(bytes: &mut &[u8], len: usize) -> Vec<U> {
+/// `len` entries off the front of `bytes`, which begins where such entries may lie.
+pub(super) fn take<'b, U: Pod>(bytes: &mut &'b [u8], len: usize) -> &'b [U] {
     let (front, rest) = bytes.split_at(len * size_of::<U>());
     *bytes = rest;
-    bytemuck::pod_collect_to_vec(front)
+    bytemuck::cast_slice(front)
 }

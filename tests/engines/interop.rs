@@ -198,6 +198,48 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
     ensure(after == 1, || format!("the caller heard {after} errors"))
 }
 
+/// What the caller's commands use is not given to later calls, though its batches are gone: buffers that the caller was
+/// shown, and matrices and results of a recorded call.
+pub fn lent_memory(engine: &Engine) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    let (adapter, device, queue) = open(engine)?;
+    let defaults = GpuOptions::default();
+    let mine = interop::engine(&adapter, &device, &queue, &defaults);
+    let mine = block_on(mine).map_err(wrong)?;
+    let shape = [40_000, 3, 3];
+    let (a, b) = (normal::<f32>(40_000, 3, 3, 1), normal(40_000, 3, 3, 2));
+    let here = |a: &Batch<f32>| engine.pinv(a).run().map(|pinv| pinv.inverse);
+    let (inverse, other) = (here(&a).map_err(wrong)?, here(&b).map_err(wrong)?);
+    let (up, there) = (mine.upload(&a), mine.upload(&b).map_err(wrong)?);
+    let up = up.map_err(wrong)?;
+
+    let shown = mine.pinv(&up).run_on_device().map_err(wrong)?;
+    let (buffer, _) = interop::buffer(&shown.inverse).ok_or("no buffer")?;
+    let buffer = buffer.clone();
+    drop(shown);
+    let later = mine.pinv(&there).run_on_device().map_err(wrong)?;
+    let shown = interop::batch::<f32>(&mine, buffer, shape).and_then(|batch| batch.download());
+    ensure(shown.map_err(wrong)? == inverse, || "shown".into())?;
+    drop(later);
+
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let recorded = block_on(interop::record(mine.pinv(&up), &mut encoder)).map_err(wrong)?;
+    let thrown = block_on(interop::record(mine.pinv(&up), &mut encoder)).map_err(wrong)?;
+    drop((up, thrown));
+    let later = [mine.upload(&b), mine.upload(&b)];
+    let found = mine.pinv(&there).run_on_device().map_err(wrong)?;
+    queue.submit([encoder.finish()]);
+    let recorded = recorded.inverse.download().map_err(wrong)?;
+    ensure(recorded == inverse, || "recorded".into())?;
+    let found = found.inverse.download().map_err(wrong)?;
+    ensure(found == other, || "called before the submit".into())?;
+    for later in later {
+        let later = later.and_then(|batch| batch.download()).map_err(wrong)?;
+        ensure(later == b, || "uploaded before the submit".into())?;
+    }
+    Ok(())
+}
+
 /// Compiled shaders are kept in a folder, and whoever finds them there gets the same bits.
 pub fn kept_shaders() -> Outcome {
     let wrong = |e: Error| e.to_string();

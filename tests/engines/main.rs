@@ -1372,7 +1372,7 @@ impl Suite {
             Which::Gpu | Which::GpuDefaults => &[
                 (3, 3, "jacobi-tiny"),
                 match self.which {
-                    Which::Gpu => (5, 5, "jacobi-columns"),
+                    Which::Gpu => (7, 7, "jacobi-columns"),
                     _ => (4, 4, "jacobi-columns"),
                 },
                 (110, 7, "jacobi-resident"),
@@ -1401,6 +1401,7 @@ impl Suite {
             self.add::<T>("faults-gone", |_| faults::gone(&adapter()));
             self.add::<T>("automatic", |_| automatic());
             self.add::<T>("own-device-destroyed", |e| interop::destroyed(e, shrunk()));
+            self.add::<T>("lent-memory", interop::lent_memory);
             self.add::<T>("kept-shaders", |_| interop::kept_shaders());
         }
         if matches!(which, Which::Gpu | Which::GpuShrunk) {
@@ -1410,6 +1411,7 @@ impl Suite {
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, shrunk()));
         }
         if self.which == Which::Gpu {
+            self.add::<T>("kept-memory", resident::kept_memory::<T>);
             self.add::<T>("own-device", |e| interop::own_device::<T>(e, wide()));
             self.add::<T>("widest", |_| widest::<T>());
             self.add::<T>("profile", |_| {

@@ -36,7 +36,7 @@ pub fn paths<T: Real>(
     // Which of the thresholds, the shape, the path, and its own kernels that are dispatched once.
     let paths: [(&Tuning, usize, usize, &str, &[&str]); 6] = [
         (&usual, 3, 3, "jacobi-tiny", &["tiny"]),
-        (&usual, 5, 5, "jacobi-columns", &["columns"]),
+        (&usual, 7, 7, "jacobi-columns", &["columns"]),
         (&usual, 110, 7, "jacobi-resident", &["solve"]),
         (&usual, 1000, 16, "jacobi-swept", &["sweeps"]),
         (&usual, 96, 96, "jacobi-blocks", &["begin", "normalise"]),

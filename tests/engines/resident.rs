@@ -1,6 +1,8 @@
 //! Batches that stay on the device.
 
-use batched_svd::{Backend, Batch, Cutoff, Engine, Error, Options, Real, Status, View};
+use batched_svd::{
+    Backend, Batch, Cutoff, DeviceBatch, Engine, Error, Options, Real, Status, View,
+};
 
 use crate::common::bounds::{Outcome, at_most, ensure, unit};
 use crate::common::decomposed::Vectors;
@@ -193,4 +195,43 @@ pub fn resident<T: Real<Real = T>>(engine: &Engine) -> Outcome {
         })?;
     }
     Ok(())
+}
+
+/// Memory of batches that are gone serves later calls, which have the bits of others, and no batch that is there loses
+/// its entries.
+pub fn kept_memory<T: Real<Real = T>>(engine: &Engine) -> Outcome {
+    let wrong = |e: Error| e.to_string();
+    // Of more bytes than are thrown away.
+    let count = 40_000;
+    let of = |seed| normal::<T>(count, 3, 3, seed);
+    let (a, b) = (of(1), of(2));
+    let here = |a: &Batch<T>| engine.pinv(a).run().map(|pinv| pinv.inverse);
+    let (inverse, other) = (here(&a).map_err(wrong)?, here(&b).map_err(wrong)?);
+    let [a, b] = [engine.upload(&a), engine.upload(&b)];
+    let (a, b) = (a.map_err(wrong)?, b.map_err(wrong)?);
+    let there = |a: &DeviceBatch<T>| engine.pinv(a).run_on_device().map(|pinv| pinv.inverse);
+    let same = |found: &DeviceBatch<T>, expected: &Batch<T>, what: &str| {
+        let found = found.download().map_err(wrong)?;
+        ensure(found == *expected, || what.into())
+    };
+
+    let first = there(&a).map_err(wrong)?;
+    let turned = first.transpose();
+    drop(first);
+    let second = there(&b).map_err(wrong)?;
+    same(
+        &turned.transpose(),
+        &inverse,
+        "the first, held by a transpose",
+    )?;
+    same(&second, &other, "the second")?;
+    drop((turned, second));
+    let held: Result<Vec<_>, Error> = (0..3).map(|_| there(&a)).collect();
+    for held in held.map_err(wrong)? {
+        same(&held, &inverse, "where others were")?;
+    }
+    drop(a);
+    let third = engine.upload(&inverse).map_err(wrong)?;
+    same(&there(&b).map_err(wrong)?, &other, "after an upload")?;
+    same(&third, &inverse, "the upload")
 }

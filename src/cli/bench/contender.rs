@@ -140,6 +140,8 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
 
     fn fewest(&self) -> usize {
         match self.engine.backend() {
+            // A card takes as long for one matrix as for a thousand.
+            Backend::Gpu if !self.engine.is_software() => usize::MAX,
             Backend::Gpu => 1,
             _ => rayon::current_num_threads(),
         }

@@ -16,6 +16,9 @@ pub(crate) struct Budget {
     /// Seconds for each contender in each case, over all repetitions.
     pub seconds: f64,
     pub repetitions: usize,
+    /// Seconds for which a contender on a device is busy before it is measured: while matrices are drawn and checked,
+    /// a card falls to a fraction of its clock.
+    pub warm_up: f64,
 }
 
 /// Peers promise less than this project: theirs may be so many times worse before it counts as
@@ -70,7 +73,11 @@ pub(crate) fn throughput<T: Number>(
             }
             watch(contender.name());
             let last = run.seconds.len() + 1 == run.repetitions;
-            if let Err(error) = once(case, contender, run, data, last) {
+            let warm_up = match contender.compiles() && run.seconds.is_empty() {
+                true => budget.warm_up,
+                false => 0.0,
+            };
+            if let Err(error) = once(case, contender, run, data, warm_up, last) {
                 run.error = Some(error);
             }
             contender.clear();
@@ -139,7 +146,8 @@ pub(crate) fn size<T: Number>(
         }
         let fitting = (run.count as f64 * share / seconds) as usize;
         let next = fitting.clamp(fewest, case.batch);
-        if seconds >= share / 8.0 || run.count >= next {
+        // A device that is not full takes no longer for more: twice as many are never too many.
+        if seconds >= share / 2.0 || run.count >= next {
             run.repetitions =
                 ((2.0 * budget.seconds / seconds) as usize).clamp(1, budget.repetitions);
             run.count = next;
@@ -149,19 +157,31 @@ pub(crate) fn size<T: Number>(
     }
 }
 
-/// One repetition, and the check of its results if it is the `last`.
+/// One repetition, after so many seconds of others that do not count, and the check of its results if it is the
+/// `last`.
 fn once<T: Number>(
     case: &Case,
     contender: &mut dyn Contender<T>,
     run: &mut Runs,
     data: &Batch<T>,
+    warm_up: f64,
     last: bool,
 ) -> Result<(), String> {
     contender.load(case, data, run.count)?;
+    busy(contender, warm_up)?;
     note(run, contender.run()?);
     if last {
         run.facts = contender.facts();
         check(case, contender, run, data)?;
+    }
+    Ok(())
+}
+
+/// Has a contender compute what was loaded, for so many seconds.
+pub(crate) fn busy<T: Real>(contender: &mut dyn Contender<T>, seconds: f64) -> Result<(), String> {
+    let start = Instant::now();
+    while start.elapsed().as_secs_f64() < seconds {
+        contender.run()?;
     }
     Ok(())
 }
@@ -421,6 +441,7 @@ mod tests {
         let budget = Budget {
             seconds: 1e-3,
             repetitions: 2,
+            warm_up: 0.0,
         };
         for honest in [true, false] {
             let mut liar = Liar {

@@ -1,0 +1,101 @@
+//! Memory on the device that is kept for the next call: a driver takes milliseconds for new memory, in which tens of
+//! millions of small matrices are solved.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A smaller buffer is not kept: it is a part of memory that is there anyway.
+const FEWEST: u64 = 1 << 20;
+/// The most bytes that are kept.
+const MOST: u64 = 512 << 20;
+
+/// Buffers of batches and calls that are gone, the oldest first. All have the same usages.
+///
+/// A queue carries out its commands in order, so a buffer may be given away while the device still works with it. But
+/// nobody may hold commands back that use it.
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<VecDeque<wgpu::Buffer>>);
+
+impl Pool {
+    /// A buffer of this size, if there is one.
+    pub fn take(&self, bytes: u64) -> Option<wgpu::Buffer> {
+        let mut kept = self.lock();
+        // The latest is the likeliest to be in a cache.
+        let index = kept.iter().rposition(|buffer| buffer.size() == bytes)?;
+        kept.remove(index)
+    }
+
+    /// Lets go of all of them. Returns whether there were any.
+    pub fn clear(&self) -> bool {
+        !std::mem::take(&mut *self.lock()).is_empty()
+    }
+
+    fn put(&self, buffer: wgpu::Buffer) {
+        if !(FEWEST..=MOST).contains(&buffer.size()) {
+            return;
+        }
+        let mut kept = self.lock();
+        kept.push_back(buffer);
+        let mut bytes: u64 = kept.iter().map(wgpu::Buffer::size).sum();
+        while bytes > MOST {
+            bytes -= kept.pop_front().map_or(bytes, |oldest| oldest.size());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<wgpu::Buffer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer that goes back to its pool with the last of its clones.
+#[derive(Clone)]
+pub(crate) struct Buffer(Arc<Held>);
+
+struct Held {
+    buffer: wgpu::Buffer,
+    pool: Option<Arc<Pool>>,
+    /// Whether somebody else may use it for longer than the clones are there.
+    lent: AtomicBool,
+}
+
+impl Buffer {
+    /// Without a pool it is thrown away.
+    pub fn new(buffer: wgpu::Buffer, pool: Option<&Arc<Pool>>) -> Self {
+        Buffer(Arc::new(Held {
+            buffer,
+            pool: pool.cloned(),
+            lent: AtomicBool::new(false),
+        }))
+    }
+
+    /// All of it, for a kernel.
+    pub fn whole(&self) -> wgpu::BufferBinding<'_> {
+        self.as_entire_buffer_binding()
+    }
+
+    /// The buffer, for commands that are not submitted by the time the call returns: it is never given to another call.
+    pub fn lend(&self) -> &wgpu::Buffer {
+        self.0.lent.store(true, Ordering::Relaxed);
+        &self.0.buffer
+    }
+}
+
+impl Deref for Buffer {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.0.buffer
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take()
+            && !self.lent.load(Ordering::Relaxed)
+        {
+            pool.put(self.buffer.clone());
+        }
+    }
+}
