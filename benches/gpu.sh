@@ -5,7 +5,7 @@
 #   sh DIR/gpu.sh                               there: facts, first tests, figures, profiles, thresholds, peers, suite
 #   sh DIR/gpu.sh second [NAME=VALUE...]        there, later: the thresholds that were best, in full
 #
-# It never takes longer than BUDGET seconds (default: 330, second: 180), which the steps share: one that would take
+# It never takes longer than BUDGET seconds (default: 360, second: 180), which the steps share: one that would take
 # longer is cut, and what it had by then is kept. The last thing it prints, in at most 8000 characters, is a summary,
 # what failed first. All files are in the folder OUT (default: DIR/results, or DIR/results-second), at most eight, as
 # soon as they are known: devices.json, tests.txt, bench.jsonl, profile.jsonl, tune.jsonl, peers.jsonl, log.txt,
@@ -39,7 +39,7 @@ first=yes
 [ "${1:-}" = second ] && { first=; shift; }
 if [ -n "$first" ]; then
     [ $# = 0 ] || { echo "gpu.sh: $1: only pack DIR and second [NAME=VALUE...] are known" >&2; exit 2; }
-    budget=${BUDGET:-330}
+    budget=${BUDGET:-360}
     name=results
 else
     budget=${BUDGET:-180}
@@ -211,10 +211,10 @@ export BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-f64}"
 export BATCHED_SVD_TESTS="gpu/f32/digits gpu/f64/digits gpu/f32/kernel-* gpu/f64/kernel-* gpu-shrunk/*/kernel-80x80
 gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 gpu/f32/random-128x128
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
-step first "$(part 6)" tests.txt "$engines"
+step first "$(part 5)" tests.txt "$engines"
 
-step figures "$(part 34)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
-step figures-f64 "$(part 7)" bench.jsonl \
+step figures "$(part 38)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
+step figures-f64 "$(part 6)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
 
 # With caches of its own, which are empty.
@@ -235,12 +235,12 @@ tune() {
     step "thresholds-$label" "$(part "$hundredths")" tune.jsonl \
         "$engines" $bench --ops svd --shapes "${SHAPES:-$its_shapes}" "$@"
 }
-tune words 6 64x64,48x48,40x40,24x24 --tune invocation_words=128,192,256
+tune words 5 64x64,48x48,40x40,24x24 --tune invocation_words=128,192,256
 tune submits 5 64x64,32x32 --tune submit_flops=4g,32g,128g
 tune both 3 64x64,48x48 --set submit_flops=128g --tune invocation_words=128,256
-tune tiny 4 6x6,8x8 --set tiny_words=208 --tune tiny_columns=4,5,6,8
+tune tiny 3 6x6,8x8 --set tiny_words=208 --tune tiny_columns=4,5,6,8
 tune rows 3 64x64,128x128,256x32 --tune rows_per_lane=4,16
-tune workgroup 2 32x32,8x8,16x16 --tune columns_workgroup=32,128
+tune workgroup 3 32x32,8x8,16x16 --tune columns_workgroup=32,128
 
 python=$(command -v "${PYTHON:-python3}" || true)
 has_one='import importlib.util as u, sys; sys.exit(not any(map(u.find_spec, ("torch", "cupy", "jax"))))'

@@ -9,10 +9,10 @@ use crate::host::peak::{Peak, best};
 use crate::shader;
 
 const WORKGROUP: u32 = 256;
-/// Multiply-adds of one chain in one dispatch: bounded, since some drivers leave long loops.
-const ROUNDS: u32 = 2048;
-/// Chains of an invocation, as in shaders/peak.wgsl.
-const CHAINS: u32 = 8;
+/// Rounds of a loop in one dispatch: bounded, since some drivers leave long loops.
+const ROUNDS: u32 = 256;
+/// Multiply-adds of an invocation in a round, as in shaders/peak.wgsl.
+const A_ROUND: u32 = 8 * 8;
 /// Workgroups of a dispatch of multiply-adds: several on each core of the largest GPUs.
 const GROUPS: u32 = 4096;
 /// A card that was idle takes so long to its highest clock.
@@ -129,7 +129,7 @@ pub(super) async fn measure(gpu: &Gpu, dtype: Dtype) -> Result<Peak, Error> {
         timed(&fma, groups, 1).await?;
     }
     let flops = best(|size| {
-        let work = 2.0 * f64::from(CHAINS * ROUNDS) * f64::from(workgroup * groups);
+        let work = 2.0 * f64::from(A_ROUND * ROUNDS) * f64::from(workgroup * groups);
         let seconds = pollster::block_on(timed(&fma, groups, size))?;
         Ok((work * size as f64, seconds))
     })?;

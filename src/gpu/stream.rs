@@ -295,7 +295,7 @@ impl Stream<'_> {
         let bytes: usize = loads.iter().map(|load| load.bytes.len()).sum();
         // A browser's mapped memory is a copy of its own.
         let by_queue = cfg!(target_family = "wasm") || self.recorder.is_some();
-        if bytes < STAGED || by_queue || std::env::var_os("TMP_UNSTAGED").is_some() {
+        if bytes < STAGED || by_queue {
             let write = |queue: &wgpu::Queue| {
                 for load in loads {
                     queue.write_buffer(load.buffer, load.offset, load.bytes);

@@ -12,8 +12,6 @@ use crate::cli::thresholds::{self, Setting};
 
 const REPETITIONS: usize = 5;
 const QUICK_REPETITIONS: usize = 3;
-/// An H200 takes so long from its idle clock to its highest.
-const WARM_UP: f64 = 0.5;
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
@@ -133,8 +131,7 @@ impl BenchArgs {
         Ok(work)
     }
 
-    /// `card` says whether a device that is no software is measured.
-    pub fn budget(&self, card: bool) -> Budget {
+    pub fn budget(&self) -> Budget {
         let usual = match self.quick {
             true => QUICK_REPETITIONS,
             false => REPETITIONS,
@@ -142,7 +139,6 @@ impl BenchArgs {
         Budget {
             seconds: self.seconds(),
             repetitions: self.repetitions.unwrap_or(usual),
-            warm_up: if card { WARM_UP } else { 0.0 },
         }
     }
 

@@ -46,6 +46,10 @@ pub(crate) trait Contender<T: Real> {
     fn compiles(&self) -> bool {
         false
     }
+    /// Whether it keeps a card busy, which then works for all who come after it at its highest clock.
+    fn warms_up(&self) -> bool {
+        false
+    }
     /// Seconds of a first call after which it is not made again for the sake of what it compiled.
     fn patience(&self) -> f64 {
         20.0
@@ -110,6 +114,11 @@ impl<'e, T: Real> Own<'e, T> {
         }
     }
 
+    /// Whether it computes on a GPU that is no software.
+    fn is_card(&self) -> bool {
+        self.engine.backend() == Backend::Gpu && !self.engine.is_software()
+    }
+
     /// Under a name of its own.
     pub fn named(self, name: &str) -> Self {
         Own {
@@ -140,8 +149,8 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
 
     fn fewest(&self) -> usize {
         match self.engine.backend() {
-            // A card takes as long for one matrix as for a thousand.
-            Backend::Gpu if !self.engine.is_software() => usize::MAX,
+            // It takes as long for one matrix as for a thousand.
+            Backend::Gpu if self.is_card() => usize::MAX,
             Backend::Gpu => 1,
             _ => rayon::current_num_threads(),
         }
@@ -149,6 +158,10 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
 
     fn compiles(&self) -> bool {
         self.engine.backend() == Backend::Gpu
+    }
+
+    fn warms_up(&self) -> bool {
+        self.resident && self.is_card()
     }
 
     fn takes(&self, _: &Case) -> bool {

@@ -16,10 +16,11 @@ pub(crate) struct Budget {
     /// Seconds for each contender in each case, over all repetitions.
     pub seconds: f64,
     pub repetitions: usize,
-    /// Seconds for which a contender on a device is busy before it is measured: while matrices are drawn and checked,
-    /// a card falls to a fraction of its clock.
-    pub warm_up: f64,
 }
+
+/// Seconds for which a card is busy before it is measured: while matrices are drawn and checked it falls to a fraction of
+/// its clock, and an H200 takes so long to come back.
+const WARM_UP: f64 = 2.0;
 
 /// Peers promise less than this project: theirs may be so many times worse before it counts as
 /// wrong.
@@ -73,11 +74,7 @@ pub(crate) fn throughput<T: Number>(
             }
             watch(contender.name());
             let last = run.seconds.len() + 1 == run.repetitions;
-            let warm_up = match contender.compiles() && run.seconds.is_empty() {
-                true => budget.warm_up,
-                false => 0.0,
-            };
-            if let Err(error) = once(case, contender, run, data, warm_up, last) {
+            if let Err(error) = once(case, contender, run, data, last) {
                 run.error = Some(error);
             }
             contender.clear();
@@ -157,18 +154,18 @@ pub(crate) fn size<T: Number>(
     }
 }
 
-/// One repetition, after so many seconds of others that do not count, and the check of its results if it is the
-/// `last`.
+/// One repetition, and the check of its results if it is the `last`.
 fn once<T: Number>(
     case: &Case,
     contender: &mut dyn Contender<T>,
     run: &mut Runs,
     data: &Batch<T>,
-    warm_up: f64,
     last: bool,
 ) -> Result<(), String> {
     contender.load(case, data, run.count)?;
-    busy(contender, warm_up)?;
+    if run.seconds.is_empty() {
+        warm_up(contender)?;
+    }
     note(run, contender.run()?);
     if last {
         run.facts = contender.facts();
@@ -177,10 +174,10 @@ fn once<T: Number>(
     Ok(())
 }
 
-/// Has a contender compute what was loaded, for so many seconds.
-pub(crate) fn busy<T: Real>(contender: &mut dyn Contender<T>, seconds: f64) -> Result<(), String> {
+/// Has a card compute what was loaded until it is at its highest clock.
+pub(crate) fn warm_up<T: Real>(contender: &mut dyn Contender<T>) -> Result<(), String> {
     let start = Instant::now();
-    while start.elapsed().as_secs_f64() < seconds {
+    while contender.warms_up() && start.elapsed().as_secs_f64() < WARM_UP {
         contender.run()?;
     }
     Ok(())
@@ -441,7 +438,6 @@ mod tests {
         let budget = Budget {
             seconds: 1e-3,
             repetitions: 2,
-            warm_up: 0.0,
         };
         for honest in [true, false] {
             let mut liar = Liar {

@@ -201,14 +201,9 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Whether a GPU that is no software is measured.
-    fn has_card(&self) -> bool {
-        let card = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
-        self.engines.iter().any(|(engine, _)| card(engine))
-    }
-
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let on_gpu = self.has_card();
+        let gpu = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
+        let on_gpu = self.engines.iter().any(|(engine, _)| gpu(engine));
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
             let case = Case {
@@ -307,7 +302,7 @@ impl<'s> Session<'s> {
         let mut python = std::mem::take(&mut self.python);
         let (cases, latency) = (self.cases(dtype), self.latency_cases(dtype));
         self.bar.inc_length((cases.len() + latency.len()) as u64);
-        let budget = self.bench.budget(self.has_card());
+        let budget = self.bench.budget();
         let cases = cases.iter().map(|case| (Kind::Throughput, case));
         for (kind, case) in cases.chain(latency.iter().map(|case| (Kind::Latency, case))) {
             let mut field: Field<'_, T> = Vec::new();
@@ -351,7 +346,7 @@ impl<'s> Session<'s> {
         for case in &cases {
             self.bar.set_message(case.to_string());
             for (engine, _) in self.engines {
-                let budget = self.bench.budget(self.has_card());
+                let budget = self.bench.budget();
                 let row = profile::measure::<T>(case, engine, &options, budget, &mut self.source)?;
                 let row = ProfileRow {
                     settings: self.settings.clone(),

@@ -4,7 +4,7 @@ use batched_svd::{Engine, Error, KernelProfile, Options};
 
 use crate::cli::bench::case::Case;
 use crate::cli::bench::contender::{Contender, Own};
-use crate::cli::bench::measure::{Budget, busy, size};
+use crate::cli::bench::measure::{Budget, size, warm_up};
 use crate::cli::bench::peers::Number;
 use crate::cli::bench::row::{KernelRow, ProfileRow};
 use crate::cli::bench::source::Source;
@@ -43,7 +43,7 @@ pub(crate) fn measure<T: Number>(
             .least(run.count, source)
             .map_err(|error| error.to_string())?;
         own.load(case, data, run.count)?;
-        busy(&mut own, budget.warm_up)?;
+        warm_up(&mut own)?;
         engine.profile();
         let (mut seconds, mut device_seconds) = (0.0, None);
         for _ in 0..run.repetitions {
