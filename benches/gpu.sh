@@ -213,17 +213,17 @@ gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
 step first "$(part 5)" tests.txt "$engines"
 
-step figures "$(part 38)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
+step figures "$(part 36)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
 step figures-f64 "$(part 6)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
 
 # With caches of its own, which are empty.
 caches profile
-step profile "$(part 7)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
+step profile "$(part 6)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
 caches shared
 
 # What a call of few matrices takes.
-step small "$(part 3)" bench.jsonl "$engines" $bench --no-peers --ops svd \
+step small "$(part 6)" bench.jsonl "$engines" $bench --no-peers --ops svd \
     --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
 
 # Each threshold with the shapes that it can change, and two of them together.
@@ -245,7 +245,7 @@ tune workgroup 3 32x32,8x8,16x16 --tune columns_workgroup=32,128
 python=$(command -v "${PYTHON:-python3}" || true)
 has_one='import importlib.util as u, sys; sys.exit(not any(map(u.find_spec, ("torch", "cupy", "jax"))))'
 if [ -n "$python" ] && timeout 10 "$python" -c "$has_one"; then
-    step peers "$(part 18)" peers.jsonl "$engines" $bench --no-peers --ops svd \
+    step peers "$(part 16)" peers.jsonl "$engines" $bench --no-peers --ops svd \
         --shapes "${SHAPES:-32x32,8x8,3x3,64x64,128x128,256x32}" \
         --python-peers --python "$python" --peers torch-gesvdj,torch-gesvda,cupy,jax-gpu
 else

@@ -45,7 +45,8 @@ use crate::ops::{Call, Recordable};
 /// Of the options `adapter` and `default_limits` have no say: the device is what it is. Its features decide
 /// what is possible: `SHADER_F64` for f64, `SUBGROUP` for speed, `TIMESTAMP_QUERY` for
 /// [`timestamps`](GpuOptions::timestamps), `PIPELINE_CACHE` for
-/// [`pipeline_cache`](GpuOptions::pipeline_cache).
+/// [`pipeline_cache`](GpuOptions::pipeline_cache). Up to 512 MiB of the memory of batches that are gone is kept for later
+/// ones, until the engine is dropped.
 ///
 /// # Errors
 /// [`Error::Device`] if the device fails; [`Error::Argument`] for a
@@ -93,7 +94,7 @@ pub fn batch<T: Real>(
             buffer.usage()
         )));
     }
-    let buffer = Buffer::new(buffer, None);
+    let buffer = Buffer::new(buffer);
     Ok(DeviceBatch::on(&gpu.current(), buffer, [count, m, n]))
 }
 

@@ -38,18 +38,43 @@ fn here<I, S>(tasks: Vec<I>, state: impl Fn() -> S, f: impl Fn(&mut S, I)) {
 }
 
 /// Bytes that one thread copies in one go.
+#[cfg(any(feature = "gpu", test))]
 pub(crate) const COPIED: usize = 1 << 18;
 
-/// Copies bytes with all threads. Memory that is written for the first time is taken from the operating system page by
-/// page, which takes one thread many times as long as the copy.
-pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+/// The most threads that copy: memory has no more to give.
+#[cfg(all(feature = "threads", any(feature = "gpu", test)))]
+const COPIERS: usize = 16;
+
+/// Calls `f` on every task, on threads of their own: those of the caller may be busy for long, with a part of the same
+/// call. Memory that is written for the first time is taken from the operating system page by page, which takes one
+/// thread ten times as long as the copy.
+#[cfg(any(feature = "gpu", test))]
+pub(crate) fn for_each_copy<I: Send>(tasks: Vec<I>, f: impl Fn(I) + Send + Sync) {
     #[cfg(feature = "threads")]
-    if from.len() > COPIED {
+    if tasks.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
-        let parts = to.par_chunks_mut(COPIED).zip(from.par_chunks(COPIED));
-        return parts.for_each(|(to, from)| to.copy_from_slice(from));
+        static POOL: std::sync::OnceLock<Option<rayon::ThreadPool>> = std::sync::OnceLock::new();
+        let pool = POOL.get_or_init(|| {
+            let count = std::thread::available_parallelism().map_or(1, |count| count.get());
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(count.min(COPIERS));
+            let name = |index| format!("batched-svd-copy-{index}");
+            builder.thread_name(name).build().ok()
+        });
+        if let Some(pool) = pool {
+            return pool.install(|| tasks.into_par_iter().for_each(f));
+        }
     }
-    to.copy_from_slice(from);
+    here(tasks, || (), |_, task| f(task));
+}
+
+/// Copies bytes.
+#[cfg(any(feature = "gpu", test))]
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
+    assert_eq!(from.len(), to.len());
+    let parts = to.chunks_mut(COPIED).zip(from.chunks(COPIED));
+    for_each_copy(parts.collect(), |(to, from): (&mut [u8], &[u8])| {
+        to.copy_from_slice(from);
+    });
 }
 
 /// Values that one thread writes sooner than it finds another.

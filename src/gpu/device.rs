@@ -32,6 +32,12 @@ pub(crate) struct Device {
     pub faults: Faults,
 }
 
+/// Why something went wrong.
+pub(crate) struct Failed {
+    pub error: Error,
+    pub for_memory: bool,
+}
+
 /// How the device is.
 #[derive(Clone, Default)]
 struct Pulse {
@@ -199,6 +205,14 @@ impl Device {
         &self,
         f: impl FnOnce(&wgpu::Device, &wgpu::Queue) -> R,
     ) -> Result<R, Error> {
+        self.attempt(f).await.map_err(|failed| failed.error)
+    }
+
+    /// Does the same, and tells whether it failed for want of memory.
+    pub async fn attempt<R>(
+        &self,
+        f: impl FnOnce(&wgpu::Device, &wgpu::Queue) -> R,
+    ) -> Result<R, Failed> {
         // The guards belong to this thread: popped before anything is awaited.
         let (result, errors) = {
             let filters = [
@@ -220,10 +234,27 @@ impl Device {
             source: "none is left, for a test".into(),
         });
         if let Some(error) = errors.into_iter().flatten().chain(memory).next() {
-            return Err(self.trouble(error.to_string()));
+            return Err(Failed {
+                for_memory: matches!(error, wgpu::Error::OutOfMemory { .. }),
+                error: self.trouble(error.to_string()),
+            });
         }
-        self.pulse.check()?;
-        result.map_err(|_| self.pulse.lose("the device's driver layer panicked".into()))
+        let failed = |error| Failed {
+            for_memory: false,
+            error,
+        };
+        self.pulse.check().map_err(failed)?;
+        result.map_err(|_| failed(self.pulse.lose("the device's driver layer panicked".into())))
+    }
+
+    /// Whether a submit is done. Does not wait.
+    pub fn is_done(&self, submitted: &wgpu::SubmissionIndex) -> bool {
+        let at_once = wgpu::PollType::Wait {
+            submission_index: Some(submitted.clone()),
+            timeout: Some(Duration::ZERO),
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(at_once)));
+        matches!(polled, Ok(Ok(_)))
     }
 
     /// Fails, if a test wants that.

@@ -71,7 +71,7 @@ pub(crate) struct Gpu {
     /// Of calls on the caller's matrices: for a problem, a path, and so many matrices at a time.
     shelf: shelf::Shelf<(Problem, &'static str, usize), run::Sets>,
     desk: resident::Desk,
-    /// Of batches and calls on the device.
+    /// Buffers of batches and calls on the device, for later ones.
     pool: Arc<pool::Pool>,
 }
 

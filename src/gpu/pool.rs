@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// A smaller buffer is not kept: it is a part of memory that is there anyway.
-const FEWEST: u64 = 1 << 20;
+/// A smaller buffer is not kept: the driver cuts it out of a block that it already has.
+const SMALLEST_KEPT: u64 = 1 << 20;
 /// The most bytes that are kept.
-const MOST: u64 = 512 << 20;
+const MOST_KEPT: u64 = 512 << 20;
 
 /// Buffers of batches and calls that are gone, the oldest first. All have the same usages.
 ///
@@ -33,13 +33,13 @@ impl Pool {
     }
 
     fn put(&self, buffer: wgpu::Buffer) {
-        if !(FEWEST..=MOST).contains(&buffer.size()) {
+        if !(SMALLEST_KEPT..=MOST_KEPT).contains(&buffer.size()) {
             return;
         }
         let mut kept = self.lock();
         kept.push_back(buffer);
         let mut bytes: u64 = kept.iter().map(wgpu::Buffer::size).sum();
-        while bytes > MOST {
+        while bytes > MOST_KEPT {
             bytes -= kept.pop_front().map_or(bytes, |oldest| oldest.size());
         }
     }
@@ -49,25 +49,31 @@ impl Pool {
     }
 }
 
-/// A buffer that goes back to its pool with the last of its clones.
+/// A buffer, which goes to its pool, if it has one, with the last of its clones.
 #[derive(Clone)]
 pub(crate) struct Buffer(Arc<Held>);
 
 struct Held {
     buffer: wgpu::Buffer,
-    pool: Option<Arc<Pool>>,
+    /// Where it goes back to, if it does.
+    pool: OnceLock<Arc<Pool>>,
     /// Whether somebody else may use it for longer than the clones are there.
     lent: AtomicBool,
 }
 
 impl Buffer {
-    /// Without a pool it is thrown away.
-    pub fn new(buffer: wgpu::Buffer, pool: Option<&Arc<Pool>>) -> Self {
+    /// One that is thrown away with the last of its clones.
+    pub fn new(buffer: wgpu::Buffer) -> Self {
         Buffer(Arc::new(Held {
             buffer,
-            pool: pool.cloned(),
+            pool: OnceLock::new(),
             lent: AtomicBool::new(false),
         }))
+    }
+
+    /// It goes to this pool instead.
+    pub fn keep_in(&self, pool: &Arc<Pool>) {
+        self.0.pool.get_or_init(|| Arc::clone(pool));
     }
 
     /// All of it, for a kernel.

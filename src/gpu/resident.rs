@@ -208,7 +208,7 @@ impl Gpu {
                 buffer.lend();
             }
         }
-        // The last is held until everything is submitted.
+        // Dropped sooner, the pool would give the last to a call of another thread before this one has submitted.
         let (results, chunks, _scratch) = self
             .make(&channel, recorder.is_some(), |maker| {
                 let entries = |label, per_matrix| {

@@ -207,7 +207,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
             fill(&mut bytes, u);
             fill(&mut bytes, v);
             fill(&mut bytes, composed);
-            outcomes_of(state, state_words, &call.task.problem, outcomes)
+            outcomes_of(&state, state_words, &call.task.problem, outcomes)
         })
         .await??;
     call.progress(done);
@@ -341,10 +341,9 @@ pub(super) fn outcomes_of(
     let failed = Mutex::new(None);
     let outcomes = outcomes.chunks_mut(READ_AT_ONCE);
     let words = words.chunks(READ_AT_ONCE * words_each);
-    parallel::for_each(
+    parallel::for_each_copy(
         outcomes.zip(words).collect(),
-        || (),
-        |_, (outcomes, words): (&mut [Outcome], &[u32])| {
+        |(outcomes, words): (&mut [Outcome], &[u32])| {
             for (outcome, words) in outcomes.iter_mut().zip(words.chunks_exact(words_each)) {
                 match outcome_of(words, problem) {
                     Ok(read) => *outcome = read,

@@ -1,5 +1,7 @@
 //! What a call sends to the device and gets back: buffers, dispatches, and the time they took.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
@@ -110,8 +112,9 @@ pub(super) struct Fetched {
 pub(super) struct Maker<'d> {
     device: &'d wgpu::Device,
     params: &'d wgpu::Buffer,
-    /// Where buffers come from and go back to, if they may be another call's later.
+    /// Where buffers come from, if they may be another call's later.
     pool: Option<&'d Arc<Pool>>,
+    made: RefCell<Vec<Buffer>>,
 }
 
 impl Maker<'_> {
@@ -121,7 +124,9 @@ impl Maker<'_> {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let kept = self.pool.and_then(|pool| pool.take(bytes as u64));
         let made = kept.unwrap_or_else(|| buffer(self.device, label, bytes as u64, usage));
-        Buffer::new(made, self.pool)
+        let made = Buffer::new(made);
+        self.made.borrow_mut().push(made.clone());
+        made
     }
 
     /// The parameters and these buffers, for a kernel of this layout.
@@ -233,20 +238,24 @@ impl Channel {
     ) -> Result<R, Error> {
         let params = &self.params;
         let make = |device: &wgpu::Device| {
-            f(&Maker {
+            let maker = Maker {
                 device,
                 params,
                 pool,
-            })
+                made: RefCell::default(),
+            };
+            (f(&maker), maker.made.into_inner())
         };
-        let made = gpu.device.scoped(|device, _| make(device)).await;
-        match made {
-            // There may be memory in what is kept for others.
-            Err(Error::Device(_)) if gpu.pool.clear() => {
-                gpu.device.scoped(|device, _| make(device)).await
-            }
-            made => made,
+        let mut made = gpu.device.attempt(|device, _| make(device)).await;
+        if made.as_ref().is_err_and(|failed| failed.for_memory) && gpu.pool.clear() {
+            made = gpu.device.attempt(|device, _| make(device)).await;
         }
+        let (result, buffers) = made.map_err(|failed| failed.error)?;
+        // Only now: one that could not be had is not to be kept.
+        if let Some(pool) = pool {
+            buffers.iter().for_each(|buffer| buffer.keep_in(pool));
+        }
+        Ok(result)
     }
 }
 
@@ -295,7 +304,13 @@ impl Stream<'_> {
         let bytes: usize = loads.iter().map(|load| load.bytes.len()).sum();
         // A browser's mapped memory is a copy of its own.
         let by_queue = cfg!(target_family = "wasm") || self.recorder.is_some();
-        if bytes < STAGED || by_queue {
+        // Nor is there a wait for what the device has to do before.
+        let busy = || {
+            let kept = self.kept_staging();
+            kept.as_ref()
+                .is_some_and(|kept| !device.is_done(&kept.read_by))
+        };
+        if bytes < STAGED || by_queue || busy() {
             let write = |queue: &wgpu::Queue| {
                 for load in loads {
                     queue.write_buffer(load.buffer, load.offset, load.bytes);
@@ -315,11 +330,9 @@ impl Stream<'_> {
             parts.extend(to.into_iter().zip(from));
         }
         type Copy<'a> = (wgpu::WriteOnly<'a, [u8; COPIED]>, &'a [u8]);
-        parallel::for_each(
-            parts,
-            || (),
-            |_, (to, from): Copy<'_>| wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from),
-        );
+        parallel::for_each_copy(parts, |(to, from): Copy<'_>| {
+            wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from);
+        });
         drop(view);
         let read_by = device
             .scoped(|device, queue| {
@@ -570,9 +583,13 @@ pub(super) fn fill<U: Pod>(bytes: &mut &[u8], to: &mut [U]) {
     parallel::copy(front, bytemuck::cast_slice_mut(to));
 }
 
-/// `len` entries off the front of `bytes`, which begins where such entries may lie.
-pub(super) fn take<'b, U: Pod>(bytes: &mut &'b [u8], len: usize) -> &'b [U] {
+/// `len` entries off the front of `bytes`.
+pub(super) fn take<'b, U: Pod>(bytes: &mut &'b [u8], len: usize) -> Cow<'b, [U]> {
     let (front, rest) = bytes.split_at(len * size_of::<U>());
     *bytes = rest;
-    bytemuck::cast_slice(front)
+    match bytemuck::try_cast_slice(front) {
+        Ok(entries) => Cow::Borrowed(entries),
+        // A browser's bytes lie anywhere.
+        Err(_) => Cow::Owned(bytemuck::pod_collect_to_vec(front)),
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) trait Contender<T: Real> {
     fn compiles(&self) -> bool {
         false
     }
-    /// Whether it keeps a card busy, which then works for all who come after it at its highest clock.
+    /// Whether it keeps a card busy. Before a case is measured one such contender is, for the sake of all.
     fn warms_up(&self) -> bool {
         false
     }

@@ -64,6 +64,14 @@ pub(crate) fn throughput<T: Number>(
     }
     let most = runs.iter().map(|r| r.count).max().unwrap_or(0);
     let data = drawn.least(most, source)?;
+    let mut each = field.iter_mut().zip(&mut runs);
+    if let Some(((warming, _), run)) =
+        each.find(|((contender, _), run)| contender.warms_up() && run.error.is_none())
+    {
+        let warmed = warming.load(case, data, run.count);
+        run.error = warmed.and_then(|()| warm_up(*warming)).err();
+        warming.clear();
+    }
     for repetition in 0..budget.repetitions {
         // Not always in the same order.
         for turn in 0..field.len() {
@@ -163,9 +171,6 @@ fn once<T: Number>(
     last: bool,
 ) -> Result<(), String> {
     contender.load(case, data, run.count)?;
-    if run.seconds.is_empty() {
-        warm_up(contender)?;
-    }
     note(run, contender.run()?);
     if last {
         run.facts = contender.facts();
