@@ -49,7 +49,7 @@ const COPIERS: usize = 16;
 /// call. Memory that is written for the first time is taken from the operating system page by page, which takes one
 /// thread ten times as long as the copy.
 #[cfg(any(feature = "gpu", test))]
-pub(crate) fn for_each_copy<I: Send>(tasks: Vec<I>, f: impl Fn(I) + Send + Sync) {
+pub(crate) fn for_each_apart<I: Send>(tasks: Vec<I>, f: impl Fn(I) + Send + Sync) {
     #[cfg(feature = "threads")]
     if tasks.len() > 1 && threads() > 1 {
         use rayon::prelude::*;
@@ -72,7 +72,7 @@ pub(crate) fn for_each_copy<I: Send>(tasks: Vec<I>, f: impl Fn(I) + Send + Sync)
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     assert_eq!(from.len(), to.len());
     let parts = to.chunks_mut(COPIED).zip(from.chunks(COPIED));
-    for_each_copy(parts.collect(), |(to, from): (&mut [u8], &[u8])| {
+    for_each_apart(parts.collect(), |(to, from): (&mut [u8], &[u8])| {
         to.copy_from_slice(from);
     });
 }

@@ -54,12 +54,9 @@ impl<'b> Factors<'b> {
         let (right, powers) = match projection {
             None => {
                 unused = maker.buffer("powers", 0);
-                (self.side(right).clone(), unused.as_entire_buffer_binding())
+                (self.side(right).clone(), unused.whole())
             }
-            Some(projection) => (
-                projection.projected.as_entire_buffer_binding(),
-                projection.powers.as_entire_buffer_binding(),
-            ),
+            Some(projection) => (projection.projected.whole(), projection.powers.whole()),
         };
         let buffers = [
             self.side(left),
@@ -109,8 +106,8 @@ impl Projection {
         let buffers = [
             input,
             factors.side(side),
-            &self.powers.as_entire_buffer_binding(),
-            &self.projected.as_entire_buffer_binding(),
+            &self.powers.whole(),
+            &self.projected.whole(),
             &factors.state,
         ];
         maker.group(gpu.pipelines.layout(Bindings::Rhs), &buffers)

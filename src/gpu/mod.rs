@@ -1,7 +1,7 @@
 //! The GPU engine: one-sided Jacobi in WGSL, through wgpu.
 //!
 //! - The device: `adapter` finds one and opens it, `device` makes its failures errors, `lasting` opens it again once it
-//!   was lost, `stream` is the device as one call uses it, `clock` asks it for the time, `peak` measures what it does at
+//!   was lost, `stream` is the device as one call uses it, `staging` how entries get there, `clock` asks it for the time, `peak` measures what it does at
 //!   best, and `faults` makes it fail for tests.
 //! - Kernels: `pipelines` compiles a text once, `cache` keeps what was compiled for the next process, `profile` has the
 //!   time of each, and `shared` compares structures and constants with the shaders'. Which kernels a call takes is the
@@ -31,6 +31,7 @@ mod run;
 mod shared;
 mod shelf;
 mod solve;
+mod staging;
 mod state;
 mod stream;
 

@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A smaller buffer is not kept: the driver cuts it out of a block that it already has.
 const SMALLEST_KEPT: u64 = 1 << 20;
@@ -55,10 +54,8 @@ pub(crate) struct Buffer(Arc<Held>);
 
 struct Held {
     buffer: wgpu::Buffer,
-    /// Where it goes back to, if it does.
-    pool: OnceLock<Arc<Pool>>,
-    /// Whether somebody else may use it for longer than the clones are there.
-    lent: AtomicBool,
+    /// Where it goes to, if it does.
+    pool: Mutex<Option<Arc<Pool>>>,
 }
 
 impl Buffer {
@@ -66,14 +63,13 @@ impl Buffer {
     pub fn new(buffer: wgpu::Buffer) -> Self {
         Buffer(Arc::new(Held {
             buffer,
-            pool: OnceLock::new(),
-            lent: AtomicBool::new(false),
+            pool: Mutex::default(),
         }))
     }
 
     /// It goes to this pool instead.
     pub fn keep_in(&self, pool: &Arc<Pool>) {
-        self.0.pool.get_or_init(|| Arc::clone(pool));
+        *self.0.pool() = Some(Arc::clone(pool));
     }
 
     /// All of it, for a kernel.
@@ -83,7 +79,7 @@ impl Buffer {
 
     /// The buffer, for commands that are not submitted by the time the call returns: it is never given to another call.
     pub fn lend(&self) -> &wgpu::Buffer {
-        self.0.lent.store(true, Ordering::Relaxed);
+        *self.0.pool() = None;
         &self.0.buffer
     }
 }
@@ -96,11 +92,15 @@ impl Deref for Buffer {
     }
 }
 
+impl Held {
+    fn pool(&self) -> MutexGuard<'_, Option<Arc<Pool>>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(pool) = self.pool.take()
-            && !self.lent.load(Ordering::Relaxed)
-        {
+        if let Some(pool) = self.pool().take() {
             pool.put(self.buffer.clone());
         }
     }

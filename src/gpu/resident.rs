@@ -14,7 +14,8 @@ use crate::gpu::compose::{Composition, Steps};
 use crate::gpu::pool::Buffer;
 use crate::gpu::run::{CUTOFFS, cutoffs, outcomes_of, pack};
 use crate::gpu::solve::Scratch;
-use crate::gpu::stream::{Channel, Load, Maker, Part, Recorder, Stream};
+use crate::gpu::staging::Load;
+use crate::gpu::stream::{Channel, Maker, Part, Recorder, Stream};
 use crate::host::call::Task;
 use crate::host::delivery::NON_FINITE;
 use crate::planner::Problem;
@@ -243,7 +244,7 @@ impl Gpu {
                     let places = Places {
                         input: of(input, problem.rows * n),
                         rhs: rhs.map(|(rhs, _)| of(rhs, rhs_size)),
-                        cutoffs: cutoffs.as_entire_buffer_binding(),
+                        cutoffs: cutoffs.whole(),
                         factors: Factors {
                             u: of(&results.u, u_size),
                             v: of(&results.v, v_size),
@@ -252,8 +253,9 @@ impl Gpu {
                             state: bound(&results.state, state_words, 4),
                         },
                     };
-                    let held = (scratch.as_ref(), projection.as_ref());
-                    let bound = Chunk::bind(self, maker, problem, recipe, &places, held.0, held.1);
+                    let (scratch, projection) = (scratch.as_ref(), projection.as_ref());
+                    let bound =
+                        Chunk::bind(self, maker, problem, recipe, &places, scratch, projection);
                     chunks.push((cutoffs, bound));
                 }
                 Ok((results, chunks, (scratch, projection)))
@@ -345,11 +347,11 @@ impl Gpu {
                         &[
                             &of(left, left_steps[0], rows * inner),
                             &of(right, right_steps[0], inner * cols),
-                            &unused[0].as_entire_buffer_binding(),
+                            &unused[0].whole(),
                             &of(&result, rows * cols, rows * cols),
-                            &unused[1].as_entire_buffer_binding(),
-                            &unused[2].as_entire_buffer_binding(),
-                            &unused[3].as_entire_buffer_binding(),
+                            &unused[1].whole(),
+                            &unused[2].whole(),
+                            &unused[3].whole(),
                         ],
                     ));
                 }

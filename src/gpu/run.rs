@@ -15,11 +15,12 @@ use crate::gpu::binding::{Factors, Places, Projection, beside};
 use crate::gpu::chunk::Chunk;
 use crate::gpu::pool::Buffer;
 use crate::gpu::solve::Scratch;
+use crate::gpu::staging::Load;
 use crate::gpu::state::{
     self, CONVERGED, LARGEST_SIGMA, LOST, NORMAL, OVERFLOWED, POWER, PRESENT, RANK, ROTATIONS,
     SCATTERED, STATE_WORDS, STATUS, SWEEPS, UNSOUND,
 };
-use crate::gpu::stream::{Channel, Fetched, Load, Part, Stream, Tools, fill, take};
+use crate::gpu::stream::{Channel, Fetched, Part, Stream, Tools, fill, take};
 use crate::host::call::{Call, Task};
 use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
@@ -240,15 +241,15 @@ async fn create<T: Real>(
             let composed = maker.buffer("composed", entries(sizes.composed));
             let scratch = Scratch::new(maker, problem, recipe, chunk);
             let places = Places {
-                input: input.as_entire_buffer_binding(),
+                input: input.whole(),
                 rhs: rhs.as_ref().map(Buffer::whole),
-                cutoffs: cutoffs.as_entire_buffer_binding(),
+                cutoffs: cutoffs.whole(),
                 factors: Factors {
-                    u: u.as_entire_buffer_binding(),
-                    v: v.as_entire_buffer_binding(),
-                    weights: values.as_entire_buffer_binding(),
-                    composed: composed.as_entire_buffer_binding(),
-                    state: state.as_entire_buffer_binding(),
+                    u: u.whole(),
+                    v: v.whole(),
+                    weights: values.whole(),
+                    composed: composed.whole(),
+                    state: state.whole(),
                 },
             };
             let projection = Projection::new(maker, problem, recipe, chunk);
@@ -341,7 +342,7 @@ pub(super) fn outcomes_of(
     let failed = Mutex::new(None);
     let outcomes = outcomes.chunks_mut(READ_AT_ONCE);
     let words = words.chunks(READ_AT_ONCE * words_each);
-    parallel::for_each_copy(
+    parallel::for_each_apart(
         outcomes.zip(words).collect(),
         |(outcomes, words): (&mut [Outcome], &[u32])| {
             for (outcome, words) in outcomes.iter_mut().zip(words.chunks_exact(words_each)) {

@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::Pod;
 
 use crate::data::error::Error;
-use crate::data::options::Options;
-use crate::data::parallel::{self, COPIED};
+use crate::data::options::{Cancel, Options};
+use crate::data::parallel;
 use crate::gpu::Gpu;
 use crate::gpu::clock::Clock;
 use crate::gpu::pipelines::Pipeline;
 use crate::gpu::pool::{Buffer, Pool};
+use crate::gpu::staging::{Load, Staging};
 
 /// Bytes of a dispatch's parameters, of whatever kernel.
 pub(super) const PARAMS_SIZE: usize = 80;
@@ -67,40 +68,6 @@ impl<'a> Part<'a> {
         }
     }
 }
-
-/// Entries on their way to a buffer.
-pub(super) struct Load<'a> {
-    buffer: &'a wgpu::Buffer,
-    offset: u64,
-    bytes: &'a [u8],
-}
-
-impl<'a> Load<'a> {
-    /// To the buffer's front.
-    pub fn new<U: Pod>(buffer: &'a wgpu::Buffer, entries: &'a [U]) -> Self {
-        Self::at(buffer, 0, entries)
-    }
-
-    /// From entry `first` on.
-    pub fn at<U: Pod>(buffer: &'a wgpu::Buffer, first: usize, entries: &'a [U]) -> Self {
-        Load {
-            buffer,
-            offset: (first * size_of::<U>()) as u64,
-            bytes: bytemuck::cast_slice(entries),
-        }
-    }
-}
-
-/// Memory that the host writes and the device copies from. It stays from call to call: a queue's own writes take new
-/// memory each time.
-struct Staging {
-    buffer: wgpu::Buffer,
-    /// The submit that copies from it, until it is mapped again.
-    read_by: wgpu::SubmissionIndex,
-}
-
-/// Fewer bytes than this go by the queue's own way, which takes no wait.
-const STAGED: usize = 1 << 20;
 
 /// Parts on their way to where they can be read: so many bytes, once a submit is done.
 pub(super) struct Fetched {
@@ -175,7 +142,7 @@ fn buffer(
 pub(super) struct Channel {
     clock: Option<Clock>,
     params: wgpu::Buffer,
-    staging: Mutex<Option<Staging>>,
+    staging: Staging,
     readback: wgpu::Buffer,
 }
 
@@ -206,7 +173,7 @@ impl Channel {
             .scoped(|device, _| Channel {
                 clock,
                 params: buffer(device, "params", params, Usage::UNIFORM | Usage::COPY_DST),
-                staging: Mutex::default(),
+                staging: Staging::default(),
                 readback: buffer(
                     device,
                     "readback",
@@ -300,90 +267,19 @@ pub(super) struct Stream<'c> {
 impl Stream<'_> {
     /// Writes entries, before whatever is submitted next.
     pub async fn write(&self, loads: &[Load<'_>]) -> Result<(), Error> {
-        let device = &self.gpu.device;
-        let bytes: usize = loads.iter().map(|load| load.bytes.len()).sum();
-        // A browser's mapped memory is a copy of its own.
-        let by_queue = cfg!(target_family = "wasm") || self.recorder.is_some();
-        // Nor is there a wait for what the device has to do before.
-        let busy = || {
-            let kept = self.kept_staging();
-            kept.as_ref()
-                .is_some_and(|kept| !device.is_done(&kept.read_by))
-        };
-        if bytes < STAGED || by_queue || busy() {
-            let write = |queue: &wgpu::Queue| {
-                for load in loads {
-                    queue.write_buffer(load.buffer, load.offset, load.bytes);
-                }
-            };
-            return device.scoped(|_, queue| write(queue)).await;
+        let (device, staging) = (&self.gpu.device, &self.channel.staging);
+        // A recorded call submits nothing.
+        if self.recorder.is_none() && staging.serves(device, loads) {
+            let written = staging.write(device, loads, self.blocking, self.cancel());
+            return written.await;
         }
-        let staging = self.staging(bytes as u64).await?;
-        let mut view = device.mapped(&staging, bytes as u64)?;
-        let (mut rest, mut parts) = (view.slice(..), Vec::new());
-        for load in loads {
-            let (to, after) = rest.split_at(load.bytes.len());
-            rest = after;
-            let (to, mut last) = to.into_chunks::<COPIED>();
-            let from = load.bytes.chunks_exact(COPIED);
-            last.copy_from_slice(from.remainder());
-            parts.extend(to.into_iter().zip(from));
-        }
-        type Copy<'a> = (wgpu::WriteOnly<'a, [u8; COPIED]>, &'a [u8]);
-        parallel::for_each_copy(parts, |(to, from): Copy<'_>| {
-            wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from);
-        });
-        drop(view);
-        let read_by = device
-            .scoped(|device, queue| {
-                staging.unmap();
-                let mut encoder = device.create_command_encoder(&Default::default());
-                let mut from = 0;
-                for load in loads.iter().filter(|load| !load.bytes.is_empty()) {
-                    let bytes = load.bytes.len() as u64;
-                    encoder.copy_buffer_to_buffer(&staging, from, load.buffer, load.offset, bytes);
-                    from += bytes;
-                }
-                queue.submit([encoder.finish()])
-            })
-            .await?;
-        *self.kept_staging() = Some(Staging {
-            buffer: staging,
-            read_by,
-        });
-        Ok(())
+        let write = |queue: &wgpu::Queue| loads.iter().for_each(|load| load.write(queue));
+        device.scoped(|_, queue| write(queue)).await
     }
 
-    /// Mapped memory for so many bytes.
-    async fn staging(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
-        let device = &self.gpu.device;
-        let kept = self.kept_staging().take();
-        match kept.filter(|kept| kept.buffer.size() >= bytes) {
-            Some(Staging { buffer, read_by }) => {
-                let cancel = self.options.and_then(|options| options.cancel.as_ref());
-                let write = wgpu::MapMode::Write;
-                device
-                    .map(&buffer, write, bytes, read_by, self.blocking, cancel)
-                    .await?;
-                Ok(buffer)
-            }
-            None => {
-                let make = |device: &wgpu::Device| {
-                    device.create_buffer(&wgpu::BufferDescriptor {
-                        label: Some("staging"),
-                        size: bytes,
-                        usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-                        mapped_at_creation: true,
-                    })
-                };
-                device.scoped(|device, _| make(device)).await
-            }
-        }
-    }
-
-    fn kept_staging(&self) -> MutexGuard<'_, Option<Staging>> {
-        let staging = &self.channel.staging;
-        staging.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What ends a wait of this call.
+    fn cancel(&self) -> Option<&Cancel> {
+        self.options.and_then(|options| options.cancel.as_ref())
     }
 
     /// Submits what was written so far.
@@ -538,7 +434,7 @@ impl Stream<'_> {
                 bytes,
                 submitted,
                 self.blocking,
-                self.options.and_then(|options| options.cancel.as_ref()),
+                self.cancel(),
             )
             .await?;
         let result = take(&view);

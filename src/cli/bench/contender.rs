@@ -31,6 +31,11 @@ pub(crate) struct Facts {
     pub median_sweeps: Option<u32>,
 }
 
+/// Whether an engine computes on a GPU that is no software.
+pub(crate) fn is_card(engine: &Engine) -> bool {
+    engine.backend() == Backend::Gpu && !engine.is_software()
+}
+
 /// Someone to be measured. Errors are findings, not crashes.
 pub(crate) trait Contender<T: Real> {
     fn name(&self) -> &str;
@@ -114,11 +119,6 @@ impl<'e, T: Real> Own<'e, T> {
         }
     }
 
-    /// Whether it computes on a GPU that is no software.
-    fn is_card(&self) -> bool {
-        self.engine.backend() == Backend::Gpu && !self.engine.is_software()
-    }
-
     /// Under a name of its own.
     pub fn named(self, name: &str) -> Self {
         Own {
@@ -150,7 +150,7 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
     fn fewest(&self) -> usize {
         match self.engine.backend() {
             // It takes as long for one matrix as for a thousand.
-            Backend::Gpu if self.is_card() => usize::MAX,
+            Backend::Gpu if is_card(self.engine) => usize::MAX,
             Backend::Gpu => 1,
             _ => rayon::current_num_threads(),
         }
@@ -161,7 +161,7 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
     }
 
     fn warms_up(&self) -> bool {
-        self.resident && self.is_card()
+        self.resident && is_card(self.engine)
     }
 
     fn takes(&self, _: &Case) -> bool {

@@ -32,7 +32,7 @@ use crate::cli::streams::{Ear, complain};
 use crate::cli::target::{self, Target};
 use crate::cli::thresholds::Setting;
 use case::{Case, LATENCY_BATCHES, LATENCY_SHAPES, Op, Shape};
-use contender::Own;
+use contender::{Own, is_card};
 use measure::Field;
 use peers::Number;
 use peers::python::Python;
@@ -202,8 +202,7 @@ impl<'s> Session<'s> {
     }
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let gpu = |engine: &Engine| engine.backend() == Backend::Gpu && !engine.is_software();
-        let on_gpu = self.engines.iter().any(|(engine, _)| gpu(engine));
+        let on_gpu = self.engines.iter().any(|(engine, _)| is_card(engine));
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
             let case = Case {
