@@ -2,7 +2,7 @@
 # What there is to know of a GPU in a few minutes, on a machine that has it and nothing else.
 #
 #   sh benches/gpu.sh pack DIR                  here: builds, and puts one binary and this script into DIR
-#   sh DIR/gpu.sh                               there: facts, first tests, figures, profiles, thresholds, peers, suite
+#   sh DIR/gpu.sh                               there: facts, first tests, figures, profiles, thresholds, small batches, peers, suite
 #   sh DIR/gpu.sh second [NAME=VALUE...]        there, later: the thresholds that were best, in full
 #
 # It never takes longer than BUDGET seconds (default: 360, second: 180), which the steps share: one that would take
@@ -13,7 +13,7 @@
 #
 # There it takes a Vulkan loader, a driver, and `timeout`. PYTHON (default: python3) names the Python whose PyTorch,
 # CuPy and JAX are compared, those that it has and that see the card. SHAPES (with commas) and OPS replace what is
-# measured, STEPS (of: facts first figures profile thresholds peers suite) what is done.
+# measured, STEPS (of: facts first figures profile thresholds small peers suite) what is done.
 set -u
 
 if [ "${1:-}" = pack ]; then
@@ -213,7 +213,7 @@ gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
 step first "$(part 5)" tests.txt "$engines"
 
-step figures "$(part 36)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
+step figures "$(part 32)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
 step figures-f64 "$(part 6)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
 
@@ -221,10 +221,6 @@ step figures-f64 "$(part 6)" bench.jsonl \
 caches profile
 step profile "$(part 6)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
 caches shared
-
-# What a call of few matrices takes.
-step small "$(part 6)" bench.jsonl "$engines" $bench --no-peers --ops svd \
-    --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
 
 # Each threshold with the shapes that it can change, and two of them together.
 tune() {
@@ -241,6 +237,10 @@ tune both 3 64x64,48x48 --set submit_flops=128g --tune invocation_words=128,256
 tune tiny 3 6x6,8x8 --set tiny_words=208 --tune tiny_columns=4,5,6,8
 tune rows 3 64x64,128x128,256x32 --tune rows_per_lane=4,16
 tune workgroup 3 32x32,8x8,16x16 --tune columns_workgroup=32,128
+
+# What a call of few matrices takes.
+step small "$(part 6)" bench.jsonl "$engines" $bench --no-peers --ops svd \
+    --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
 
 python=$(command -v "${PYTHON:-python3}" || true)
 has_one='import importlib.util as u, sys; sys.exit(not any(map(u.find_spec, ("torch", "cupy", "jax"))))'
