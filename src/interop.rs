@@ -31,7 +31,7 @@ pub use wgpu;
 
 use crate::data::device::GpuOptions;
 use crate::data::error::{Error, product};
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
 use crate::gpu::lasting::Lasting;
@@ -72,7 +72,7 @@ pub async fn engine(
 /// # Errors
 /// [`Error::Argument`] for an engine without a GPU, a shape without entries, a buffer that is too small,
 /// or one without the usages `STORAGE` and `COPY_SRC`.
-pub fn batch<T: Real>(
+pub fn batch<T: Scalar>(
     engine: &Engine,
     buffer: wgpu::Buffer,
     [count, m, n]: [usize; 3],
@@ -102,7 +102,7 @@ pub fn batch<T: Real>(
 /// next and from a column to the next. Returns `None` if the batch is in the memory of the host.
 ///
 /// A batch must not change: writing to its buffer also changes its clones and transposes.
-pub fn buffer<T: Real>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize; 3])> {
+pub fn buffer<T: Scalar>(batch: &DeviceBatch<T>) -> Option<(&wgpu::Buffer, [usize; 3])> {
     let [row, col] = batch.steps();
     let matrix = batch.rows() * batch.cols();
     batch

@@ -78,6 +78,9 @@
 //!   [`ViewMut`] takes any other order.
 //! - **Order and signs**: singular values descend. In each column of V the first entry of (nearly) the largest magnitude is
 //!   positive: of at least 1023 / 1024 of it, so that rounding does not decide ties.
+//! - **Complex matrices**: the entries can also be [`Complex`] numbers, in all operations but [`Engine::eigh`] and
+//!   [`Engine::eigvalsh`]. A' is the conjugate transpose then, and the entry of V that is positive is real. The CPU computes
+//!   them: see [`Scalar`].
 //! - **V, not V'**: results hold V as columns; its transpose is a view without a copy.
 //! - **What counts**: a singular value counts if it is above max(absolute, relative * sigma_max). By default relative is
 //!   8 sqrt(k) u, this library's bound on the error of a singular value; see [`Cutoff`].
@@ -157,7 +160,7 @@ pub use data::options::{Cancel, Cutoff, Options, PerMatrix, Progress};
 pub use data::outcome::{Outcome, Status};
 pub use data::profile::KernelProfile;
 pub use data::report::{Backend, Report};
-pub use data::scalar::{Dtype, Real, Scalar};
+pub use data::scalar::{Complex, Dtype, Real, Scalar};
 pub use data::triangle::Triangle;
 pub use data::tuning::Tuning;
 pub use data::view::{View, ViewMut};

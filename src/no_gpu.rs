@@ -9,7 +9,7 @@ use crate::data::device::{Adapter, GpuOptions};
 use crate::data::error::Error;
 use crate::data::outcome::Outcome;
 use crate::data::profile::KernelProfile;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Dtype, Scalar};
 use crate::data::view::View;
 use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
@@ -116,7 +116,7 @@ impl Gpu {
         match *recipe {}
     }
 
-    pub async fn run<T: Real>(
+    pub async fn run<T: Scalar>(
         &self,
         _: &Call<'_, T>,
         _: &Recipe,
@@ -126,7 +126,11 @@ impl Gpu {
         match *self {}
     }
 
-    pub async fn upload<T: Real>(&self, _: &View<'_, T>, _: bool) -> Result<(Buffer, bool), Error> {
+    pub async fn upload<T: Scalar>(
+        &self,
+        _: &View<'_, T>,
+        _: bool,
+    ) -> Result<(Buffer, bool), Error> {
         match *self {}
     }
 
@@ -149,7 +153,7 @@ impl Gpu {
         match *self {}
     }
 
-    pub async fn solve_resident<T: Real>(
+    pub async fn solve_resident<T: Scalar>(
         &self,
         _: &Task<'_>,
         _: &Recipe,
@@ -160,7 +164,7 @@ impl Gpu {
         match *self {}
     }
 
-    pub async fn product<T: Real>(
+    pub async fn product<T: Scalar>(
         &self,
         _: [usize; 3],
         _: (&Buffer, [usize; 3]),

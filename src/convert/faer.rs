@@ -4,7 +4,7 @@ use ::faer::{Mat, MatRef};
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 
 /// One matrix, 1 of m x n, without a copy, if its columns (or its rows) lie one after the other without
@@ -26,7 +26,7 @@ use crate::data::view::View;
 /// assert_eq!(svd.u.faer(0).shape(), (3, 2));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<'a, T: Real> TryFrom<MatRef<'a, T>> for View<'a, T> {
+impl<'a, T: Scalar> TryFrom<MatRef<'a, T>> for View<'a, T> {
     type Error = Error;
 
     fn try_from(matrix: MatRef<'a, T>) -> Result<Self, Error> {
@@ -73,7 +73,7 @@ impl<'a, T: Real> TryFrom<MatRef<'a, T>> for View<'a, T> {
 /// assert_eq!(batch.faer(0), a);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<T: Real> TryFrom<MatRef<'_, T>> for Batch<T> {
+impl<T: Scalar> TryFrom<MatRef<'_, T>> for Batch<T> {
     type Error = Error;
 
     fn try_from(matrix: MatRef<'_, T>) -> Result<Self, Error> {
@@ -100,7 +100,7 @@ impl<T: Real> TryFrom<MatRef<'_, T>> for Batch<T> {
 /// assert!(residual.norm_l2() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<T: Real> TryFrom<&[Mat<T>]> for Batch<T> {
+impl<T: Scalar> TryFrom<&[Mat<T>]> for Batch<T> {
     type Error = Error;
 
     fn try_from(matrices: &[Mat<T>]) -> Result<Self, Error> {

@@ -5,7 +5,7 @@ use ::nalgebra::{DMatrixView, Dim, Matrix, SMatrix};
 
 use crate::data::batch::Batch;
 use crate::data::error::{Error, zeros};
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::{View, ViewMut};
 
 /// Matrices of static size, `len()` of R x C, without a copy: they lie one after the other, each column
@@ -24,21 +24,23 @@ use crate::data::view::{View, ViewMut};
 /// assert!((a[7] * inverses[7] * a[7] - a[7]).norm() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<'a, T: Real, const R: usize, const C: usize> From<&'a [SMatrix<T, R, C>]> for View<'a, T> {
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a [SMatrix<T, R, C>]> for View<'a, T> {
     fn from(matrices: &'a [SMatrix<T, R, C>]) -> Self {
         View::canonical(bytemuck::cast_slice(matrices), matrices.len(), R, C)
     }
 }
 
 /// Matrices of static size, `len()` of R x C, without a copy.
-impl<'a, T: Real, const R: usize, const C: usize> From<&'a Vec<SMatrix<T, R, C>>> for View<'a, T> {
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a Vec<SMatrix<T, R, C>>>
+    for View<'a, T>
+{
     fn from(matrices: &'a Vec<SMatrix<T, R, C>>) -> Self {
         View::from(matrices.as_slice())
     }
 }
 
 /// Matrices of static size, N of R x C, without a copy.
-impl<'a, T: Real, const R: usize, const C: usize, const N: usize> From<&'a [SMatrix<T, R, C>; N]>
+impl<'a, T: Scalar, const R: usize, const C: usize, const N: usize> From<&'a [SMatrix<T, R, C>; N]>
     for View<'a, T>
 {
     fn from(matrices: &'a [SMatrix<T, R, C>; N]) -> Self {
@@ -58,7 +60,7 @@ impl<'a, T: Real, const R: usize, const C: usize, const N: usize> From<&'a [SMat
 /// assert_eq!(inverses[2], Matrix2::new(0.5, 0.0, 0.0, 0.25));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<'a, T: Real, const R: usize, const C: usize> From<&'a mut [SMatrix<T, R, C>]>
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a mut [SMatrix<T, R, C>]>
     for ViewMut<'a, T>
 {
     fn from(matrices: &'a mut [SMatrix<T, R, C>]) -> Self {
@@ -68,7 +70,7 @@ impl<'a, T: Real, const R: usize, const C: usize> From<&'a mut [SMatrix<T, R, C>
 }
 
 /// Matrices of static size to write into, `len()` of R x C, without a copy.
-impl<'a, T: Real, const R: usize, const C: usize> From<&'a mut Vec<SMatrix<T, R, C>>>
+impl<'a, T: Scalar, const R: usize, const C: usize> From<&'a mut Vec<SMatrix<T, R, C>>>
     for ViewMut<'a, T>
 {
     fn from(matrices: &'a mut Vec<SMatrix<T, R, C>>) -> Self {
@@ -77,7 +79,7 @@ impl<'a, T: Real, const R: usize, const C: usize> From<&'a mut Vec<SMatrix<T, R,
 }
 
 /// Matrices of static size to write into, N of R x C, without a copy.
-impl<'a, T: Real, const R: usize, const C: usize, const N: usize>
+impl<'a, T: Scalar, const R: usize, const C: usize, const N: usize>
     From<&'a mut [SMatrix<T, R, C>; N]> for ViewMut<'a, T>
 {
     fn from(matrices: &'a mut [SMatrix<T, R, C>; N]) -> Self {
@@ -143,7 +145,7 @@ where
     }
 }
 
-impl<T: Real> Batch<T> {
+impl<T: Scalar> Batch<T> {
     /// All matrices as nalgebra's of static size, R x C each, without a copy (feature `nalgebra`).
     ///
     /// ```

@@ -2,12 +2,13 @@
 //! represented. `shaders/deliver.wgsl` has the same conventions.
 
 use crate::cpu::factor::exchange;
+use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
 use crate::data::outcome::{Outcome, Status};
-use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::dense::householder::complete;
 use crate::host::call::Call;
 use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
@@ -61,9 +62,8 @@ const MODERATE: i32 = 60;
 pub(super) fn sort<T: Real, L: Lanes<T>>(
     l: L,
     sigma: &mut [L::Vector],
-    u: &mut [L::Vector],
-    u_len: usize,
-    v: &mut [L::Vector],
+    (u, u_len): (&mut [L::Vector], usize),
+    (v, v_len): (&mut [L::Vector], usize),
 ) {
     let n = sigma.len();
     let mut quiet = 0;
@@ -76,7 +76,7 @@ pub(super) fn sort<T: Real, L: Lanes<T>>(
             }
             moved = true;
             swap(l, wrong, sigma, 1, i);
-            swap(l, wrong, v, n, i);
+            swap(l, wrong, v, v_len, i);
             if !u.is_empty() {
                 swap(l, wrong, u, u_len, i);
             }
@@ -155,8 +155,9 @@ fn restore_some<T: Real, L: Lanes<T>, const C: usize>(
 
 /// Writes the results of a group into its outputs.
 #[inline(always)]
-pub(super) fn deliver<T: Real, L: Lanes<T>>(
+pub(super) fn deliver<T: Scalar, L: Lanes<T::Real>>(
     l: L,
+    f: impl Field,
     call: &Call<'_, T>,
     problem: &Problem,
     raw: Raw<'_, L::Vector>,
@@ -164,7 +165,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
 ) {
     let (m, n, lanes) = (problem.rows, problem.cols, L::LANES);
     let sizes = &problem.sizes();
-    let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
+    let (zero, one) = (l.splat(T::Real::ZERO), l.splat(T::Real::ONE));
     let count = out.outcomes.len();
 
     let wants_vectors = problem.vectors != Vectors::None;
@@ -174,19 +175,17 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             true => (&mut *raw.u, m, raw.u_rows, &mut *raw.v, n),
             false => (&mut *raw.v, n, raw.v_rows, &mut *raw.u, m),
         };
+        let (length, partner_length) = (f.vectors(length), f.vectors(partner_length));
         for (c, column) in leading.chunks_exact_mut(length).enumerate() {
-            let flip = negative::<T, L>(l, column, rows);
-            if !l.any(flip) {
-                continue;
-            }
-            negate(l, flip, column);
-            if c < n {
-                negate(
-                    l,
-                    flip,
-                    &mut partner[c * partner_length..][..partner_length],
-                );
-            }
+            let partner = match c < n {
+                true => &mut partner[c * partner_length..][..partner_length],
+                false => &mut [],
+            };
+            let vectors = match rows {
+                Rows::InPlace => None,
+                Rows::Elsewhere { vectors, .. } => Some(vectors),
+            };
+            f.fix_phase(l, column, vectors, partner);
         }
         write::<T, L>(raw.u, m, raw.u_rows, out.u, sizes.u, count);
         write::<T, L>(raw.v, n, raw.v_rows, out.v, sizes.v, count);
@@ -204,13 +203,13 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
     let mut back = one;
     for (back, head) in numbers_mut(&mut back).iter_mut().zip(raw.heads) {
         if head.power.abs() <= MODERATE {
-            *back = T::power_of_two(-head.power);
+            *back = T::Real::power_of_two(-head.power);
         }
     }
     for (c, &sigma) in raw.sigma.iter().enumerate() {
         let scaled = l.mul(sigma, back);
         let values = out.sigma.chunks_exact_mut(sizes.sigma);
-        for (values, &scaled) in values.zip(numbers::<T, _>(&scaled)) {
+        for (values, &scaled) in values.zip(numbers::<T::Real, _>(&scaled)) {
             values[c] = scaled;
         }
     }
@@ -220,7 +219,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         for (lane, head) in raw.heads.iter().enumerate() {
             let power = call.task.lift(raw.first + lane, head.power);
             if power.abs() <= MODERATE {
-                numbers_mut(&mut factor)[lane] = T::power_of_two(power);
+                numbers_mut(&mut factor)[lane] = T::Real::power_of_two(power);
             }
         }
         for entry in raw.composed.iter_mut() {
@@ -241,15 +240,17 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
                 count,
             ),
             (left, right) => {
-                let entries: &[T] = bytemuck::cast_slice(raw.composed);
+                let entries: &[T::Real] = bytemuck::cast_slice(raw.composed);
                 let matrices = out.composed.chunks_exact_mut(sizes.composed);
                 for (lane, to) in matrices.enumerate() {
-                    for (c, column) in entries.chunks_exact(length * lanes).enumerate() {
+                    for (plane, column) in entries.chunks_exact(length * lanes).enumerate() {
+                        let (c, part) = (plane / T::PARTS, plane % T::PARTS);
                         let c = right.of(lane, width, c);
-                        let to = &mut to[c * length..][..length];
+                        let to: &mut [T::Real] =
+                            bytemuck::cast_slice_mut(&mut to[c * length..][..length]);
                         let column = column[lane..].iter().step_by(lanes);
                         for (i, &entry) in column.enumerate() {
-                            to[left.of(lane, length, i)] = entry;
+                            to[left.of(lane, length, i) * T::PARTS + part] = entry;
                         }
                     }
                 }
@@ -266,18 +267,18 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
         let u = &mut out.u[lane * sizes.u..][..sizes.u];
         let v = &mut out.v[lane * sizes.v..][..sizes.v];
         if !finite {
-            no_numbers([u, v, values, composed]);
+            no_numbers([u, v, composed], values);
             *outcome = NON_FINITE;
             continue;
         }
-        let of = |vector: &L::Vector| numbers::<T, _>(vector)[lane];
+        let of = |vector: &L::Vector| numbers::<T::Real, _>(vector)[lane];
         let (rank, known) = (ranks[lane], known[lane] as usize);
         let mut representable = true;
         let moderate = power.abs() <= MODERATE;
         // A call that composes is judged by its composition: nobody sees its singular values.
         let composes = problem.composed.is_some();
         if !moderate {
-            let sigma: &[T] = bytemuck::cast_slice(raw.sigma);
+            let sigma: &[T::Real] = bytemuck::cast_slice(raw.sigma);
             let kept = scaled_back(&sigma[lane..], lanes, power, rank, values);
             representable &= composes || kept;
         }
@@ -293,7 +294,7 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             let heads = &raw.rhs_heads[lane * rhs..][..rhs];
             sound = heads.iter().all(|head| head.finite);
             let lift = call.task.lift(raw.first + lane, power);
-            let entries: &[T] = bytemuck::cast_slice(raw.composed);
+            let entries: &[T::Real] = bytemuck::cast_slice(raw.composed);
             let solution = Solution {
                 entries: &entries[lane..],
                 lanes,
@@ -305,11 +306,11 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
             let power = call.task.lift(raw.first + lane, power);
             let largest = of(&largest);
             representable &= match power.abs() <= MODERATE {
-                true => kept(largest, largest * T::power_of_two(power)),
+                true => kept(largest, largest * T::Real::power_of_two(power)),
                 false => lifted(composed, power, largest),
             };
         }
-        let converged = of(&raw.done.converged) == T::ONE;
+        let converged = of(&raw.done.converged) == T::Real::ONE;
         *outcome = Outcome {
             status: match sound {
                 true => status(representable, converged),
@@ -329,9 +330,10 @@ pub(super) fn deliver<T: Real, L: Lanes<T>>(
 /// What a matrix gets that is not finite.
 #[cold]
 #[inline(never)]
-fn no_numbers<T: Real>(places: [&mut [T]; 4]) {
+fn no_numbers<T: Scalar>(places: [&mut [T]; 3], values: &mut [T::Real]) {
+    values.fill(T::Real::NAN);
     for place in places {
-        place.fill(T::NAN);
+        bytemuck::cast_slice_mut::<T, T::Real>(place).fill(T::Real::NAN);
     }
 }
 
@@ -361,7 +363,7 @@ fn scaled_back<T: Real>(
 /// Completes V, of which so many columns are known.
 #[cold]
 #[inline(never)]
-fn completed<T: Real>(problem: &Problem, u: &mut [T], v: &mut [T], known: usize) {
+fn completed<T: Scalar>(problem: &Problem, u: &mut [T], v: &mut [T], known: usize) {
     let (m, n) = (problem.rows, problem.cols);
     complete(v, n, known);
     match problem.transposed {
@@ -373,8 +375,8 @@ fn completed<T: Real>(problem: &Problem, u: &mut [T], v: &mut [T], known: usize)
 /// A composition times 2^power, which is large; and whether it can be represented, by its largest entry.
 #[cold]
 #[inline(never)]
-fn lifted<T: Real>(composed: &mut [T], power: i32, largest: T) -> bool {
-    for entry in composed {
+fn lifted<T: Scalar>(composed: &mut [T], power: i32, largest: T::Real) -> bool {
+    for entry in bytemuck::cast_slice_mut::<T, T::Real>(composed) {
         *entry = entry.ldexp(power);
     }
     kept(largest, largest.ldexp(power))
@@ -393,7 +395,7 @@ impl<V> Rows<'_, V> {
 
 /// What a composition made of the right-hand sides of one matrix, scaled.
 struct Solution<'w, T> {
-    /// Columns of so many numbers, every so many lanes one.
+    /// Columns of planes of so many numbers, every so many lanes one.
     entries: &'w [T],
     lanes: usize,
     length: usize,
@@ -403,26 +405,29 @@ impl<T: Real> Solution<'_, T> {
     /// Writes row i of each column to row `place(i)`, times 2^lift and less the scale of its right-hand
     /// side; and tells whether all of it can be represented.
     #[inline(always)]
-    fn write(
+    fn write<S: Scalar<Real = T>>(
         &self,
         place: impl Fn(usize) -> usize,
         heads: &[Head],
         lift: i32,
-        to: &mut [T],
+        to: &mut [S],
     ) -> bool {
-        let columns = self.entries.chunks(self.length * self.lanes);
+        let columns = self.entries.chunks(S::PARTS * self.length * self.lanes);
         let (mut present, mut normal, mut overflowed) = (false, false, false);
         for ((column, head), to) in columns.zip(heads).zip(to.chunks_exact_mut(self.length)) {
+            let to: &mut [T] = bytemuck::cast_slice_mut(to);
             if !head.finite {
                 to.fill(T::NAN);
                 continue;
             }
-            for (i, &entry) in column.iter().step_by(self.lanes).enumerate() {
-                let scaled = entry.ldexp(lift - head.power) + T::ZERO;
-                present |= entry != T::ZERO;
-                normal |= scaled.abs() >= T::MIN_POSITIVE_NORMAL;
-                overflowed |= !scaled.finite();
-                to[place(i)] = scaled;
+            for (part, plane) in column.chunks(self.length * self.lanes).enumerate() {
+                for (i, &entry) in plane.iter().step_by(self.lanes).enumerate() {
+                    let scaled = entry.ldexp(lift - head.power) + T::ZERO;
+                    present |= entry != T::ZERO;
+                    normal |= scaled.abs() >= T::MIN_POSITIVE_NORMAL;
+                    overflowed |= !scaled.finite();
+                    to[place(i) * S::PARTS + part] = scaled;
+                }
             }
         }
         !overflowed && (normal || !present)
@@ -460,7 +465,7 @@ pub(super) fn by_lane<T: Real, L: Lanes<T>>(vectors: &[L::Vector], numbers: &mut
 
 /// Copies columns of `len` from lanes to `count` matrices of `size` entries, rows to their places.
 #[inline(always)]
-fn write<T: Real, L: Lanes<T>>(
+fn write<T: Scalar, L: Lanes<T::Real>>(
     vectors: &[L::Vector],
     len: usize,
     rows: Rows<'_, L::Vector>,
@@ -469,10 +474,12 @@ fn write<T: Real, L: Lanes<T>>(
     count: usize,
 ) {
     let lanes = L::LANES;
-    let entries: &[T] = bytemuck::cast_slice(vectors);
+    let entries: &[T::Real] = bytemuck::cast_slice(vectors);
+    let out: &mut [T::Real] = bytemuck::cast_slice_mut(out);
+    let size = T::PARTS * size;
     let by_lane = match rows {
         Rows::Elsewhere { by_lane, .. } => by_lane,
-        Rows::InPlace => {
+        Rows::InPlace if T::PARTS == 1 => {
             for (lane, out) in out.chunks_exact_mut(size.max(1)).take(count).enumerate() {
                 for (at, to) in out.iter_mut().enumerate() {
                     *to = entries[at * lanes + lane];
@@ -480,25 +487,39 @@ fn write<T: Real, L: Lanes<T>>(
             }
             return;
         }
+        Rows::InPlace => {
+            for (lane, out) in out.chunks_exact_mut(size.max(1)).take(count).enumerate() {
+                for (c, out) in out.chunks_exact_mut(T::PARTS * len).enumerate() {
+                    for (part, i) in (0..T::PARTS).flat_map(|part| (0..len).map(move |i| (part, i)))
+                    {
+                        let at = (c * T::PARTS + part) * len + i;
+                        out[i * T::PARTS + part] = entries[at * lanes + lane];
+                    }
+                }
+            }
+            return;
+        }
     };
-    for (c, column) in entries.chunks_exact(len * lanes).enumerate() {
+    for (plane, column) in entries.chunks_exact(len * lanes).enumerate() {
+        let (c, part) = (plane / T::PARTS, plane % T::PARTS);
         let rows = by_lane.chunks_exact(len).take(count);
         for (lane, rows) in rows.enumerate() {
-            let to = &mut out[lane * size + c * len..][..len];
+            let to = &mut out[lane * size + c * T::PARTS * len..][..T::PARTS * len];
             for (i, &row) in rows.iter().enumerate() {
                 // No negative zeros: neighbours decide whether a zero was rotated.
-                to[row as usize] = column[i * lanes + lane] + T::ZERO;
+                to[row as usize * T::PARTS + part] = column[i * lanes + lane] + T::Real::ZERO;
             }
         }
     }
 }
 
-/// Where the first of the caller's entries of (nearly) the largest magnitude is negative.
+/// Where the first of the caller's entries of (nearly) the largest magnitude is negative. Row i of a lane is the caller's
+/// row `rows[i]`, or row i.
 #[inline(always)]
 pub(super) fn negative<T: Real, L: Lanes<T>>(
     l: L,
     column: &[L::Vector],
-    rows: Rows<'_, L::Vector>,
+    rows: Option<&[L::Vector]>,
 ) -> L::Mask {
     let zero = l.splat(T::ZERO);
     let mut largest = zero;
@@ -508,14 +529,14 @@ pub(super) fn negative<T: Real, L: Lanes<T>>(
     }
     let limit = l.mul(largest, l.splat(T::of(NEARLY)));
     let mut first = zero;
-    let Rows::Elsewhere { vectors, .. } = rows else {
+    let Some(rows) = rows else {
         for &entry in column.iter().rev() {
             first = l.select(l.less(l.abs(entry), limit), first, entry);
         }
         return l.less(first, zero);
     };
     let mut at = l.splat(T::of(column.len() as f64));
-    for (&entry, &row) in column.iter().zip(vectors) {
+    for (&entry, &row) in column.iter().zip(rows) {
         let small = l.less(l.abs(entry), limit);
         let better = l.and(l.not(small), l.less(row, at));
         first = l.select(better, entry, first);

@@ -10,14 +10,14 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::cpu::carry_out;
-use crate::cpu::delivery::{Rows, negate, negative};
+use crate::cpu::delivery::{negate, negative};
 use crate::cpu::head::Head;
 use crate::cpu::intake::{MOST_LANES, copy, scale};
 use crate::cpu::jacobi::Rotation;
 use crate::data::error::Error;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::scalar::sealed::Float;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Precision, Real};
 use crate::data::triangle::Triangle;
 use crate::host::call::Call;
 use crate::host::delivery::{NON_FINITE, status};
@@ -45,9 +45,9 @@ pub(crate) fn run<T: Real>(
     outputs: Outputs<'_, T>,
     asymmetries: &mut [f64],
 ) -> Result<(), Error> {
-    match T::DTYPE {
-        Dtype::F32 => run_as(of_f32::solve, call, triangle, outputs, asymmetries),
-        Dtype::F64 => run_as(of_f64::solve, call, triangle, outputs, asymmetries),
+    match T::DTYPE.precision() {
+        Precision::Single => run_as(of_f32::solve, call, triangle, outputs, asymmetries),
+        Precision::Double => run_as(of_f64::solve, call, triangle, outputs, asymmetries),
     }
 }
 
@@ -78,7 +78,7 @@ fn run_as<T: Real, U: Real>(
 }
 
 /// A task of a thread: some matrices.
-struct Task<'t, 'v, T> {
+struct Task<'t, 'v, T: Real> {
     call: &'t Call<'t, T>,
     triangle: Triangle,
     first: usize,
@@ -126,7 +126,7 @@ macro_rules! sizes {
 sizes!(2, 3, 4, 5, 6, 7, 8);
 
 /// A task on N x N matrices.
-struct Known<'t, 'v, T, const N: usize, const VECTORS: bool>(Task<'t, 'v, T>);
+struct Known<'t, 'v, T: Real, const N: usize, const VECTORS: bool>(Task<'t, 'v, T>);
 
 impl<T: Real, const N: usize, const VECTORS: bool> Kernel<T> for Known<'_, '_, T, N, VECTORS> {
     type Output = ();
@@ -239,7 +239,7 @@ fn group<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(l: L, task: 
     }
     if VECTORS {
         for vector in &mut found.vectors {
-            let flip = negative::<T, L>(l, vector, Rows::InPlace);
+            let flip = negative(l, vector, None);
             negate(l, flip, vector);
             for entry in vector.iter_mut() {
                 *entry = l.add(*entry, zero);
@@ -344,7 +344,12 @@ fn diagonalise<T: Real, L: Lanes<T>, const N: usize, const VECTORS: bool>(
                 let c = l.div(one, l.sqrt(l.mul_add(t, t, one)));
                 let s = l.mul(t, c);
                 let tau = l.div(s, l.add(one, c));
-                let turn = Rotation { t, s, tau };
+                let turn = Rotation {
+                    t,
+                    s,
+                    tau,
+                    phase: [one, zero],
+                };
                 a[p][p] = l.neg_mul_add(t, z, x);
                 a[q][q] = l.mul_add(t, z, y);
                 a[q][p] = l.select(needed, zero, z);

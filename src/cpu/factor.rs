@@ -1,7 +1,10 @@
 //! Householder QR with column pivoting, matrices side by side (Golub and Van Loan, 5.2 and 5.4).
 //!
-//! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them.
+//! Reflectors are H = I - tau v v' with v = (0, .., 0, 1, v_k+1, ..), as LAPACK stores them, but tau is real also for
+//! complex matrices: then H = H', and what has a phase is the diagonal of R. (LAPACK's xLARFG makes that real, and tau
+//! complex.)
 
+use crate::cpu::field::Field;
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
 use crate::lanes::Lanes;
@@ -14,6 +17,7 @@ use crate::lanes::Lanes;
 #[inline(always)]
 pub(super) fn factor<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     a: &mut [L::Vector],
     m: usize,
     n: usize,
@@ -22,10 +26,11 @@ pub(super) fn factor<T: Real, L: Lanes<T>>(
 ) {
     let zero = l.splat(T::ZERO);
     let negligible = l.splat(T::NEGLIGIBLE * T::NEGLIGIBLE);
+    let step = f.vectors(m);
     // Until a column is factored, its place in tau holds the squared norm of what remains of it.
     for j in 0..n {
         pivots[j] = l.splat(T::of(j as f64));
-        tau[j] = dot(l, &a[j * m..][..m], &a[j * m..][..m]);
+        tau[j] = dot(l, &a[j * step..][..step], &a[j * step..][..step]);
     }
     for k in 0..n {
         let (mut best, mut largest) = (l.splat(T::of(k as f64)), tau[k]);
@@ -39,8 +44,8 @@ pub(super) fn factor<T: Real, L: Lanes<T>>(
             if !l.any(chosen) {
                 continue;
             }
-            let (left, right) = a.split_at_mut(j * m);
-            exchange(l, chosen, &mut left[k * m..][..m], &mut right[..m]);
+            let (left, right) = a.split_at_mut(j * step);
+            exchange(l, chosen, &mut left[k * step..][..step], &mut right[..step]);
             let (left, right) = tau.split_at_mut(j);
             exchange(l, chosen, &mut left[k..=k], &mut right[..1]);
             let (left, right) = pivots.split_at_mut(j);
@@ -48,21 +53,19 @@ pub(super) fn factor<T: Real, L: Lanes<T>>(
         }
         let alive = l.less(negligible, largest);
         if l.any(l.not(alive)) {
-            for j in k..n {
-                for entry in &mut a[j * m + k..(j + 1) * m] {
+            for plane in a[k * step..].chunks_exact_mut(m) {
+                for entry in &mut plane[k..] {
                     *entry = l.select(alive, *entry, zero);
                 }
             }
         }
-        let (head, rest) = a.split_at_mut((k + 1) * m);
-        let (alpha, v) = head[k * m + k..].split_at_mut(1);
-        let (beta, t) = reflector(l, alpha[0], v);
-        alpha[0] = beta;
+        let (head, rest) = a.split_at_mut((k + 1) * step);
+        let own = &mut head[k * step..];
+        let t = f.reflector(l, own, k);
         tau[k] = t;
-        for (column, norm) in rest.chunks_exact_mut(m).zip(&mut tau[k + 1..n]) {
-            let (top, below) = column[k..].split_at_mut(1);
-            reflect(l, t, v, &mut top[0], below);
-            *norm = dot(l, below, below);
+        for (column, norm) in rest.chunks_exact_mut(step).zip(&mut tau[k + 1..n]) {
+            f.reflect(l, t, own, k, column);
+            *norm = f.square_below(l, column, k);
         }
     }
 }
@@ -82,57 +85,19 @@ pub(super) fn exchange<T: Real, L: Lanes<T>>(
     }
 }
 
-/// Turns (alpha, v) into a reflector that maps it to (beta, 0): returns (beta, tau), v in place.
-#[inline(always)]
-fn reflector<T: Real, L: Lanes<T>>(
-    l: L,
-    alpha: L::Vector,
-    v: &mut [L::Vector],
-) -> (L::Vector, L::Vector) {
-    let (zero, one, two) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::ONE + T::ONE));
-    let below = dot(l, v, v);
-    let needed = l.less(zero, below);
-    let norm = l.sqrt(l.mul_add(alpha, alpha, below));
-    let beta = l.select(l.less(zero, alpha), l.sub(zero, norm), norm);
-    let beta = l.select(needed, beta, alpha);
-    let difference = l.select(needed, l.sub(alpha, beta), one);
-    let scale = l.select(needed, l.div(one, difference), zero);
-    for entry in v.iter_mut() {
-        *entry = l.mul(*entry, scale);
-    }
-    // LAPACK's (beta - alpha) / beta does not know how v was rounded: U came out with up to 22u of
-    // lost orthogonality where this gives half of that.
-    let tau = l.div(two, l.add(one, dot(l, v, v)));
-    (beta, l.select(needed, tau, zero))
-}
-
-/// Applies I - tau (1, v)(1, v)' to the column (top, below).
-#[inline(always)]
-fn reflect<T: Real, L: Lanes<T>>(
-    l: L,
-    tau: L::Vector,
-    v: &[L::Vector],
-    top: &mut L::Vector,
-    below: &mut [L::Vector],
-) {
-    let weight = l.mul(tau, l.add(*top, dot(l, v, below)));
-    *top = l.sub(*top, weight);
-    for (entry, &v) in below.iter_mut().zip(v) {
-        *entry = l.neg_mul_add(weight, v, *entry);
-    }
-}
-
 /// Replaces columns c of length m by Q' c, for the reflectors of the first n columns of `a`.
 #[inline(always)]
 pub(super) fn apply_transposed<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     a: &[L::Vector],
     m: usize,
     tau: &[L::Vector],
     columns: &mut [L::Vector],
 ) {
+    let step = f.vectors(m);
     for (k, &tau) in tau.iter().enumerate() {
-        apply_one(l, &a[k * m..][..m], k, tau, columns);
+        apply_one(l, f, &a[k * step..][..step], k, tau, columns);
     }
 }
 
@@ -140,13 +105,15 @@ pub(super) fn apply_transposed<T: Real, L: Lanes<T>>(
 #[inline(always)]
 pub(super) fn apply<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     a: &[L::Vector],
     m: usize,
     tau: &[L::Vector],
     columns: &mut [L::Vector],
 ) {
+    let step = f.vectors(m);
     for (k, &tau) in tau.iter().enumerate().rev() {
-        apply_one(l, &a[k * m..][..m], k, tau, columns);
+        apply_one(l, f, &a[k * step..][..step], k, tau, columns);
     }
 }
 
@@ -154,13 +121,13 @@ pub(super) fn apply<T: Real, L: Lanes<T>>(
 #[inline(always)]
 fn apply_one<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     own: &[L::Vector],
     k: usize,
     tau: L::Vector,
     columns: &mut [L::Vector],
 ) {
     for column in columns.chunks_exact_mut(own.len()) {
-        let (top, below) = column[k..].split_at_mut(1);
-        reflect(l, tau, &own[k + 1..], &mut top[0], below);
+        f.reflect(l, tau, own, k, column);
     }
 }

@@ -13,6 +13,7 @@
 
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
+use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::{self, Sweeps};
@@ -20,7 +21,8 @@ use crate::cpu::recover;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::data::error::{Error, product};
-use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::filter::{Limits, scaled, threshold};
 use crate::host::call::{Call, Task};
@@ -30,13 +32,15 @@ use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::planner::{Carried, Convergence, Problem, Side};
 
 /// The memory of one thread: a few groups of matrices.
-pub(super) struct Group<T, L: Lanes<T>> {
+pub(super) struct Group<T: Scalar, F, L: Lanes<T::Real>> {
     vectors: Memory<L::Vector>,
+    field: F,
     /// Of right-hand sides, those of one matrix after those of another.
     rhs_heads: Vec<Head>,
     /// Rows that came from elsewhere, and the pivots, lane after lane: of long columns only.
     order: Vec<u32>,
     columns_of: Vec<u32>,
+    sizes: Vec<T::Real>,
     raw: Vec<T>,
 }
 
@@ -65,30 +69,37 @@ struct Parts<'m, V> {
 
 /// The lengths of the parts, in their order.
 #[inline(always)]
-fn lens<V>(problem: &Problem) -> [usize; 12] {
+fn lens<V>(f: impl Field, problem: &Problem) -> [usize; 12] {
     let (m, n) = (problem.rows, problem.cols);
-    let columns = n * jacobi::stride::<V>(n + problem.carried().rows(n));
+    let columns = n * stride::<V>(f, n, problem.carried());
     let composed = problem.sizes().composed;
     let weights = if composed > 0 { n } else { 0 };
     let [length, rhs] = problem.rhs_size().unwrap_or_default();
     let (rhs, u) = (length * rhs, u_len(problem) * u_cols(problem));
     [
-        m * n,
+        f.vectors(m * n),
         m,
         n,
         n,
         columns,
-        n * n,
+        f.vectors(n * n),
         n,
-        u,
-        rhs,
+        f.vectors(u),
+        f.vectors(rhs),
         weights,
-        composed,
-        m.max(2 * n),
+        f.vectors(composed),
+        f.vectors(m.max(2 * n)),
     ]
 }
 
-/// The length of the columns of `Parts::u`.
+/// The distance of the n columns that are swept, with what they carry.
+#[inline(always)]
+fn stride<V>(f: impl Field, n: usize, carried: Carried) -> usize {
+    jacobi::stride::<V>(f.vectors(n + carried.rows(n)))
+}
+
+/// The rows of `Parts::u`: where there are right-hand sides, those of J and below it, with planes of their own, those of
+/// B'.
 #[inline(always)]
 fn u_len(problem: &Problem) -> usize {
     match problem.rhs {
@@ -117,7 +128,11 @@ fn j_len(problem: &Problem) -> usize {
 
 /// Whether the host can provide the memory of `threads` groups of `lanes`; cheap, nothing is
 /// touched.
-pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) -> Result<(), Error> {
+pub(super) fn check<T: Scalar>(
+    problem: &Problem,
+    lanes: usize,
+    threads: usize,
+) -> Result<(), Error> {
     let (m, n) = (problem.rows, problem.cols);
     let size = size_of::<T>();
     let [length, rhs] = problem.rhs_size().unwrap_or_default();
@@ -135,14 +150,16 @@ pub(super) fn check<T: Real>(problem: &Problem, lanes: usize, threads: usize) ->
     })
 }
 
-impl<T: Real, L: Lanes<T>> Group<T, L> {
-    pub fn new(problem: &Problem) -> Self {
+impl<T: Scalar, F: Field, L: Lanes<T::Real>> Group<T, F, L> {
+    pub fn new(f: F, problem: &Problem) -> Self {
         let list = |len: usize| vec![0; if len > SHORT { len * L::LANES } else { 0 }];
         Group {
-            vectors: Memory::zeros(&lens::<L::Vector>(problem)),
+            vectors: Memory::zeros(&lens::<L::Vector>(f, problem)),
+            field: f,
             rhs_heads: Vec::new(),
             order: list(problem.rows),
             columns_of: list(problem.cols),
+            sizes: Vec::new(),
             raw: Vec::new(),
         }
     }
@@ -166,25 +183,28 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         };
         let mut heads = [head; MOST_LANES];
         let heads = &mut heads[..count];
-        let mut parts = Parts::of(problem, self.vectors.rest());
+        let f = self.field;
+        let mut parts = Parts::of(f, problem, self.vectors.rest());
         let to = intake::To {
             a: parts.a,
             order: &mut self.order,
             from: parts.from,
             heads: &mut *heads,
             rows: &mut parts.scratch[..m],
+            sizes: &mut self.sizes,
             raw: &mut self.raw,
         };
         intake::take(l, call, problem, first, to);
-        factor::factor(l, parts.a, m, n, parts.tau, parts.pivots);
+        factor::factor(l, f, parts.a, m, n, parts.tau, parts.pivots);
         if let (Some(view), Some((_, right))) = (&call.rhs, problem.composed) {
             self.rhs_heads.clear();
             self.rhs_heads.resize(count * view.cols(), head);
-            parts.take_rhs(l, m, view, first, (right, &self.order), &mut self.rhs_heads);
+            let heads = &mut self.rhs_heads;
+            parts.take_rhs(l, f, m, (view, first), (right, &self.order), heads);
         }
-        let done = parts.decompose(l, problem, &call.task.convergence);
+        let done = parts.decompose(l, f, problem, &call.task.convergence);
         if problem.rhs.is_none() {
-            factor::apply(l, parts.a, m, parts.tau, parts.u);
+            factor::apply(l, f, parts.a, m, parts.tau, parts.u);
         }
         let (limits, damping) = parts.limits(l, call, problem, first, heads);
         let rank = limits.rank(l, parts.sigma);
@@ -196,17 +216,17 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         if let Some(sides) = problem.composed {
             let weights = parts.weights.iter_mut().zip(parts.sigma.iter());
             for (c, (weight, &sigma)) in weights.enumerate() {
-                let counts = l.less(l.splat(T::of(c as f64)), rank);
+                let counts = l.less(l.splat(T::Real::of(c as f64)), rank);
                 *weight = call.task.filter.weights_of(l, sigma, counts, damping);
             }
-            parts.compose(l, problem, sides);
+            parts.compose(l, f, problem, sides);
             if problem.rhs.is_some() && sides.0 == Side::U {
-                factor::apply(l, parts.a, m, parts.tau, parts.composed);
+                factor::apply(l, f, parts.a, m, parts.tau, parts.composed);
                 u_restored = restore(l, parts.composed, m, parts.from);
             }
         }
         if !v_restored {
-            by_lane::<T, L>(parts.pivots, &mut self.columns_of);
+            by_lane::<T::Real, L>(parts.pivots, &mut self.columns_of);
         }
         let rows = |restored, by_lane, vectors| match restored {
             true => Rows::InPlace,
@@ -225,13 +245,13 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             v: parts.v,
             composed: parts.composed,
         };
-        deliver(l, call, problem, raw, out);
+        deliver(l, f, call, problem, raw, out);
     }
 }
 
 impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     #[inline(always)]
-    fn of(problem: &Problem, mut memory: Rest<'m, V>) -> Self {
+    fn of(f: impl Field, problem: &Problem, mut memory: Rest<'m, V>) -> Self {
         // In the order of `lens`.
         let [
             a,
@@ -246,7 +266,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
             weights,
             composed,
             scratch,
-        ] = lens::<V>(problem);
+        ] = lens::<V>(f, problem);
         Parts {
             a: memory.next(a),
             from: memory.next(from),
@@ -265,12 +285,12 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
 
     /// Right-hand sides, rows in the order of those of the side that is applied to them.
     #[inline(always)]
-    fn take_rhs<T: Real, L: Lanes<T, Vector = V>>(
+    fn take_rhs<T: Scalar, L: Lanes<T::Real, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         m: usize,
-        view: &View<'_, T>,
-        first: usize,
+        (view, first): (&View<'_, T>, usize),
         (side, order): (Side, &[u32]),
         heads: &mut [Head],
     ) {
@@ -286,7 +306,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         };
         rhs::take(l, view, first, from, self.rhs, heads);
         if side == Side::U {
-            factor::apply_transposed(l, self.a, m, self.tau, self.rhs);
+            factor::apply_transposed(l, f, self.a, m, self.tau, self.rhs);
         }
     }
 
@@ -295,27 +315,23 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     fn transpose_r<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         m: usize,
         n: usize,
         carried: Carried,
     ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self
-            .columns
-            .chunks_exact_mut(jacobi::stride::<L::Vector>(n + carried.rows(n)));
+        let columns = self.columns.chunks_exact_mut(stride::<V>(f, n, carried));
         for (p, column) in columns.enumerate() {
             column.fill(zero);
-            for (r, entry) in column[..n].iter_mut().enumerate().skip(p) {
-                *entry = self.a[r * m + p];
-            }
+            let (x, below) = column.split_at_mut(f.vectors(n));
+            f.row(l, (&*self.a, f.vectors(m)), p, p, x);
             match carried {
                 Carried::Nothing => {}
-                Carried::Rotations => column[n + p] = one,
+                Carried::Rotations => below[p] = one,
                 Carried::RightHandSides(rows) => {
-                    let rhs = self.rhs.chunks_exact(m);
-                    for (entry, rhs) in column[n..][..rows].iter_mut().zip(rhs) {
-                        *entry = rhs[p];
-                    }
+                    let rhs = (&*self.rhs, f.vectors(m));
+                    f.row(l, rhs, p, 0, &mut below[..f.vectors(rows)]);
                 }
             }
         }
@@ -323,14 +339,19 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
 
     /// V_ diag(sigma) becomes V_ and sigma.
     #[inline(always)]
-    fn normalise<T: Real, L: Lanes<T, Vector = V>>(&mut self, l: L, n: usize, height: usize) {
+    fn normalise<T: Real, L: Lanes<T, Vector = V>>(
+        &mut self,
+        l: L,
+        f: impl Field,
+        n: usize,
+        carried: Carried,
+    ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let columns = self
-            .columns
-            .chunks_exact(jacobi::stride::<L::Vector>(height));
-        let places = self.sigma.iter_mut().zip(self.v.chunks_exact_mut(n));
+        let len = f.vectors(n);
+        let columns = self.columns.chunks_exact(stride::<V>(f, n, carried));
+        let places = self.sigma.iter_mut().zip(self.v.chunks_exact_mut(len));
         for (column, (sigma, v)) in columns.zip(places) {
-            let column = &column[..n];
+            let column = &column[..len];
             let norm = l.sqrt(dot(l, column, column));
             let known = l.less(l.splat(T::NEGLIGIBLE), norm);
             *sigma = l.select(known, norm, zero);
@@ -348,6 +369,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     fn decompose<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         problem: &Problem,
         convergence: &Convergence,
     ) -> Sweeps<V> {
@@ -359,51 +381,57 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         // The matrices whose J is carried.
         let mut graded = none;
         if recovers {
-            graded = recover::graded(l, self.a[0], self.a[(n - 1) * m + n - 1]);
+            let r = recover::Columns {
+                vectors: &*self.a,
+                rows: m,
+                step: f.vectors(m),
+            };
+            graded = recover::graded(l, f, r, n);
             if !l.any(graded) {
                 carried = Carried::Nothing;
             }
         }
         loop {
             let height = n + carried.rows(n);
-            self.transpose_r(l, m, n, carried);
+            self.transpose_r(l, f, m, n, carried);
             let norms = &mut self.scratch[..n];
-            let done = jacobi::sweeps(l, self.columns, n, height, norms, convergence);
-            self.normalise(l, n, height);
+            let done = jacobi::sweeps(l, f, self.columns, n, height, norms, convergence);
+            self.normalise(l, f, n, carried);
             match problem.rhs {
-                None => self.take_rotations(l, m, n, carried),
-                Some(rhs) => self.project(l, problem, height, rhs),
+                None => self.take_rotations(l, f, m, n, carried),
+                Some(rhs) => self.project(l, f, problem, rhs),
             }
             // There is nothing in U to be sorted yet where J is recovered.
             let sorted = match recovers && carried == Carried::Nothing {
                 true => &mut [],
                 false => &mut *self.u,
             };
-            sort(l, self.sigma, sorted, u_len(problem), self.v);
+            let (u_step, v_step) = (f.vectors(u_len(problem)), f.vectors(n));
+            sort(l, self.sigma, (sorted, u_step), (&mut *self.v, v_step));
             if !recovers || !l.any(l.not(graded)) {
                 return done;
             }
             let unfinished = l.equal(done.converged, zero);
             let r = recover::Columns {
                 vectors: self.a,
-                step: m,
+                rows: m,
+                step: f.vectors(m),
             };
             let v = recover::Columns {
                 vectors: self.v,
-                step: n,
+                rows: n,
+                step: v_step,
             };
             // Nothing else needs the columns any more. In U, J might lie on few lines of the cache.
-            let step = jacobi::stride::<V>(n);
-            let scratch = &mut self.scratch[..2 * n];
-            let failed = recover::recover(l, r, v, (self.columns, step), n, scratch);
-            for (to, j) in self
-                .u
-                .chunks_exact_mut(m)
-                .zip(self.columns.chunks(step))
-                .take(n)
-            {
-                for (to, &entry) in to[..n].iter_mut().zip(j) {
-                    *to = l.select(graded, *to, entry);
+            let step = jacobi::stride::<V>(v_step);
+            let scratch = &mut self.scratch[..2 * v_step];
+            let failed = recover::recover(l, f, r, v, (self.columns, step), n, scratch);
+            let columns = self.u.chunks_exact_mut(f.vectors(m));
+            for (to, j) in columns.zip(self.columns.chunks(step)).take(n) {
+                for (to, j) in to.chunks_exact_mut(m).zip(j.chunks_exact(n)) {
+                    for (to, &entry) in to[..n].iter_mut().zip(j) {
+                        *to = l.select(graded, *to, entry);
+                    }
                 }
             }
             let failed = l.and(l.or(failed, unfinished), l.not(graded));
@@ -420,18 +448,22 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     fn take_rotations<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         m: usize,
         n: usize,
         carried: Carried,
     ) {
         let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
-        let stride = jacobi::stride::<L::Vector>(n + carried.rows(n));
-        for (c, column) in self.u.chunks_exact_mut(m).enumerate() {
+        let stride = stride::<V>(f, n, carried);
+        for (c, column) in self.u.chunks_exact_mut(f.vectors(m)).enumerate() {
             column.fill(zero);
             if c >= n {
                 column[c] = one;
             } else if carried == Carried::Rotations {
-                column[..n].copy_from_slice(&self.columns[c * stride + n..][..n]);
+                let j = &self.columns[c * stride + f.vectors(n)..][..f.vectors(n)];
+                for (to, j) in column.chunks_exact_mut(m).zip(j.chunks_exact(n)) {
+                    to[..n].copy_from_slice(j);
+                }
             }
         }
     }
@@ -441,37 +473,43 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     fn project<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         problem: &Problem,
-        height: usize,
         rhs: usize,
     ) {
         let (m, n) = (problem.rows, problem.cols);
         let Some((_, right)) = problem.composed else {
             return;
         };
-        let (step, above) = (u_len(problem), j_len(problem));
-        let stride = jacobi::stride::<L::Vector>(height);
+        let (step, above) = (f.vectors(u_len(problem)), f.vectors(j_len(problem)));
+        let stride = stride::<V>(f, n, problem.carried());
+        let below = f.vectors(n);
         let columns = self.columns.chunks_exact(stride);
         for (to, column) in self.u.chunks_exact_mut(step).zip(columns) {
-            to[..above].copy_from_slice(&column[n..][..above]);
+            to[..above].copy_from_slice(&column[below..][..above]);
             if let Carried::RightHandSides(rows) = problem.carried() {
-                to[above..].copy_from_slice(&column[n..][..rows]);
+                let rows = f.vectors(rows);
+                to[above..].copy_from_slice(&column[below..][..rows]);
             }
         }
         let to = (&mut self.u[above..], step, rhs);
+        let (b, v) = (f.vectors(m), f.vectors(n));
         match (right, problem.carried()) {
             (Side::U, Carried::RightHandSides(_)) => {}
-            (Side::U, _) => rhs::project(l, (self.rhs, m), (&self.columns[n..], stride), n, to),
-            (Side::V, _) => rhs::project(l, (self.rhs, n), (self.v, n), n, to),
+            (Side::U, _) => {
+                let j = (&self.columns[below..], stride);
+                rhs::project(l, f, (self.rhs, b), j, n, to);
+            }
+            (Side::V, _) => rhs::project(l, f, (self.rhs, v), (self.v, v), n, to),
         }
     }
 
     /// Which singular values count, and the damping.
     #[inline(always)]
-    fn limits<T: Real, L: Lanes<T, Vector = V>>(
+    fn limits<S: Scalar<Real = T>, T: Real, L: Lanes<T, Vector = V>>(
         &self,
         l: L,
-        call: &Call<'_, T>,
+        call: &Call<'_, S>,
         problem: &Problem,
         first: usize,
         heads: &[Head],
@@ -522,48 +560,52 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
     fn compose<T: Real, L: Lanes<T, Vector = V>>(
         &mut self,
         l: L,
+        f: impl Field,
         problem: &Problem,
         (left_side, right_side): (Side, Side),
     ) {
-        // Columns, their length, and the vectors from one to the next.
-        let (step, above) = (u_len(problem), j_len(problem));
+        // Columns, their rows, and the vectors from one to the next.
+        let (step, above) = (f.vectors(u_len(problem)), j_len(problem));
         let side = |side| match (side, problem.rhs) {
-            (Side::U, None) => (&*self.u, step, step),
+            (Side::U, None) => (&*self.u, u_len(problem), step),
             (Side::U, Some(_)) => (&*self.u, above, step),
-            (Side::V, _) => (&*self.v, problem.cols, problem.cols),
+            (Side::V, _) => (&*self.v, problem.cols, f.vectors(problem.cols)),
         };
         let (left, rows, left_step) = side(left_side);
-        let (right, right_step) = match problem.rhs {
-            None => {
-                let (right, _, step) = side(right_side);
-                (right, step)
-            }
-            Some(_) => (&self.u[above..], step),
+        let (right, right_rows, right_step) = match problem.rhs {
+            None => side(right_side),
+            Some(rhs) => (&self.u[f.vectors(above)..], rhs, step),
         };
         let zero = l.splat(T::ZERO);
         // Sums over at most n terms, in blocks that keep the order of magnitude of their errors
         // at that of their length's root.
         let n = problem.cols;
         let block = (n as f64).sqrt().ceil() as usize;
-        let columns = self.composed.chunks_exact_mut(problem.side(left_side));
+        let length = problem.side(left_side);
+        let columns = self.composed.chunks_exact_mut(f.vectors(length));
         for (k, to) in columns.enumerate() {
-            let (to, rest) = to.split_at_mut(rows);
-            rest.fill(zero);
+            // Rows beyond those that are known are zero.
+            for plane in to.chunks_exact_mut(length) {
+                plane[rows..].fill(zero);
+            }
             for first in (0..n).step_by(block.max(1)) {
-                let partial = &mut self.scratch[..rows];
+                let partial = &mut self.scratch[..f.vectors(rows)];
                 partial.fill(zero);
                 for c in first..(first + block).min(n) {
-                    let weight = l.mul(self.weights[c], right[c * right_step + k]);
-                    for (sum, &entry) in partial.iter_mut().zip(&left[c * left_step..]) {
-                        *sum = l.mul_add(weight, entry, *sum);
+                    let left = &left[c * left_step..][..f.vectors(rows)];
+                    let right = &right[c * right_step..];
+                    let right = (&right[..f.vectors(right_rows)], k);
+                    f.add_outer(l, left, self.weights[c], right, partial);
+                }
+                let planes = to.chunks_exact_mut(length).zip(partial.chunks_exact(rows));
+                for (to, partial) in planes {
+                    if first == 0 {
+                        to[..rows].copy_from_slice(partial);
+                        continue;
                     }
-                }
-                if first == 0 {
-                    to.copy_from_slice(partial);
-                    continue;
-                }
-                for (to, &sum) in to.iter_mut().zip(partial.iter()) {
-                    *to = l.add(*to, sum);
+                    for (to, &sum) in to.iter_mut().zip(partial) {
+                        *to = l.add(*to, sum);
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! From the caller's matrices to what the kernels see: tall, finite, scaled, rows in order.
 
-use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::planner::Problem;
 
@@ -34,31 +35,47 @@ impl Head {
 /// neither overflow nor are flushed. Rows by largest entry, descending: only then does a
 /// column-pivoted QR keep the relative accuracy of matrices with graded rows (Cox and Higham 1998;
 /// Drmac and Veselic 2008, which is LAPACK xGEJSV).
+///
+/// The size of a complex entry is that of its larger part here.
 #[inline(always)]
-pub(crate) fn look<T: Real>(
+pub(crate) fn look<T: Scalar>(
     view: &View<'_, T>,
     index: usize,
     problem: &Problem,
     order: &mut [u32],
-    scratch: &mut Vec<T>,
+    (largest_of_row, copied): (&mut Vec<T::Real>, &mut Vec<T>),
 ) -> Head {
     let (m, n) = (problem.rows, problem.cols);
-    scratch.clear();
-    scratch.resize(m, T::ZERO);
-    let contiguous = view.contiguous(index);
-    if contiguous.is_none() {
-        for j in 0..n {
-            scratch.extend(view.column(index, j));
+    largest_of_row.clear();
+    largest_of_row.resize(m, T::Real::ZERO);
+    let raw: &[T] = match view.contiguous(index) {
+        Some(entries) => entries,
+        None => {
+            copied.clear();
+            for j in 0..n {
+                copied.extend(view.column(index, j));
+            }
+            copied
         }
-    }
-    let (largest_of_row, copied) = scratch.split_at_mut(m);
-    let raw: &[T] = contiguous.unwrap_or(copied);
+    };
     let mut finite = true;
-    for column in raw.chunks_exact(m) {
-        for (largest, &entry) in largest_of_row.iter_mut().zip(column) {
-            finite &= entry.finite();
-            let size = entry.abs();
-            *largest = if size > *largest { size } else { *largest };
+    let numbers: &[T::Real] = bytemuck::cast_slice(raw);
+    for column in numbers.chunks_exact(T::PARTS * m) {
+        if T::PARTS == 1 {
+            // The same as below, in vectors.
+            for (largest, &number) in largest_of_row.iter_mut().zip(column) {
+                finite &= number.finite();
+                let size = number.abs();
+                *largest = if size > *largest { size } else { *largest };
+            }
+            continue;
+        }
+        for (largest, parts) in largest_of_row.iter_mut().zip(column.chunks_exact(T::PARTS)) {
+            for number in parts {
+                finite &= number.finite();
+                let size = number.abs();
+                *largest = if size > *largest { size } else { *largest };
+            }
         }
     }
     for (i, row) in order.iter_mut().enumerate() {
@@ -76,39 +93,38 @@ pub(crate) fn look<T: Real>(
     });
     let largest = order
         .first()
-        .map_or(T::ZERO, |&row| largest_of_row[row as usize]);
-    if largest > T::ZERO {
-        head.power = T::TARGET - largest.exponent();
+        .map_or(T::Real::ZERO, |&row| largest_of_row[row as usize]);
+    if largest > T::Real::ZERO {
+        head.power = T::Real::TARGET - largest.exponent();
     }
     head
 }
 
-/// Calls `put(i, entry)` for every entry of column j of what the kernels see of matrix `index`,
+/// Calls `put(i, number)` for every entry of a plane of column j of what the kernels see of matrix `index`,
 /// given its [`factors`](Head::factors).
 #[inline(always)]
-pub(crate) fn column<T: Real>(
+pub(crate) fn column<T: Scalar>(
     view: &View<'_, T>,
     index: usize,
-    j: usize,
-    factors: [T; 2],
+    (j, part): (usize, usize),
+    factors: [T::Real; 2],
     order: &[u32],
-    mut put: impl FnMut(usize, T),
+    mut put: impl FnMut(usize, T::Real),
 ) {
     let [half, rest] = factors;
-    if half == T::ZERO {
-        (0..order.len()).for_each(|i| put(i, T::ZERO));
+    if half == T::Real::ZERO {
+        (0..order.len()).for_each(|i| put(i, T::Real::ZERO));
         return;
     }
     let column = view.column_of(index, j);
     for (i, &from) in order.iter().enumerate() {
-        put(i, column.at(from as usize) * half * rest);
+        put(i, column.at(from as usize).parts()[part] * half * rest);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::scalar::Scalar;
     use crate::planner::Job;
     use crate::planner::Vectors;
 
@@ -118,9 +134,10 @@ mod tests {
         let view = View::col_major(entries, 1, m, n).unwrap();
         let mut packed = vec![T::NAN; m * n];
         let mut order = vec![0; m];
-        let head = look(&view, 0, &problem, &mut order, &mut Vec::new());
+        let scratch = (&mut Vec::new(), &mut Vec::new());
+        let head = look(&view, 0, &problem, &mut order, scratch);
         for (j, packed) in packed.chunks_exact_mut(m).enumerate() {
-            column(&view, 0, j, head.factors(), &order, |i, entry| {
+            column(&view, 0, (j, 0), head.factors(), &order, |i, entry| {
                 packed[i] = entry
             });
         }

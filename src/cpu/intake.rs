@@ -3,7 +3,8 @@
 
 use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
-use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::host::call::Call;
 use crate::lanes::{Lanes, numbers, numbers_mut};
@@ -16,8 +17,8 @@ pub(super) const NETWORK: usize = 8;
 pub(super) const MOST_LANES: usize = 32;
 
 /// Where matrices go.
-pub(super) struct To<'w, V, T> {
-    /// m x n vectors, column-major.
+pub(super) struct To<'w, V, T: Scalar> {
+    /// n columns of m rows, each with its planes.
     pub a: &'w mut [V],
     /// Row i of lane l came from row `order[l * m + i]`, where there are more than `NETWORK`..
     pub order: &'w mut [u32],
@@ -25,15 +26,16 @@ pub(super) struct To<'w, V, T> {
     pub from: &'w mut [V],
     /// One for each matrix.
     pub heads: &'w mut [Head],
-    /// Scratch of m vectors, and of a matrix.
+    /// Scratch of m vectors, of m numbers, and of a matrix.
     pub rows: &'w mut [V],
+    pub sizes: &'w mut Vec<T::Real>,
     pub raw: &'w mut Vec<T>,
 }
 
 /// Copies matrices of the call from `first` on into lanes, one for each head. Lanes without a matrix
 /// hold zeros.
 #[inline(always)]
-pub(super) fn take<T: Real, L: Lanes<T>>(
+pub(super) fn take<T: Scalar, L: Lanes<T::Real>>(
     l: L,
     call: &Call<'_, T>,
     problem: &Problem,
@@ -47,26 +49,33 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         from,
         heads,
         rows,
+        sizes,
         raw,
     } = to;
-    let entries: &mut [T] = bytemuck::cast_slice_mut(a);
+    let entries: &mut [T::Real] = bytemuck::cast_slice_mut(a);
     if heads.len() < lanes {
-        entries.fill(T::ZERO);
+        entries.fill(T::Real::ZERO);
     }
     if m > NETWORK {
-        let mut factors = [[T::ZERO; 2]; MOST_LANES];
+        let mut factors = [[T::Real::ZERO; 2]; MOST_LANES];
         for (lane, (head, order)) in heads.iter_mut().zip(order.chunks_exact_mut(m)).enumerate() {
-            *head = head::look(&call.view, first + lane, problem, order, raw);
+            *head = head::look(&call.view, first + lane, problem, order, (sizes, raw));
             factors[lane] = head.factors();
             for (from, &row) in from.iter_mut().zip(order.iter()) {
-                numbers_mut(from)[lane] = T::of(row.into());
+                numbers_mut(from)[lane] = T::Real::of(row.into());
             }
         }
         // Columns outside: one of all lanes stays in the cache while the lanes fill it.
-        for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+        for (plane, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+            let (j, part) = (plane / T::PARTS, plane % T::PARTS);
             let matrices = heads.iter().zip(order.chunks_exact(m)).zip(factors);
-            for (lane, ((_, order), factors)) in matrices.enumerate() {
-                head::column(&call.view, first + lane, j, factors, order, |i, entry| {
+            for (lane, ((_, order), [half, rest])) in matrices.enumerate() {
+                let half = match part == 1 && call.conjugated() {
+                    true => -half,
+                    false => half,
+                };
+                let (at, factors) = ((j, part), [half, rest]);
+                head::column(&call.view, first + lane, at, factors, order, |i, entry| {
                     column[i * lanes + lane] = entry;
                 });
             }
@@ -74,13 +83,20 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
         return;
     }
     copy::<T, L>(&call.view, first, heads.len(), [m, n], a);
+    if call.conjugated() {
+        for imaginary in a.chunks_exact_mut(m).skip(1).step_by(2) {
+            for entry in imaginary {
+                *entry = l.sub(l.splat(T::Real::ZERO), *entry);
+            }
+        }
+    }
     scale(l, a, m, heads, rows);
     sort(l, a, m, from, rows);
 }
 
 /// Copies `count` small matrices of m x n from `first` on into lanes.
 #[inline(always)]
-pub(super) fn copy<T: Real, L: Lanes<T>>(
+pub(super) fn copy<T: Scalar, L: Lanes<T::Real>>(
     view: &View<'_, T>,
     first: usize,
     count: usize,
@@ -88,25 +104,29 @@ pub(super) fn copy<T: Real, L: Lanes<T>>(
     to: &mut [L::Vector],
 ) {
     let lanes = L::LANES;
-    let entries: &mut [T] = bytemuck::cast_slice_mut(to);
+    let entries: &mut [T::Real] = bytemuck::cast_slice_mut(to);
     if let Some((matrices, [down, _])) = view.dense(first, count) {
         for (lane, matrix) in matrices.chunks_exact(m * n).enumerate() {
             for j in 0..n {
                 for i in 0..m {
-                    entries[(j * m + i) * lanes + lane] = match down {
+                    let entry = match down {
                         1 => matrix[j * m + i],
                         _ => matrix[i * n + j],
                     };
+                    for (part, &number) in entry.parts().iter().enumerate().take(T::PARTS) {
+                        entries[((j * T::PARTS + part) * m + i) * lanes + lane] = number;
+                    }
                 }
             }
         }
         return;
     }
     for lane in 0..count {
-        for (j, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+        for (plane, column) in entries.chunks_exact_mut(m * lanes).enumerate() {
+            let (j, part) = (plane / T::PARTS, plane % T::PARTS);
             let from = view.column(first + lane, j);
             for (to, entry) in column[lane..].iter_mut().step_by(lanes).zip(from) {
-                *to = entry;
+                *to = entry.parts()[part];
             }
         }
     }
@@ -236,6 +256,7 @@ mod tests {
                 from: &mut from,
                 heads: &mut vec![head; lanes],
                 rows: &mut rows,
+                sizes: &mut Vec::new(),
                 raw: &mut Vec::new(),
             };
             take(l, &call, &call.task.problem, 0, to);

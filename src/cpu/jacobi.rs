@@ -2,10 +2,11 @@
 //! Veselic 1992; Drmac and Veselic 2008; LAPACK xGESVJ).
 
 use crate::cpu::factor::exchange;
+use crate::cpu::field::{Field, Number};
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
 use crate::lanes::memory::LINE;
-use crate::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
+use crate::lanes::{Lanes, numbers, numbers_mut};
 use crate::planner::Convergence;
 
 /// How the sweeps went, a number a lane.
@@ -33,7 +34,7 @@ fn alone<T, L: Lanes<T>>(n: usize) -> bool {
     L::LANES == 1 && n > FEW
 }
 
-/// The distance of columns: whole lines of the cache, an odd number of them, so that columns spread
+/// The distance of columns of so many vectors: whole lines of the cache, an odd number of them, so that columns spread
 /// over it.
 pub(super) fn stride<V>(height: usize) -> usize {
     let lines = (height * size_of::<V>()).div_ceil(LINE) | 1;
@@ -41,7 +42,7 @@ pub(super) fn stride<V>(height: usize) -> usize {
 }
 
 /// Rotates pairs of columns until every pair is orthogonal in its first n rows, and the rows below
-/// along with them: of a `height` in all and a [`stride`] apart. `norms` is scratch.
+/// along with them: of a `height` in all, with all their planes, and a [`stride`] apart. `norms` is scratch.
 ///
 /// The larger column of each pair comes first: in cyclic order (unlike the tournament's) that is
 /// free and saves sweeps. Columns that are negligible stay as they are. Squared norms are computed
@@ -49,6 +50,7 @@ pub(super) fn stride<V>(height: usize) -> usize {
 #[inline(always)]
 pub(super) fn sweeps<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     columns: &mut [L::Vector],
     n: usize,
     height: usize,
@@ -68,7 +70,8 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
     };
     let (mut sweeps, mut rotations) = (zero, zero);
     let mut converged = if n < 2 { one } else { zero };
-    let pair = 2 * height * size_of::<L::Vector>();
+    let column = f.vectors(height);
+    let pair = 2 * column * size_of::<L::Vector>();
     let most = if alone::<T, L>(n) {
         L::Wide::LANES
     } else {
@@ -83,13 +86,14 @@ pub(super) fn sweeps<T: Real, L: Lanes<T>>(
         for (norm, column) in state
             .norms
             .iter_mut()
-            .zip(state.columns.chunks_exact(stride::<L::Vector>(height)))
+            .zip(state.columns.chunks_exact(stride::<L::Vector>(column)))
         {
-            *norm = dot(l, &column[..n], &column[..n]);
+            let x = &column[..f.vectors(n)];
+            *norm = dot(l, x, x);
         }
         // Counted anew in every sweep: a total in f32 stands still beyond 2^24, and would look quiet.
         state.rotated = zero;
-        sweep(l, &mut state, rows);
+        sweep(l, f, &mut state, rows);
         rotations = l.add(rotations, state.rotated);
         let quiet = l.equal(state.rotated, zero);
         converged = l.select(l.and(state.active, quiet), one, converged);
@@ -121,7 +125,12 @@ struct State<'s, V, M> {
 /// share no column, and every column meets the others in the same order as row by row, so that
 /// the numbers are the same (Luk and Park 1989), but passes through the cache once for all rows.
 #[inline(always)]
-fn sweep<T: Real, L: Lanes<T>>(l: L, state: &mut State<'_, L::Vector, L::Mask>, rows: usize) {
+fn sweep<T: Real, L: Lanes<T>>(
+    l: L,
+    f: impl Field,
+    state: &mut State<'_, L::Vector, L::Mask>,
+    rows: usize,
+) {
     let n = state.n;
     for first in (0..n - 1).step_by(rows) {
         let rows = rows.min(n - 1 - first);
@@ -130,19 +139,32 @@ fn sweep<T: Real, L: Lanes<T>>(l: L, state: &mut State<'_, L::Vector, L::Mask>, 
             let end = rows.min((time - first - 1) / 2 + 1);
             let pair = |i: usize| (first + i, time - i);
             if alone::<T, L>(n) {
-                meet_alone(l, state, pair(i), end.saturating_sub(i));
+                meet_alone(l, f, state, pair(i), end.saturating_sub(i));
                 continue;
             }
-            while i + 4 <= end {
-                meet(l, state, [pair(i), pair(i + 1), pair(i + 2), pair(i + 3)]);
-                i += 4;
-            }
-            if i + 2 <= end {
-                meet(l, state, [pair(i), pair(i + 1)]);
-                i += 2;
+            if f.vectors(1) > 1 {
+                // Four pairs of complex columns are too much code.
+                while i + 2 <= end {
+                    meet(l, f, state, [pair(i), pair(i + 1)]);
+                    i += 2;
+                }
+            } else {
+                while i + 4 <= end {
+                    meet(
+                        l,
+                        f,
+                        state,
+                        [pair(i), pair(i + 1), pair(i + 2), pair(i + 3)],
+                    );
+                    i += 4;
+                }
+                if i + 2 <= end {
+                    meet(l, f, state, [pair(i), pair(i + 1)]);
+                    i += 2;
+                }
             }
             if i < end {
-                meet(l, state, [pair(i)]);
+                meet(l, f, state, [pair(i)]);
             }
         }
     }
@@ -152,10 +174,11 @@ fn sweep<T: Real, L: Lanes<T>>(l: L, state: &mut State<'_, L::Vector, L::Mask>, 
 #[inline(always)]
 fn meet<T: Real, L: Lanes<T>, const K: usize>(
     l: L,
+    f: impl Field,
     state: &mut State<'_, L::Vector, L::Mask>,
     pairs: [(usize, usize); K],
 ) {
-    let (n, height) = (state.n, state.height);
+    let (n, height) = (state.n, f.vectors(state.height));
     let stride = stride::<L::Vector>(height);
     let (zero, one) = (l.splat(T::ZERO), l.splat(T::ONE));
     let none = l.less(zero, zero);
@@ -166,15 +189,18 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
             t: zero,
             s: zero,
             tau: zero,
+            phase: [one, zero],
         }; K],
     );
     let mut turning = [none; K];
-    let mut products = [zero; K];
+    let (mut products, mut phases) = ([zero; K], [[one, zero]; K]);
     let (mut any_swap, mut any_turn) = (none, none);
     for k in 0..K {
         let (p, q) = pairs[k];
         let (p, q) = (p * stride, q * stride);
-        products[k] = dot(l, &state.columns[p..][..n], &state.columns[q..][..n]);
+        let (p, q) = (&state.columns[p..], &state.columns[q..]);
+        let product = f.product(l, &p[..f.vectors(n)], &q[..f.vectors(n)]);
+        (products[k], phases[k]) = f.polar(l, product);
     }
     for k in 0..K {
         let (p, q) = pairs[k];
@@ -201,7 +227,10 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
     for k in 0..K {
         let norms = [large[k], small[k], products[k]];
         let pair = Pair::new(l, turning[k], norms, state.tolerance);
-        turns[k] = rotation(l, turning[k], &pair);
+        // Exchanged, the product of two columns is conjugated.
+        let [re, im] = phases[k];
+        let phase = [re, l.select(swap[k], l.sub(zero, im), im)];
+        turns[k] = rotation(l, turning[k], &pair, phase);
         let count = l.select(pair.oblique, one, zero);
         state.rotated = l.add(state.rotated, count);
     }
@@ -209,8 +238,8 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
         let (p, q) = pairs[k];
         let (xp, xq) = two(state.columns, height, p, q);
         match l.any(swap[k]) {
-            true => rotate_exchanged(l, swap[k], xp, xq, &turns[k]),
-            false => rotate(l, xp, xq, &turns[k]),
+            true => f.rotate_exchanged(l, swap[k], xp, xq, n, &turns[k]),
+            false => f.rotate(l, xp, xq, n, &turns[k]),
         }
         let moved = l.mul(turns[k].t, products[k]);
         (state.norms[p], state.norms[q]) = turned(l, large[k], small[k], moved, state.roundoff);
@@ -222,25 +251,31 @@ fn meet<T: Real, L: Lanes<T>, const K: usize>(
 #[inline(always)]
 fn meet_alone<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     state: &mut State<'_, L::Vector, L::Mask>,
     outermost: (usize, usize),
     count: usize,
 ) {
     let w = l.wide();
-    let (n, height) = (state.n, state.height);
+    let (n, height) = (state.n, f.vectors(state.height));
     let stride = stride::<L::Vector>(height);
     let (zero, one) = (w.splat(T::ZERO), w.splat(T::ONE));
     let pair = |k: usize| (outermost.0 + k, outermost.1 - k);
-    let (mut product, mut pp, mut qq) = (zero, zero, zero);
+    let (mut product, mut pp, mut qq) = ([zero; 2], zero, zero);
     for k in 0..count {
         let (p, q) = pair(k);
         let (x, y) = (p * stride, q * stride);
-        let dot = dot(l, &state.columns[x..][..n], &state.columns[y..][..n]);
-        numbers_mut::<T, _>(&mut product)[k] = numbers(&dot)[0];
+        let (x, y) = (&state.columns[x..], &state.columns[y..]);
+        let found = f.product(l, &x[..f.vectors(n)], &y[..f.vectors(n)]);
+        for (part, found) in product.iter_mut().zip(&found).take(f.vectors(1)) {
+            numbers_mut::<T, _>(part)[k] = numbers(found)[0];
+        }
         numbers_mut::<T, _>(&mut pp)[k] = numbers(&state.norms[p])[0];
         numbers_mut::<T, _>(&mut qq)[k] = numbers(&state.norms[q])[0];
     }
+    let (product, [re, im]) = f.polar(w, product);
     let swap = w.less(pp, qq);
+    let phase = [re, w.select(swap, w.sub(zero, im), im)];
     let (large, small) = (w.select(swap, qq, pp), w.select(swap, pp, qq));
     let [tolerance, roundoff] = [state.tolerance, state.roundoff].map(|v| numbers(&v)[0]);
     let tolerance = w.splat(tolerance);
@@ -249,7 +284,7 @@ fn meet_alone<T: Real, L: Lanes<T>>(
         return;
     }
     let found = Pair::new(w, turning, [large, small, product], tolerance);
-    let turn = rotation(w, turning, &found);
+    let turn = rotation(w, turning, &found, phase);
     let (above, below) = turned(w, large, small, w.mul(turn.t, product), w.splat(roundoff));
     let [swap, turning, oblique] =
         [swap, turning, found.oblique].map(|mask| w.select(mask, one, zero));
@@ -266,42 +301,13 @@ fn meet_alone<T: Real, L: Lanes<T>>(
                 t: of(&turn.t),
                 s: of(&turn.s),
                 tau: of(&turn.tau),
+                phase: [of(&turn.phase[0]), of(&turn.phase[1])],
             };
-            rotate_alone(
-                w,
-                bytemuck::cast_slice_mut(x),
-                bytemuck::cast_slice_mut(y),
-                &turn,
-            );
+            let (x, y) = (bytemuck::cast_slice_mut(x), bytemuck::cast_slice_mut(y));
+            f.rotate_alone(w, x, y, n, &turn);
             state.rotated = l.add(state.rotated, l.splat(of(&oblique)));
         }
     }
-}
-
-/// `rotate` of two columns of one matrix, many rows at a time.
-#[inline(always)]
-fn rotate_alone<T: Real, W: Lanes<T>>(w: W, x: &mut [T], y: &mut [T], turn: &Rotation<T>) {
-    let (xs, x_rest) = vectors_mut::<T, W>(x);
-    let (ys, y_rest) = vectors_mut::<T, W>(y);
-    let wide = Rotation {
-        t: w.splat(turn.t),
-        s: w.splat(turn.s),
-        tau: w.splat(turn.tau),
-    };
-    rotate(w, xs, ys, &wide);
-    // The rest as a vector that is not full.
-    let (mut a, mut b) = (w.splat(T::ZERO), w.splat(T::ZERO));
-    let len = x_rest.len();
-    numbers_mut(&mut a)[..len].copy_from_slice(x_rest);
-    numbers_mut(&mut b)[..len].copy_from_slice(y_rest);
-    rotate(
-        w,
-        std::slice::from_mut(&mut a),
-        std::slice::from_mut(&mut b),
-        &wide,
-    );
-    x_rest.copy_from_slice(&numbers(&a)[..len]);
-    y_rest.copy_from_slice(&numbers(&b)[..len]);
 }
 
 /// Squared norms after a rotation that moved so much from the larger to the smaller.
@@ -402,6 +408,8 @@ pub(super) struct Rotation<V> {
     pub s: V,
     /// s / (1 + c)
     pub tau: V,
+    /// Of the product of the columns, the larger first. The smaller one is turned back by it, rotated, and turned again.
+    pub phase: Number<V>,
 }
 
 /// The rotation that makes a pair orthogonal.
@@ -410,6 +418,7 @@ fn rotation<T: Real, L: Lanes<T>>(
     l: L,
     needed: L::Mask,
     pair: &Pair<L::Vector, L::Mask>,
+    phase: Number<L::Vector>,
 ) -> Rotation<L::Vector> {
     // The smaller root of t^2 + 2 zeta t - 1 with zeta = (small - large) / (2 product).
     let difference = l.sub(pair.large, pair.small);
@@ -422,7 +431,7 @@ fn rotation<T: Real, L: Lanes<T>>(
     // rotation is orthogonal: only the rounding of s is left.
     let tau = half_angle(l, t);
     let s = l.mul(l.add(tau, tau), inverse_of_one_plus(l, l.mul(tau, tau)));
-    Rotation { t, s, tau }
+    Rotation { t, s, tau, phase }
 }
 
 /// tan(a / 2) from t = tan(a), |t| <= 1, to 3e-6 (f32) or 1e-11 (f64) of it: what an angle misses, a
@@ -506,30 +515,16 @@ impl<V: Copy> Rotation<V> {
     }
 }
 
-#[inline(always)]
-fn rotate<T: Real, L: Lanes<T>>(
-    l: L,
-    x: &mut [L::Vector],
-    y: &mut [L::Vector],
-    turn: &Rotation<L::Vector>,
-) {
-    for (x, y) in x.iter_mut().zip(y) {
-        (*x, *y) = turn.of(l, *x, *y);
-    }
-}
-
-/// `rotate` of columns that are exchanged first, in the chosen lanes: in one pass.
-#[inline(always)]
-fn rotate_exchanged<T: Real, L: Lanes<T>>(
-    l: L,
-    chosen: L::Mask,
-    x: &mut [L::Vector],
-    y: &mut [L::Vector],
-    turn: &Rotation<L::Vector>,
-) {
-    for (x, y) in x.iter_mut().zip(y) {
-        let (a, b) = (l.select(chosen, *y, *x), l.select(chosen, *x, *y));
-        (*x, *y) = turn.of(l, a, b);
+impl<T: Real> Rotation<T> {
+    /// The same in every lane.
+    #[inline(always)]
+    pub fn splat<L: Lanes<T>>(&self, l: L) -> Rotation<L::Vector> {
+        Rotation {
+            t: l.splat(self.t),
+            s: l.splat(self.s),
+            tau: l.splat(self.tau),
+            phase: [l.splat(self.phase[0]), l.splat(self.phase[1])],
+        }
     }
 }
 
@@ -549,7 +544,7 @@ mod tests {
             let tolerance = l.splat(T::ZERO);
             let needed = needed(l, small, product, tolerance);
             let pair = Pair::new(l, needed, [large, small, product], tolerance);
-            let turn = rotation(l, needed, &pair);
+            let turn = rotation(l, needed, &pair, [l.splat(T::ONE), l.splat(T::ZERO)]);
             [turn.s, turn.tau].map(|v| numbers::<T, _>(&v)[0].f64())
         }
     }

@@ -5,6 +5,7 @@
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 
 use super::Task;
+use crate::cpu::field::Reals;
 use crate::data::scalar::Real;
 use crate::lanes::{Kernel, Lanes, Two};
 use crate::planner::Vectors;
@@ -26,7 +27,9 @@ fn job(problem: &Problem) -> Option<u8> {
 }
 
 /// A task on N x N matrices, to be taken.
-struct Known<'k, 't, 'c, 'v, T, const N: usize, const JOB: u8>(&'k mut Option<Task<'t, 'c, 'v, T>>);
+struct Known<'k, 't, 'c, 'v, T: Real, const N: usize, const JOB: u8>(
+    &'k mut Option<Task<'t, 'c, 'v, T>>,
+);
 
 impl<T: Real, const N: usize, const JOB: u8> Kernel<T> for Known<'_, '_, '_, '_, T, N, JOB> {
     type Output = ();
@@ -52,7 +55,7 @@ impl<T: Real, const N: usize, const JOB: u8> Kernel<T> for Known<'_, '_, '_, '_,
             values: false,
         };
         // Two groups at once hide the latency of each other.
-        task.solve(Two(l), &problem);
+        task.solve(Two(l), Reals, &problem);
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products. `recover` finds the rotations where they were not accumulated. `known` are the sizes that the compiler
+//! products, and `field` and `complex` the arithmetic of entries. `recover` finds the rotations where they were not accumulated. `known` are the sizes that the compiler
 //! knows. `eigen` are kernels of their own, for tiny symmetric matrices.
 
+mod complex;
 mod delivery;
 pub(crate) mod eigen;
 mod factor;
+mod field;
 mod group;
 mod head;
 mod intake;
@@ -24,11 +26,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::data::error::Error;
 use crate::data::parallel;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Dtype, Real, Scalar};
 use crate::host::call::Call;
 use crate::host::outputs::Outputs;
 use crate::lanes::{Kernel, Lanes};
 use crate::planner::{CpuRecipe, Problem};
+use complex::Complexes;
+use field::{Field, Reals};
 use group::Group;
 
 /// Lanes of the widest vectors of this machine, or one.
@@ -43,40 +48,44 @@ impl<T: Real> Kernel<T> for Width {
 }
 
 /// The lanes of this machine's widest vectors.
-pub(crate) fn lanes<T: Real>() -> usize {
-    T::dispatch(true, Width)
+pub(crate) fn lanes<T: Scalar>() -> usize {
+    T::Real::dispatch(true, Width)
 }
 
 /// A task of a thread: some matrices, and the thread's memory, whose type the width decides.
-struct Task<'t, 'c, 'v, T> {
+struct Task<'t, 'c, 'v, T: Scalar> {
     call: &'t Call<'c, T>,
     memory: &'t mut Option<Box<dyn Any>>,
     first: usize,
     outputs: Outputs<'v, T>,
 }
 
-impl<T: Real> Kernel<T> for Task<'_, '_, '_, T> {
+/// Such a task, whose entries are of this field.
+struct Of<'t, 'c, 'v, F, T: Scalar>(F, Task<'t, 'c, 'v, T>);
+
+impl<F: Field, T: Scalar> Kernel<T::Real> for Of<'_, '_, '_, F, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<T>>(self, l: L) {
-        let problem = self.call.task.problem;
-        self.solve(l, &problem);
+    fn run<L: Lanes<T::Real>>(self, l: L) {
+        let Of(f, task) = self;
+        let problem = task.call.task.problem;
+        task.solve(l, f, &problem);
     }
 }
 
-impl<T: Real> Task<'_, '_, '_, T> {
+impl<T: Scalar> Task<'_, '_, '_, T> {
     #[inline(always)]
-    fn solve<L: Lanes<T>>(self, l: L, problem: &Problem) {
+    fn solve<F: Field, L: Lanes<T::Real>>(self, l: L, f: F, problem: &Problem) {
         let call = self.call;
         let memory = self.memory;
-        let fits = memory.as_ref().is_some_and(|m| m.is::<Group<T, L>>());
+        let fits = memory.as_ref().is_some_and(|m| m.is::<Group<T, F, L>>());
         if !fits {
-            *memory = Some(Box::new(Group::<T, L>::new(problem)));
+            *memory = Some(Box::new(Group::<T, F, L>::new(f, problem)));
         }
         let group = memory
             .as_mut()
-            .and_then(|m| m.downcast_mut::<Group<T, L>>());
+            .and_then(|m| m.downcast_mut::<Group<T, F, L>>());
         let Some(group) = group else { return };
         for (first, outputs) in self.outputs.runs(self.first, L::LANES, &call.task.sizes) {
             group.solve(l, call, problem, first, outputs);
@@ -85,7 +94,7 @@ impl<T: Real> Task<'_, '_, '_, T> {
 }
 
 /// What this engine is of a type.
-struct Kernels<T> {
+struct Kernels<T: Scalar> {
     /// Solves a task in lanes, or one matrix at a time.
     group: fn(Task<'_, '_, '_, T>, bool),
     /// Takes a task and solves it, if there is a kernel of known size for it.
@@ -95,34 +104,44 @@ struct Kernels<T> {
 /// The types that this engine is compiled for: here, once, and not by everyone who calls it. Nearly everything that
 /// the compiler optimises of this crate is in these functions: in modules of their own they are compiled side by side.
 macro_rules! kernels {
-    ($name:ident: $real:ty, $group:ident, $known:ident) => {
+    ($name:ident: $entry:ty, $field:ident, $group:ident, $known:expr) => {
         mod $group {
             #[inline(never)]
-            pub fn solve(task: super::Task<'_, '_, '_, $real>, wide: bool) {
-                use crate::data::scalar::sealed::Float;
-                <$real>::dispatch(wide, task);
+            pub fn solve(task: super::Task<'_, '_, '_, $entry>, wide: bool) {
+                use crate::data::scalar::{Scalar, sealed::Float};
+                let task = super::Of(super::$field, task);
+                <$entry as Scalar>::Real::dispatch(wide, task);
             }
         }
 
+        const $name: Kernels<$entry> = Kernels {
+            group: $group::solve,
+            known: $known,
+        };
+    };
+}
+
+/// The kernels of known size of a type.
+macro_rules! known {
+    ($known:ident: $real:ty) => {
         mod $known {
             #[inline(never)]
             pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $real>>) {
                 super::known::solve(task);
             }
         }
-
-        const $name: Kernels<$real> = Kernels {
-            group: $group::solve,
-            known: $known::solve,
-        };
     };
 }
 
-kernels!(KERNELS_F32: f32, group_f32, known_f32);
-kernels!(KERNELS_F64: f64, group_f64, known_f64);
+known!(known_f32: f32);
+known!(known_f64: f64);
+kernels!(KERNELS_F32: f32, Reals, group_f32, known_f32::solve);
+kernels!(KERNELS_F64: f64, Reals, group_f64, known_f64::solve);
+kernels!(KERNELS_C32: num_complex::Complex<f32>, Complexes, group_c32, |_| {});
+kernels!(KERNELS_C64: num_complex::Complex<f64>, Complexes, group_c64, |_| {});
 
 /// Solves the call's matrices.
-pub(crate) fn run<T: Real>(
+pub(crate) fn run<T: Scalar>(
     call: &Call<'_, T>,
     recipe: &CpuRecipe,
     outputs: Outputs<'_, T>,
@@ -130,10 +149,12 @@ pub(crate) fn run<T: Real>(
     match T::DTYPE {
         Dtype::F32 => run_as(&KERNELS_F32, call, recipe, outputs),
         Dtype::F64 => run_as(&KERNELS_F64, call, recipe, outputs),
+        Dtype::C32 => run_as(&KERNELS_C32, call, recipe, outputs),
+        Dtype::C64 => run_as(&KERNELS_C64, call, recipe, outputs),
     }
 }
 
-fn run_as<T: Real, U: Real>(
+fn run_as<T: Scalar, U: Scalar>(
     kernels: &Kernels<U>,
     call: &Call<'_, T>,
     recipe: &CpuRecipe,
@@ -145,7 +166,7 @@ fn run_as<T: Real, U: Real>(
     kernels.run(&call, recipe, outputs)
 }
 
-impl<T: Real> Kernels<T> {
+impl<T: Scalar> Kernels<T> {
     fn run(
         &self,
         call: &Call<'_, T>,
@@ -182,7 +203,7 @@ impl<T: Real> Kernels<T> {
 }
 
 /// Has all threads carry out tasks, of so many matrices each, as long as the call is not cancelled.
-fn carry_out<T: Real, I: Send, S>(
+fn carry_out<T: Scalar, I: Send, S>(
     call: &Call<'_, T>,
     tasks: Vec<(usize, I)>,
     state: impl Fn() -> S + Send + Sync,

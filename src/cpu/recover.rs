@@ -8,6 +8,7 @@
 //! This fails where sigma_1 / sigma_j approaches 1 / u. Such matrices have their J carried along: a matrix is judged by
 //! its own numbers alone, first by the diagonal of R ([`graded`]), then by how much is taken off.
 
+use crate::cpu::field::Field;
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
 use crate::lanes::{Lanes, numbers, vectors, vectors_mut};
@@ -26,34 +27,44 @@ pub(super) fn wanted<T: Real>(problem: &Problem, convergence: &Convergence) -> b
     problem.recovers() && convergence.tolerance <= TIGHT * T::DTYPE.unit_roundoff()
 }
 
-/// The matrices whose J cannot be recovered, by the diagonal of R, of which these are the first and the last entry:
-/// the last is at least sigma_n, and hardly ever much above it (Kahan's matrix is an exception). Lanes without a matrix,
+/// The matrices whose J cannot be recovered, by the diagonal of R, of n columns: its last
+/// entry is at least sigma_n, and hardly ever much above it (Kahan's matrix is an exception). Lanes without a matrix,
 /// and zero matrices, are not among them.
 #[inline(always)]
-pub(super) fn graded<T: Real, L: Lanes<T>>(l: L, first: L::Vector, last: L::Vector) -> L::Mask {
+pub(super) fn graded<T: Real, L: Lanes<T>>(
+    l: L,
+    f: impl Field,
+    r: Columns<'_, L::Vector>,
+    n: usize,
+) -> L::Mask {
     let least = l.splat(T::of(LEAST * T::DTYPE.unit_roundoff()));
-    l.less(l.abs(last), l.mul(least, l.abs(first)))
+    let len = f.vectors(r.rows);
+    let first = f.size(l, r.column(0, len), 0);
+    let last = f.size(l, r.column(n - 1, len), n - 1);
+    l.less(last, l.mul(least, first))
 }
 
-/// Columns of n entries, some vectors apart.
+/// Columns, some vectors apart. `rows` is the length of a plane.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'c, V> {
     pub vectors: &'c [V],
+    pub rows: usize,
     pub step: usize,
 }
 
 impl<V> Columns<'_, V> {
     #[inline(always)]
-    fn column(&self, j: usize, len: usize) -> &[V] {
+    pub fn column(&self, j: usize, len: usize) -> &[V] {
         &self.vectors[j * self.step..][..len]
     }
 }
 
 /// Writes J to columns that are `step` vectors apart, from R (its upper triangle) and V_ (by singular values, descending).
-/// Gives the lanes that failed. `scratch` has 2n vectors.
+/// Gives the lanes that failed. `scratch` has room for two columns of J.
 #[inline(always)]
 pub(super) fn recover<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     r: Columns<'_, L::Vector>,
     v: Columns<'_, L::Vector>,
     (j, step): (&mut [L::Vector], usize),
@@ -61,26 +72,31 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
     scratch: &mut [L::Vector],
 ) -> L::Mask {
     let (zero, one, left) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::of(LEFT)));
-    let (column, scratch) = scratch.split_at_mut(n);
-    let products = &mut scratch[..n];
+    let len = f.vectors(n);
+    let (column, scratch) = scratch.split_at_mut(len);
     // Without a matrix, and of zeros, R is zero and J is I.
-    let empty = l.equal(r.vectors[0], zero);
+    let empty = l.equal(f.size(l, r.column(0, f.vectors(r.rows)), 0), zero);
     let mut failed = l.less(zero, zero);
     for c in 0..n {
         column.fill(zero);
-        add(l, r, true, v.column(c, n), column);
+        f.add(l, r, true, v.column(c, len), column);
         column[c] = l.select(empty, one, column[c]);
         let (known, place) = j.split_at_mut(c * step);
         let known = Columns {
             vectors: known,
+            rows: n,
             step,
         };
-        for (i, product) in products[..c].iter_mut().enumerate() {
-            let found = dot(l, known.column(i, n), column);
-            *product = l.sub(zero, found);
+        // The products with the columns that are known, as a column.
+        let products = &mut scratch[..f.vectors(c)];
+        for i in 0..c {
+            let found = f.product(l, known.column(i, len), column);
+            for (part, &found) in found.iter().enumerate().take(f.vectors(1)) {
+                products[part * c + i] = l.sub(zero, found);
+            }
         }
         let bound = l.mul(left, dot(l, column, column));
-        add(l, known, false, &products[..c], column);
+        f.add(l, known, false, products, column);
         let square = dot(l, column, column);
         let fine = l.and(
             l.less(bound, square),
@@ -90,7 +106,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
         failed = l.or(failed, l.not(fine));
         let norm = l.sqrt(l.select(fine, square, one));
         let inverse = l.div(one, norm);
-        for (place, &entry) in place[..n].iter_mut().zip(column.iter()) {
+        for (place, &entry) in place[..len].iter_mut().zip(column.iter()) {
             // As good as a division, in a fifth of its time: a column with a single entry becomes exactly 1 or -1.
             let quotient = l.mul(entry, inverse);
             *place = l.mul_add(l.neg_mul_add(quotient, norm, entry), inverse, quotient);
@@ -104,7 +120,7 @@ const BLOCK: usize = 4;
 
 /// to += the columns, each times its weight; of an upper triangle, only what is not below its diagonal.
 #[inline(always)]
-fn add<T: Real, L: Lanes<T>>(
+pub(super) fn add<T: Real, L: Lanes<T>>(
     l: L,
     columns: Columns<'_, L::Vector>,
     upper: bool,
@@ -189,6 +205,7 @@ fn add_one<T: Real, L: Lanes<T>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::field::Reals;
     use crate::data::batch::Batch;
     use crate::data::scalar::sealed::Float;
     use crate::engine::Engine;
@@ -255,10 +272,14 @@ mod tests {
             let Recover(r, v, n) = self;
             let vectors = |x: &[f64]| x.iter().map(|&x| l.splat(x)).collect::<Vec<_>>();
             let (r, v) = (vectors(r), vectors(v));
-            let columns = |vectors| Columns { vectors, step: n };
+            let columns = |vectors| Columns {
+                vectors,
+                rows: n,
+                step: n,
+            };
             let mut j = vec![l.splat(0.0); n * n];
             let scratch = &mut vec![l.splat(0.0); 2 * n];
-            let failed = recover(l, columns(&r), columns(&v), (&mut j, n), n, scratch);
+            let failed = recover(l, Reals, columns(&r), columns(&v), (&mut j, n), n, scratch);
             (j.iter().map(|j| numbers(j)[0]).collect(), l.any(failed))
         }
     }

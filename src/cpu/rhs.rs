@@ -1,9 +1,10 @@
 //! Right-hand sides side by side, a matrix a lane: taken in, and what is left of them once a factor is
 //! applied.
 
+use crate::cpu::field::Field;
 use crate::cpu::head::Head;
-use crate::cpu::sums::dot;
-use crate::data::scalar::Real;
+use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::lanes::{Lanes, numbers};
 
@@ -19,7 +20,7 @@ pub(super) struct From<'w, V> {
 /// power of two that brings the largest entry to 1, so that no side's size harms another. What is not
 /// finite becomes zeros. `heads` has as many for each matrix as there are sides.
 #[inline(always)]
-pub(super) fn take<T: Real, L: Lanes<T>>(
+pub(super) fn take<T: Scalar, L: Lanes<T::Real>>(
     l: L,
     view: &View<'_, T>,
     first: usize,
@@ -28,20 +29,22 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
     heads: &mut [Head],
 ) {
     let (len, cols) = (from.vectors.len(), view.cols());
-    to.fill(l.splat(T::ZERO));
-    let entries: &mut [T] = bytemuck::cast_slice_mut(to);
+    to.fill(l.splat(T::Real::ZERO));
+    let numbers_of: &mut [T::Real] = bytemuck::cast_slice_mut(to);
+    let size = T::PARTS * len * L::LANES;
     for (lane, heads) in heads.chunks_exact_mut(cols).enumerate() {
-        let columns = entries.chunks_exact_mut(len * L::LANES);
+        let columns = numbers_of.chunks_exact_mut(size);
         for ((j, head), to) in heads.iter_mut().enumerate().zip(columns) {
             let column = view.column_of(first + lane, j);
-            let (mut largest, mut finite) = (T::ZERO, true);
+            let (mut largest, mut finite) = (T::Real::ZERO, true);
             for i in 0..len {
-                let entry = column.at(i);
-                finite &= entry.finite();
-                let size = entry.abs();
-                largest = if size > largest { size } else { largest };
+                for part in &column.at(i).parts()[..T::PARTS] {
+                    finite &= part.finite();
+                    let size = part.abs();
+                    largest = if size > largest { size } else { largest };
+                }
             }
-            let power = match finite && largest > T::ZERO {
+            let power = match finite && largest > T::Real::ZERO {
                 true => -largest.exponent(),
                 false => 0,
             };
@@ -49,15 +52,17 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
             if !finite {
                 continue;
             }
-            let [half, rest] = head.factors::<T>();
-            let to = to[lane..].iter_mut().step_by(L::LANES);
-            for ((i, row), to) in from.vectors.iter().enumerate().zip(to) {
-                // A number in T does not reach beyond 2^24 in f32.
-                let row = match from.order {
-                    [] => numbers::<T, _>(row)[lane].index(),
-                    order => order[lane * len + i],
-                };
-                *to = column.at(row as usize) * half * rest;
+            let [half, rest] = head.factors::<T::Real>();
+            for (part, plane) in to.chunks_exact_mut(len * L::LANES).enumerate() {
+                let to = plane[lane..].iter_mut().step_by(L::LANES);
+                for ((i, row), to) in from.vectors.iter().enumerate().zip(to) {
+                    // A number in T does not reach beyond 2^24 in f32.
+                    let row = match from.order {
+                        [] => numbers::<T::Real, _>(row)[lane].index(),
+                        order => order[lane * len + i],
+                    };
+                    *to = column.at(row as usize).parts()[part] * half * rest;
+                }
             }
         }
     }
@@ -68,14 +73,19 @@ pub(super) fn take<T: Real, L: Lanes<T>>(
 #[inline(always)]
 pub(super) fn project<T: Real, L: Lanes<T>>(
     l: L,
+    f: impl Field,
     (b, b_step): (&[L::Vector], usize),
     (r, r_step): (&[L::Vector], usize),
     len: usize,
     (to, to_step, rows): (&mut [L::Vector], usize, usize),
 ) {
     for (to, r) in to.chunks_mut(to_step).zip(r.chunks(r_step)) {
-        for (to, b) in to[..rows].iter_mut().zip(b.chunks(b_step)) {
-            *to = dot(l, &b[..len], &r[..len]);
+        let to = &mut to[..f.vectors(rows)];
+        for (k, b) in b.chunks(b_step).enumerate() {
+            let found = f.product_above(l, len, b, &r[..f.vectors(len)]);
+            for (part, &found) in found.iter().enumerate().take(f.vectors(1)) {
+                to[part * rows + k] = found;
+            }
         }
     }
 }

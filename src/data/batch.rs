@@ -5,7 +5,8 @@ use std::ops::{Index, IndexMut};
 
 use crate::data::error::{Error, product, zeros};
 use crate::data::parallel;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::Float;
 use crate::data::view::{View, ViewMut, check_len};
 
 /// Entries that a task copies at least.
@@ -299,9 +300,12 @@ fn shown(count: usize, most: usize) -> Vec<Option<usize>> {
 /// let a = Batch::from_row_major(1, 2, 2, &[1.0f32, -2.5, 3.0, 400.0])?;
 /// let lines = ["1 matrix of 2x2", "0:     1.0000    -2.5000", "       3.0000   400.0000", ""];
 /// assert_eq!(a.to_string(), lines.join("\n"));
+///
+/// let z = Batch::from_row_major(1, 1, 1, &[batched_svd::Complex::new(0.5f32, -2.0)])?;
+/// assert_eq!(z.to_string(), "1 matrix of 1x1\n0:     0.5000   -2.0000i\n");
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<T: Real> fmt::Display for Batch<T> {
+impl<T: Scalar> fmt::Display for Batch<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(4);
         let plural = if self.count == 1 {
@@ -316,7 +320,7 @@ impl<T: Real> fmt::Display for Batch<T> {
                 writeln!(f, "...")?;
                 continue;
             };
-            let all = self.matrix(b).iter().map(|x| x.f64().abs());
+            let all = self.matrix(b).iter().map(|x| x.larger().f64());
             let largest = all.filter(|x| x.is_finite()).fold(0.0, f64::max);
             let exponents = largest >= 1e6 || (largest > 0.0 && largest < 1e-2);
             let head = format!("{b}:");
@@ -332,18 +336,25 @@ impl<T: Real> fmt::Display for Batch<T> {
                     continue;
                 };
                 for j in shown(self.cols, lines) {
+                    let Some(j) = j else {
+                        write!(f, " ...")?;
+                        continue;
+                    };
                     let width = decimals + 7;
-                    match j {
-                        None => write!(f, " ...")?,
-                        Some(j) if exponents => {
-                            write!(
-                                f,
-                                "{:>width$.decimals$e}",
-                                self[[b, i, j]].f64(),
-                                width = width + 1
-                            )?;
+                    let parts = self[[b, i, j]].parts();
+                    for (part, number) in parts.into_iter().enumerate().take(T::PARTS) {
+                        // An imaginary part is a little closer to its real part.
+                        let (number, width) = (number.f64(), width - part);
+                        match exponents {
+                            true => {
+                                let width = width + 1;
+                                write!(f, "{number:>width$.decimals$e}")?;
+                            }
+                            false => write!(f, "{number:>width$.decimals$}")?,
                         }
-                        Some(j) => write!(f, "{:>width$.decimals$}", self[[b, i, j]].f64())?,
+                        if part == 1 {
+                            write!(f, "i")?;
+                        }
                     }
                 }
                 writeln!(f)?;

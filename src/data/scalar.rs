@@ -4,6 +4,8 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+pub use num_complex::Complex;
+
 /// The type of a matrix entry, as a plain value: what planner, files and reports speak of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -12,38 +14,72 @@ pub enum Dtype {
     F32,
     /// 64-bit IEEE 754 floating point.
     F64,
+    /// Complex numbers of two `f32`. NumPy calls them complex64.
+    C32,
+    /// Complex numbers of two `f64`. NumPy calls them complex128.
+    C64,
+}
+
+/// Whether numbers have 32 or 64 bits, or their real and imaginary parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precision {
+    Single,
+    Double,
 }
 
 impl Dtype {
+    pub(crate) const fn precision(self) -> Precision {
+        match self {
+            Dtype::F32 | Dtype::C32 => Precision::Single,
+            Dtype::F64 | Dtype::C64 => Precision::Double,
+        }
+    }
+
     /// Bytes of one entry.
     pub const fn size(self) -> usize {
         match self {
             Dtype::F32 => 4,
-            Dtype::F64 => 8,
+            Dtype::F64 | Dtype::C32 => 8,
+            Dtype::C64 => 16,
+        }
+    }
+
+    /// Whether entries are complex numbers.
+    pub const fn is_complex(self) -> bool {
+        matches!(self, Dtype::C32 | Dtype::C64)
+    }
+
+    /// The type of the singular values of matrices of this type: that of real and imaginary parts.
+    pub const fn real(self) -> Dtype {
+        match self.precision() {
+            Precision::Single => Dtype::F32,
+            Precision::Double => Dtype::F64,
         }
     }
 
     /// The unit roundoff u: 2^-24 or 2^-53. Half of what LAPACK and NumPy call eps.
     pub const fn unit_roundoff(self) -> f64 {
-        match self {
-            Dtype::F32 => (f32::EPSILON / 2.0) as f64,
-            Dtype::F64 => f64::EPSILON / 2.0,
+        match self.precision() {
+            Precision::Single => (f32::EPSILON / 2.0) as f64,
+            Precision::Double => f64::EPSILON / 2.0,
         }
     }
 
     /// The smallest positive number, which is subnormal.
     pub(crate) fn smallest(self) -> f64 {
-        match self {
-            Dtype::F32 => f32::from_bits(1).into(),
-            Dtype::F64 => f64::from_bits(1),
+        match self.precision() {
+            Precision::Single => f32::from_bits(1).into(),
+            Precision::Double => f64::from_bits(1),
         }
     }
 
-    /// The name in Rust: `f32` or `f64`.
+    /// The name: `f32`, `f64`, `c32` or `c64`.
     pub const fn name(self) -> &'static str {
         match self {
             Dtype::F32 => "f32",
             Dtype::F64 => "f64",
+            Dtype::C32 => "c32",
+            Dtype::C64 => "c64",
         }
     }
 }
@@ -54,11 +90,26 @@ impl Display for Dtype {
     }
 }
 
-/// The type of a matrix entry. `f32` and `f64` today; complex types can join.
+/// The type of a matrix entry: `f32`, `f64`, [`Complex<f32>`](Complex) or [`Complex<f64>`](Complex).
+///
+/// Complex matrices are computed by the CPU. A GPU engine returns
+/// [`Error::Unsupported`](crate::Error::Unsupported) for them, or with a policy such as
+/// [`FallBack`](crate::Policy::FallBack) has the CPU compute them.
+///
+/// ```
+/// use batched_svd::{Batch, Complex, Engine};
+///
+/// let i = Complex::<f64>::i();
+/// let a = Batch::from_row_major(1, 2, 2, &[i * 3.0, i * 0.0, i * 0.0, Complex::from(4.0)])?;
+/// let svd = Engine::cpu().svd(&a).run()?;
+/// assert_eq!(svd.sigma.matrix(0), [4.0, 3.0]);
+/// assert_eq!(svd.u[[0, 0, 1]], i);
+/// # Ok::<(), batched_svd::Error>(())
+/// ```
 ///
 /// Sealed: the kernels must know every type.
 pub trait Scalar:
-    sealed::Sealed + Copy + Debug + Default + PartialEq + Send + Sync + 'static
+    sealed::Entry<Part = Self::Real> + Copy + Debug + Default + PartialEq + Send + Sync + 'static
 {
     /// The type of singular values, norms and tolerances of matrices of this type.
     type Real: Real;
@@ -81,6 +132,16 @@ impl Scalar for f64 {
 }
 impl Real for f64 {}
 
+impl Scalar for Complex<f32> {
+    type Real = f32;
+    const DTYPE: Dtype = Dtype::C32;
+}
+
+impl Scalar for Complex<f64> {
+    type Real = f64;
+    const DTYPE: Dtype = Dtype::C64;
+}
+
 /// Entries of at least so much of the largest magnitude in a column are as large: rounding must not decide which
 /// comes first, nor the type, nor the engine.
 pub(crate) const NEARLY: f64 = 1.0 - 1.0 / 1024.0;
@@ -89,9 +150,201 @@ pub(crate) mod sealed {
     use super::*;
     use crate::lanes::{Kernel, RunF32, RunF64};
 
-    pub trait Sealed: bytemuck::Zeroable {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+    /// What entries are made of, and their arithmetic on the host.
+    pub trait Entry:
+        bytemuck::Pod
+        + Add<Output = Self>
+        + Sub<Output = Self>
+        + Mul<Output = Self>
+        + AddAssign
+        + SubAssign
+    {
+        type Part: Float;
+        /// The type in which residuals and products are computed that results in this type need.
+        type Wide: Scalar<Real = f64>;
+        /// One, or two: the real and the imaginary part.
+        const PARTS: usize;
+
+        fn wide(self) -> Self::Wide;
+        fn of_wide(wide: Self::Wide) -> Self;
+        /// Not a number, in all parts.
+        fn nan() -> Self;
+        fn of_real(real: Self::Part) -> Self;
+        /// Its parts. Of a real number, the second is not used.
+        fn parts(self) -> [Self::Part; 2];
+        fn conjugate(self) -> Self;
+        fn times(self, factor: Self::Part) -> Self;
+        fn over(self, divisor: Self::Part) -> Self;
+        /// self * 2^power, part by part, each with one rounding.
+        fn scaled(self, power: i32) -> Self;
+        /// Whether all parts are finite.
+        fn is_number(self) -> bool;
+        /// The size of its larger part.
+        fn larger(self) -> Self::Part;
+        /// The square of its size.
+        fn square(self) -> Self::Part;
+        /// Its size, where its square does not leave the range.
+        fn size(self) -> Self::Part;
+        /// self over its size; 1 if it is zero.
+        fn phase(self) -> Self;
+        /// A number of this size on the other side of zero.
+        fn away(self, size: Self::Part) -> Self;
+        /// 1 / self.
+        fn inverse(self) -> Self;
+    }
+
+    macro_rules! entry {
+        ($real:ident) => {
+            impl Entry for $real {
+                type Part = $real;
+                type Wide = f64;
+                const PARTS: usize = 1;
+
+                #[inline(always)]
+                fn wide(self) -> f64 {
+                    self.f64()
+                }
+                #[inline(always)]
+                fn of_wide(wide: f64) -> Self {
+                    Self::of(wide)
+                }
+                fn nan() -> Self {
+                    $real::NAN
+                }
+                #[inline(always)]
+                fn of_real(real: $real) -> Self {
+                    real
+                }
+                #[inline(always)]
+                fn parts(self) -> [$real; 2] {
+                    [self, 0.0]
+                }
+                #[inline(always)]
+                fn conjugate(self) -> Self {
+                    self
+                }
+                #[inline(always)]
+                fn times(self, factor: $real) -> Self {
+                    self * factor
+                }
+                #[inline(always)]
+                fn over(self, divisor: $real) -> Self {
+                    self / divisor
+                }
+                #[inline(always)]
+                fn scaled(self, power: i32) -> Self {
+                    self.ldexp(power)
+                }
+                #[inline(always)]
+                fn is_number(self) -> bool {
+                    self.is_finite()
+                }
+                #[inline(always)]
+                fn larger(self) -> $real {
+                    $real::abs(self)
+                }
+                #[inline(always)]
+                fn square(self) -> $real {
+                    self * self
+                }
+                #[inline(always)]
+                fn size(self) -> $real {
+                    $real::abs(self)
+                }
+                #[inline(always)]
+                fn phase(self) -> Self {
+                    if self < 0.0 { -1.0 } else { 1.0 }
+                }
+                #[inline(always)]
+                fn away(self, size: $real) -> Self {
+                    if self > 0.0 { -size } else { size }
+                }
+                #[inline(always)]
+                fn inverse(self) -> Self {
+                    1.0 / self
+                }
+            }
+
+            impl Entry for Complex<$real> {
+                type Part = $real;
+                type Wide = Complex<f64>;
+                const PARTS: usize = 2;
+
+                #[inline(always)]
+                fn wide(self) -> Complex<f64> {
+                    Complex::new(self.re.f64(), self.im.f64())
+                }
+                #[inline(always)]
+                fn of_wide(wide: Complex<f64>) -> Self {
+                    Complex::new($real::of(wide.re), $real::of(wide.im))
+                }
+                fn nan() -> Self {
+                    Complex::new($real::NAN, $real::NAN)
+                }
+                #[inline(always)]
+                fn of_real(real: $real) -> Self {
+                    Complex::new(real, 0.0)
+                }
+                #[inline(always)]
+                fn parts(self) -> [$real; 2] {
+                    [self.re, self.im]
+                }
+                #[inline(always)]
+                fn conjugate(self) -> Self {
+                    self.conj()
+                }
+                #[inline(always)]
+                fn times(self, factor: $real) -> Self {
+                    self * factor
+                }
+                #[inline(always)]
+                fn over(self, divisor: $real) -> Self {
+                    self / divisor
+                }
+                #[inline(always)]
+                fn scaled(self, power: i32) -> Self {
+                    Complex::new(self.re.ldexp(power), self.im.ldexp(power))
+                }
+                #[inline(always)]
+                fn is_number(self) -> bool {
+                    self.re.is_finite() && self.im.is_finite()
+                }
+                #[inline(always)]
+                fn larger(self) -> $real {
+                    self.re.abs().max(self.im.abs())
+                }
+                #[inline(always)]
+                fn square(self) -> $real {
+                    self.re * self.re + self.im * self.im
+                }
+                #[inline(always)]
+                fn phase(self) -> Self {
+                    // Squares of parts near one do not leave the range.
+                    let largest = self.larger();
+                    if largest == 0.0 {
+                        return Complex::new(1.0, 0.0);
+                    }
+                    let near = self / largest;
+                    near / near.size()
+                }
+                #[inline(always)]
+                fn size(self) -> $real {
+                    $real::sqrt(self.square())
+                }
+                #[inline(always)]
+                fn away(self, size: $real) -> Self {
+                    self.phase() * -size
+                }
+                #[inline(always)]
+                fn inverse(self) -> Self {
+                    self.conj() / self.square()
+                }
+            }
+        };
+    }
+
+    entry!(f32);
+    entry!(f64);
 
     /// What the kernels compute with.
     ///

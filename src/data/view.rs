@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::data::error::Error;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 
 /// The placement of a batch in a slice: a shape, and for each axis how far apart neighbours lie.
 ///
@@ -160,9 +160,9 @@ impl<T> std::fmt::Debug for View<'_, T> {
     }
 }
 
-impl<'a, T: Real> View<'a, T> {
+impl<'a, T: Scalar> View<'a, T> {
     /// The same entries, if they are of this type.
-    pub(crate) fn cast<U: Real>(self) -> Option<View<'a, U>> {
+    pub(crate) fn cast<U: Scalar>(self) -> Option<View<'a, U>> {
         (T::DTYPE == U::DTYPE).then(|| View {
             data: bytemuck::cast_slice(self.data),
             layout: self.layout,

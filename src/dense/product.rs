@@ -1,6 +1,6 @@
 //! Products of two matrices.
 
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::dense::sums::dot;
 
 /// Rows whose sums are kept in registers.
@@ -9,7 +9,7 @@ const STRIP: usize = 8;
 /// to = left right, all column-major: `left` has columns of `rows` entries, `to` too. `packed` is scratch.
 ///
 /// Sums over blocks of terms, so that errors grow with the root of their number.
-pub(crate) fn multiply<T: Real>(
+pub(crate) fn multiply<T: Scalar>(
     left: &[T],
     rows: usize,
     right: &[T],
@@ -17,7 +17,7 @@ pub(crate) fn multiply<T: Real>(
     packed: &mut Vec<T>,
 ) {
     if left.is_empty() || rows == 0 {
-        to.fill(T::ZERO);
+        to.fill(T::default());
         return;
     }
     for first in (0..rows).step_by(STRIP) {
@@ -47,7 +47,7 @@ pub(crate) fn multiply<T: Real>(
 }
 
 /// Rows `first` to `first + R` of a product, of which `left` has columns of R entries.
-fn strip<T: Real, const R: usize>(
+fn strip<T: Scalar, const R: usize>(
     left: &[T],
     right: &[T],
     to: &mut [T],
@@ -59,9 +59,9 @@ fn strip<T: Real, const R: usize>(
     let block = (inner as f64).sqrt().ceil() as usize;
     let columns = to.chunks_exact_mut(rows).zip(right.chunks_exact(inner));
     for (to, weights) in columns {
-        let mut sums = [T::ZERO; R];
+        let mut sums = [T::default(); R];
         for (left, weights) in left.chunks(block).zip(weights.chunks(block)) {
-            let mut partial = [T::ZERO; R];
+            let mut partial = [T::default(); R];
             for (column, &weight) in left.iter().zip(weights) {
                 for (sum, &entry) in partial.iter_mut().zip(column) {
                     *sum += entry * weight;
@@ -76,14 +76,14 @@ fn strip<T: Real, const R: usize>(
 }
 
 /// W' W - I of the n x n matrix `w`.
-pub(crate) fn missing(w: &[f64], n: usize, to: &mut [f64]) {
+pub(crate) fn missing<T: Scalar<Real = f64>>(w: &[T], n: usize, to: &mut [T]) {
     for j in 0..n {
         let right = &w[j * n..][..n];
         for i in 0..=j {
             let own = if i == j { 1.0 } else { 0.0 };
-            let entry = dot(&w[i * n..][..n], right) - own;
+            let entry = dot(&w[i * n..][..n], right) - T::of_real(own);
             to[j * n + i] = entry;
-            to[i * n + j] = entry;
+            to[i * n + j] = entry.conjugate();
         }
     }
 }

@@ -4,29 +4,29 @@
 //! 125u. Eight interleaved sums over blocks, and pairs of halves above, stay at a few u (Higham,
 //! Accuracy and Stability of Numerical Algorithms, 4.2).
 
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 
 /// Entries summed in one go, eight at a time: eight roundings a sum.
 const BLOCK: usize = 64;
 
-/// x . y
-pub(crate) fn dot<T: Real>(x: &[T], y: &[T]) -> T {
+/// x'y.
+pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     let len = x.len();
     let y = &y[..len];
     if len > BLOCK {
         let half = (len / 2).next_multiple_of(BLOCK);
         return dot(&x[..half], &y[..half]) + dot(&x[half..], &y[half..]);
     }
-    let mut sums = [T::ZERO; 8];
+    let mut sums = [T::default(); 8];
     let (xs, x_rest) = x.as_chunks::<8>();
     let (ys, y_rest) = y.as_chunks::<8>();
     for (x, y) in xs.iter().zip(ys) {
         for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
+            sums[lane] += x[lane].conjugate() * y[lane];
         }
     }
     for (lane, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
-        sums[lane] += x * y;
+        sums[lane] += x.conjugate() * y;
     }
     let [a, b, c, d, e, f, g, h] = sums;
     ((a + b) + (c + d)) + ((e + f) + (g + h))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cancel, Options};
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::host::slot::Slot;
@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// Has other threads carry out a blocking call on copies of the matrices and of what belongs to them, and waits for it.
-    pub(crate) async fn background<T: Real, R: Send + 'static>(
+    pub(crate) async fn background<T: Scalar, R: Send + 'static>(
         &self,
         (a, b): (View<'_, T>, Option<View<'_, T>>),
         options: &Options,

@@ -7,7 +7,7 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::{Backend, Report};
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::{may_block, road::strict};
 use crate::gpu::{Buffer, Gpu};
@@ -58,7 +58,7 @@ pub(crate) enum Fetched<'a, T: Scalar> {
     },
 }
 
-impl<T: Real> Fetched<'_, T> {
+impl<T: Scalar> Fetched<'_, T> {
     pub fn view(&self) -> View<'_, T> {
         match self {
             Fetched::Seen(view) => *view,
@@ -231,7 +231,7 @@ impl<T: Scalar> DeviceBatch<T> {
     }
 }
 
-impl<T: Real> DeviceBatch<T> {
+impl<T: Scalar> DeviceBatch<T> {
     /// Waits until the matrices are computed, and copies them to the host.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use crate::data::parallel;
 use crate::data::profile::{KernelProfile, clock_is_there};
 use crate::data::report::Backend;
 #[cfg(not(target_family = "wasm"))]
-use crate::data::scalar::Dtype;
+use crate::data::scalar::{Dtype, Precision};
 use crate::data::tuning::Tuning;
 use crate::gpu::lasting::Lasting;
 #[cfg(not(target_family = "wasm"))]
@@ -213,7 +213,8 @@ impl Engine {
     }
 
     /// Measures the highest speed of the device of this engine in one type: multiply-adds and copies. This takes less
-    /// than a second. Other calls on the same device at the same time make the figures wrong.
+    /// than a second. Other calls on the same device at the same time make the figures wrong. For a complex type the
+    /// result is that of its parts.
     ///
     /// ```
     /// use batched_svd::{Dtype, Engine};
@@ -227,11 +228,11 @@ impl Engine {
     /// [`Error::Memory`] if the copies do not fit into memory; [`Error::Unsupported`] or [`Error::Device`] from a GPU.
     pub fn peak(&self, dtype: Dtype) -> Result<Peak, Error> {
         if let Some(gpu) = &self.gpu {
-            return pollster::block_on(gpu.get())?.peak(dtype);
+            return pollster::block_on(gpu.get())?.peak(dtype.real());
         }
-        match dtype {
-            Dtype::F32 => crate::cpu::peak::measure::<f32>(),
-            Dtype::F64 => crate::cpu::peak::measure::<f64>(),
+        match dtype.precision() {
+            Precision::Single => crate::cpu::peak::measure::<f32>(),
+            Precision::Double => crate::cpu::peak::measure::<f64>(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::data::options::Options;
 use crate::data::outcome::Outcome;
 use crate::data::parallel;
 use crate::data::report::{Backend, Report};
-use crate::data::scalar::Real;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::engine::Engine;
@@ -51,7 +51,7 @@ impl Done {
 impl Engine {
     /// Has the CPU compute a call: here and now, but on the web, where whatever else is going on has its turn
     /// in between.
-    pub(super) async fn cpu_run<T: Real>(
+    pub(super) async fn cpu_run<T: Scalar>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// Has the CPU compute a call.
-    pub(super) fn cpu_run_now<T: Real>(
+    pub(super) fn cpu_run_now<T: Scalar>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,
@@ -125,7 +125,7 @@ impl Engine {
         Ok((asymmetries, report))
     }
 
-    fn cpu_recipe<T: Real>(&self, call: &Call<'_, T>) -> CpuRecipe {
+    fn cpu_recipe<T: Scalar>(&self, call: &Call<'_, T>) -> CpuRecipe {
         let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
         let count = call.view.count();
         CpuRecipe::new(&call.task.problem, count, lanes, threads, &self.tuning)
@@ -149,7 +149,7 @@ const TURN: usize = 8;
 
 /// Has the CPU compute a call, some matrices at a time.
 #[cfg(target_family = "wasm")]
-async fn in_turns<T: Real>(
+async fn in_turns<T: Scalar>(
     engine: &Engine,
     call: &Call<'_, T>,
     mut outputs: Outputs<'_, T>,

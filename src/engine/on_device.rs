@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport, Memory, Pending};
@@ -26,7 +26,7 @@ pub struct Solved {
 
 impl Solved {
     /// The composed result of the job, with the given shape.
-    pub(crate) fn composed<T: Real>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
+    pub(crate) fn composed<T: Scalar>(self, shape: [usize; 3]) -> (DeviceBatch<T>, DeviceReport) {
         let batch = DeviceBatch::on(&self.gpu, self.results.composed, shape);
         (batch, self.report)
     }
@@ -38,7 +38,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Memory`] or [`Error::Unsupported`] if they do not fit, [`Error::Unsupported`] for f64 on a GPU without
     /// f64, [`Error::Device`] if the device fails.
-    pub async fn upload_async<'a, T: Real>(
+    pub async fn upload_async<'a, T: Scalar>(
         &self,
         a: impl Into<View<'a, T>>,
     ) -> Result<DeviceBatch<T>, Error> {
@@ -49,7 +49,10 @@ impl Engine {
     ///
     /// # Errors
     /// As [`upload_async`](Self::upload_async).
-    pub fn upload<'a, T: Real>(&self, a: impl Into<View<'a, T>>) -> Result<DeviceBatch<T>, Error> {
+    pub fn upload<'a, T: Scalar>(
+        &self,
+        a: impl Into<View<'a, T>>,
+    ) -> Result<DeviceBatch<T>, Error> {
         self.may_block()?;
         pollster::block_on(self.upload_inner(a.into(), true))
     }
@@ -62,7 +65,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Argument`] if shapes do not fit or if the matrices are on another device, [`Error::Unsupported`] or
     /// [`Error::Memory`] if the results do not fit, [`Error::Device`] if the device fails.
-    pub async fn product_async<T: Real>(
+    pub async fn product_async<T: Scalar>(
         &self,
         a: &DeviceBatch<T>,
         b: &DeviceBatch<T>,
@@ -84,7 +87,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`product_async`](Self::product_async).
-    pub fn product<T: Real>(
+    pub fn product<T: Scalar>(
         &self,
         a: &DeviceBatch<T>,
         b: &DeviceBatch<T>,
@@ -110,7 +113,7 @@ impl Engine {
         pollster::block_on(self.finish_inner(true))
     }
 
-    pub(crate) async fn upload_inner<T: Real>(
+    pub(crate) async fn upload_inner<T: Scalar>(
         &self,
         a: View<'_, T>,
         blocking: bool,
@@ -153,7 +156,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn product_inner<T: Real>(
+    async fn product_inner<T: Scalar>(
         &self,
         a: &DeviceBatch<T>,
         b: &DeviceBatch<T>,
@@ -229,7 +232,7 @@ impl Engine {
     }
 
     /// Moves a result to the memory of the matrices from which it was computed.
-    pub(crate) async fn keep<T: Real>(
+    pub(crate) async fn keep<T: Scalar>(
         &self,
         result: Batch<T>,
         on_gpu: bool,
@@ -243,7 +246,7 @@ impl Engine {
 
     /// Computes a job on the device, or records it into the given encoder. Returns `None` if the matrices are not on a
     /// GPU or if the results cannot be left there.
-    pub(crate) async fn solve_on_device<T: Real>(
+    pub(crate) async fn solve_on_device<T: Scalar>(
         &self,
         a: &DeviceBatch<T>,
         rhs: Option<&DeviceBatch<T>>,

@@ -2,14 +2,14 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::ViewMut;
 use crate::planner::{Job, Side};
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.
-pub(crate) struct Places<'a, T> {
+pub(crate) struct Places<'a, T: Scalar> {
     pub u: &'a mut [T],
-    pub sigma: &'a mut [T],
+    pub sigma: &'a mut [T::Real],
     pub v: &'a mut [T],
     pub composed: &'a mut [T],
 }
@@ -21,7 +21,7 @@ pub(crate) struct Place<'p, 'a, T> {
     through: Option<Batch<T>>,
 }
 
-impl<'p, 'a, T: Real> Place<'p, 'a, T> {
+impl<'p, 'a, T: Scalar> Place<'p, 'a, T> {
     pub fn new(view: &'p mut ViewMut<'a, T>) -> Result<Self, Error> {
         let through = match view.as_canonical() {
             Some(_) => None,
@@ -65,7 +65,7 @@ pub(crate) fn fit_rhs(a: [usize; 2], b: [usize; 2]) -> Result<(), Error> {
     )))
 }
 
-pub(crate) fn fits<T: Real>(
+pub(crate) fn fits<T: Scalar>(
     name: &str,
     place: &ViewMut<'_, T>,
     shape: [usize; 3],

@@ -10,7 +10,7 @@ use crate::data::options::{Options, Progress};
 use crate::data::outcome::Outcome;
 use crate::data::parallel;
 use crate::data::report::Backend;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::engine::Engine;
 use crate::engine::on_cpu::Done;
 use crate::gpu::lasting::Lasting;
@@ -26,7 +26,7 @@ impl Engine {
     }
 
     /// Has a call done as the policy says.
-    pub(super) async fn by_policy<T: Real>(
+    pub(super) async fn by_policy<T: Scalar>(
         &self,
         gpu: &Lasting,
         call: &Call<'_, T>,
@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// Has the call done by whoever is sooner, and remembers how long it took.
-    async fn sooner<T: Real>(
+    async fn sooner<T: Scalar>(
         &self,
         gpu: &Gpu,
         call: &Call<'_, T>,
@@ -101,7 +101,7 @@ impl Engine {
 
     /// The first matrices on the GPU, from a thread of its own, and the others on the CPU meanwhile; with the
     /// seconds of both, the CPU's first. Waits for both, as a call on the CPU does.
-    fn share<T: Real>(
+    fn share<T: Scalar>(
         &self,
         gpu: &Gpu,
         call: &Call<'_, T>,
@@ -149,7 +149,7 @@ impl Engine {
 
     /// Has the GPU do a call. If the device fails, the matrices that are complete stay so, and the others are
     /// the CPU's, where it takes what the GPU does not do.
-    async fn gpu_run<T: Real>(
+    async fn gpu_run<T: Scalar>(
         &self,
         gpu: &Gpu,
         call: &Call<'_, T>,
@@ -193,7 +193,7 @@ impl Engine {
     }
 
     /// Has the CPU do what a GPU cannot, or failed to do.
-    async fn cpu_instead<T: Real>(
+    async fn cpu_instead<T: Scalar>(
         &self,
         error: Error,
         call: &Call<'_, T>,
@@ -226,7 +226,7 @@ fn part_of(
 /// How long the GPU takes for a call like this: from the first matrix, once everything is compiled,
 /// and from the first `trial`. For ever, if it fails; not known, if the call is cancelled meanwhile, or the
 /// device lost.
-async fn probe<T: Real>(
+async fn probe<T: Scalar>(
     gpu: &Gpu,
     call: &Call<'_, T>,
     recipe: &Recipe,
@@ -258,7 +258,7 @@ async fn probe<T: Real>(
 }
 
 /// The seconds that the GPU takes for the first `count` matrices, whose results nobody sees.
-async fn timed<T: Real>(
+async fn timed<T: Scalar>(
     gpu: &Gpu,
     call: &Call<'_, T>,
     options: &Options,

@@ -6,7 +6,7 @@ use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::parallel;
 use crate::data::report::{Backend, Report};
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::on_cpu::Done;
@@ -18,7 +18,7 @@ use crate::planner::{EMPTY_KERNEL, Job, executed};
 
 impl Engine {
     /// Compositions.
-    pub(crate) async fn compose<T: Real>(
+    pub(crate) async fn compose<T: Scalar>(
         &self,
         a: View<'_, T>,
         job: Job,
@@ -34,7 +34,7 @@ impl Engine {
     }
 
     /// Compositions, or what they make of right-hand sides, into a place of their shape.
-    pub(crate) async fn compose_into<T: Real>(
+    pub(crate) async fn compose_into<T: Scalar>(
         &self,
         a: View<'_, T>,
         rhs: Option<View<'_, T>>,
@@ -59,7 +59,7 @@ impl Engine {
     }
 
     /// The one road that every call takes.
-    pub(crate) async fn run<T: Real>(
+    pub(crate) async fn run<T: Scalar>(
         &self,
         a: View<'_, T>,
         rhs: Option<View<'_, T>>,
@@ -104,7 +104,7 @@ impl Engine {
         Ok(done.report(outcomes, flops))
     }
 
-    async fn dispatch<T: Real>(
+    async fn dispatch<T: Scalar>(
         &self,
         call: &Call<'_, T>,
         outputs: Outputs<'_, T>,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::data::error::Error;
 use crate::data::outcome::Outcome;
 use crate::data::parallel;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Dtype, Scalar};
 use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection};
@@ -80,7 +80,11 @@ fn alignment(problem: &Problem, recipe: &GpuRecipe) -> usize {
 impl Gpu {
     /// Whether numbers of this type can be computed with.
     pub fn has(&self, dtype: Dtype) -> bool {
-        dtype == Dtype::F32 || self.limits.has_f64
+        match dtype {
+            Dtype::F32 => true,
+            Dtype::F64 => self.limits.has_f64,
+            Dtype::C32 | Dtype::C64 => false,
+        }
     }
 
     /// Whether a recipe's chunks can be bound where they lie in a batch.
@@ -89,7 +93,7 @@ impl Gpu {
     }
 
     /// Copies matrices to the device, in their order; row by row if they lie so, which is told.
-    pub async fn upload<T: Real>(
+    pub async fn upload<T: Scalar>(
         &self,
         view: &View<'_, T>,
         blocking: bool,
@@ -166,7 +170,7 @@ impl Gpu {
 
     /// Carries out a task on matrices that lie on the device. Waits only where the device's time is asked
     /// for, and where sweeps ask whether there is anything left to do: in global memory, and very many.
-    pub async fn solve_resident<T: Real>(
+    pub async fn solve_resident<T: Scalar>(
         &self,
         task: &Task<'_>,
         recipe: &GpuRecipe,
@@ -264,7 +268,7 @@ impl Gpu {
         for (index, (cutoff_buffer, bound)) in chunks.iter().enumerate() {
             let first = index * chunk;
             let length = chunk.min(count - first);
-            let cutoffs = cutoffs::<T>(task, first, length);
+            let cutoffs = cutoffs::<T::Real>(task, first, length);
             stream.write(&[Load::new(cutoff_buffer, &cutoffs)]).await?;
             bound
                 .solve(&stream, task, recipe, steps, rhs_steps, length)
@@ -281,7 +285,7 @@ impl Gpu {
 
     /// Products left right of `count` matrices, if they are small enough for the kernel, which solves
     /// none in parts; a factor whose step from matrix to matrix is zero serves for all.
-    pub async fn product<T: Real>(
+    pub async fn product<T: Scalar>(
         &self,
         [rows, inner, cols]: [usize; 3],
         (left, left_steps): (&Buffer, [usize; 3]),

@@ -8,7 +8,7 @@ use crate::data::error::{Error, zeros};
 use crate::data::outcome::{Outcome, Status};
 use crate::data::parallel;
 use crate::data::scalar::sealed::Float;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Precision, Real, Scalar};
 use crate::data::view::View;
 use crate::gpu::Gpu;
 use crate::gpu::binding::{Factors, Places, Projection, beside};
@@ -47,7 +47,7 @@ impl Gpu {
     /// Solves the call's matrices, chunk by chunk: while the device is at work on one, the host reads the
     /// one before and writes the one after. Returns the seconds on the device, if they were asked for.
     /// So many matrices as `complete` says, the first, have their results, even if the rest fails.
-    pub async fn run<T: Real>(
+    pub async fn run<T: Scalar>(
         &self,
         call: &Call<'_, T>,
         recipe: &GpuRecipe,
@@ -105,7 +105,7 @@ impl Gpu {
 }
 
 /// A chunk whose results are on their way back.
-struct Started<'c, 'o, T> {
+struct Started<'c, 'o, T: Scalar> {
     stream: Stream<'c>,
     fetched: Fetched,
     /// Words that were told of each matrix.
@@ -116,7 +116,7 @@ struct Started<'c, 'o, T> {
 }
 
 /// Writes a chunk, has it solved, and its results on their way back.
-async fn start<T: Real>(
+async fn start<T: Scalar>(
     stream: &Stream<'_>,
     call: &Call<'_, T>,
     recipe: &GpuRecipe,
@@ -128,7 +128,7 @@ async fn start<T: Real>(
     let problem = &call.task.problem;
     let count = out.outcomes.len();
     let (input, steps) = entries(&call.view, first, count, packed)?;
-    let cutoffs = cutoffs::<T>(&call.task, first, count);
+    let cutoffs = cutoffs::<T::Real>(&call.task, first, count);
     let mut loads = vec![
         Load::new(&buffers.input, input),
         Load::new(&buffers.cutoffs, &cutoffs),
@@ -146,7 +146,7 @@ async fn start<T: Real>(
         .await?;
     let parts = [
         Part::new::<u32>(&buffers.state, count * recipe.state_words(problem)),
-        Part::at::<T>(
+        Part::at::<T::Real>(
             &buffers.values,
             beside(problem, count) as usize,
             values(problem, out),
@@ -160,7 +160,7 @@ async fn start<T: Real>(
 
 /// The entries of `count` matrices from `first` on, and their steps from row to row and from column to column: as they
 /// lie, or packed.
-fn entries<'a, T: Real>(
+fn entries<'a, T: Scalar>(
     view: &View<'a, T>,
     first: usize,
     count: usize,
@@ -176,7 +176,7 @@ fn entries<'a, T: Real>(
 }
 
 /// Singular values that are read: nobody sees those of a composition but who asks for them.
-fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
+fn values<T: Scalar>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
     match problem.composed {
         Some(_) if !problem.values => 0,
         _ => out.sigma.len(),
@@ -184,7 +184,10 @@ fn values<T>(problem: &Problem, out: &Outputs<'_, T>) -> usize {
 }
 
 /// Gives the caller the results of a chunk, once they are there, and tells how many matrices have theirs.
-async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Result<usize, Error> {
+async fn finish<T: Scalar>(
+    call: &Call<'_, T>,
+    started: Started<'_, '_, T>,
+) -> Result<usize, Error> {
     let Started {
         stream,
         fetched,
@@ -215,7 +218,7 @@ async fn finish<T: Real>(call: &Call<'_, T>, started: Started<'_, '_, T>) -> Res
     Ok(done)
 }
 
-async fn create<T: Real>(
+async fn create<T: Scalar>(
     gpu: &Gpu,
     problem: &Problem,
     recipe: &GpuRecipe,
@@ -272,7 +275,7 @@ async fn create<T: Real>(
 }
 
 /// Packs `count` matrices from `first` on, column by column.
-pub(super) fn pack<T: Real>(
+pub(super) fn pack<T: Scalar>(
     view: &View<'_, T>,
     first: usize,
     count: usize,
@@ -380,9 +383,9 @@ fn outcome_of(words: &[u32], problem: &Problem) -> Result<Outcome, Error> {
     let converged = state[STATUS] == CONVERGED;
     // In f32 it may be off by a rounding.
     let largest = f64::from(f32::from_bits(state[LARGEST_SIGMA])) * (1.0 + 2f64.powi(-23));
-    let target = match problem.dtype {
-        Dtype::F32 => f32::TARGET,
-        Dtype::F64 => f64::TARGET,
+    let target = match problem.dtype.precision() {
+        Precision::Single => f32::TARGET,
+        Precision::Double => f64::TARGET,
     };
     let power = target - state[POWER].cast_signed();
     Ok(Outcome {

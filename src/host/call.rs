@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::data::options::Progress;
 use crate::data::options::{Options, PerMatrix};
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::planner::{Convergence, Filter, Job, Problem, Sizes};
 
@@ -22,7 +22,7 @@ pub(crate) struct Task<'a> {
 
 impl<'a> Task<'a> {
     /// A job on m x n matrices, with options that were checked with the call.
-    pub fn new<T: Real>(
+    pub fn new<T: Scalar>(
         [rows, cols]: [usize; 2],
         job: Job,
         options: &'a Options,
@@ -82,9 +82,9 @@ pub(crate) struct Call<'a, T> {
     pub blocking: bool,
 }
 
-impl<'a, T: Real> Call<'a, T> {
+impl<'a, T: Scalar> Call<'a, T> {
     /// The same call, if its entries are of this type.
-    pub fn cast<U: Real>(&self) -> Option<Call<'a, U>> {
+    pub fn cast<U: Scalar>(&self) -> Option<Call<'a, U>> {
         Some(Call {
             view: self.view.cast()?,
             rhs: match self.rhs {
@@ -97,7 +97,13 @@ impl<'a, T: Real> Call<'a, T> {
     }
 }
 
-impl<T: Real> Call<'_, T> {
+impl<T: Scalar> Call<'_, T> {
+    /// Whether the kernels see conjugate transposes: of wide complex matrices.
+    #[inline(always)]
+    pub fn conjugated(&self) -> bool {
+        T::DTYPE.is_complex() && self.task.problem.transposed
+    }
+
     pub fn progress(&self, done: usize) {
         self.task.progress(done, self.view.count());
     }

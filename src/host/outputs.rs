@@ -1,19 +1,19 @@
 //! The places that results go to, split among tasks and chunks.
 
 use crate::data::outcome::Outcome;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::planner::Sizes;
 
 /// Results of a run of matrices in the canonical order; U and V as the kernels see them.
-pub(crate) struct Outputs<'a, T> {
+pub(crate) struct Outputs<'a, T: Scalar> {
     pub u: &'a mut [T],
-    pub sigma: &'a mut [T],
+    pub sigma: &'a mut [T::Real],
     pub v: &'a mut [T],
     pub composed: &'a mut [T],
     pub outcomes: &'a mut [Outcome],
 }
 
-impl<'a, T: Real> Outputs<'a, T> {
+impl<'a, T: Scalar> Outputs<'a, T> {
     /// The same places, for a while.
     pub fn reborrow(&mut self) -> Outputs<'_, T> {
         Outputs {
@@ -26,7 +26,7 @@ impl<'a, T: Real> Outputs<'a, T> {
     }
 
     /// The same places, if their entries are of this type.
-    pub fn cast<U: Real>(self) -> Option<Outputs<'a, U>> {
+    pub fn cast<U: Scalar>(self) -> Option<Outputs<'a, U>> {
         (T::DTYPE == U::DTYPE).then(|| Outputs {
             u: bytemuck::cast_slice_mut(self.u),
             sigma: bytemuck::cast_slice_mut(self.sigma),

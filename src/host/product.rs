@@ -2,7 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::parallel;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::dense::product::multiply;
 
@@ -10,7 +10,7 @@ use crate::dense::product::multiply;
 pub(crate) const TASK: usize = 1 << 16;
 
 /// left right, matrix by matrix, into `to`; a factor of one matrix serves for all.
-pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut Batch<T>) {
+pub(crate) fn product<T: Scalar>(left: View<'_, T>, right: View<'_, T>, to: &mut Batch<T>) {
     let (rows, size) = (to.rows(), to.rows() * to.cols());
     if size == 0 {
         return;
@@ -32,7 +32,7 @@ pub(crate) fn product<T: Real>(left: View<'_, T>, right: View<'_, T>, to: &mut B
 }
 
 /// The entries of a matrix, column by column: packed, where they do not lie so.
-fn entries_of<'a, T: Real>(view: &View<'a, T>, index: usize, packed: &'a mut Vec<T>) -> &'a [T] {
+fn entries_of<'a, T: Scalar>(view: &View<'a, T>, index: usize, packed: &'a mut Vec<T>) -> &'a [T] {
     let index = if view.count() == 1 { 0 } else { index };
     if let Some(entries) = view.contiguous(index) {
         return entries;

@@ -341,7 +341,8 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn with_simd<S: pulp::Simd>(self, simd: S) -> K::Output {
-                if self.wide {
+                // Without vectors, lanes are one: of the two, only one is compiled.
+                if self.wide && !S::IS_SCALAR {
                     self.kernel.run(simd)
                 } else {
                     self.kernel.run(Single(simd))

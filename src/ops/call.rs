@@ -3,7 +3,7 @@
 use crate::data::error::Error;
 use crate::data::options::{Cancel, Cutoff, Options, PerMatrix, Progress};
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, Fetched};
@@ -36,7 +36,7 @@ impl<T: Scalar> From<&DeviceBatch<T>> for Operand<'_, T> {
     }
 }
 
-impl<'a, T: Real> Operand<'a, T> {
+impl<'a, T: Scalar> Operand<'a, T> {
     /// (count, rows, columns).
     fn shape(&self) -> [usize; 3] {
         match self {

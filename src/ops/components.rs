@@ -5,7 +5,8 @@ use crate::data::error::Error;
 use crate::data::options::{Options, PerMatrix};
 use crate::data::outcome::Status;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::{Entry, Float};
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::road::strict;
@@ -26,7 +27,7 @@ pub struct Components<T: Scalar, M: Memory = Host> {
     /// The coordinates of the samples, minus the means, along each component: m x k.
     pub scores: M::Batch<T>,
     /// The standard deviations of the scores, in descending order: k x 1. The denominator is m - 1, at least one.
-    pub deviations: M::Batch<T>,
+    pub deviations: M::Batch<T::Real>,
     /// The status of every matrix, and the rank of the centred data under the cutoff.
     pub report: M::Report,
 }
@@ -71,7 +72,7 @@ impl Engine {
     /// assert_eq!(found.report.outcomes[0].rank, 1);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn principal_components<'e, 'a, T: Real>(
+    pub fn principal_components<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, Components<T>> {
@@ -104,7 +105,7 @@ impl Engine {
     /// assert_eq!(white.transform.matrix(0)[3], 0.0); // that one does not vary
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn whitening<'e, 'a, T: Real>(
+    pub fn whitening<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, Whitening<T>> {
@@ -112,9 +113,9 @@ impl Engine {
     }
 }
 
-impl<T: Real> Damped for Whitening<T> {}
+impl<T: Scalar> Damped for Whitening<T> {}
 
-impl<T: Real> Call<'_, '_, Whitening<T>> {
+impl<T: Scalar> Call<'_, '_, Whitening<T>> {
     /// Sets the usual regularisation of ZCA: 1/s becomes 1 / sqrt(s^2 + epsilon), where s is the standard deviation
     /// along a principal component. Epsilon is finite, not negative, and in the unit of the variances. It is one number
     /// for the whole batch, or one for each matrix.
@@ -128,7 +129,7 @@ impl<T: Real> Call<'_, '_, Whitening<T>> {
     }
 }
 
-impl<T: Real> Compute for Components<T> {
+impl<T: Scalar> Compute for Components<T> {
     fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let ([count, m, n], k) = (shapes.a, shapes.k());
         vec![[count, n, 1], [count, n, k], [count, m, k], [count, k, 1]]
@@ -156,13 +157,15 @@ impl<T: Real> Compute for Components<T> {
         for_each(&mut scores, |index, columns| {
             let sigma = svd.sigma.matrix(index);
             for (column, &sigma) in columns.chunks_exact_mut(m).zip(sigma) {
-                column.iter_mut().for_each(|entry| *entry *= sigma);
+                column
+                    .iter_mut()
+                    .for_each(|entry| *entry = entry.times(sigma));
             }
         });
         let mut deviations = svd.sigma;
         let freedom = freedom(m).sqrt();
         for_each(&mut deviations, |_, sigma| {
-            let over = |sigma: &mut T| *sigma = T::of(sigma.f64() / freedom);
+            let over = |sigma: &mut T::Real| *sigma = T::Real::of(sigma.f64() / freedom);
             sigma.iter_mut().for_each(over);
         });
         Ok(Components {
@@ -175,9 +178,9 @@ impl<T: Real> Compute for Components<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Components<T> {}
+impl<T: Scalar> ComputeInto for Components<T> {}
 
-impl<T: Real> Compute for Whitening<T> {
+impl<T: Scalar> Compute for Whitening<T> {
     fn check(choices: &Regularisation, options: &Options, shapes: Shapes) -> Result<(), Error> {
         let Regularisation(epsilon) = choices;
         if epsilon.is_some() && options.damping.is_some() {
@@ -237,11 +240,11 @@ impl<T: Real> Compute for Whitening<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Whitening<T> {}
+impl<T: Scalar> ComputeInto for Whitening<T> {}
 
 impl Engine {
     /// V diag(1 / sqrt(sigma^2 + epsilon)) V' over all directions, also those without a variance.
-    async fn regularised<T: Real>(
+    async fn regularised<T: Scalar>(
         &self,
         data: View<'_, T>,
         epsilon: &PerMatrix,
@@ -265,17 +268,13 @@ impl Engine {
                 // Of a matrix that is not finite the vectors are NaN.
                 let weight = if size > 0.0 { 1.0 / size } else { 0.0 };
                 for (j, to) in w.chunks_exact_mut(n).enumerate() {
-                    let factor = T::of(weight * column[j].f64());
+                    let factor = T::of_wide(column[j].wide().times(weight).conjugate());
                     for (to, &entry) in to[j..].iter_mut().zip(&column[j..]) {
                         *to += factor * entry;
                     }
                 }
             }
-            for j in 0..n {
-                for i in 0..j {
-                    w[j * n + i] = w[i * n + j];
-                }
-            }
+            mirror(w, n);
         });
         let mut report = svd.report;
         let size = (n * n).max(1);
@@ -284,7 +283,7 @@ impl Engine {
             .iter_mut()
             .zip(transform.as_slice().chunks_exact(size))
         {
-            if outcome.status != Status::NonFinite && !w.iter().all(|w| w.finite()) {
+            if outcome.status != Status::NonFinite && !w.iter().all(|w| w.is_number()) {
                 outcome.status = Status::NotRepresentable;
             }
         }
@@ -307,37 +306,45 @@ struct Centred<T: Scalar> {
     options: Options,
 }
 
-impl<T: Real> Centred<T> {
+impl<T: Scalar> Centred<T> {
     fn new(a: View<'_, T>, divisor: f64, options: &Options) -> Result<Self, Error> {
         let (count, m, n) = (a.count(), a.rows(), a.cols());
-        let mut means = Batch::<f64>::zeros(count, n, 1)?;
+        let mut means = Batch::<T::Wide>::zeros(count, n, 1)?;
         let (mut mean, mut data) = (Batch::zeros(count, n, 1)?, Batch::zeros(count, m, n)?);
         let size = m.max(1) as f64;
         for_each(&mut means, |b, means| {
             for (j, mean) in means.iter_mut().enumerate() {
                 // Divided first, so that no sum overflows; then corrected by what that rounds.
-                *mean = a.column(b, j).map(|x| x.f64() / size).sum();
-                let rest = a.column(b, j).map(|x| (x.f64() - *mean) / size);
-                *mean += rest.sum::<f64>();
+                for x in a.column(b, j) {
+                    *mean += x.wide().over(size);
+                }
+                let mut rest = T::Wide::default();
+                for x in a.column(b, j) {
+                    rest += (x.wide() - *mean).over(size);
+                }
+                *mean += rest;
             }
         });
         for_each(&mut mean, |b, mean| {
             for (to, &mean) in mean.iter_mut().zip(means.matrix(b)) {
-                *to = T::of(mean);
+                *to = T::of_wide(mean);
             }
         });
         for_each(&mut data, |b, entries| {
             let columns = entries.chunks_exact_mut(m).zip(means.matrix(b));
-            for (j, (to, mean)) in columns.enumerate() {
+            for (j, (to, &mean)) in columns.enumerate() {
                 for (to, x) in to.iter_mut().zip(a.column(b, j)) {
-                    *to = T::of((x.f64() - mean) / divisor);
+                    *to = T::of_wide((x.wide() - mean).over(divisor));
                 }
             }
         });
         // Entries and means are of a relative error of at most u each.
         let eps = 2.0 * T::DTYPE.unit_roundoff();
         let floor = |b: usize| {
-            let scaled = means.matrix(b).iter().map(|mean| (eps * mean).powi(2));
+            let scaled = means
+                .matrix(b)
+                .iter()
+                .map(|mean| (eps * mean.size()).powi(2));
             let floor = (size * scaled.sum::<f64>()).sqrt() / divisor;
             if floor.is_finite() { floor } else { 0.0 }
         };

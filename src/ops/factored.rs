@@ -4,14 +4,14 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cutoff, PerMatrix};
 use crate::data::outcome::Status;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::scalar::sealed::Float;
 use crate::data::view::View;
 use crate::dense::product::multiply;
 use crate::engine::place::fit_rhs;
 use crate::filter::scaled;
 use crate::ops::counted::{Weigh, limits};
-use crate::ops::weighted::{TASK, transpose, weighted};
+use crate::ops::weighted::{TASK, adjoint, weighted};
 use crate::ops::{Svd, for_each_with};
 use crate::planner::{Filter, Job, Problem, Side, Vectors};
 
@@ -40,7 +40,7 @@ use crate::planner::{Filter, Job, Problem, Side, Vectors};
 /// # Errors
 /// All of them return [`Error::Argument`] for a cutoff, a damping or right-hand sides that do not fit, and
 /// [`Error::Memory`] if the host cannot hold the result.
-impl<T: Real> Svd<T> {
+impl<T: Scalar> Svd<T> {
     /// Returns the number of singular values of each matrix that count under the cutoff.
     pub fn ranks(&self, cutoff: &Cutoff) -> Result<Vec<usize>, Error> {
         let factors = self.factors(cutoff, None)?;
@@ -105,7 +105,7 @@ impl<T: Real> Svd<T> {
     pub fn function(&self, f: impl Fn(usize, f64) -> f64 + Send + Sync) -> Result<Batch<T>, Error> {
         weighted(&self.u, &self.v, self.sigma.rows(), |index, weights| {
             let sigma = self.sigma.matrix(index).iter();
-            weights.extend(sigma.map(|sigma| T::of(f(index, sigma.f64()))));
+            weights.extend(sigma.map(|sigma| T::Real::of(f(index, sigma.f64()))));
             self.is_finite(index).then_some(0)
         })
     }
@@ -137,7 +137,7 @@ impl<T: Real> Svd<T> {
     }
 }
 
-struct Factors<'f, T: Real> {
+struct Factors<'f, T: Scalar> {
     svd: &'f Svd<T>,
     u: &'f Batch<T>,
     v: &'f Batch<T>,
@@ -147,19 +147,30 @@ struct Factors<'f, T: Real> {
 }
 
 /// Scratch of a thread.
-#[derive(Default)]
-struct Work<T> {
-    weights: Vec<T>,
+struct Work<T: Scalar> {
+    weights: Vec<T::Real>,
     left: Vec<T>,
     right: Vec<T>,
     side: Vec<T>,
     strip: Vec<T>,
 }
 
-impl<T: Real> Factors<'_, T> {
+impl<T: Scalar> Default for Work<T> {
+    fn default() -> Self {
+        Work {
+            weights: Vec::new(),
+            left: Vec::new(),
+            right: Vec::new(),
+            side: Vec::new(),
+            strip: Vec::new(),
+        }
+    }
+}
+
+impl<T: Scalar> Factors<'_, T> {
     /// The weights of the singular values of a matrix. Returns how many count, and the power of two by which the
     /// composed result must be multiplied.
-    fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T>) -> (usize, i32) {
+    fn weights(&self, index: usize, filter: Filter, weights: &mut Vec<T::Real>) -> (usize, i32) {
         let sigma = self.svd.sigma.matrix(index);
         let (power, limits) = limits(self.cutoff, index, &self.problem, sigma);
         let (lambda, beyond) = match self.damping {
@@ -168,12 +179,12 @@ impl<T: Real> Factors<'_, T> {
         };
         weights.clear();
         weights.extend(sigma.iter().map(|sigma| sigma.ldexp(power)));
-        let rank = T::dispatch(
+        let rank = T::Real::dispatch(
             false,
             Weigh {
                 limits,
                 filter,
-                damping: [T::of(lambda), T::ONE.ldexp(-beyond)],
+                damping: [T::Real::of(lambda), T::Real::ONE.ldexp(-beyond)],
                 sigma: weights,
             },
         );
@@ -206,29 +217,29 @@ impl<T: Real> Factors<'_, T> {
                 &self.u.matrix(index)[..m * k],
                 &self.v.matrix(index)[..n * k],
             );
-            transpose(u, m, &mut work.left);
-            work.right.resize(k, T::ZERO);
+            adjoint(u, m, &mut work.left);
+            work.right.resize(k, T::default());
             for (c, to) in to.chunks_exact_mut(n).enumerate() {
                 work.side.clear();
                 work.side.extend(b.column(index, c));
-                if !work.side.iter().all(|entry| entry.finite()) {
-                    to.fill(T::NAN);
+                if !work.side.iter().all(|entry| entry.is_number()) {
+                    to.fill(T::nan());
                     continue;
                 }
                 // Each side has a scale of its own.
-                let largest = work.side.iter().map(|entry| entry.abs().f64());
+                let largest = work.side.iter().map(|entry| entry.larger().f64());
                 let largest = largest.fold(0.0, f64::max);
                 let power = if largest > 0.0 { largest.exponent() } else { 0 };
                 work.side
                     .iter_mut()
-                    .for_each(|entry| *entry = entry.ldexp(-power));
+                    .for_each(|entry| *entry = entry.scaled(-power));
                 multiply(&work.left, k, &work.side, &mut work.right, &mut work.strip);
                 for (entry, &weight) in work.right.iter_mut().zip(&work.weights) {
-                    *entry *= weight;
+                    *entry = entry.times(weight);
                 }
                 multiply(v, n, &work.right, to, &mut work.strip);
                 to.iter_mut()
-                    .for_each(|entry| *entry = entry.ldexp(lift + power));
+                    .for_each(|entry| *entry = entry.scaled(lift + power));
             }
         })
     }
@@ -252,7 +263,7 @@ impl<T: Real> Factors<'_, T> {
             some,
             Work::default,
             |work, index, to| match self.svd.is_finite(index) {
-                false => to.fill(T::NAN),
+                false => to.fill(T::nan()),
                 true => f(work, index, to),
             },
         );

@@ -3,7 +3,7 @@
 use crate::data::batched::Batched;
 use crate::data::error::Error;
 use crate::data::report::Report;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 use crate::data::view::ViewMut;
 use crate::engine::Engine;
 use crate::engine::place::fits;
@@ -26,21 +26,26 @@ macro_rules! tuple {
     ($one:ident) => { $one };
     ($($each:ident)+) => { ($($each),+) };
 }
+/// The place of a result: of the type of entries, or of the type of singular values.
+macro_rules! place {
+    (Entry) => { ViewMut<'o, T> };
+    (Real) => { ViewMut<'o, T::Real> };
+}
 macro_rules! places {
-    ($view:ty; $one:ident) => { $view };
-    ($view:ty; $($each:ident)+) => { ($(places!($view; $each)),+) };
+    ($one:ident) => { place!($one) };
+    ($($each:ident)+) => { ($(place!($each)),+) };
 }
 
 /// Every operation: its result and its choices, the results that have a place of the caller's, and the others.
 macro_rules! operations {
-    ($($name:ident[$choices:ty] { $($field:ident),* } $({ $($other:ident),+ })?)+) => {$(
-        impl<T: Real> Operation for $name<T> {
+    ($($name:ident[$choices:ty] { $($field:ident: $kind:ident),* } $({ $($other:ident),+ })?)+) => {$(
+        impl<T: Scalar> Operation for $name<T> {
             type Entry = T;
             type OnDevice = $name<T, Device>;
             type Choices = $choices;
         }
 
-        impl<T: Real> Keep for $name<T> {
+        impl<T: Scalar> Keep for $name<T> {
             type Kept = $name<T, Device>;
 
             async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {
@@ -52,7 +57,7 @@ macro_rules! operations {
             }
         }
 
-        impl<T: Real> Bring for $name<T, Device> {
+        impl<T: Scalar> Bring for $name<T, Device> {
             type Brought = $name<T>;
 
             async fn bring(self, blocking: bool) -> Result<Self::Brought, Error> {
@@ -64,7 +69,7 @@ macro_rules! operations {
             }
         }
 
-        impl<T: Real> Batched for $name<T> {
+        impl<T: Scalar> Batched for $name<T> {
             fn split(self, counts: &[usize]) -> Result<Vec<Self>, Error> {
                 $(let mut $field = self.$field.split(counts)?.into_iter();)*
                 $($(let mut $other = self.$other.split(counts)?.into_iter();)+)?
@@ -78,13 +83,13 @@ macro_rules! operations {
             }
         }
 
-        operations! { @ $name $($field)* }
+        operations! { @ $name $($field: $kind)* }
     )+};
     // A result without fields that can be written to memory of the caller.
     (@ $name:ident) => {};
-    (@ $name:ident $($field:ident)+) => {
-        impl<T: Real> Placed for $name<T> {
-            type Places<'o> = places!(ViewMut<'o, T>; $($field)+);
+    (@ $name:ident $($field:ident: $kind:ident)+) => {
+        impl<T: Scalar> Placed for $name<T> {
+            type Places<'o> = places!($($kind)+);
 
             fn fits(places: &Self::Places<'_>, shapes: &[[usize; 3]]) -> Result<(), Error> {
                 let tuple!($($field)+) = places;
@@ -107,19 +112,19 @@ macro_rules! operations {
 }
 
 operations! {
-    SingularValues[()] { sigma }
-    Svd[Thickness] { u, sigma, v }
-    Pinv[()] { inverse }
-    NullVector[()] { vector, length }
-    Lstsq[LstsqChoices] { solution } { sigma }
-    LowRank[()] { approximation }
+    SingularValues[()] { sigma: Real }
+    Svd[Thickness] { u: Entry, sigma: Real, v: Entry }
+    Pinv[()] { inverse: Entry }
+    NullVector[()] { vector: Entry, length: Real }
+    Lstsq[LstsqChoices] { solution: Entry } { sigma }
+    LowRank[()] { approximation: Entry }
     LowRankFactors[()] {} { left, right, sigma }
-    Projector[Subspace] { projector }
-    Basis[Subspace] { vectors } { dimensions }
-    Polar[Determinant] { orthogonal, stretch }
-    Components[()] { mean, components, scores, deviations }
-    Whitening[Regularisation] { mean, transform }
-    Eigh[Symmetry] { values, vectors } { asymmetries }
-    Eigvalsh[Symmetry] { values } { asymmetries }
-    Shrunk[NoiseModel] { signal } { noise }
+    Projector[Subspace] { projector: Entry }
+    Basis[Subspace] { vectors: Entry } { dimensions }
+    Polar[Determinant] { orthogonal: Entry, stretch: Entry }
+    Components[()] { mean: Entry, components: Entry, scores: Entry, deviations: Real }
+    Whitening[Regularisation] { mean: Entry, transform: Entry }
+    Eigh[Symmetry] { values: Real, vectors: Entry } { asymmetries }
+    Eigvalsh[Symmetry] { values: Real } { asymmetries }
+    Shrunk[NoiseModel] { signal: Entry } { noise }
 }

@@ -5,7 +5,8 @@ use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::outcome::Status;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::Float;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::for_each;
@@ -68,7 +69,7 @@ impl Engine {
     /// assert_eq!(sharper.report.outcomes[0].rank, 2);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn low_rank<'e, 'a, T: Real>(
+    pub fn low_rank<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, LowRank<T>> {
@@ -90,7 +91,7 @@ impl Engine {
     /// assert_eq!((factors.left.rows(), factors.right.rows()), (16, 12));
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn low_rank_factors<'e, 'a, T: Real>(
+    pub fn low_rank_factors<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, LowRankFactors<T>> {
@@ -98,9 +99,9 @@ impl Engine {
     }
 }
 
-impl<T: Real> Recordable for LowRank<T> {}
+impl<T: Scalar> Recordable for LowRank<T> {}
 
-impl<T: Real> Compute for LowRank<T> {
+impl<T: Scalar> Compute for LowRank<T> {
     fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         vec![shapes.a]
     }
@@ -136,7 +137,7 @@ impl<T: Real> Compute for LowRank<T> {
     }
 }
 
-impl<T: Real> ComputeInto for LowRank<T> {
+impl<T: Scalar> ComputeInto for LowRank<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,
@@ -151,7 +152,7 @@ impl<T: Real> ComputeInto for LowRank<T> {
     }
 }
 
-impl<T: Real> Compute for LowRankFactors<T> {
+impl<T: Scalar> Compute for LowRankFactors<T> {
     fn places(_: &(), _: Shapes) -> Vec<[usize; 3]> {
         // They depend on the ranks, which are known only afterwards.
         Vec::new()
@@ -183,22 +184,24 @@ impl<T: Real> Compute for LowRankFactors<T> {
             let mut taken = Batch::<T>::zeros(factor.count(), rows, most)?;
             for_each(&mut taken, |index, to| {
                 if outcomes[index].status == Status::NonFinite {
-                    return to.fill(T::NAN);
+                    return to.fill(T::nan());
                 }
                 let from = &factor.matrix(index)[..rows * rank(index)];
                 to[..from.len()].copy_from_slice(from);
                 if weighted {
                     let columns = to.chunks_exact_mut(rows).zip(svd.sigma.matrix(index));
                     for (column, &sigma) in columns.take(rank(index)) {
-                        column.iter_mut().for_each(|entry| *entry *= sigma);
+                        column
+                            .iter_mut()
+                            .for_each(|entry| *entry = entry.times(sigma));
                     }
                 }
             });
             Ok::<_, Error>(taken)
         });
-        let mut sigma = Batch::<T>::zeros(svd.sigma.count(), most, 1)?;
+        let mut sigma = Batch::<T::Real>::zeros(svd.sigma.count(), most, 1)?;
         for_each(&mut sigma, |index, to| match outcomes[index].status {
-            Status::NonFinite => to.fill(T::NAN),
+            Status::NonFinite => to.fill(T::Real::NAN),
             _ => to[..rank(index)].copy_from_slice(&svd.sigma.matrix(index)[..rank(index)]),
         });
         Ok(LowRankFactors {

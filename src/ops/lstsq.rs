@@ -6,7 +6,7 @@ use crate::data::options::Options;
 use crate::data::outcome::Status;
 use crate::data::parallel;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::place::{Places, fit_rhs};
@@ -84,7 +84,7 @@ impl Engine {
     /// assert!(close(fit.solution.matrix(1), [-0.5, 1.5]));
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn lstsq<'e, 'a, T: Real>(
+    pub fn lstsq<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
         b: impl Into<Operand<'a, T>>,
@@ -93,7 +93,7 @@ impl Engine {
     }
 }
 
-impl<T: Real> Call<'_, '_, Lstsq<T>> {
+impl<T: Scalar> Call<'_, '_, Lstsq<T>> {
     /// Sets whether the solutions are refined once: x + A^+ (b - A x), with the residual in f64. Default: no.
     /// Refinement takes twice the time, and the error that it removes is of the size of eps |b|. Fits of exact data
     /// leave 0.1 to 0.3 eps |b| (eps = 2u) with refinement, and 0.3 to 1 eps |b| without. Damped solutions are not
@@ -111,16 +111,16 @@ impl<T: Real> Call<'_, '_, Lstsq<T>> {
     }
 }
 
-impl<T: Real> Damped for Lstsq<T> {}
+impl<T: Scalar> Damped for Lstsq<T> {}
 
-impl<T: Real> Recordable for Lstsq<T> {}
+impl<T: Scalar> Recordable for Lstsq<T> {}
 
 /// The right-hand sides of each matrix. There is always a B.
 fn sides(shapes: Shapes) -> usize {
     shapes.b.map_or(0, |b| b[2])
 }
 
-impl<T: Real> Compute for Lstsq<T> {
+impl<T: Scalar> Compute for Lstsq<T> {
     fn check(choices: &LstsqChoices, options: &Options, shapes: Shapes) -> Result<(), Error> {
         if choices.refined && options.damping.is_some() {
             return Err(Error::argument(
@@ -187,7 +187,7 @@ impl<T: Real> Compute for Lstsq<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Lstsq<T> {
+impl<T: Scalar> ComputeInto for Lstsq<T> {
     fn check_places(choices: &LstsqChoices) -> Result<(), Error> {
         match choices.singular_values {
             false => Ok(()),
@@ -215,7 +215,7 @@ impl<T: Real> ComputeInto for Lstsq<T> {
 }
 
 /// x + A^+ (b - A x), where both converge. Residuals are computed in f64, where the products of f32 are exact.
-async fn refined<T: Real>(
+async fn refined<T: Scalar>(
     engine: &Engine,
     given: Given<'_, T>,
     choices: &LstsqChoices,
@@ -253,7 +253,7 @@ async fn refined<T: Real>(
                 continue;
             }
             for (x, &step) in x.iter_mut().zip(step) {
-                if step.finite() {
+                if step.is_number() {
                     *x += step;
                 }
             }
@@ -265,7 +265,7 @@ async fn refined<T: Real>(
 }
 
 /// As a box, since this is a call within a call.
-async fn unrefined<T: Real>(
+async fn unrefined<T: Scalar>(
     engine: &Engine,
     [a, b]: [View<'_, T>; 2],
     choices: &LstsqChoices,
@@ -277,7 +277,7 @@ async fn unrefined<T: Real>(
 }
 
 /// b - A x, system by system.
-fn residuals<T: Real>(a: View<'_, T>, x: &Batch<T>, b: View<'_, T>, to: &mut Batch<T>) {
+fn residuals<T: Scalar>(a: View<'_, T>, x: &Batch<T>, b: View<'_, T>, to: &mut Batch<T>) {
     let (m, n, size) = (to.rows(), x.rows(), to.rows() * to.cols());
     if size == 0 {
         return;
@@ -286,21 +286,21 @@ fn residuals<T: Real>(a: View<'_, T>, x: &Batch<T>, b: View<'_, T>, to: &mut Bat
     let tasks = to.as_mut_slice().chunks_mut(some * size).enumerate();
     parallel::for_each(
         tasks.collect(),
-        || vec![0.0; m],
-        |sum: &mut Vec<f64>, (task, entries): (usize, &mut [T])| {
+        || vec![T::Wide::default(); m],
+        |sum: &mut Vec<T::Wide>, (task, entries): (usize, &mut [T])| {
             for (index, to) in (task * some..).zip(entries.chunks_exact_mut(size)) {
                 for (c, to) in to.chunks_exact_mut(m).enumerate() {
                     for (sum, b) in sum.iter_mut().zip(b.column(index, c)) {
-                        *sum = b.f64();
+                        *sum = b.wide();
                     }
                     for (j, x) in x.matrix(index)[c * n..][..n].iter().enumerate() {
-                        let x = x.f64();
+                        let x = x.wide();
                         for (sum, a) in sum.iter_mut().zip(a.column(index, j)) {
-                            *sum -= a.f64() * x;
+                            *sum -= a.wide() * x;
                         }
                     }
                     for (to, &sum) in to.iter_mut().zip(sum.iter()) {
-                        *to = T::of(sum);
+                        *to = T::of_wide(sum);
                     }
                 }
             }

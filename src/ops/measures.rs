@@ -3,8 +3,8 @@
 use crate::data::batch::Batch;
 use crate::data::outcome::Status;
 use crate::data::report::Report;
-use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::ops::{SingularValues, Svd};
 
 macro_rules! measures {
@@ -26,7 +26,7 @@ macro_rules! measures {
 /// assert!((found.conditions()[0] - 4.0 / 3.0).abs() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-impl<T: Real> $result<T> {
+impl<T: Scalar> $result<T> {
     /// Returns the largest singular value: |A|_2. It is zero if there is none.
     pub fn spectral_norms(&self) -> Vec<f64> {
         each(&self.sigma, &self.report, |sigma, _| sigma.first().copied().unwrap_or(0.0))

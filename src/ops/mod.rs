@@ -45,19 +45,19 @@ pub use svd::Svd;
 
 use crate::data::batch::Batch;
 use crate::data::parallel;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
 
 /// Entries that one task works on at least.
 const TASK: usize = 1 << 14;
 
 /// Calls `f` on the index and the entries of every matrix that has any.
-fn for_each<T: Real>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + Sync) {
+fn for_each<T: Scalar>(batch: &mut Batch<T>, f: impl Fn(usize, &mut [T]) + Send + Sync) {
     let some = TASK.div_ceil((batch.rows() * batch.cols()).max(1));
     for_each_with(batch, some, || (), |(), index, matrix| f(index, matrix));
 }
 
 /// The same in tasks of `some` matrices, with scratch for each thread.
-fn for_each_with<T: Real, W>(
+fn for_each_with<T: Scalar, W>(
     batch: &mut Batch<T>,
     some: usize,
     scratch: impl Fn() -> W + Send + Sync,
@@ -76,7 +76,7 @@ fn for_each_with<T: Real, W>(
 }
 
 /// The same with what belongs to each matrix.
-fn for_each_beside<T: Real, I: Send, W>(
+fn for_each_beside<T: Scalar, I: Send, W>(
     batch: &mut Batch<T>,
     list: &mut [I],
     some: usize,
@@ -101,11 +101,12 @@ fn for_each_beside<T: Real, I: Send, W>(
     );
 }
 
-/// Gives an n x n matrix that is symmetric but for rounding one half for both.
-fn mirror<T: Real>(matrix: &mut [T], n: usize) {
+/// Gives an n x n matrix that is symmetric (Hermitian) but for rounding one half for both.
+fn mirror<T: Scalar>(matrix: &mut [T], n: usize) {
     for j in 0..n {
         for i in 0..j {
-            matrix[j * n + i] = matrix[i * n + j];
+            matrix[j * n + i] = matrix[i * n + j].conjugate();
         }
+        matrix[j * n + j] = T::of_real(matrix[j * n + j].parts()[0]);
     }
 }

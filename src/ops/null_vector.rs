@@ -4,7 +4,8 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::outcome::Status;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::Float;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::for_each;
@@ -45,7 +46,7 @@ impl Engine {
     /// assert!(line.length.matrix(0)[0] < 1e-14);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn null_vector<'e, 'a, T: Real>(
+    pub fn null_vector<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, NullVector<T>> {
@@ -53,7 +54,7 @@ impl Engine {
     }
 }
 
-impl<T: Real> Compute for NullVector<T> {
+impl<T: Scalar> Compute for NullVector<T> {
     fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, _, n] = shapes.a;
         vec![[count, n, 1], [count, 1, 1]]
@@ -85,8 +86,8 @@ impl<T: Real> Compute for NullVector<T> {
         let mut length = Batch::zeros(count, 1, 1)?;
         for_each(&mut length, |index, length| {
             length[0] = match outcomes[index].status {
-                Status::NonFinite => T::NAN,
-                _ if m < n || n == 0 => T::ZERO,
+                Status::NonFinite => T::Real::NAN,
+                _ if m < n || n == 0 => T::Real::ZERO,
                 _ => svd.sigma.matrix(index)[n - 1],
             };
         });
@@ -98,4 +99,4 @@ impl<T: Real> Compute for NullVector<T> {
     }
 }
 
-impl<T: Real> ComputeInto for NullVector<T> {}
+impl<T: Scalar> ComputeInto for NullVector<T> {}

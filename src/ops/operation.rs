@@ -7,7 +7,7 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::{View, ViewMut};
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, DeviceReport};
@@ -52,7 +52,7 @@ impl Memory for Device {
 /// pseudoinverses in f32. The results of this library implement it, and no other type can be computed.
 pub trait Operation: Sized {
     /// The type of the matrices.
-    type Entry: Real;
+    type Entry: Scalar;
     /// The same results in the memory where the engine computes.
     type OnDevice;
     /// The choices that this operation has and others have not.
@@ -88,10 +88,12 @@ impl<'o, T: Scalar, A: Into<ViewMut<'o, T>>> IntoPlaces<ViewMut<'o, T>> for A {
 }
 
 macro_rules! into_places {
-    ($($name:ident)+; $($view:ty)+) => {
+    ($($name:ident: $entry:ident)+) => {
         #[allow(non_snake_case)]
-        impl<'o, T: Scalar, $($name: Into<ViewMut<'o, T>>),+> IntoPlaces<($($view),+)> for ($($name),+) {
-            fn into_places(self) -> ($($view),+) {
+        impl<'o, $($entry: Scalar, $name: Into<ViewMut<'o, $entry>>),+> IntoPlaces<($(ViewMut<'o, $entry>),+)>
+            for ($($name),+)
+        {
+            fn into_places(self) -> ($(ViewMut<'o, $entry>),+) {
                 let ($($name),+) = self;
                 ($($name.into()),+)
             }
@@ -99,9 +101,9 @@ macro_rules! into_places {
     };
 }
 
-into_places! { A B; ViewMut<'o, T> ViewMut<'o, T> }
-into_places! { A B C; ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> }
-into_places! { A B C D; ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> ViewMut<'o, T> }
+into_places! { A: T B: U }
+into_places! { A: T B: U C: V }
+into_places! { A: T B: U C: V D: W }
 
 /// An operation whose result can be [damped](crate::Call::damping).
 pub trait Damped: Operation {}
@@ -118,7 +120,7 @@ pub struct Given<'g, T: Scalar> {
     pub b: Option<View<'g, T>>,
 }
 
-impl<T: Real> Given<'_, T> {
+impl<T: Scalar> Given<'_, T> {
     pub fn shapes(&self) -> Shapes {
         Shapes {
             a: self.a.shape(),
@@ -239,7 +241,7 @@ pub trait Bring {
     fn bring(self, blocking: bool) -> impl Future<Output = Result<Self::Brought, Error>>;
 }
 
-impl<T: Real> Bring for DeviceBatch<T> {
+impl<T: Scalar> Bring for DeviceBatch<T> {
     type Brought = Batch<T>;
 
     async fn bring(self, blocking: bool) -> Result<Batch<T>, Error> {
@@ -274,7 +276,7 @@ impl<N> Bring for Vec<N> {
     }
 }
 
-impl<T: Real> Keep for Batch<T> {
+impl<T: Scalar> Keep for Batch<T> {
     type Kept = DeviceBatch<T>;
 
     async fn keep(self, engine: &Engine, gpu: bool, blocking: bool) -> Result<Self::Kept, Error> {

@@ -3,7 +3,7 @@
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
@@ -47,16 +47,19 @@ impl Engine {
     /// assert!((pinv.inverse.view().get(1, 2, 0).unwrap() - 1.0 / 6.0).abs() < 1e-6);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn pinv<'e, 'a, T: Real>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Pinv<T>> {
+    pub fn pinv<'e, 'a, T: Scalar>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Pinv<T>> {
         Call::new(self, a.into())
     }
 }
 
-impl<T: Real> Damped for Pinv<T> {}
+impl<T: Scalar> Damped for Pinv<T> {}
 
-impl<T: Real> Recordable for Pinv<T> {}
+impl<T: Scalar> Recordable for Pinv<T> {}
 
-impl<T: Real> Compute for Pinv<T> {
+impl<T: Scalar> Compute for Pinv<T> {
     fn places(_: &(), shapes: Shapes) -> Vec<[usize; 3]> {
         let [count, m, n] = shapes.a;
         vec![[count, n, m]]
@@ -87,7 +90,7 @@ impl<T: Real> Compute for Pinv<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Pinv<T> {
+impl<T: Scalar> ComputeInto for Pinv<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,

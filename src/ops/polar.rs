@@ -7,6 +7,7 @@ use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::outcome::Status;
 use crate::data::parallel;
+use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::dense::product::multiply;
 use crate::engine::Engine;
@@ -64,7 +65,7 @@ impl Engine {
     /// assert!(near(q, [0.0, 1.0, -1.0, 0.0]) && near(h, [2.0, 0.0, 0.0, 3.0])); // by columns
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn polar<'e, 'a, T: Real>(
+    pub fn polar<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, Polar<T>> {
@@ -81,7 +82,7 @@ impl<T: Real> Call<'_, '_, Polar<T>> {
     }
 }
 
-impl<T: Real> Compute for Polar<T> {
+impl<T: Scalar> Compute for Polar<T> {
     fn check(determinant: &Determinant, _: &Options, shapes: Shapes) -> Result<(), Error> {
         let [_, m, n] = shapes.a;
         if *determinant == Determinant::Positive && m != n {
@@ -146,48 +147,50 @@ impl<T: Real> Compute for Polar<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Polar<T> {}
+impl<T: Scalar> ComputeInto for Polar<T> {}
 
 /// Scratch of a thread.
 #[derive(Default)]
 struct Work<T> {
     /// V', and V diag(sigma).
-    transposed: Vec<T>,
+    adjoint: Vec<T>,
     stretched: Vec<T>,
     strip: Vec<T>,
     eliminated: Vec<f64>,
 }
 
-impl<T: Real> Work<T> {
+impl<T: Scalar> Work<T> {
     /// Q and H of one matrix; if a rotation is wanted, as if the last column of U had the other sign where Q is a
     /// reflection.
     fn polar(
         &mut self,
         [u, v]: [&[T]; 2],
-        sigma: &[T],
+        sigma: &[T::Real],
         n: usize,
         rotation: bool,
         q: &mut [T],
         h: &mut [T],
     ) {
         let (k, m) = (sigma.len(), q.len() / n);
-        self.transposed.resize(k * n, T::ZERO);
+        self.adjoint.resize(k * n, T::default());
         for (c, column) in v.chunks_exact(n).enumerate() {
             for (j, &entry) in column.iter().enumerate() {
-                self.transposed[j * k + c] = entry;
+                self.adjoint[j * k + c] = entry.conjugate();
             }
         }
-        multiply(u, m, &self.transposed, q, &mut self.strip);
+        multiply(u, m, &self.adjoint, q, &mut self.strip);
         self.stretched.clear();
         for (column, &sigma) in v.chunks_exact(n).zip(sigma) {
-            self.stretched.extend(column.iter().map(|&x| x * sigma));
+            self.stretched
+                .extend(column.iter().map(|&x| x.times(sigma)));
         }
         if rotation && reflects(q, n, &mut self.eliminated) {
             turn([u, v], n, q);
             let last = &mut self.stretched[n * (k - 1)..];
-            last.iter_mut().for_each(|entry| *entry = -*entry);
+            let one = T::Real::ONE;
+            last.iter_mut().for_each(|entry| *entry = entry.times(-one));
         }
-        multiply(&self.stretched, n, &self.transposed, h, &mut self.strip);
+        multiply(&self.stretched, n, &self.adjoint, h, &mut self.strip);
         mirror(h, n);
     }
 
@@ -195,7 +198,7 @@ impl<T: Real> Work<T> {
     fn square<const N: usize>(
         &mut self,
         factors: [&[T]; 2],
-        sigma: &[T],
+        sigma: &[T::Real],
         rotation: bool,
         q: &mut [T],
         h: &mut [T],
@@ -203,13 +206,15 @@ impl<T: Real> Work<T> {
         let columns = |x: &[T]| -> [[T; N]; N] { from_fn(|c| from_fn(|i| x[c * N + i])) };
         let [u, v] = factors.map(columns);
         let times_v = |x: &[[T; N]; N]| -> [[T; N]; N] {
-            from_fn(|j| from_fn(|i| (0..N).fold(T::ZERO, |sum, c| sum + x[c][i] * v[c][j])))
+            from_fn(|j| {
+                from_fn(|i| (0..N).fold(T::default(), |sum, c| sum + x[c][i] * v[c][j].conjugate()))
+            })
         };
         q.copy_from_slice(times_v(&u).as_flattened());
-        let mut stretched = from_fn(|c| v[c].map(|entry| entry * sigma[c]));
+        let mut stretched = from_fn(|c| v[c].map(|entry| entry.times(sigma[c])));
         if rotation && reflects(q, N, &mut self.eliminated) {
             turn(factors, N, q);
-            stretched[N - 1] = stretched[N - 1].map(|entry| -entry);
+            stretched[N - 1] = stretched[N - 1].map(|entry| entry.times(-T::Real::ONE));
         }
         h.copy_from_slice(times_v(&stretched).as_flattened());
         mirror(h, N);
@@ -217,26 +222,27 @@ impl<T: Real> Work<T> {
 }
 
 /// Gives the n x n matrix Q = U V' the other determinant, as if the last column of U had the other sign.
-fn turn<T: Real>(factors: [&[T]; 2], n: usize, q: &mut [T]) {
+fn turn<T: Scalar>(factors: [&[T]; 2], n: usize, q: &mut [T]) {
     let [left, right] = factors.map(|factor| &factor[n * (n - 1)..]);
     for (column, &right) in q.chunks_exact_mut(n).zip(right) {
         for (entry, &left) in column.iter_mut().zip(left) {
-            *entry -= (left + left) * right;
+            *entry -= (left + left) * right.conjugate();
         }
     }
 }
 
-/// Whether an orthogonal matrix has a negative determinant: in f64, by its terms or by elimination, which an
+/// Whether a real orthogonal matrix has a negative determinant: in f64, by its terms or by elimination, which an
 /// orthogonal matrix stands well (Golub and Van Loan, 3.4).
-fn reflects<T: Real>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
-    if let Ok([a, b, c, d]) = <[T; 4]>::try_from(q).map(|q| q.map(T::f64)) {
+fn reflects<T: Scalar>(q: &[T], n: usize, a: &mut Vec<f64>) -> bool {
+    let real = |entry: T| entry.parts()[0].f64();
+    if let Ok([a, b, c, d]) = <[T; 4]>::try_from(q).map(|q| q.map(real)) {
         return a * d < b * c;
     }
-    if let Ok([a, b, c, d, e, f, g, h, i]) = <[T; 9]>::try_from(q).map(|q| q.map(T::f64)) {
+    if let Ok([a, b, c, d, e, f, g, h, i]) = <[T; 9]>::try_from(q).map(|q| q.map(real)) {
         return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) < 0.0;
     }
     a.clear();
-    a.extend(q.iter().map(|entry| entry.f64()));
+    a.extend(q.iter().map(|&entry| real(entry)));
     let mut negative = false;
     for k in 0..n {
         let size = |i: usize| a[k * n + i].abs();

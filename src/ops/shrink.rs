@@ -2,6 +2,7 @@
 
 use crate::data::error::Error;
 use crate::data::options::{Options, PerMatrix};
+use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::engine::Engine;
 use crate::engine::road::strict;
@@ -62,7 +63,7 @@ impl Engine {
     /// assert!((found.noise[0] - 1.0 / 3f64.sqrt()).abs() < 0.1); // uniform between -1 and 1
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn shrink<'e, 'a, T: Real>(
+    pub fn shrink<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, Shrunk<T>> {
@@ -70,7 +71,7 @@ impl Engine {
     }
 }
 
-impl<T: Real> Call<'_, '_, Shrunk<T>> {
+impl<T: Scalar> Call<'_, '_, Shrunk<T>> {
     /// Sets what is made of singular values. Default: [`Shrinkage::Frobenius`].
     pub fn rule(mut self, rule: Shrinkage) -> Self {
         self.choices.rule = rule;
@@ -86,7 +87,7 @@ impl<T: Real> Call<'_, '_, Shrunk<T>> {
     }
 }
 
-impl<T: Real> Compute for Shrunk<T> {
+impl<T: Scalar> Compute for Shrunk<T> {
     fn check(choices: &NoiseModel, _: &Options, shapes: Shapes) -> Result<(), Error> {
         match &choices.noise {
             Some(noise) => noise.check("noise level", shapes.a[0]),
@@ -123,7 +124,7 @@ impl<T: Real> Compute for Shrunk<T> {
                 (0..count).map(level).collect()
             }
         };
-        let size = |index: usize, sigma: T| {
+        let size = |index: usize, sigma: T::Real| {
             let unit = noise[index] * most.sqrt();
             let sigma = sigma.f64();
             // Without noise, or with so little that the ratio overflows, all is signal.
@@ -143,8 +144,8 @@ impl<T: Real> Compute for Shrunk<T> {
         let ranks: Vec<usize> = ranks.collect();
         let signal = weighted(&svd.u, &svd.v, k, |index, weights| {
             let sigma = svd.sigma.matrix(index).iter();
-            weights.extend(sigma.map(|&sigma| T::of(size(index, sigma))));
-            weights[ranks[index]..].fill(T::ZERO);
+            weights.extend(sigma.map(|&sigma| T::Real::of(size(index, sigma))));
+            weights[ranks[index]..].fill(T::Real::ZERO);
             svd.is_finite(index).then_some(0)
         })?;
         let mut report = svd.report;
@@ -159,7 +160,7 @@ impl<T: Real> Compute for Shrunk<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Shrunk<T> {}
+impl<T: Scalar> ComputeInto for Shrunk<T> {}
 
 /// The median of descending numbers.
 fn middle<T: Real>(sigma: &[T]) -> f64 {

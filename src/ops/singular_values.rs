@@ -4,7 +4,7 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
@@ -43,7 +43,7 @@ impl Engine {
     /// assert_eq!(found.spectral_norms(), [4.0]);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn singular_values<'e, 'a, T: Real>(
+    pub fn singular_values<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, SingularValues<T>> {
@@ -53,7 +53,7 @@ impl Engine {
 
 impl Engine {
     /// Singular values, for operations that are made of them.
-    pub(super) async fn values<T: Real>(
+    pub(super) async fn values<T: Scalar>(
         &self,
         a: View<'_, T>,
         options: &Options,
@@ -63,11 +63,11 @@ impl Engine {
     }
 }
 
-impl<T: Real> Warm for SingularValues<T> {}
+impl<T: Scalar> Warm for SingularValues<T> {}
 
-impl<T: Real> Recordable for SingularValues<T> {}
+impl<T: Scalar> Recordable for SingularValues<T> {}
 
-impl<T: Real> Compute for SingularValues<T> {
+impl<T: Scalar> Compute for SingularValues<T> {
     fn check(_: &(), _: &Options, shapes: Shapes) -> Result<(), Error> {
         match shapes.b {
             Some(previous) => warm::check(shapes.a, previous),
@@ -112,7 +112,7 @@ impl<T: Real> Compute for SingularValues<T> {
     }
 }
 
-impl<T: Real> ComputeInto for SingularValues<T> {
+impl<T: Scalar> ComputeInto for SingularValues<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,

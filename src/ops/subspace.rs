@@ -3,7 +3,8 @@
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::Float;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::for_each;
@@ -87,7 +88,7 @@ impl Engine {
     /// assert_eq!((still.projector.rows(), still.projector.cols()), (7, 7));
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn projector<'e, 'a, T: Real>(
+    pub fn projector<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
         onto: Subspace,
@@ -115,7 +116,7 @@ impl Engine {
     /// assert_eq!((first, second), (0.0, 0.0)); // A maps them to nothing
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn basis<'e, 'a, T: Real>(
+    pub fn basis<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
         of: Subspace,
@@ -127,7 +128,7 @@ impl Engine {
     }
 }
 
-impl<T: Real> Compute for Projector<T> {
+impl<T: Scalar> Compute for Projector<T> {
     fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
         let length = subspace.length(shapes);
         vec![[shapes.a[0], length, length]]
@@ -153,19 +154,20 @@ impl<T: Real> Compute for Projector<T> {
             let size = projector.rows();
             for_each(&mut projector, |_, p| {
                 // No negative zeros.
-                p.iter_mut().for_each(|entry| *entry = T::ZERO - *entry);
+                p.iter_mut()
+                    .for_each(|entry| *entry = T::default() - *entry);
                 p.iter_mut()
                     .step_by(size + 1)
-                    .for_each(|entry| *entry += T::ONE);
+                    .for_each(|entry| *entry += T::of_real(T::Real::ONE));
             });
         }
         Ok(Projector { projector, report })
     }
 }
 
-impl<T: Real> ComputeInto for Projector<T> {}
+impl<T: Scalar> ComputeInto for Projector<T> {}
 
-impl<T: Real> Compute for Basis<T> {
+impl<T: Scalar> Compute for Basis<T> {
     fn places(subspace: &Subspace, shapes: Shapes) -> Vec<[usize; 3]> {
         let length = subspace.length(shapes);
         let cols = match subspace.of() {
@@ -213,7 +215,7 @@ impl<T: Real> Compute for Basis<T> {
             if complement {
                 entries.copy_within(length * outcome.rank as usize.., 0);
             }
-            entries[taken..].fill(T::ZERO);
+            entries[taken..].fill(T::default());
         });
         Ok(Basis {
             vectors: basis,
@@ -223,4 +225,4 @@ impl<T: Real> Compute for Basis<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Basis<T> {}
+impl<T: Scalar> ComputeInto for Basis<T> {}

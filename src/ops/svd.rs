@@ -4,7 +4,7 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::Options;
 use crate::data::report::Report;
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::DeviceBatch;
@@ -25,7 +25,7 @@ use crate::planner::{Job, Vectors};
 /// **Signs**: in each column of V the first entry of (nearly) the largest magnitude is positive. The signs of U
 /// follow from those of V. In a full U of a tall matrix, the columns beyond k have no partner in V and can have
 /// either sign. "Nearly" means at least 1023 / 1024 of the largest magnitude. So entries that are tied in exact
-/// arithmetic are treated as tied, in both types and on every engine.
+/// arithmetic are treated as tied, in both types and on every engine. Of complex matrices that entry is real and positive.
 ///
 /// Scalars and diagonal matrices have exact factors. For vectors, the factor of the side of length one is exact.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,8 @@ pub struct Svd<T: Scalar, M: Memory = Host> {
     /// Singular values: k x 1. Those at or below 2^-84 (f32) or 2^-880 (f64) of the largest entry of the matrix are
     /// zero.
     pub sigma: M::Batch<T::Real>,
-    /// Right singular vectors as columns: n x k (thin) or n x n (full). `v.view().transpose()` is V' without a copy.
+    /// Right singular vectors as columns: n x k (thin) or n x n (full). `v.view().transpose()` is V' without a copy
+    /// (of real matrices: it does not conjugate).
     pub v: M::Batch<T>,
     /// The status, the rank and the number of sweeps of every matrix.
     pub report: M::Report,
@@ -89,12 +90,12 @@ impl Engine {
     /// assert!((svd.sigma.matrix(0)[1] - 5f64.sqrt()).abs() < 1e-14);
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn svd<'e, 'a, T: Real>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Svd<T>> {
+    pub fn svd<'e, 'a, T: Scalar>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Svd<T>> {
         Call::new(self, a.into())
     }
 }
 
-impl<T: Real> Call<'_, '_, Svd<T>> {
+impl<T: Scalar> Call<'_, '_, Svd<T>> {
     /// Sets whether the factors are full: U m x m and V n x n. Default: no.
     pub fn full(mut self, yes: bool) -> Self {
         self.choices.full = yes;
@@ -104,7 +105,7 @@ impl<T: Real> Call<'_, '_, Svd<T>> {
 
 impl Engine {
     /// Thin decompositions, for operations that are made of them.
-    pub(super) async fn thin<T: Real>(
+    pub(super) async fn thin<T: Scalar>(
         &self,
         a: View<'_, T>,
         options: &Options,
@@ -114,7 +115,7 @@ impl Engine {
     }
 
     /// Thin or full decompositions.
-    pub(super) async fn factored<T: Real>(
+    pub(super) async fn factored<T: Scalar>(
         &self,
         a: View<'_, T>,
         full: bool,
@@ -126,16 +127,20 @@ impl Engine {
     }
 }
 
-impl<T: Real> Warm for Svd<T> {}
+impl<T: Scalar> Warm for Svd<T> {}
 
-impl<T: Real> Recordable for Svd<T> {}
+impl<T: Scalar> Recordable for Svd<T> {}
+
+fn zeros<T: Scalar>([count, rows, cols]: [usize; 3]) -> Result<Batch<T>, Error> {
+    Batch::zeros(count, rows, cols)
+}
 
 /// Decompositions without an earlier V, where they belong.
-async fn cold<T: Real>(
+async fn cold<T: Scalar>(
     engine: &Engine,
     a: View<'_, T>,
     choices: &Thickness,
-    [u, sigma, v]: [&mut [T]; 3],
+    (u, sigma, v): (&mut [T], &mut [T::Real], &mut [T]),
     options: &Options,
     blocking: bool,
 ) -> Result<Report, Error> {
@@ -149,7 +154,7 @@ async fn cold<T: Real>(
     engine.run(a, None, job, options, places, blocking).await
 }
 
-impl<T: Real> Compute for Svd<T> {
+impl<T: Scalar> Compute for Svd<T> {
     fn check(_: &Thickness, _: &Options, shapes: Shapes) -> Result<(), Error> {
         match shapes.b {
             Some(previous) => warm::check(shapes.a, previous),
@@ -184,12 +189,8 @@ impl<T: Real> Compute for Svd<T> {
             return Ok(Svd { u, v, ..found });
         }
         let shapes = Self::places(choices, given.shapes());
-        let batch = |at: usize| {
-            let [count, rows, cols] = shapes[at];
-            Batch::zeros(count, rows, cols)
-        };
-        let (mut u, mut sigma, mut v) = (batch(0)?, batch(1)?, batch(2)?);
-        let places = [&mut u, &mut sigma, &mut v].map(Batch::as_mut_slice);
+        let (mut u, mut sigma, mut v) = (zeros(shapes[0])?, zeros(shapes[1])?, zeros(shapes[2])?);
+        let places = (u.as_mut_slice(), sigma.as_mut_slice(), v.as_mut_slice());
         let report = cold(engine, given.a, choices, places, options, blocking);
         let report = strict(report.await?, options)?;
         Ok(Svd {
@@ -228,7 +229,7 @@ impl<T: Real> Compute for Svd<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Svd<T> {
+impl<T: Scalar> ComputeInto for Svd<T> {
     async fn compute_into(
         engine: &Engine,
         given: Given<'_, T>,
@@ -244,7 +245,7 @@ impl<T: Real> ComputeInto for Svd<T> {
         let mut u = Place::new(&mut u)?;
         let mut sigma = Place::new(&mut sigma)?;
         let mut v = Place::new(&mut v)?;
-        let places = [u.slice(), sigma.slice(), v.slice()];
+        let places = (u.slice(), sigma.slice(), v.slice());
         let report = cold(engine, given.a, choices, places, options, blocking);
         let report = report.await?;
         u.finish();

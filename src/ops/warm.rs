@@ -3,7 +3,8 @@
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::parallel;
-use crate::data::scalar::Real;
+use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::{Entry, Float};
 use crate::data::view::View;
 use crate::dense::householder::orthonormalise;
 use crate::dense::product::{missing, multiply};
@@ -29,8 +30,8 @@ pub(super) fn check(a: [usize; 3], previous: [usize; 3]) -> Result<(), Error> {
 }
 
 /// Makes the factors of the matrices from those of what [`turned`] made of them.
-pub(super) fn restore<T: Real>(
-    starts: &Batch<f64>,
+pub(super) fn restore<T: Scalar>(
+    starts: &Batch<T::Wide>,
     wide: bool,
     [left, inner]: [Batch<T>; 2],
 ) -> Result<[Batch<T>; 2], Error> {
@@ -44,10 +45,10 @@ pub(super) fn restore<T: Real>(
 
 /// Where matrices start, and what these starts make of them, or of their transposes if they are wide. The singular
 /// values are the same.
-pub(super) fn turned<T: Real>(
+pub(super) fn turned<T: Scalar>(
     a: View<'_, T>,
     previous: View<'_, T>,
-) -> Result<(Batch<f64>, Batch<T>), Error> {
+) -> Result<(Batch<T::Wide>, Batch<T>), Error> {
     let wide = a.rows() < a.cols();
     let tall = if wide { a.transpose() } else { a };
     let k = tall.cols();
@@ -59,11 +60,11 @@ pub(super) fn turned<T: Real>(
 
 /// A W into `turned` for matrices of at least as many rows as columns, with an orthonormal W into `starts`: of the
 /// previous V; or, for wide matrices, whose transposes these are, of what they make of it.
-fn turn<T: Real>(
+fn turn<T: Scalar>(
     tall: View<'_, T>,
     previous: View<'_, T>,
     wide: bool,
-    starts: &mut Batch<f64>,
+    starts: &mut Batch<T::Wide>,
     turned: &mut Batch<T>,
 ) {
     let (rows, k) = (tall.rows(), tall.cols());
@@ -75,46 +76,64 @@ fn turn<T: Real>(
     parallel::for_each(
         starts.zip(turned).enumerate().collect(),
         Work::default,
-        |work, (index, (start, turned)): (usize, (&mut [f64], &mut [T]))| {
-            let entries = |view: &View<'_, T>, to: &mut Vec<f64>| {
+        |work: &mut Work<T>, (index, (start, turned)): (usize, (&mut [T::Wide], &mut [T]))| {
+            let entries = |view: &View<'_, T>, to: &mut Vec<T::Wide>| {
                 to.clear();
                 for j in 0..k {
-                    to.extend(view.column(index, j).map(|entry| entry.f64()));
+                    to.extend(view.column(index, j).map(|entry| entry.wide()));
                 }
             };
             entries(&tall, &mut work.a);
             entries(&previous, &mut work.v);
-            if !work.start::<T>(rows, k, wide, start) {
-                start.fill(0.0);
-                start.iter_mut().step_by(k + 1).for_each(|x| *x = 1.0);
+            if wide {
+                // These are transposes; the kernels see adjoints.
+                for entry in &mut work.a {
+                    *entry = entry.conjugate();
+                }
+            }
+            if !work.start(rows, k, wide, start) {
+                start.fill(T::Wide::default());
+                let diagonal = start.iter_mut().step_by(k + 1);
+                diagonal.for_each(|entry| *entry = T::Wide::of_real(1.0));
             }
             let Work {
                 a, product, strip, ..
             } = work;
-            product.resize(rows * k, 0.0);
+            product.resize(rows * k, T::Wide::default());
             multiply(a, rows, start, product, strip);
             for (to, &entry) in turned.iter_mut().zip(&*product) {
-                *to = T::of(entry);
+                *to = T::of_wide(entry);
             }
         },
     );
 }
 
 /// The memory of one thread.
-#[derive(Default)]
-struct Work {
+struct Work<T: Scalar> {
     /// rows x k.
-    a: Vec<f64>,
+    a: Vec<T::Wide>,
     /// k columns.
-    v: Vec<f64>,
-    gram: Vec<f64>,
-    product: Vec<f64>,
-    strip: Vec<f64>,
+    v: Vec<T::Wide>,
+    gram: Vec<T::Wide>,
+    product: Vec<T::Wide>,
+    strip: Vec<T::Wide>,
 }
 
-impl Work {
+impl<T: Scalar> Default for Work<T> {
+    fn default() -> Self {
+        Work {
+            a: Vec::new(),
+            v: Vec::new(),
+            gram: Vec::new(),
+            product: Vec::new(),
+            strip: Vec::new(),
+        }
+    }
+}
+
+impl<T: Scalar> Work<T> {
     /// Where the matrix starts, if it does so warm.
-    fn start<T: Real>(&mut self, rows: usize, k: usize, wide: bool, start: &mut [f64]) -> bool {
+    fn start(&mut self, rows: usize, k: usize, wide: bool, start: &mut [T::Wide]) -> bool {
         if !is_even::<T>(&self.a, rows) {
             return false;
         }
@@ -128,11 +147,13 @@ impl Work {
             start.copy_from_slice(&self.v);
         }
         for column in start.chunks_exact_mut(k) {
-            let norm = dot(column, column).sqrt();
+            let norm = dot(column, column).parts()[0].sqrt();
             if !(norm > 0.0 && norm.is_finite()) {
                 return false;
             }
-            column.iter_mut().for_each(|entry| *entry /= norm);
+            column
+                .iter_mut()
+                .for_each(|entry| *entry = entry.over(norm));
         }
         self.settle(k, T::DTYPE.unit_roundoff(), start);
         true
@@ -140,9 +161,9 @@ impl Work {
 
     /// Makes normalised columns orthonormal to half a unit. By Newton's iteration, W (3 I - W'W) / 2, if they
     /// nearly are: every step squares what is missing (Higham, Functions of Matrices, 8.3).
-    fn settle(&mut self, k: usize, unit: f64, w: &mut [f64]) {
-        self.gram.resize(k * k, 0.0);
-        self.product.resize(k * k, 0.0);
+    fn settle(&mut self, k: usize, unit: f64, w: &mut [T::Wide]) {
+        self.gram.resize(k * k, T::Wide::default());
+        self.product.resize(k * k, T::Wide::default());
         let Work {
             gram,
             product,
@@ -152,7 +173,7 @@ impl Work {
         // Each squares what is missing: four are many.
         for _ in 0..8 {
             missing(w, k, gram);
-            let most = gram.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+            let most = gram.iter().fold(0.0f64, |most, x| most.max(x.size()));
             // No norm of W'W - I is larger.
             let most = k as f64 * most;
             if most > NEARLY {
@@ -162,7 +183,7 @@ impl Work {
             }
             multiply(w, k, gram, product, strip);
             for (entry, change) in w.iter_mut().zip(&*product) {
-                *entry -= 0.5 * change;
+                *entry -= change.times(0.5);
             }
             if most.powi(2) < 0.5 * unit {
                 return;
@@ -172,12 +193,11 @@ impl Work {
 }
 
 /// Whether columns are of similar size, and neither huge nor tiny: products with W are numbers of T.
-fn is_even<T: Real>(a: &[f64], rows: usize) -> bool {
-    use crate::data::scalar::sealed::Float;
-    let most_exponent = T::MIN_POSITIVE_NORMAL.exponent().abs() / 2;
+fn is_even<T: Scalar>(a: &[T::Wide], rows: usize) -> bool {
+    let most_exponent = T::Real::MIN_POSITIVE_NORMAL.exponent().abs() / 2;
     let (mut least, mut most) = (f64::INFINITY, 0.0f64);
     for column in a.chunks_exact(rows) {
-        let norm = dot(column, column).sqrt();
+        let norm = dot(column, column).parts()[0].sqrt();
         if !(norm > 0.0 && norm.is_finite() && norm.exponent().abs() <= most_exponent) {
             return false;
         }
@@ -187,29 +207,29 @@ fn is_even<T: Real>(a: &[f64], rows: usize) -> bool {
 }
 
 /// Right factors: those of A W, from the left times W.
-fn turn_back<T: Real>(starts: &Batch<f64>, inner: &Batch<T>, right: &mut Batch<T>) {
+fn turn_back<T: Scalar>(starts: &Batch<T::Wide>, inner: &Batch<T>, right: &mut Batch<T>) {
     let k = right.rows();
     let matrices = right.as_mut_slice().chunks_exact_mut((k * k).max(1));
     parallel::for_each(
         matrices.enumerate().collect(),
         Work::default,
-        |work, (index, to): (usize, &mut [T])| {
+        |work: &mut Work<T>, (index, to): (usize, &mut [T])| {
             let Work {
                 v, product, strip, ..
             } = work;
             v.clear();
-            v.extend(inner.matrix(index).iter().map(|entry| entry.f64()));
-            product.resize(k * k, 0.0);
+            v.extend(inner.matrix(index).iter().map(|entry| entry.wide()));
+            product.resize(k * k, T::Wide::default());
             multiply(starts.matrix(index), k, v, product, strip);
             for (to, &entry) in to.iter_mut().zip(&*product) {
-                *to = T::of(entry);
+                *to = T::of_wide(entry);
             }
         },
     );
 }
 
 /// Gives columns of V the signs that they have everywhere, and their partners in U the same.
-fn fix_signs<T: Real>(v: &mut Batch<T>, u: &mut Batch<T>) {
+fn fix_signs<T: Scalar>(v: &mut Batch<T>, u: &mut Batch<T>) {
     let [(n, v_size), (m, u_size)] = [&*v, &*u].map(|x| (x.rows(), x.rows() * x.cols()));
     if n == 0 || m == 0 {
         return;

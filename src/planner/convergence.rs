@@ -1,7 +1,7 @@
 //! When sweeps end.
 
 use crate::data::options::Options;
-use crate::data::scalar::Dtype;
+use crate::data::scalar::Precision;
 use crate::planner::problem::Problem;
 
 /// When a pair of columns is orthogonal and when to give up.
@@ -29,9 +29,9 @@ impl Convergence {
         let tolerance = (1.2 * k.sqrt()).clamp(4.0, 8.0) * u;
         // Seen on random and hard matrices after a pivoted QR: 4 to 14 sweeps. The cap is a net.
         let sweeps = 30.0 + 2.0 * k.log2().ceil();
-        let max_sweeps = match problem.dtype {
-            Dtype::F32 => sweeps,
-            Dtype::F64 => 1.5 * sweeps,
+        let max_sweeps = match problem.dtype.precision() {
+            Precision::Single => sweeps,
+            Precision::Double => 1.5 * sweeps,
         };
         Convergence {
             tolerance: options.tolerance.unwrap_or(tolerance),
@@ -43,6 +43,7 @@ impl Convergence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::scalar::Dtype;
     use crate::planner::Vectors;
     use crate::planner::problem::Job;
 

@@ -2,13 +2,13 @@
 
 use crate::data::scalar::Dtype;
 use crate::data::tuning::Tuning;
-use crate::planner::NO_F64;
 use crate::planner::convergence::Convergence;
 use crate::planner::cost::work;
 use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players};
 use crate::planner::paths::{Path, Refusal, shared_form};
 use crate::planner::problem::Problem;
+use crate::planner::{NO_COMPLEX, NO_F64};
 use crate::shader::{Blueprint, Kernel};
 
 /// How the GPU engine solves a problem.
@@ -115,6 +115,9 @@ impl GpuRecipe {
         limits: &Limits,
         tuning: &Tuning,
     ) -> Result<(Self, Vec<Refusal>), String> {
+        if problem.dtype.is_complex() {
+            return Err(NO_COMPLEX.into());
+        }
         if problem.dtype == Dtype::F64 && !limits.has_f64 {
             return Err(NO_F64.into());
         }

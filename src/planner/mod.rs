@@ -35,5 +35,9 @@ pub(crate) use problem::{
     Carried, Filter, Job, Problem, Side, Sizes, Vectors, eigen_error, sigma_error,
 };
 
+/// Why a device cannot do anything with complex matrices.
+#[cfg(any(feature = "gpu", test))]
+pub(crate) const NO_COMPLEX: &str =
+    "the GPU engine has no kernels for complex matrices: the CPU computes them";
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";

@@ -1,26 +1,27 @@
 //! What stands before every kernel: the number type and what depends on it.
 
 use crate::data::scalar::sealed::Float;
-use crate::data::scalar::{Dtype, NEARLY};
+use crate::data::scalar::{Dtype, NEARLY, Precision};
 
 /// The number type and the constants that depend on it.
 pub(super) fn header(dtype: Dtype) -> String {
-    let (name, suffix, negligible, [smallest, largest], [target, least, most]) = match dtype {
-        Dtype::F32 => (
-            "f32",
-            "f",
-            f64::from(f32::NEGLIGIBLE),
-            [f32::MIN_POSITIVE.into(), f32::MAX.into()],
-            [f32::TARGET, -126, 127],
-        ),
-        Dtype::F64 => (
-            "f64",
-            "lf",
-            f64::NEGLIGIBLE,
-            [f64::MIN_POSITIVE, f64::MAX],
-            [f64::TARGET, -1022, 1023],
-        ),
-    };
+    let (name, suffix, negligible, [smallest, largest], [target, least, most]) =
+        match dtype.precision() {
+            Precision::Single => (
+                "f32",
+                "f",
+                f64::from(f32::NEGLIGIBLE),
+                [f32::MIN_POSITIVE.into(), f32::MAX.into()],
+                [f32::TARGET, -126, 127],
+            ),
+            Precision::Double => (
+                "f64",
+                "lf",
+                f64::NEGLIGIBLE,
+                [f64::MIN_POSITIVE, f64::MAX],
+                [f64::TARGET, -1022, 1023],
+            ),
+        };
     let constant = |name: &str, value: f64| format!("const {name}: T = {value:e}{suffix};\n");
     let integer = |name: &str, value: i32| format!("const {name}: i32 = {value};\n");
     format!("alias T = {name};\n")

@@ -12,7 +12,7 @@ mod tests;
 
 use std::hash::{Hash, Hasher};
 
-use crate::data::scalar::Dtype;
+use crate::data::scalar::{Dtype, Precision};
 pub(crate) use files::shader;
 pub(crate) use template::Unrolled;
 
@@ -180,9 +180,9 @@ impl Blueprint {
 
     /// The file that stands for a name with a star.
     fn variant(&self, name: &'static str) -> &'static str {
-        match (name, self.dtype, self.subgroup) {
-            ("bits_*", Dtype::F32, _) => "bits_f32",
-            ("bits_*", Dtype::F64, _) => "bits_f64",
+        match (name, self.dtype.precision(), self.subgroup) {
+            ("bits_*", Precision::Single, _) => "bits_f32",
+            ("bits_*", Precision::Double, _) => "bits_f64",
             ("team_*", _, 0 | 1) => "team_workgroup",
             ("team_*", _, _) => "team_subgroup",
             _ => {

@@ -1,6 +1,6 @@
 //! A measure as plain data: steps on buffers, the same for one matrix and for many side by side.
 
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Precision, Real};
 use crate::data::view::View;
 
 /// A buffer, by its place in [`Measure::buffers`].
@@ -223,9 +223,9 @@ pub enum Views<'a> {
 
 impl<'a> Views<'a> {
     pub fn of<T: Real>(views: &[View<'a, T>]) -> Self {
-        match T::DTYPE {
-            Dtype::F32 => Views::F32(views.iter().filter_map(|view| view.cast()).collect()),
-            Dtype::F64 => Views::F64(views.iter().filter_map(|view| view.cast()).collect()),
+        match T::DTYPE.precision() {
+            Precision::Single => Views::F32(views.iter().filter_map(|view| view.cast()).collect()),
+            Precision::Double => Views::F64(views.iter().filter_map(|view| view.cast()).collect()),
         }
     }
 }

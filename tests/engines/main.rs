@@ -19,6 +19,7 @@ mod calls;
 mod cli;
 #[path = "../common/mod.rs"]
 mod common;
+mod complex;
 mod compositions;
 mod eigh;
 mod exact;
@@ -43,8 +44,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use batched_svd::{
-    Backend, Batch, Cancel, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Policy, Real,
-    Status, Tuning, View, ViewMut,
+    Backend, Batch, Cancel, Complex, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Policy,
+    Real, Status, Tuning, View, ViewMut,
 };
 use common::bounds::{
     Outcome, at_most, check_conditions, check_full, check_pinv, check_svd, check_values, ensure,
@@ -1233,6 +1234,17 @@ impl Suite {
         }
     }
 
+    /// The tests of complex matrices, listed under the type of their parts.
+    fn add_complex<T: Real, C: complex::Entry>(&mut self) {
+        self.add::<T>("complex-shapes", complex::shapes::<C>);
+        self.add::<T>("complex-fixtures", complex::fixtures::<C>);
+        self.add::<T>("complex-laws", complex::laws::<C>);
+        self.add::<T>("complex-statuses", complex::statuses::<C>);
+        self.add::<T>("complex-operations", complex::operations::<C>);
+        self.add::<T>("complex-subspaces", complex::subspaces::<C>);
+        self.add::<T>("complex-ways", complex::ways::<C>);
+    }
+
     fn add_all<T: Real<Real = T>>(&mut self) {
         for &(m, n, count) in SHAPES {
             self.add::<T>(format!("random-{m}x{n}"), move |e| {
@@ -1358,6 +1370,12 @@ impl Suite {
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
         self.add::<T>("warm-path", move |e| warm::path::<T>(e, which));
         self.add::<T>("warm-starts", warm::starts::<T>);
+        if cpu {
+            match T::DTYPE {
+                Dtype::F32 => self.add_complex::<T, Complex<f32>>(),
+                _ => self.add_complex::<T, Complex<f64>>(),
+            }
+        }
         if T::DTYPE == Dtype::F32 {
             self.add::<T>("graded", graded::<T>);
         }
@@ -1395,6 +1413,7 @@ impl Suite {
             let open = |tuning| Engine::gpu(&adapter().tuning(tuning));
             self.add::<T>("tunings", move |_| reliability::tunings(open));
             self.add::<T>("fallback", |_| fallback());
+            self.add::<T>("complex-refused", complex::refused::<Complex<f32>>);
             #[cfg(feature = "faults")]
             self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));
             #[cfg(feature = "faults")]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::options::Options;
-use crate::data::scalar::Dtype;
+use crate::data::scalar::{Dtype, Precision};
 use crate::data::tuning::Tuning;
 use crate::planner::Vectors;
 use crate::planner::convergence::Convergence;
@@ -17,9 +17,9 @@ fn validated(blueprint: &Blueprint) -> naga::Module {
     let text = blueprint.text();
     let module = naga::front::wgsl::parse_str(&text)
         .unwrap_or_else(|error| panic!("{blueprint:?}: {}", error.emit_to_string(&text)));
-    let capabilities = match blueprint.dtype {
-        Dtype::F32 => Capabilities::empty(),
-        Dtype::F64 => Capabilities::FLOAT64,
+    let capabilities = match blueprint.dtype.precision() {
+        Precision::Single => Capabilities::empty(),
+        Precision::Double => Capabilities::FLOAT64,
     } | Capabilities::SUBGROUP;
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
