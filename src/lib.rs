@@ -80,8 +80,9 @@
 //!   positive: of at least 1023 / 1024 of it, so that rounding does not decide ties.
 //! - **Complex matrices**: the entries can also be [`Complex`] numbers, in all operations but [`Engine::eigh`] and
 //!   [`Engine::eigvalsh`]. A' is the conjugate transpose then, and the entry of V that is positive is real. The CPU computes
-//!   them: see [`Scalar`].
-//! - **V, not V'**: results hold V as columns; its transpose is a view without a copy.
+//!   them: see [`Scalar`]. Where the documentation says symmetric, read Hermitian.
+//! - **V, not V'**: results hold V as columns; its transpose is a view without a copy. (V' of a complex matrix
+//!   is conjugated besides, and no view.)
 //! - **What counts**: a singular value counts if it is above max(absolute, relative * sigma_max). By default relative is
 //!   8 sqrt(k) u, this library's bound on the error of a singular value; see [`Cutoff`].
 //! - **A bad matrix does not affect others**: a NaN or an infinity makes the results of its own matrix NaN, and its [`Status`]

@@ -87,6 +87,31 @@ fn add_rows<T: Real, L: Lanes<T>>(
     add(l, weight, rest, to_r, to_i);
 }
 
+/// Multiplies a column by the conjugate of a phase. No zero is negative.
+#[inline(always)]
+fn turn_back<T: Real, L: Lanes<T>>(
+    l: L,
+    [pr, pi]: Number<L::Vector>,
+    re: &mut [L::Vector],
+    im: &mut [L::Vector],
+) {
+    let zero = l.splat(T::ZERO);
+    for (re, im) in re.iter_mut().zip(im) {
+        let (a, b) = (*re, *im);
+        *re = l.add(l.mul_add(pi, b, l.mul(pr, a)), zero);
+        *im = l.add(l.neg_mul_add(pi, a, l.mul(pr, b)), zero);
+    }
+}
+
+/// The caller's row that row i is: as `rows` says, or where it is.
+#[inline(always)]
+fn row_of<T: Real, L: Lanes<T>>(l: L, rows: Option<&[L::Vector]>, i: usize) -> L::Vector {
+    match rows {
+        Some(rows) => rows[i],
+        None => l.splat(T::of(i as f64)),
+    }
+}
+
 impl<V: Copy> Rotation<V> {
     /// Of a complex pair, with p the phase: x and p'y are rotated, and the second is turned by p again. Neither is
     /// multiplied by p as a whole: as long as the angle is small, so is what p's own rounding does.
@@ -184,7 +209,7 @@ impl Field for Complexes {
     }
 
     #[inline(always)]
-    fn size<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
+    fn larger<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
         let (re, im) = planes(column);
         let (re, im) = (l.abs(re[k]), l.abs(im[k]));
         l.select(l.less(re, im), im, re)
@@ -316,10 +341,7 @@ impl Field for Complexes {
         let mut at = l.splat(T::of(re.len() as f64));
         for (i, (&re, &im)) in re.iter().zip(&*im).enumerate() {
             let square = l.mul_add(re, re, l.mul(im, im));
-            let row = match rows {
-                Some(rows) => rows[i],
-                None => l.splat(T::of(i as f64)),
-            };
+            let row = row_of::<T, L>(l, rows, i);
             let better = l.and(l.not(l.less(square, limit)), l.less(row, at));
             first = [
                 l.select(better, re, first[0]),
@@ -327,26 +349,15 @@ impl Field for Complexes {
             ];
             at = l.select(better, row, at);
         }
-        let (size, [pr, pi]) = self.polar(l, first);
+        let (size, phase) = self.polar(l, first);
+        turn_back(l, phase, re, im);
         for (i, (re, im)) in re.iter_mut().zip(im).enumerate() {
-            let row = match rows {
-                Some(rows) => rows[i],
-                None => l.splat(T::of(i as f64)),
-            };
-            let leads = l.equal(row, at);
-            let (a, b) = (*re, *im);
-            // No zero is negative.
-            *re = l.add(l.mul_add(pi, b, l.mul(pr, a)), zero);
-            *im = l.add(l.neg_mul_add(pi, a, l.mul(pr, b)), zero);
+            let leads = l.equal(row_of::<T, L>(l, rows, i), at);
             *re = l.select(leads, size, *re);
             *im = l.select(leads, zero, *im);
         }
         let (re, im) = planes_mut(partner);
-        for (re, im) in re.iter_mut().zip(im) {
-            let (a, b) = (*re, *im);
-            *re = l.add(l.mul_add(pi, b, l.mul(pr, a)), zero);
-            *im = l.add(l.neg_mul_add(pi, a, l.mul(pr, b)), zero);
-        }
+        turn_back(l, phase, re, im);
     }
 
     #[inline(always)]

@@ -19,6 +19,12 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
     /// The planes of a column.
     const PARTS: usize;
 
+    /// The planes of a column.
+    #[inline(always)]
+    fn planes(self) -> usize {
+        Self::PARTS
+    }
+
     /// The vectors of a column of so many rows.
     #[inline(always)]
     fn vectors(self, rows: usize) -> usize {
@@ -49,8 +55,8 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         number: Number<L::Vector>,
     ) -> (L::Vector, Number<L::Vector>);
 
-    /// The size of row k of a column, or what is within a factor of 2 of it.
-    fn size<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector;
+    /// The size of the larger part of row k of a column.
+    fn larger<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector;
 
     /// Turns the rows from `k` on of a column into a reflector that maps them to (beta, 0): beta in row k, v below. Returns
     /// tau, which is real.
@@ -181,7 +187,7 @@ impl Field for Reals {
     }
 
     #[inline(always)]
-    fn size<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
+    fn larger<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
         l.abs(column[k])
     }
 

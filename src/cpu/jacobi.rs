@@ -142,7 +142,7 @@ fn sweep<T: Real, L: Lanes<T>>(
                 meet_alone(l, f, state, pair(i), end.saturating_sub(i));
                 continue;
             }
-            if f.vectors(1) > 1 {
+            if f.planes() > 1 {
                 // Four pairs of complex columns are too much code.
                 while i + 2 <= end {
                     meet(l, f, state, [pair(i), pair(i + 1)]);
@@ -267,7 +267,7 @@ fn meet_alone<T: Real, L: Lanes<T>>(
         let (x, y) = (p * stride, q * stride);
         let (x, y) = (&state.columns[x..], &state.columns[y..]);
         let found = f.product(l, &x[..f.vectors(n)], &y[..f.vectors(n)]);
-        for (part, found) in product.iter_mut().zip(&found).take(f.vectors(1)) {
+        for (part, found) in product.iter_mut().zip(&found).take(f.planes()) {
             numbers_mut::<T, _>(part)[k] = numbers(found)[0];
         }
         numbers_mut::<T, _>(&mut pp)[k] = numbers(&state.norms[p])[0];

@@ -2,8 +2,8 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products, and `field` and `complex` the arithmetic of entries. `recover` finds the rotations where they were not accumulated. `known` are the sizes that the compiler
-//! knows. `eigen` are kernels of their own, for tiny symmetric matrices.
+//! products, `field` and `complex` the arithmetic of entries. `recover` finds the rotations where they were not
+//! accumulated. `known` are the sizes that the compiler knows. `eigen` are kernels of their own, for tiny symmetric matrices.
 
 mod complex;
 mod delivery;

@@ -39,8 +39,8 @@ pub(super) fn graded<T: Real, L: Lanes<T>>(
 ) -> L::Mask {
     let least = l.splat(T::of(LEAST * T::DTYPE.unit_roundoff()));
     let len = f.vectors(r.rows);
-    let first = f.size(l, r.column(0, len), 0);
-    let last = f.size(l, r.column(n - 1, len), n - 1);
+    let first = f.larger(l, r.column(0, len), 0);
+    let last = f.larger(l, r.column(n - 1, len), n - 1);
     l.less(last, l.mul(least, first))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
     let len = f.vectors(n);
     let (column, scratch) = scratch.split_at_mut(len);
     // Without a matrix, and of zeros, R is zero and J is I.
-    let empty = l.equal(f.size(l, r.column(0, f.vectors(r.rows)), 0), zero);
+    let empty = l.equal(f.larger(l, r.column(0, f.vectors(r.rows)), 0), zero);
     let mut failed = l.less(zero, zero);
     for c in 0..n {
         column.fill(zero);
@@ -91,7 +91,7 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
         let products = &mut scratch[..f.vectors(c)];
         for i in 0..c {
             let found = f.product(l, known.column(i, len), column);
-            for (part, &found) in found.iter().enumerate().take(f.vectors(1)) {
+            for (part, &found) in found.iter().enumerate().take(f.planes()) {
                 products[part * c + i] = l.sub(zero, found);
             }
         }

@@ -83,7 +83,7 @@ pub(super) fn project<T: Real, L: Lanes<T>>(
         let to = &mut to[..f.vectors(rows)];
         for (k, b) in b.chunks(b_step).enumerate() {
             let found = f.product_above(l, len, b, &r[..f.vectors(len)]);
-            for (part, &found) in found.iter().enumerate().take(f.vectors(1)) {
+            for (part, &found) in found.iter().enumerate().take(f.planes()) {
                 to[part * rows + k] = found;
             }
         }

@@ -20,7 +20,7 @@ pub enum Dtype {
     C64,
 }
 
-/// Whether numbers have 32 or 64 bits, or their real and imaginary parts.
+/// Whether numbers, or their real and imaginary parts, have 32 or 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precision {
     Single,

@@ -13,7 +13,7 @@ use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
 use crate::host::call::Task;
-use crate::planner::{Job, NO_F64};
+use crate::planner::{Job, NO_COMPLEX, NO_F64};
 
 /// The results of a job on the device.
 pub struct Solved {
@@ -37,7 +37,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Memory`] or [`Error::Unsupported`] if they do not fit, [`Error::Unsupported`] for f64 on a GPU without
-    /// f64, [`Error::Device`] if the device fails.
+    /// f64 and for complex matrices on a GPU, [`Error::Device`] if the device fails.
     pub async fn upload_async<'a, T: Scalar>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -129,7 +129,12 @@ impl Engine {
             // No GPU has empty buffers: a batch without entries stays on the host.
             if here && !shape.contains(&0) {
                 if !gpu.has(T::DTYPE) {
-                    let text = format!("{}: {NO_F64}", gpu.name());
+                    let why = if T::DTYPE.is_complex() {
+                        NO_COMPLEX
+                    } else {
+                        NO_F64
+                    };
+                    let text = format!("{}: {why}", gpu.name());
                     return Err(Error::Unsupported(text));
                 }
                 match gpu.upload(&a, blocking).await {

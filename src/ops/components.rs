@@ -344,7 +344,7 @@ impl<T: Scalar> Centred<T> {
             let scaled = means
                 .matrix(b)
                 .iter()
-                .map(|mean| (eps * mean.size()).powi(2));
+                .map(|mean| mean.times(eps).size().powi(2));
             let floor = (size * scaled.sum::<f64>()).sqrt() / divisor;
             if floor.is_finite() { floor } else { 0.0 }
         };

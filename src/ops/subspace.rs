@@ -7,8 +7,8 @@ use crate::data::scalar::Scalar;
 use crate::data::scalar::sealed::Float;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
-use crate::ops::for_each;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
+use crate::ops::{for_each, mirror};
 use crate::planner::{Filter, Job, Side, Vectors};
 
 /// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). The
@@ -150,6 +150,11 @@ impl<T: Scalar> Compute for Projector<T> {
         let job = Self::job(subspace, given.shapes());
         let composed = engine.compose(given.a, job, options, blocking);
         let (mut projector, report) = composed.await?;
+        if T::DTYPE.is_complex() {
+            // Real ones are symmetric as they come.
+            let n = projector.rows();
+            for_each(&mut projector, |_, matrix| mirror(matrix, n));
+        }
         if complement {
             let size = projector.rows();
             for_each(&mut projector, |_, p| {

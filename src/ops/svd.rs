@@ -24,10 +24,10 @@ use crate::planner::{Job, Vectors};
 ///
 /// **Signs**: in each column of V the first entry of (nearly) the largest magnitude is positive. The signs of U
 /// follow from those of V. In a full U of a tall matrix, the columns beyond k have no partner in V and can have
-/// either sign. "Nearly" means at least 1023 / 1024 of the largest magnitude. So entries that are tied in exact
+/// either sign (of complex matrices, any phase). "Nearly" means at least 1023 / 1024 of the largest magnitude. So entries that are tied in exact
 /// arithmetic are treated as tied, in both types and on every engine. Of complex matrices that entry is real and positive.
 ///
-/// Scalars and diagonal matrices have exact factors. For vectors, the factor of the side of length one is exact.
+/// Real scalars and diagonal matrices have exact factors. For real vectors, the factor of the side of length one is exact.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Svd<T: Scalar, M: Memory = Host> {

@@ -36,7 +36,6 @@ pub(crate) use problem::{
 };
 
 /// Why a device cannot do anything with complex matrices.
-#[cfg(any(feature = "gpu", test))]
 pub(crate) const NO_COMPLEX: &str =
     "the GPU engine has no kernels for complex matrices: the CPU computes them";
 /// Why a device cannot do anything in f64.

@@ -89,6 +89,11 @@ fn mixed<T: Entry>(count: usize, m: usize, n: usize) -> Batch<T> {
     Batch::from_fn(count, m, n, entry).unwrap()
 }
 
+fn bits<T: Entry>(entries: &[T]) -> Vec<[u64; 2]> {
+    let numbers = entries.iter().map(|x| x.number());
+    numbers.map(|x| [x.re.to_bits(), x.im.to_bits()]).collect()
+}
+
 fn identity_off(x: &Dense) -> f64 {
     let product = x.adjoint() * x;
     let n = product.nrows();
@@ -99,10 +104,15 @@ fn identity_off(x: &Dense) -> f64 {
 
 fn norm(x: &Dense) -> f64 {
     // The smallest squares would vanish.
-    let largest = x.iter().fold(0.0, |most: f64, x| most.max(x.norm()));
-    match largest > 0.0 {
-        true => largest * (x / Complex::from(largest)).norm(),
-        false => 0.0,
+    let sizes = x.iter().map(|x| x.norm());
+    // A NaN must not hide behind a comparison.
+    let largest = sizes.fold(
+        0.0,
+        |most: f64, x| if x > most || x.is_nan() { x } else { most },
+    );
+    match largest == 0.0 {
+        true => 0.0,
+        false => largest * (x / Complex::from(largest)).norm(),
     }
 }
 
@@ -152,7 +162,7 @@ fn check<T: Entry>(what: &str, a: &Batch<T>, svd: &Svd<T>) -> Outcome {
     Ok(())
 }
 
-const SHAPES: [(usize, usize); 18] = [
+const SHAPES: &[(usize, usize)] = &[
     (1, 1),
     (1, 5),
     (6, 1),
@@ -169,13 +179,14 @@ const SHAPES: [(usize, usize); 18] = [
     (20, 20),
     (33, 33),
     (100, 12),
+    (600, 4),
     (12, 100),
     (70, 65),
 ];
 
 /// Bounds and conventions, thin and full, in lanes and alone; and bits that do not depend on neighbours.
 pub fn shapes<T: Entry>(engine: &Engine) -> Outcome {
-    for (m, n) in SHAPES {
+    for &(m, n) in SHAPES {
         let count = if m * n > 1000 { 20 } else { 50 };
         let a = mixed::<T>(count, m, n);
         let thin = engine.svd(&a).run().map_err(wrong)?;
@@ -194,15 +205,32 @@ pub fn shapes<T: Entry>(engine: &Engine) -> Outcome {
                 )?;
             }
         }
-        for b in [0, count / 2, count - 1] {
-            let one = a.view().matrices(b..b + 1).map_err(wrong)?;
-            let alone = engine.svd(one).run().map_err(wrong)?;
-            ensure(
-                alone.u.matrix(0) == thin.u.matrix(b)
-                    && alone.v.matrix(0) == thin.v.matrix(b)
-                    && alone.sigma.matrix(0) == thin.sigma.matrix(b),
-                || format!("{m}x{n}: the bits of matrix {b} depend on its neighbours"),
-            )?;
+        let pinv = engine.pinv(&a).run().map_err(wrong)?;
+        let side = random::<T>(count, m, 2, 8);
+        let solved = engine.lstsq(&a, &side).run().map_err(wrong)?;
+        for b in (0..10).chain([count - 1]) {
+            let part = |x: &Batch<T>| x.view().matrices(b..b + 1).unwrap().to_batch();
+            let (one, side) = (part(&a).map_err(wrong)?, part(&side).map_err(wrong)?);
+            let alone = engine.svd(&one).run().map_err(wrong)?;
+            let whole = engine.svd(&one).full(true).run().map_err(wrong)?;
+            let inverse = engine.pinv(&one).run().map_err(wrong)?;
+            let solution = engine.lstsq(&one, &side).run().map_err(wrong)?;
+            let pairs = [
+                (alone.u.matrix(0), thin.u.matrix(b)),
+                (alone.v.matrix(0), thin.v.matrix(b)),
+                (whole.u.matrix(0), full.u.matrix(b)),
+                (whole.v.matrix(0), full.v.matrix(b)),
+                (inverse.inverse.matrix(0), pinv.inverse.matrix(b)),
+                (solution.solution.matrix(0), solved.solution.matrix(b)),
+            ];
+            for (own, beside) in pairs {
+                ensure(bits(own) == bits(beside), || {
+                    format!("{m}x{n}: the bits of matrix {b} depend on its neighbours")
+                })?;
+            }
+            ensure(alone.sigma.matrix(0) == thin.sigma.matrix(b), || {
+                format!("{m}x{n}: sigma of matrix {b} depends on its neighbours")
+            })?;
         }
     }
     Ok(())
@@ -256,8 +284,8 @@ pub fn fixtures<T: Entry>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// A matrix and its adjoint have the same singular values, bit for bit, and a real matrix nearly those that it has as a
-/// matrix of real type. A phase as a factor goes to U.
+/// A matrix that is not square and its adjoint have the same singular values, bit for bit, and a real matrix nearly those
+/// that it has as a matrix of real type. A phase as a factor goes to U.
 pub fn laws<T: Entry>(engine: &Engine) -> Outcome {
     for (m, n) in [(4, 4), (7, 5), (12, 12), (30, 18)] {
         let a = random::<T>(40, m, n, 9);
@@ -294,6 +322,21 @@ pub fn laws<T: Entry>(engine: &Engine) -> Outcome {
                     )?;
                 }
             }
+            // The factor i is exact: it exchanges the parts.
+            let sigma = numbers(&svd.sigma, b);
+            let gaps = sigma.windows(2).map(|s| (s[0] - s[1]) / sigma[0]);
+            let gap = gaps
+                .chain([sigma[sigma.len() - 1] / sigma[0]])
+                .fold(1.0, f64::min);
+            let near = 64.0 * tol::<T::Real>(m, n) / gap;
+            let (u, i_u) = (dense(&svd.u, b), dense(&turned.u, b));
+            at_most(
+                &format!("{m}x{n}, {b}: U"),
+                (u * Wide::i() - i_u).norm(),
+                near,
+            )?;
+            let (v, same_v) = (dense(&svd.v, b), dense(&turned.v, b));
+            at_most(&format!("{m}x{n}, {b}: V"), (v - same_v).norm(), near)?;
             // Real entries have real vectors.
             let v = dense(&real.v, b);
             ensure(v.iter().all(|x| x.im == 0.0), || {
@@ -304,7 +347,7 @@ pub fn laws<T: Entry>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
-/// A matrix that is not finite is reported, and no other is harmed; and what overflows is.
+/// A matrix that is not finite is reported, and no other is harmed; and so is one whose results overflow.
 pub fn statuses<T: Entry>(engine: &Engine) -> Outcome {
     for (m, n) in [(3, 3), (5, 8), (20, 11)] {
         let mut a = random::<T>(30, m, n, 4);
@@ -321,7 +364,9 @@ pub fn statuses<T: Entry>(engine: &Engine) -> Outcome {
                 Status::Converged
             };
             ensure(status == expected, || format!("matrix {b}: {status}"))?;
-            let same = svd.u.matrix(b) == plain.u.matrix(b);
+            let same = svd.u.matrix(b) == plain.u.matrix(b)
+                && svd.v.matrix(b) == plain.v.matrix(b)
+                && svd.sigma.matrix(b) == plain.sigma.matrix(b);
             ensure(bad || same, || format!("matrix {b} was harmed"))?;
             if bad {
                 let all = svd
@@ -331,10 +376,25 @@ pub fn statuses<T: Entry>(engine: &Engine) -> Outcome {
                     .chain(svd.v.matrix(b))
                     .map(|x| x.number());
                 let nothing = all.fold(true, |all, x| all && x.re.is_nan() && x.im.is_nan());
+                let nothing = nothing && numbers(&svd.sigma, b).iter().all(|x| x.is_nan());
                 ensure(nothing, || format!("matrix {b} has numbers"))?;
             }
         }
     }
+    // Both parts of each entry are near the largest number: the singular value is beyond it.
+    let most = match unit::<T::Real>() > 1e-10 {
+        true => f64::from(f32::MAX),
+        false => f64::MAX,
+    };
+    let far = Batch::from_fn(20, 3, 3, |b, _, _| match b {
+        4 => T::new(0.9 * most, -0.9 * most),
+        _ => T::new(1.0, b as f64),
+    });
+    let svd = engine.svd(&far.map_err(wrong)?).run().map_err(wrong)?;
+    let failures: Vec<_> = svd.report.failures().collect();
+    ensure(failures == [(4, Status::NotRepresentable)], || {
+        format!("{failures:?}")
+    })?;
     Ok(())
 }
 
@@ -408,9 +468,18 @@ pub fn operations<T: Entry>(engine: &Engine) -> Outcome {
             let (q, h) = (dense(&polar.orthogonal, at), dense(&polar.stretch, at));
             near("polar", &(&q * &h), &a, a.norm())?;
             ensure(h == h.adjoint(), || what("H is not Hermitian"))?;
-            if m >= n {
-                at_most(&what("Q"), identity_off(&q), tol)?;
-            }
+            let short = if m >= n { q } else { q.adjoint() };
+            at_most(&what("Q"), identity_off(&short), tol)?;
+            let least = h.symmetric_eigenvalues().min();
+            at_most(&what("H"), -least, tol * a.norm())?;
+            // The four conditions, to 16 u c.
+            let x = dense(&pinv, at);
+            let (ax, xa) = (&a * &x, &x * &a);
+            let bound = 16.0 * u * a.norm() * x.norm() / ax.norm();
+            at_most(&what("A X A"), (&ax * &a - &a).norm(), bound * a.norm())?;
+            at_most(&what("X A X"), (&x * &ax - &x).norm(), bound * x.norm())?;
+            at_most(&what("A X"), (&ax - ax.adjoint()).norm(), bound * ax.norm())?;
+            at_most(&what("X A"), (&xa - xa.adjoint()).norm(), bound * xa.norm())?;
         }
     }
     Ok(())
@@ -459,6 +528,12 @@ pub fn subspaces<T: Entry>(engine: &Engine) -> Outcome {
         )?;
         let product = dense(&factors.left, at) * dense(&factors.right, at).adjoint();
         at_most(&what("factors"), (product - &own).norm(), tol * scale)?;
+        let length = dense(&null.vector, at).norm();
+        at_most(
+            &what("length of the null vector"),
+            (length - 1.0).abs(),
+            tol,
+        )?;
         at_most(
             &what("null vector"),
             (&own * dense(&null.vector, at)).norm(),
@@ -478,6 +553,7 @@ pub fn subspaces<T: Entry>(engine: &Engine) -> Outcome {
             let own_basis = dense(&basis.vectors, at).columns(0, dimension).into_owned();
             let product = &own_basis * own_basis.adjoint();
             at_most(&what("projector"), (&p - product).norm(), 16.0 * tol)?;
+            ensure(p == p.adjoint(), || what("the projector is not Hermitian"))?;
             let kept = match space {
                 Subspace::ColumnSpace => &p * &own - &own,
                 Subspace::RowSpace => &own * &p - &own,
@@ -487,15 +563,35 @@ pub fn subspaces<T: Entry>(engine: &Engine) -> Outcome {
             at_most(&what("kept"), kept.norm(), 16.0 * tol * scale)?;
         }
     }
-    // Data of 200 samples.
-    let data = random::<T>(5, 200, 4, 3);
+    // Of a wide matrix it comes from the full V.
+    let wide = random::<T>(20, 3, 5, 4);
+    let null = engine.null_vector(&wide).run().map_err(wrong)?;
+    for at in 0..20 {
+        let (own, x) = (dense(&wide, at), dense(&null.vector, at));
+        at_most("wide null vector", (own * &x).norm(), tol)?;
+        at_most("its length", (x.norm() - 1.0).abs(), tol)?;
+        ensure(numbers(&null.length, at) == [0.0], || "length".into())?;
+    }
+    // Data of 200 samples, far from zero.
+    let plain = random::<T>(5, 200, 4, 3);
+    let data = Batch::from_fn(5, 200, 4, |b, i, j| {
+        let x = plain[[b, i, j]].number() + Complex::new(3.0, -2.0 * j as f64);
+        T::new(x.re, x.im)
+    });
+    let data = data.map_err(wrong)?;
     let white = engine.whitening(&data).run().map_err(wrong)?;
     let soft = engine.whitening(&data).epsilon(1e-6).run().map_err(wrong)?;
     let components = engine.principal_components(&data).run().map_err(wrong)?;
-    let shrunk = engine.shrink(&data).run().map_err(wrong)?;
+    let shrunk = engine.shrink(&plain).run().map_err(wrong)?;
     for at in 0..5 {
         let own = dense(&data, at);
         let mean = dense(&white.mean, at);
+        let exact = Dense::from_fn(4, 1, |j, _| own.column(j).sum() / Complex::from(200.0));
+        at_most("mean", (&mean - &exact).norm(), tol * own.norm())?;
+        ensure(components.mean.matrix(at) == white.mean.matrix(at), || {
+            "means".into()
+        })?;
+        let mean = exact;
         let centred = Dense::from_fn(200, 4, |i, j| own[(i, j)] - mean[j]);
         for (transform, tol) in [(&white.transform, 16.0 * tol), (&soft.transform, 1e-4)] {
             let w = dense(transform, at);
@@ -533,7 +629,7 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
         let svd = engine.svd(&a).run().map_err(wrong)?;
         let same =
             |other: &Svd<T>| svd.u == other.u && svd.v == other.v && svd.sigma == other.sigma;
-        // Row by row, and a transposed view of the conjugate.
+        // Row by row, and through a view with strides.
         let rows: Vec<T> = (0..30 * m * n)
             .map(|at| a[[at / (m * n), at / n % m, at % n]])
             .collect();
@@ -541,6 +637,14 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
             .svd(View::row_major(&rows, 30, m, n).map_err(wrong)?)
             .run();
         ensure(same(&by_rows.map_err(wrong)?), || "rows".into())?;
+        let padded = Batch::from_fn(30, m + 2, n + 1, |b, i, j| match i < m && j < n {
+            true => a[[b, i, j]],
+            false => T::new(f64::NAN, 1.0),
+        });
+        let padded = padded.map_err(wrong)?;
+        let window = padded.view().submatrix(0..m, 0..n).map_err(wrong)?;
+        let of_window = engine.svd(window).run().map_err(wrong)?;
+        ensure(same(&of_window), || "window".into())?;
         let k = m.min(n);
         let (mut u, mut v) = (random::<T>(30, m, k, 1), random::<T>(30, n, k, 1));
         let mut sigma = Batch::<T::Real>::zeros(30, k, 1).map_err(wrong)?;
@@ -555,7 +659,10 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
             there.u.download().map_err(wrong)?,
             there.sigma.download().map_err(wrong)?,
         );
-        ensure(u == svd.u && sigma == svd.sigma, || "device".into())?;
+        let v = there.v.download().map_err(wrong)?;
+        ensure(u == svd.u && v == svd.v && sigma == svd.sigma, || {
+            "device".into()
+        })?;
         let parts: Vec<View<'_, T>> = [0..10, 10..30]
             .into_iter()
             .map(|part| a.view().matrices(part).unwrap())
@@ -581,21 +688,36 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
         check("warm", &moved, &warm)?;
         let cold = engine.svd(&moved).run().map_err(wrong)?;
         let sweeps = |svd: &Svd<T>| svd.report.outcomes.iter().map(|o| o.sweeps).sum::<u32>();
-        ensure(n < 3 || sweeps(&warm) < sweeps(&cold), || {
+        ensure(sweeps(&warm) < sweeps(&cold), || {
             format!("{m}x{n}: {} sweeps, cold {}", sweeps(&warm), sweeps(&cold))
         })?;
     }
     Ok(())
 }
 
-/// A GPU engine says that it cannot, and a policy that falls back has the CPU compute.
-pub fn refused<T: Entry>(engine: &Engine) -> Outcome {
+/// An engine that computes on the GPU alone says that it cannot, whatever the call, and one that falls back has the CPU
+/// compute.
+pub fn refused<T: Entry>(alone: &Engine, falling_back: &Engine) -> Outcome {
     let a = random::<T>(3, 4, 4, 5);
-    match engine.svd(&a).run() {
-        Err(Error::Unsupported(text)) => ensure(text.contains("complex"), || text.clone()),
-        Ok(svd) => ensure(svd.report.backend == Backend::Cpu, || {
-            "computed on the GPU".into()
-        }),
-        Err(other) => Err(other.to_string()),
+    let errors = [
+        alone.svd(&a).run().map(drop),
+        alone.upload(&a).map(drop),
+        alone.pinv(&a).run_on_device().map(drop),
+        alone.svd(&a).explain().map(drop),
+    ];
+    for (at, error) in errors.into_iter().enumerate() {
+        match error {
+            Err(Error::Unsupported(text)) if text.contains("complex") => {}
+            other => return Err(format!("call {at}: {other:?}")),
+        }
     }
+    let svd = falling_back.svd(&a).run().map_err(wrong)?;
+    ensure(svd.report.backend == Backend::Cpu, || {
+        "computed on the GPU".into()
+    })?;
+    let lent = falling_back.upload(&a).map_err(wrong)?;
+    let there = falling_back.svd(&lent).run_on_device().map_err(wrong)?;
+    ensure(there.u.download().map_err(wrong)? == svd.u, || {
+        "on the device".into()
+    })
 }

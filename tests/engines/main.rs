@@ -1413,7 +1413,11 @@ impl Suite {
             let open = |tuning| Engine::gpu(&adapter().tuning(tuning));
             self.add::<T>("tunings", move |_| reliability::tunings(open));
             self.add::<T>("fallback", |_| fallback());
-            self.add::<T>("complex-refused", complex::refused::<Complex<f32>>);
+            self.add::<T>("complex-refused", |e| {
+                let options = adapter().policy(Policy::FallBack);
+                let falling_back = Engine::gpu(&options).map_err(|e| e.to_string())?;
+                complex::refused::<Complex<f32>>(e, &falling_back)
+            });
             #[cfg(feature = "faults")]
             self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));
             #[cfg(feature = "faults")]
