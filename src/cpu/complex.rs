@@ -1,9 +1,6 @@
 //! The arithmetic of complex entries: columns of two planes, first the real parts, then the imaginary parts.
 
-use crate::cpu::factor::exchange;
-use crate::cpu::field::{Field, Number};
-use crate::cpu::jacobi::Rotation;
-use crate::cpu::recover::Columns;
+use crate::cpu::field::{Columns, Field, Number, Rotation};
 use crate::cpu::sums::dot;
 use crate::data::scalar::{NEARLY, Real};
 use crate::lanes::{Lanes, numbers, numbers_mut, vectors, vectors_mut};
@@ -142,37 +139,10 @@ impl<V: Copy> Rotation<V> {
     }
 }
 
-/// Rotates X, and what is carried along.
-#[inline(always)]
-fn rotate<T: Real, L: Lanes<T>>(
-    l: L,
-    x: &mut [L::Vector],
-    y: &mut [L::Vector],
-    n: usize,
-    turn: &Rotation<L::Vector>,
-) {
-    let turn = *turn;
-    let (x, x_below) = x.split_at_mut(2 * n);
-    let (y, y_below) = y.split_at_mut(2 * n);
-    for (x, y) in [(x, y), (x_below, y_below)] {
-        let ((xr, xi), (yr, yi)) = (planes_mut(x), planes_mut(y));
-        for ((xr, xi), (yr, yi)) in xr.iter_mut().zip(xi).zip(yr.iter_mut().zip(yi)) {
-            ([*xr, *xi], [*yr, *yi]) = turn.of_complex(l, [*xr, *xi], [*yr, *yi]);
-        }
-    }
-}
-
 impl Field for Complexes {
-    const PARTS: usize = 2;
-
     #[inline(always)]
-    fn product<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        x: &[L::Vector],
-        y: &[L::Vector],
-    ) -> Number<L::Vector> {
-        product(l, planes(x), planes(y))
+    fn planes(self) -> usize {
+        2
     }
 
     #[inline(always)]
@@ -376,22 +346,15 @@ impl Field for Complexes {
         n: usize,
         turn: &Rotation<L::Vector>,
     ) {
-        rotate(l, x, y, n, turn);
-    }
-
-    #[inline(always)]
-    fn rotate_exchanged<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        chosen: L::Mask,
-        x: &mut [L::Vector],
-        y: &mut [L::Vector],
-        n: usize,
-        turn: &Rotation<L::Vector>,
-    ) {
-        // Hardly any columns are exchanged after the first sweeps: a pass of its own is less code.
-        exchange(l, chosen, x, y);
-        rotate(l, x, y, n, turn);
+        let turn = *turn;
+        let (x, x_below) = x.split_at_mut(2 * n);
+        let (y, y_below) = y.split_at_mut(2 * n);
+        for (x, y) in [(x, y), (x_below, y_below)] {
+            let ((xr, xi), (yr, yi)) = (planes_mut(x), planes_mut(y));
+            for ((xr, xi), (yr, yi)) in xr.iter_mut().zip(xi).zip(yr.iter_mut().zip(yi)) {
+                ([*xr, *xi], [*yr, *yi]) = turn.of_complex(l, [*xr, *xi], [*yr, *yi]);
+            }
+        }
     }
 
     #[inline(always)]

@@ -1,7 +1,6 @@
 //! From lanes to what the caller gets: order, signs, scale, completion, and what could not be
 //! represented. `shaders/deliver.wgsl` has the same conventions.
 
-use crate::cpu::factor::exchange;
 use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
@@ -11,9 +10,9 @@ use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::dense::householder::complete;
 use crate::host::call::Call;
-use crate::host::delivery::{NEARLY, NON_FINITE, fix_signs, status};
+use crate::host::delivery::{NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
-use crate::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, exchange, numbers, numbers_mut};
 use crate::planner::Vectors;
 use crate::planner::{Problem, Side};
 
@@ -490,10 +489,11 @@ fn write<T: Scalar, L: Lanes<T::Real>>(
         Rows::InPlace => {
             for (lane, out) in out.chunks_exact_mut(size.max(1)).take(count).enumerate() {
                 for (c, out) in out.chunks_exact_mut(T::PARTS * len).enumerate() {
-                    for (part, i) in (0..T::PARTS).flat_map(|part| (0..len).map(move |i| (part, i)))
-                    {
-                        let at = (c * T::PARTS + part) * len + i;
-                        out[i * T::PARTS + part] = entries[at * lanes + lane];
+                    for part in 0..T::PARTS {
+                        for i in 0..len {
+                            let at = (c * T::PARTS + part) * len + i;
+                            out[i * T::PARTS + part] = entries[at * lanes + lane];
+                        }
                     }
                 }
             }
@@ -510,45 +510,6 @@ fn write<T: Scalar, L: Lanes<T::Real>>(
                 to[row as usize * T::PARTS + part] = column[i * lanes + lane] + T::Real::ZERO;
             }
         }
-    }
-}
-
-/// Where the first of the caller's entries of (nearly) the largest magnitude is negative. Row i of a lane is the caller's
-/// row `rows[i]`, or row i.
-#[inline(always)]
-pub(super) fn negative<T: Real, L: Lanes<T>>(
-    l: L,
-    column: &[L::Vector],
-    rows: Option<&[L::Vector]>,
-) -> L::Mask {
-    let zero = l.splat(T::ZERO);
-    let mut largest = zero;
-    for &entry in column {
-        let size = l.abs(entry);
-        largest = l.select(l.less(largest, size), size, largest);
-    }
-    let limit = l.mul(largest, l.splat(T::of(NEARLY)));
-    let mut first = zero;
-    let Some(rows) = rows else {
-        for &entry in column.iter().rev() {
-            first = l.select(l.less(l.abs(entry), limit), first, entry);
-        }
-        return l.less(first, zero);
-    };
-    let mut at = l.splat(T::of(column.len() as f64));
-    for (&entry, &row) in column.iter().zip(rows) {
-        let small = l.less(l.abs(entry), limit);
-        let better = l.and(l.not(small), l.less(row, at));
-        first = l.select(better, entry, first);
-        at = l.select(better, row, at);
-    }
-    l.less(first, zero)
-}
-
-#[inline(always)]
-pub(super) fn negate<T: Real, L: Lanes<T>>(l: L, chosen: L::Mask, column: &mut [L::Vector]) {
-    for entry in column {
-        *entry = l.select(chosen, l.sub(l.splat(T::ZERO), *entry), *entry);
     }
 }
 

@@ -10,10 +10,10 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::cpu::carry_out;
-use crate::cpu::delivery::{negate, negative};
+use crate::cpu::field::Rotation;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{MOST_LANES, copy, scale};
-use crate::cpu::jacobi::Rotation;
+use crate::cpu::real::{negate, negative};
 use crate::data::error::Error;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::scalar::sealed::Float;

@@ -7,7 +7,7 @@
 use crate::cpu::field::Field;
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, exchange};
 
 /// Factors m x n matrices (m >= n) in place: R above, reflectors below the diagonal, with the
 /// remaining column of largest norm first at every step. Column k of A P is column `pivots[k]` of
@@ -67,21 +67,6 @@ pub(super) fn factor<T: Real, L: Lanes<T>>(
             f.reflect(l, t, own, k, column);
             *norm = f.square_below(l, column, k);
         }
-    }
-}
-
-/// Exchanges the chosen lanes of two columns.
-#[inline(always)]
-pub(super) fn exchange<T: Real, L: Lanes<T>>(
-    l: L,
-    chosen: L::Mask,
-    x: &mut [L::Vector],
-    y: &mut [L::Vector],
-) {
-    for (x, y) in x.iter_mut().zip(y) {
-        let (a, b) = (*x, *y);
-        *x = l.select(chosen, b, a);
-        *y = l.select(chosen, a, b);
     }
 }
 

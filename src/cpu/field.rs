@@ -2,42 +2,63 @@
 //!
 //! A column of complex entries is two planes, one after the other: all real parts, then all imaginary parts. So norms,
 //! scales, exchanges and orders see a longer column, or twice as many, of real numbers, and kernels are the same. What is
-//! different is here for real entries, and in `complex` for complex ones.
+//! different is in `real` and `complex`.
 
-use crate::cpu::delivery::{negate, negative};
-use crate::cpu::jacobi::Rotation;
-use crate::cpu::recover::{Columns, add};
-use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
-use crate::lanes::{Lanes, numbers, numbers_mut, vectors_mut};
+use crate::lanes::{Lanes, exchange};
 
 /// A number a lane: its real and its imaginary part. Of real entries, the second is not used.
 pub(super) type Number<V> = [V; 2];
 
+/// A rotation a lane; none where it is not needed.
+#[derive(Clone, Copy)]
+pub(super) struct Rotation<V> {
+    pub t: V,
+    pub s: V,
+    /// s / (1 + c)
+    pub tau: V,
+    /// Of the product of the columns, the larger first. The smaller one is turned back by it, rotated, and turned again.
+    pub phase: Number<V>,
+}
+
+impl<T: Real> Rotation<T> {
+    /// The same in every lane.
+    #[inline(always)]
+    pub fn splat<L: Lanes<T>>(&self, l: L) -> Rotation<L::Vector> {
+        Rotation {
+            t: l.splat(self.t),
+            s: l.splat(self.s),
+            tau: l.splat(self.tau),
+            phase: [l.splat(self.phase[0]), l.splat(self.phase[1])],
+        }
+    }
+}
+
+/// Columns, some vectors apart. `rows` is the length of a plane.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'c, V> {
+    pub vectors: &'c [V],
+    pub rows: usize,
+    pub step: usize,
+}
+
+impl<V> Columns<'_, V> {
+    #[inline(always)]
+    pub fn column(&self, j: usize, len: usize) -> &[V] {
+        &self.vectors[j * self.step..][..len]
+    }
+}
+
 /// The arithmetic of entries. A method gets columns with all their planes.
 pub(super) trait Field: Copy + Send + Sync + 'static {
     /// The planes of a column.
-    const PARTS: usize;
-
-    /// The planes of a column.
-    #[inline(always)]
-    fn planes(self) -> usize {
-        Self::PARTS
-    }
+    fn planes(self) -> usize;
 
     /// The vectors of a column of so many rows.
     #[inline(always)]
     fn vectors(self, rows: usize) -> usize {
-        Self::PARTS * rows
+        self.planes() * rows
     }
-
-    /// x'y.
-    fn product<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        x: &[L::Vector],
-        y: &[L::Vector],
-    ) -> Number<L::Vector>;
 
     /// x'y of the first rows of each, as many as `rows`.
     fn product_above<T: Real, L: Lanes<T>>(
@@ -47,6 +68,17 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         x: &[L::Vector],
         y: &[L::Vector],
     ) -> Number<L::Vector>;
+
+    /// x'y.
+    #[inline(always)]
+    fn product<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        x: &[L::Vector],
+        y: &[L::Vector],
+    ) -> Number<L::Vector> {
+        self.product_above(l, x.len() / self.planes(), x, y)
+    }
 
     /// The size and the phase of a number. A real number is its own size, with its sign.
     fn polar<T: Real, L: Lanes<T>>(
@@ -127,7 +159,8 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         turn: &Rotation<L::Vector>,
     );
 
-    /// `rotate` of columns that are exchanged first, in the chosen lanes: in one pass.
+    /// `rotate` of columns that are exchanged first, in the chosen lanes. Hardly any are after the first sweeps.
+    #[inline(always)]
     fn rotate_exchanged<T: Real, L: Lanes<T>>(
         self,
         l: L,
@@ -136,7 +169,10 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         y: &mut [L::Vector],
         n: usize,
         turn: &Rotation<L::Vector>,
-    );
+    ) {
+        exchange(l, chosen, x, y);
+        self.rotate(l, x, y, n, turn);
+    }
 
     /// `rotate` of two columns of one matrix, many rows at a time.
     fn rotate_alone<T: Real, W: Lanes<T>>(
@@ -147,210 +183,4 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         n: usize,
         turn: &Rotation<T>,
     );
-}
-
-/// Real entries.
-#[derive(Clone, Copy)]
-pub(super) struct Reals;
-
-impl Field for Reals {
-    const PARTS: usize = 1;
-
-    #[inline(always)]
-    fn product<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        x: &[L::Vector],
-        y: &[L::Vector],
-    ) -> Number<L::Vector> {
-        [dot(l, x, y), l.splat(T::ZERO)]
-    }
-
-    #[inline(always)]
-    fn product_above<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        rows: usize,
-        x: &[L::Vector],
-        y: &[L::Vector],
-    ) -> Number<L::Vector> {
-        self.product(l, &x[..rows], &y[..rows])
-    }
-
-    #[inline(always)]
-    fn polar<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        number: Number<L::Vector>,
-    ) -> (L::Vector, Number<L::Vector>) {
-        (number[0], [l.splat(T::ONE), l.splat(T::ZERO)])
-    }
-
-    #[inline(always)]
-    fn larger<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
-        l.abs(column[k])
-    }
-
-    #[inline(always)]
-    fn reflector<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        column: &mut [L::Vector],
-        k: usize,
-    ) -> L::Vector {
-        let (top, v) = column[k..].split_at_mut(1);
-        let alpha = top[0];
-        let (zero, one, two) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::ONE + T::ONE));
-        let below = dot(l, v, v);
-        let needed = l.less(zero, below);
-        let norm = l.sqrt(l.mul_add(alpha, alpha, below));
-        let beta = l.select(l.less(zero, alpha), l.sub(zero, norm), norm);
-        let beta = l.select(needed, beta, alpha);
-        let difference = l.select(needed, l.sub(alpha, beta), one);
-        let scale = l.select(needed, l.div(one, difference), zero);
-        for entry in v.iter_mut() {
-            *entry = l.mul(*entry, scale);
-        }
-        top[0] = beta;
-        // LAPACK's (beta - alpha) / beta does not know how v was rounded: U came out with up to 22u of
-        // lost orthogonality where this gives half of that.
-        let tau = l.div(two, l.add(one, dot(l, v, v)));
-        l.select(needed, tau, zero)
-    }
-
-    #[inline(always)]
-    fn reflect<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        tau: L::Vector,
-        own: &[L::Vector],
-        k: usize,
-        column: &mut [L::Vector],
-    ) {
-        let v = &own[k + 1..];
-        let (top, below) = column[k..].split_at_mut(1);
-        let weight = l.mul(tau, l.add(top[0], dot(l, v, below)));
-        top[0] = l.sub(top[0], weight);
-        for (entry, &v) in below.iter_mut().zip(v) {
-            *entry = l.neg_mul_add(weight, v, *entry);
-        }
-    }
-
-    #[inline(always)]
-    fn row<T: Real, L: Lanes<T>>(
-        self,
-        _: L,
-        (from, step): (&[L::Vector], usize),
-        p: usize,
-        first: usize,
-        column: &mut [L::Vector],
-    ) {
-        for (r, entry) in column.iter_mut().enumerate().skip(first) {
-            *entry = from[r * step + p];
-        }
-    }
-
-    #[inline(always)]
-    fn add<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        columns: Columns<'_, L::Vector>,
-        upper: bool,
-        weights: &[L::Vector],
-        to: &mut [L::Vector],
-    ) {
-        add(l, columns, upper, weights, to);
-    }
-
-    #[inline(always)]
-    fn add_outer<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        column: &[L::Vector],
-        weight: L::Vector,
-        (other, k): (&[L::Vector], usize),
-        to: &mut [L::Vector],
-    ) {
-        let weight = l.mul(weight, other[k]);
-        for (to, &entry) in to.iter_mut().zip(column) {
-            *to = l.mul_add(weight, entry, *to);
-        }
-    }
-
-    #[inline(always)]
-    fn fix_phase<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        column: &mut [L::Vector],
-        rows: Option<&[L::Vector]>,
-        partner: &mut [L::Vector],
-    ) {
-        let flip = negative(l, column, rows);
-        if l.any(flip) {
-            negate(l, flip, column);
-            negate(l, flip, partner);
-        }
-    }
-
-    #[inline(always)]
-    fn square_below<T: Real, L: Lanes<T>>(self, l: L, column: &[L::Vector], k: usize) -> L::Vector {
-        let below = &column[k + 1..];
-        dot(l, below, below)
-    }
-
-    #[inline(always)]
-    fn rotate<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        x: &mut [L::Vector],
-        y: &mut [L::Vector],
-        _: usize,
-        turn: &Rotation<L::Vector>,
-    ) {
-        let turn = *turn;
-        for (x, y) in x.iter_mut().zip(y) {
-            (*x, *y) = turn.of(l, *x, *y);
-        }
-    }
-
-    #[inline(always)]
-    fn rotate_exchanged<T: Real, L: Lanes<T>>(
-        self,
-        l: L,
-        chosen: L::Mask,
-        x: &mut [L::Vector],
-        y: &mut [L::Vector],
-        _: usize,
-        turn: &Rotation<L::Vector>,
-    ) {
-        let turn = *turn;
-        for (x, y) in x.iter_mut().zip(y) {
-            let (a, b) = (l.select(chosen, *y, *x), l.select(chosen, *x, *y));
-            (*x, *y) = turn.of(l, a, b);
-        }
-    }
-
-    #[inline(always)]
-    fn rotate_alone<T: Real, W: Lanes<T>>(
-        self,
-        w: W,
-        x: &mut [T],
-        y: &mut [T],
-        n: usize,
-        turn: &Rotation<T>,
-    ) {
-        let (xs, x_rest) = vectors_mut::<T, W>(x);
-        let (ys, y_rest) = vectors_mut::<T, W>(y);
-        let wide = turn.splat(w);
-        self.rotate(w, xs, ys, n, &wide);
-        // The rest as a vector that is not full.
-        let (mut a, mut b) = (w.splat(T::ZERO), w.splat(T::ZERO));
-        let len = x_rest.len();
-        numbers_mut(&mut a)[..len].copy_from_slice(x_rest);
-        numbers_mut(&mut b)[..len].copy_from_slice(y_rest);
-        let (x, y) = (std::slice::from_mut(&mut a), std::slice::from_mut(&mut b));
-        self.rotate(w, x, y, n, &wide);
-        x_rest.copy_from_slice(&numbers(&a)[..len]);
-        y_rest.copy_from_slice(&numbers(&b)[..len]);
-    }
 }

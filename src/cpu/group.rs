@@ -13,7 +13,7 @@
 
 use crate::cpu::delivery::{Raw, Rows, SHORT, by_lane, deliver, restore, sort};
 use crate::cpu::factor;
-use crate::cpu::field::Field;
+use crate::cpu::field::{Columns, Field};
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::{self, Sweeps};
@@ -381,7 +381,7 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         // The matrices whose J is carried.
         let mut graded = none;
         if recovers {
-            let r = recover::Columns {
+            let r = Columns {
                 vectors: &*self.a,
                 rows: m,
                 step: f.vectors(m),
@@ -412,12 +412,12 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
                 return done;
             }
             let unfinished = l.equal(done.converged, zero);
-            let r = recover::Columns {
+            let r = Columns {
                 vectors: self.a,
                 rows: m,
                 step: f.vectors(m),
             };
-            let v = recover::Columns {
+            let v = Columns {
                 vectors: self.v,
                 rows: n,
                 step: v_step,

@@ -1,13 +1,12 @@
 //! From the caller's matrices to lanes, side by side: finite, scaled, rows in order, as
 //! `cpu/head.rs` has it.
 
-use crate::cpu::factor::exchange;
 use crate::cpu::head::{self, Head};
 use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
 use crate::host::call::Call;
-use crate::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, exchange, numbers, numbers_mut};
 use crate::planner::Problem;
 
 /// Up to so many rows, all lanes are looked at and sorted at once: a network of comparisons is short

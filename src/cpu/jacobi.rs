@@ -1,12 +1,11 @@
 //! One-sided Jacobi sweeps on the columns of square matrices side by side (Hestenes; Demmel and
 //! Veselic 1992; Drmac and Veselic 2008; LAPACK xGESVJ).
 
-use crate::cpu::factor::exchange;
-use crate::cpu::field::{Field, Number};
+use crate::cpu::field::{Field, Number, Rotation};
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
 use crate::lanes::memory::LINE;
-use crate::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, exchange, numbers, numbers_mut};
 use crate::planner::Convergence;
 
 /// How the sweeps went, a number a lane.
@@ -401,17 +400,6 @@ impl<V: Copy, M: Copy> Pair<V, M> {
     }
 }
 
-/// A rotation a lane; none where it is not needed.
-#[derive(Clone, Copy)]
-pub(super) struct Rotation<V> {
-    pub t: V,
-    pub s: V,
-    /// s / (1 + c)
-    pub tau: V,
-    /// Of the product of the columns, the larger first. The smaller one is turned back by it, rotated, and turned again.
-    pub phase: Number<V>,
-}
-
 /// The rotation that makes a pair orthogonal.
 #[inline(always)]
 fn rotation<T: Real, L: Lanes<T>>(
@@ -500,32 +488,6 @@ fn polynomial<T: Real, L: Lanes<T>, const N: usize>(
         sum = l.mul_add(sum, x, l.splat(T::of(coefficient)));
     }
     sum
-}
-
-impl<V: Copy> Rotation<V> {
-    /// Rutishauser's form, which does not drift: after thousands of rotations the plain
-    /// x' = c x - s y is off by 100u where this one is off by 5u.
-    #[inline(always)]
-    pub fn of<T: Real, L: Lanes<T, Vector = V>>(&self, l: L, x: V, y: V) -> (V, V) {
-        let (s, tau) = (self.s, self.tau);
-        (
-            l.neg_mul_add(s, l.mul_add(tau, x, y), x),
-            l.mul_add(s, l.neg_mul_add(tau, y, x), y),
-        )
-    }
-}
-
-impl<T: Real> Rotation<T> {
-    /// The same in every lane.
-    #[inline(always)]
-    pub fn splat<L: Lanes<T>>(&self, l: L) -> Rotation<L::Vector> {
-        Rotation {
-            t: l.splat(self.t),
-            s: l.splat(self.s),
-            tau: l.splat(self.tau),
-            phase: [l.splat(self.phase[0]), l.splat(self.phase[1])],
-        }
-    }
 }
 
 #[cfg(test)]

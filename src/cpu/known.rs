@@ -5,7 +5,7 @@
 //! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
 
 use super::Task;
-use crate::cpu::field::Reals;
+use crate::cpu::real::Reals;
 use crate::data::scalar::Real;
 use crate::lanes::{Kernel, Lanes, Two};
 use crate::planner::Vectors;

@@ -2,7 +2,7 @@
 //!
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
-//! products, `field` and `complex` the arithmetic of entries. `recover` finds the rotations where they were not
+//! products, `field` the arithmetic of entries, which are `real` or `complex`. `recover` finds the rotations where they were not
 //! accumulated. `known` are the sizes that the compiler knows. `eigen` are kernels of their own, for tiny symmetric matrices.
 
 mod complex;
@@ -17,6 +17,7 @@ mod jacobi;
 mod known;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod peak;
+mod real;
 mod recover;
 mod rhs;
 mod sums;
@@ -33,8 +34,9 @@ use crate::host::outputs::Outputs;
 use crate::lanes::{Kernel, Lanes};
 use crate::planner::{CpuRecipe, Problem};
 use complex::Complexes;
-use field::{Field, Reals};
+use field::Field;
 use group::Group;
+use real::Reals;
 
 /// Lanes of the widest vectors of this machine, or one.
 struct Width;

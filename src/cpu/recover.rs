@@ -8,10 +8,10 @@
 //! This fails where sigma_1 / sigma_j approaches 1 / u. Such matrices have their J carried along: a matrix is judged by
 //! its own numbers alone, first by the diagonal of R ([`graded`]), then by how much is taken off.
 
-use crate::cpu::field::Field;
+use crate::cpu::field::{Columns, Field};
 use crate::cpu::sums::dot;
 use crate::data::scalar::Real;
-use crate::lanes::{Lanes, numbers, vectors, vectors_mut};
+use crate::lanes::Lanes;
 use crate::planner::{Convergence, Problem};
 
 /// The least quotient of the last and the first entry of the diagonal of R for which J is not carried, in u.
@@ -42,21 +42,6 @@ pub(super) fn graded<T: Real, L: Lanes<T>>(
     let first = f.larger(l, r.column(0, len), 0);
     let last = f.larger(l, r.column(n - 1, len), n - 1);
     l.less(last, l.mul(least, first))
-}
-
-/// Columns, some vectors apart. `rows` is the length of a plane.
-#[derive(Clone, Copy)]
-pub(super) struct Columns<'c, V> {
-    pub vectors: &'c [V],
-    pub rows: usize,
-    pub step: usize,
-}
-
-impl<V> Columns<'_, V> {
-    #[inline(always)]
-    pub fn column(&self, j: usize, len: usize) -> &[V] {
-        &self.vectors[j * self.step..][..len]
-    }
 }
 
 /// Writes J to columns that are `step` vectors apart, from R (its upper triangle) and V_ (by singular values, descending).
@@ -115,101 +100,14 @@ pub(super) fn recover<T: Real, L: Lanes<T>>(
     failed
 }
 
-/// Columns that are added at once, so that what they are added to passes less often.
-const BLOCK: usize = 4;
-
-/// to += the columns, each times its weight; of an upper triangle, only what is not below its diagonal.
-#[inline(always)]
-pub(super) fn add<T: Real, L: Lanes<T>>(
-    l: L,
-    columns: Columns<'_, L::Vector>,
-    upper: bool,
-    weights: &[L::Vector],
-    to: &mut [L::Vector],
-) {
-    let n = to.len();
-    let rows = |c: usize| if upper { c + 1 } else { n };
-    let (blocks, rest) = weights.as_chunks::<BLOCK>();
-    for (block, weights) in blocks.iter().enumerate() {
-        let first = block * BLOCK;
-        let all = rows(first);
-        add_block(l, columns, first, weights, &mut to[..all]);
-        for (c, &weight) in (first..).zip(weights).skip(1) {
-            let column = columns.column(c, rows(c));
-            add_one(l, &column[all..], weight, &mut to[all..rows(c)]);
-        }
-    }
-    for (c, &weight) in (blocks.len() * BLOCK..).zip(rest) {
-        add_one(l, columns.column(c, rows(c)), weight, &mut to[..rows(c)]);
-    }
-}
-
-/// `add` of columns from `first` on.
-#[inline(always)]
-fn add_block<T: Real, L: Lanes<T>>(
-    l: L,
-    columns: Columns<'_, L::Vector>,
-    first: usize,
-    weights: &[L::Vector; BLOCK],
-    to: &mut [L::Vector],
-) {
-    let mut some: [&[L::Vector]; BLOCK] = [&[]; BLOCK];
-    for (c, some) in some.iter_mut().enumerate() {
-        *some = columns.column(first + c, to.len());
-    }
-    if L::LANES > 1 {
-        return add_four(l, some, weights, to);
-    }
-    // The rows of one matrix fill the machine's vectors.
-    let w = l.wide();
-    let (filled, rest) = vectors_mut::<T, L::Wide>(bytemuck::cast_slice_mut(to));
-    let mut wide = [w.splat(T::ZERO); BLOCK];
-    let (mut above, mut below): ([&[_]; BLOCK], [&[_]; BLOCK]) = ([&[]; BLOCK], [&[]; BLOCK]);
-    for c in 0..BLOCK {
-        wide[c] = w.splat(numbers::<T, _>(&weights[c])[0]);
-        let (vectors, rest) = vectors::<T, L::Wide>(bytemuck::cast_slice(some[c]));
-        (above[c], below[c]) = (vectors, bytemuck::cast_slice(rest));
-    }
-    add_four(w, above, &wide, filled);
-    add_four(l, below, weights, bytemuck::cast_slice_mut(rest));
-}
-
-/// to += four columns, each times its weight.
-#[inline(always)]
-fn add_four<T: Real, L: Lanes<T>>(
-    l: L,
-    [one, two, three, four]: [&[L::Vector]; BLOCK],
-    weights: &[L::Vector; BLOCK],
-    to: &mut [L::Vector],
-) {
-    let columns = one.iter().zip(two).zip(three.iter().zip(four));
-    for (to, ((&one, &two), (&three, &four))) in to.iter_mut().zip(columns) {
-        let sum = l.mul_add(weights[1], two, l.mul_add(weights[0], one, *to));
-        *to = l.mul_add(weights[3], four, l.mul_add(weights[2], three, sum));
-    }
-}
-
-/// `add` of one column.
-#[inline(always)]
-fn add_one<T: Real, L: Lanes<T>>(
-    l: L,
-    column: &[L::Vector],
-    weight: L::Vector,
-    to: &mut [L::Vector],
-) {
-    for (to, &entry) in to.iter_mut().zip(column) {
-        *to = l.mul_add(weight, entry, *to);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::field::Reals;
+    use crate::cpu::real::Reals;
     use crate::data::batch::Batch;
     use crate::data::scalar::sealed::Float;
     use crate::engine::Engine;
-    use crate::lanes::Kernel;
+    use crate::lanes::{Kernel, numbers};
     use crate::verify;
 
     /// Matrices whose J can be recovered, beside those whose J cannot: by the diagonal of R, and although it seems so by

@@ -73,6 +73,16 @@ pub fn vectors_mut<T: bytemuck::Pod, L: Lanes<T>>(
     (bytemuck::cast_slice_mut(vectors), rest)
 }
 
+/// Exchanges the chosen lanes of two columns.
+#[inline(always)]
+pub fn exchange<T, L: Lanes<T>>(l: L, chosen: L::Mask, x: &mut [L::Vector], y: &mut [L::Vector]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        let (a, b) = (*x, *y);
+        *x = l.select(chosen, b, a);
+        *y = l.select(chosen, a, b);
+    }
+}
+
 /// Code that is compiled for every width of vectors.
 pub trait Kernel<T> {
     type Output;

@@ -147,24 +147,13 @@ struct Factors<'f, T: Scalar> {
 }
 
 /// Scratch of a thread.
+#[derive(Default)]
 struct Work<T: Scalar> {
     weights: Vec<T::Real>,
     left: Vec<T>,
     right: Vec<T>,
     side: Vec<T>,
     strip: Vec<T>,
-}
-
-impl<T: Scalar> Default for Work<T> {
-    fn default() -> Self {
-        Work {
-            weights: Vec::new(),
-            left: Vec::new(),
-            right: Vec::new(),
-            side: Vec::new(),
-            strip: Vec::new(),
-        }
-    }
 }
 
 impl<T: Scalar> Factors<'_, T> {

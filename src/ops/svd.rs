@@ -22,10 +22,10 @@ use crate::planner::{Job, Vectors};
 ///
 /// **Order**: singular values are non-negative and descend.
 ///
-/// **Signs**: in each column of V the first entry of (nearly) the largest magnitude is positive. The signs of U
-/// follow from those of V. In a full U of a tall matrix, the columns beyond k have no partner in V and can have
-/// either sign (of complex matrices, any phase). "Nearly" means at least 1023 / 1024 of the largest magnitude. So entries that are tied in exact
-/// arithmetic are treated as tied, in both types and on every engine. Of complex matrices that entry is real and positive.
+/// **Signs**: in each column of V the first entry of (nearly) the largest magnitude is positive; of complex matrices it
+/// is real, too. The signs of U, or its phases, follow from those of V. In a full U of a tall matrix, the columns beyond k
+/// have no partner in V and can have either sign, or any phase. "Nearly" means at least 1023 / 1024 of the largest
+/// magnitude. So entries that are tied in exact arithmetic are treated as tied, in both types and on every engine.
 ///
 /// Real scalars and diagonal matrices have exact factors. For real vectors, the factor of the side of length one is exact.
 #[derive(Clone, Debug, PartialEq)]

@@ -109,6 +109,7 @@ fn turn<T: Scalar>(
 }
 
 /// The memory of one thread.
+#[derive(Default)]
 struct Work<T: Scalar> {
     /// rows x k.
     a: Vec<T::Wide>,
@@ -117,18 +118,6 @@ struct Work<T: Scalar> {
     gram: Vec<T::Wide>,
     product: Vec<T::Wide>,
     strip: Vec<T::Wide>,
-}
-
-impl<T: Scalar> Default for Work<T> {
-    fn default() -> Self {
-        Work {
-            a: Vec::new(),
-            v: Vec::new(),
-            gram: Vec::new(),
-            product: Vec::new(),
-            strip: Vec::new(),
-        }
-    }
 }
 
 impl<T: Scalar> Work<T> {
