@@ -1,5 +1,7 @@
 //! The command line as a person uses it: files, answers, and one clear line for what is wrong.
 
+#[path = "cli/complex.rs"]
+mod complex;
 #[path = "cli/counting.rs"]
 mod counting;
 #[path = "cli/eigh.rs"]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::Dtype;
+use batched_svd::{Complex, Dtype};
 
 use crate::cli::failure::Failure;
 use crate::cli::npy;
@@ -16,6 +16,8 @@ pub fn reader(bytes: &[u8], folder: &Path) {
     std::fs::write(&path, contents).expect("a folder to write to");
     let read = npy::Source::open(&path, &|_| ()).and_then(|source| match source.dtype() {
         Dtype::F32 => source.read::<f32>().map(|list| list.len()),
+        Dtype::C32 => source.read::<Complex<f32>>().map(|list| list.len()),
+        Dtype::C64 => source.read::<Complex<f64>>().map(|list| list.len()),
         _ => source.read::<f64>().map(|list| list.len()),
     });
     if let Err(failure) = read {

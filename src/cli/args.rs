@@ -293,9 +293,9 @@ pub(crate) struct VerifyArgs {
     /// Pseudoinverses to verify, of shape (..., n, m), by the four Moore-Penrose conditions.
     #[arg(long, value_name = "X.npy", conflicts_with = "factors")]
     pub inverse: Option<PathBuf>,
-    /// A folder with u.npy, s.npy and vt.npy, thin or full, to verify by reconstruction and orthogonality. Results that
-    /// are above the bounds of this library but within the thresholds of LAPACK's own tests are named, but they are no
-    /// failure.
+    /// A folder with u.npy, s.npy and vt.npy (vh.npy of complex matrices), thin or full, to verify by reconstruction and
+    /// orthogonality. Results that are above the bounds of this library but within the thresholds of LAPACK's own tests
+    /// are named, but they are no failure.
     #[arg(long, value_name = "DIR")]
     pub factors: Option<PathBuf>,
     /// Verify in this type, whatever the type of the files [default: the type that holds them all].
@@ -306,8 +306,8 @@ pub(crate) struct VerifyArgs {
 /// Options of every command that computes and writes files.
 #[derive(ClapArgs)]
 pub(crate) struct RunArgs {
-    /// Compute in this type, and write results in it [default: f32 for f32, f16, booleans and integers of up to 16
-    /// bits; else f64].
+    /// Compute in this type, and write results in it; of complex numbers it is the type of the parts [default: f32 for
+    /// f32, f16, complex64, booleans and integers of up to 16 bits; else f64].
     #[arg(long, value_enum)]
     pub dtype: Option<Precision>,
     /// Write the outcome of every matrix to a .npy file (a structured array, of the shape of the stack), a .npz or a
@@ -365,7 +365,8 @@ pub(crate) struct SvdArgs {
     /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
     #[arg(value_name = "IN.npy")]
     pub input: PathBuf,
-    /// The folder for u.npy, s.npy, vt.npy, status.npy and sweeps.npy; it is created if it does not exist.
+    /// The folder for u.npy, s.npy, vt.npy (vh.npy of complex matrices), status.npy and sweeps.npy; it is created if it
+    /// does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
     /// Which singular vectors to compute.

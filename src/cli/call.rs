@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use batched_svd::{Batch, Engine, Error, Options, Outcome, PerMatrix, View};
 
-use crate::cli::npy::Entry;
+use crate::cli::entry::Entry;
 use crate::cli::output::is_nan;
 use crate::cli::progress::{Phase, Progress, Total};
 use crate::cli::spread::{Spread, doubtful, spreads};
@@ -94,7 +94,7 @@ impl Call<'_> {
     }
 
     /// Singular values, where they are not the command's result.
-    pub fn sigma<T: Entry>(&self, a: View<'_, T>) -> Result<Batch<T>, Error> {
+    pub fn sigma<T: Entry>(&self, a: View<'_, T>) -> Result<Batch<T::Real>, Error> {
         let found = self
             .engine
             .singular_values(a)

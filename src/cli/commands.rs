@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use batched_svd::{Cutoff, Error, Options, Outcome, Status, View, verify};
+use batched_svd::{Batch, Cutoff, Dtype, Error, Options, Outcome, Status, View, verify};
 
 use crate::cli::args::{
     CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
 };
 use crate::cli::call::Call;
+use crate::cli::entry::Entry;
 use crate::cli::judge::{self, Kind, Promised, Residual};
-use crate::cli::npy::{Data, Entry};
+use crate::cli::npy::Data;
 use crate::cli::numbers::Damping;
-use crate::cli::output::{Computed, Last, Output, Place, leading};
+use crate::cli::output::{Computed, Last, Output, Place, adjoint, leading};
 use crate::cli::spread::spreads;
 use crate::cli::task::Task;
 
@@ -27,8 +28,8 @@ impl Task<1> for PinvArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &[]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec![]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -115,8 +116,8 @@ impl Task<2> for LstsqArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &[]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec![]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -212,6 +213,14 @@ impl Task<2> for LstsqArgs {
     }
 }
 
+/// The file of the right factor: the transpose of V, or its adjoint.
+pub(super) fn right_factor(dtype: Dtype) -> &'static str {
+    match dtype.is_complex() {
+        true => "vh",
+        false => "vt",
+    }
+}
+
 impl Task<1> for SvdArgs {
     fn op(&self) -> &'static str {
         "svd"
@@ -221,8 +230,8 @@ impl Task<1> for SvdArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &["u", "s", "vt", "status", "sweeps"]
+    fn files(&self, dtype: Dtype) -> Vec<&'static str> {
+        vec!["u", "s", right_factor(dtype), "status", "sweeps"]
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -233,11 +242,12 @@ impl Task<1> for SvdArgs {
         &self.output
     }
 
-    fn leftovers(&self) -> &[&'static str] {
+    fn leftovers(&self, dtype: Dtype) -> Vec<&'static str> {
         // Vectors would not belong to these values.
         match self.vectors {
-            VectorsArg::None => &["u", "vt"],
-            _ => &[],
+            VectorsArg::None => vec!["u", "vt", "vh"],
+            _ if dtype.is_complex() => vec!["vt"],
+            _ => vec!["vh"],
         }
     }
 
@@ -292,8 +302,8 @@ impl Task<1> for SvdArgs {
         let cut = kept < sigma.rows();
         let kept_sigma = sigma.view().submatrix(0..kept, 0..1)?;
         let checked = call.checked(|_| match &vectors {
-            Some([u, v]) if cut => truncated(a, [u.view(), kept_sigma, v.view()]),
-            Some([u, v]) => judge::factors(a, [u.view(), kept_sigma, v.view()]),
+            Some([u, v]) if cut => truncated(a, [u, v], kept_sigma),
+            Some([u, v]) => judge::factors(a, [u.view(), v.view()], kept_sigma),
             None => Ok(vec![judge::values(a, sigma.view())?]),
         })?;
         let status: Vec<u8> = outcomes.iter().map(|o| o.status.code()).collect();
@@ -305,7 +315,7 @@ impl Task<1> for SvdArgs {
         ];
         if let Some([u, v]) = vectors {
             outputs.push(Output::matrices(Place::In("u"), &u)?);
-            outputs.push(Output::transposed(Place::In("vt"), v));
+            outputs.push(Output::adjoints(Place::In(right_factor(T::DTYPE)), v));
         }
         Ok(Computed {
             outputs,
@@ -319,16 +329,18 @@ impl Task<1> for SvdArgs {
 /// Of some of the factors, what they leave is no residual; that they are orthonormal is promised as ever.
 fn truncated<T: Entry>(
     a: View<'_, T>,
-    [u, sigma, v]: [View<'_, T>; 3],
+    [u, v]: [&Batch<T>; 2],
+    sigma: View<'_, T::Real>,
 ) -> Result<Vec<Residual>, Error> {
-    let mut weighted = u.to_batch()?;
+    let mut weighted = u.clone();
     let weights = sigma.to_batch()?;
     let columns = weighted.as_mut_slice().chunks_exact_mut(u.rows().max(1));
     for (column, &sigma) in columns.zip(weights.as_slice()) {
-        let times = |entry: &mut T| *entry = T::of(entry.f64() * sigma.f64());
-        column.iter_mut().for_each(times);
+        column
+            .iter_mut()
+            .for_each(|entry| *entry = entry.times(sigma));
     }
-    let left = verify::products(a, &weighted, v.transpose())?;
+    let left = verify::products(a, &weighted, &adjoint(v)?)?;
     let losses = verify::orthogonality(u)?
         .into_iter()
         .zip(verify::orthogonality(v)?);
@@ -350,8 +362,8 @@ impl Task<1> for MeasuresArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &[
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec![
             "rank",
             "condition",
             "kept_condition",

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Components, Error, Options, Outcome, View, Whitening, verify};
+use batched_svd::{
+    Batch, Components, Dtype, Error, Options, Outcome, Scalar, View, Whitening, verify,
+};
 
 use crate::cli::args::{CutoffArgs, PcaArgs, RunArgs, WhitenArgs};
 use crate::cli::call::Call;
 use crate::cli::commands::DAMPED;
+use crate::cli::entry::{Entry, Number, Written, over};
 use crate::cli::judge::{self, Kind, Residual, tol};
-use crate::cli::npy::Entry;
 use crate::cli::numbers::Damping;
-use crate::cli::output::{Computed, Last, Output, Place, cleared};
+use crate::cli::output::{Computed, Last, Output, Place, adjoint, cleared};
 use crate::cli::spread::{Spread, spreads};
 use crate::cli::task::Task;
 
@@ -23,8 +25,8 @@ impl Task<1> for PcaArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &[
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec![
             "mean",
             "components",
             "scores",
@@ -63,17 +65,14 @@ impl Task<1> for PcaArgs {
         let checked = call.checked(|_| self.residuals(a, &found))?;
         let [variances, ratios] = variances(&found.deviations)?;
         let mut outputs = vec![Output::vectors(Place::In("mean"), found.mean)];
-        let [components, scores, deviations, variances, ratios] = [
-            found.components,
-            found.scores,
+        let (components, scores) = (found.components, found.scores);
+        let [deviations, variances, ratios] = [
             transposed(&found.deviations)?,
             transposed(&variances)?,
             transposed(&ratios)?,
         ]
-        .map(|batch| match self.cutoff.is_asked() {
-            true => cleared(batch, outcomes),
-            false => batch,
-        });
+        .map(|batch| self.kept(batch, outcomes));
+        let [components, scores] = [components, scores].map(|batch| self.kept(batch, outcomes));
         let last = match self.cutoff.is_asked() {
             true => Last::Ranks,
             false => Last::Own,
@@ -87,7 +86,8 @@ impl Task<1> for PcaArgs {
             ("explained_variance_ratio", ratios),
         ] {
             let own = [row.cols()];
-            outputs.push(Output::new(Place::In(name), &own, T::data(row.into_vec())).last(last));
+            outputs
+                .push(Output::new(Place::In(name), &own, T::Real::data(row.into_vec())).last(last));
         }
         Ok(Computed {
             outputs,
@@ -99,6 +99,14 @@ impl Task<1> for PcaArgs {
 }
 
 impl PcaArgs {
+    /// Zeros in place of what was not asked for.
+    fn kept<T: Scalar>(&self, batch: Batch<T>, outcomes: &[Outcome]) -> Batch<T> {
+        match self.cutoff.is_asked() {
+            true => cleared(batch, outcomes),
+            false => batch,
+        }
+    }
+
     fn residuals<T: Entry>(
         &self,
         a: View<'_, T>,
@@ -107,8 +115,8 @@ impl PcaArgs {
         let (components, scores) = (&found.components, &found.scores);
         let loss = verify::orthogonality(components)?;
         let centred = centred(a, &found.mean)?;
-        let [left, right] = [in_f64(scores)?, in_f64(components)?];
-        let values = verify::products(&centred, left.view(), right.view().transpose())?;
+        let (left, right) = (wide(scores)?, wide(&adjoint(components)?)?);
+        let values = verify::products(&centred, &left, &right)?;
         // The means are rounded, and so are the data without them, and the scores.
         let unit = T::DTYPE.unit_roundoff();
         let samples = (a.rows() as f64).sqrt();
@@ -135,7 +143,7 @@ impl PcaArgs {
 }
 
 /// What the components that do not count are of the data, relative.
-fn left_out<T: Entry>(deviations: &Batch<T>, outcomes: &[Outcome]) -> Vec<f64> {
+fn left_out<T: Number>(deviations: &Batch<T>, outcomes: &[Outcome]) -> Vec<f64> {
     let left = |(b, outcome): (usize, &Outcome)| {
         let all = deviations.matrix(b).iter().map(|deviation| deviation.f64());
         let largest = all.clone().fold(0.0, f64::max);
@@ -150,7 +158,7 @@ fn left_out<T: Entry>(deviations: &Batch<T>, outcomes: &[Outcome]) -> Vec<f64> {
 }
 
 /// The variances along the components, and their shares of all variance: none of none.
-fn variances<T: Entry>(deviations: &Batch<T>) -> Result<[Batch<T>; 2], Error> {
+fn variances<T: Number>(deviations: &Batch<T>) -> Result<[Batch<T>; 2], Error> {
     let (count, k) = (deviations.count(), deviations.rows());
     let mut both = [Vec::new(), Vec::new()];
     for b in 0..count {
@@ -181,21 +189,21 @@ fn variances<T: Entry>(deviations: &Batch<T>) -> Result<[Batch<T>; 2], Error> {
 }
 
 /// A row for each column.
-fn transposed<T: Entry>(batch: &Batch<T>) -> Result<Batch<T>, Error> {
+fn transposed<T: Scalar>(batch: &Batch<T>) -> Result<Batch<T>, Error> {
     batch.view().transpose().to_batch()
 }
 
-fn in_f64<T: Entry>(batch: &Batch<T>) -> Result<Batch<f64>, Error> {
-    let entries = batch.as_slice().iter().map(|x| x.f64()).collect();
+fn wide<T: Entry>(batch: &Batch<T>) -> Result<Batch<T::Wide>, Error> {
+    let entries = batch.as_slice().iter().map(|x| x.wide()).collect();
     Batch::from_col_major(batch.count(), batch.rows(), batch.cols(), entries)
 }
 
 /// The data without their means, in f64.
-fn centred<T: Entry>(a: View<'_, T>, mean: &Batch<T>) -> Result<Batch<f64>, Error> {
-    let mut data = in_f64(&a.to_batch()?)?;
+fn centred<T: Entry>(a: View<'_, T>, mean: &Batch<T>) -> Result<Batch<T::Wide>, Error> {
+    let mut data = wide(&a.to_batch()?)?;
     let columns = data.as_mut_slice().chunks_exact_mut(a.rows().max(1));
     for (column, mean) in columns.zip(mean.as_slice()) {
-        column.iter_mut().for_each(|x| *x -= mean.f64());
+        column.iter_mut().for_each(|x| *x -= mean.wide());
     }
     Ok(data)
 }
@@ -209,8 +217,8 @@ impl Task<1> for WhitenArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &["mean", "transform"]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec!["mean", "transform"]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -307,7 +315,11 @@ impl WhitenArgs {
             .zip(transforms)
             .map(|(a, w)| a / freedom * w)
             .collect();
-        let entries = data.as_slice().iter().map(|x| T::of(x / freedom)).collect();
+        let entries = data
+            .as_slice()
+            .iter()
+            .map(|&x| T::of_wide(over(x, freedom)))
+            .collect();
         let data = Batch::from_col_major(data.count(), data.rows(), data.cols(), entries)?;
         let bounds = (!self.filter.is_damped()).then_some(bounds);
         call.spreads(data.view(), &found.report.outcomes, bounds)

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use batched_svd::{Determinant, Error, Options, View, verify};
+use batched_svd::{Determinant, Dtype, Error, Options, Polar, View, verify};
 
 use crate::cli::args::{BasisArgs, CutoffArgs, LowRankArgs, PolarArgs, ProjectorArgs, RunArgs};
 use crate::cli::call::Call;
+use crate::cli::entry::Entry;
 use crate::cli::judge::{self, Kind, Residual, tol};
-use crate::cli::npy::{Data, Entry};
-use crate::cli::output::{Computed, Last, Output, Place};
+use crate::cli::npy::Data;
+use crate::cli::output::{Computed, Last, Output, Place, adjoint};
 use crate::cli::task::Task;
 
 impl Task<1> for LowRankArgs {
@@ -20,10 +21,10 @@ impl Task<1> for LowRankArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
         match self.factors {
-            true => &["left", "right", "s"],
-            false => &[],
+            true => vec!["left", "right", "s"],
+            false => vec![],
         }
     }
 
@@ -58,7 +59,7 @@ impl Task<1> for LowRankArgs {
             })?;
             let (left, right) = (&found.left, &found.right);
             let checked = call.checked(|call| {
-                let values = verify::products(a, left.view(), right.view().transpose())?;
+                let values = verify::products(a, left, &adjoint(right)?)?;
                 let spreads = call.spreads(a, &found.report.outcomes, None)?;
                 Ok((
                     vec![Residual::new("|A-LR'| / |A|", Kind::Error, values)],
@@ -107,8 +108,8 @@ impl Task<1> for ProjectorArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &[]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec![]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -166,8 +167,8 @@ impl Task<1> for BasisArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &["vectors", "dimensions"]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec!["vectors", "dimensions"]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -224,6 +225,9 @@ impl Task<1> for BasisArgs {
     }
 }
 
+const REAL_ROTATIONS: &str =
+    "--rotation is for real matrices: of complex ones no determinant is chosen";
+
 impl Task<1> for PolarArgs {
     fn op(&self) -> &'static str {
         "polar"
@@ -233,8 +237,8 @@ impl Task<1> for PolarArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &["q", "h"]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec!["q", "h"]
     }
 
     fn inputs(&self) -> [&Path; 1] {
@@ -245,47 +249,62 @@ impl Task<1> for PolarArgs {
         &self.output
     }
 
+    fn refusal(&self, dtype: Dtype) -> Option<&'static str> {
+        (self.rotation && dtype.is_complex()).then_some(REAL_ROTATIONS)
+    }
+
     fn compute<T: Entry>(
         &self,
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let determinant = match self.rotation {
-            true => Determinant::Positive,
-            false => Determinant::Any,
+        if !self.rotation {
+            let found = call.timed([a], |engine, [a], asked| {
+                engine.polar(a).options(asked.options).run()
+            })?;
+            return factors(call, a, found);
+        }
+        let Some(a) = T::real(a) else {
+            return Err(Error::Unsupported(REAL_ROTATIONS.into()));
         };
         let found = call.timed([a], |engine, [a], asked| {
-            engine
-                .polar(a)
-                .determinant(determinant)
-                .options(asked.options)
-                .run()
+            let call = engine.polar(a).determinant(Determinant::Positive);
+            call.options(asked.options).run()
         })?;
-        let (q, h) = (&found.orthogonal, &found.stretch);
-        let checked = call.checked(|call| {
-            let loss = match a.rows() < a.cols() {
-                true => verify::orthogonality(q.view().transpose())?,
-                false => verify::orthogonality(q)?,
-            };
-            let k = a.rows().min(a.cols()) as f64;
-            let within = vec![4.0 * k * tol(&a); a.count()];
-            let product = Residual::new("|A-QH| / |A|", Kind::Main, verify::products(a, q, h)?);
-            let promised = judge::reconstruction(a, k + 4.0)?;
-            let residuals = vec![
-                product.promised(Some(promised)),
-                Residual::new("|Q'Q-I|", Kind::Orthogonality, loss).promised(Some(within)),
-            ];
-            Ok((residuals, call.spreads(a, &found.report.outcomes, None)?))
-        })?;
-        let (residuals, spreads) = checked.unzip();
-        Ok(Computed {
-            outputs: vec![
-                Output::matrices(Place::In("q"), q)?,
-                Output::matrices(Place::In("h"), h)?,
-            ],
-            residuals: residuals.unwrap_or_default(),
-            spreads,
-            report: found.report,
-        })
+        factors(call, a, found)
     }
+}
+
+/// What the factors are, and how good.
+fn factors<T: Entry>(
+    call: &mut Call<'_>,
+    a: View<'_, T>,
+    found: Polar<T>,
+) -> Result<Computed, Error> {
+    let (q, h) = (&found.orthogonal, &found.stretch);
+    let checked = call.checked(|call| {
+        let loss = match a.rows() < a.cols() {
+            true => verify::orthogonality(q.view().transpose())?,
+            false => verify::orthogonality(q)?,
+        };
+        let k = a.rows().min(a.cols()) as f64;
+        let within = vec![4.0 * k * tol(&a); a.count()];
+        let product = Residual::new("|A-QH| / |A|", Kind::Main, verify::products(a, q, h)?);
+        let promised = judge::reconstruction(a, k + 4.0)?;
+        let residuals = vec![
+            product.promised(Some(promised)),
+            Residual::new("|Q'Q-I|", Kind::Orthogonality, loss).promised(Some(within)),
+        ];
+        Ok((residuals, call.spreads(a, &found.report.outcomes, None)?))
+    })?;
+    let (residuals, spreads) = checked.unzip();
+    Ok(Computed {
+        outputs: vec![
+            Output::matrices(Place::In("q"), q)?,
+            Output::matrices(Place::In("h"), h)?,
+        ],
+        residuals: residuals.unwrap_or_default(),
+        spreads,
+        report: found.report,
+    })
 }

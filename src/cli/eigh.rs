@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Error, Options, Triangle, View};
+use batched_svd::{Batch, Dtype, Error, Options, Triangle, View};
 
 use crate::cli::args::{CutoffArgs, EigenvectorsArg, EighArgs, RunArgs};
 use crate::cli::call::Call;
+use crate::cli::entry::{Entry, Number};
 use crate::cli::judge;
-use crate::cli::npy::Entry;
 use crate::cli::output::{Computed, Output, Place};
 use crate::cli::spread::spreads;
 use crate::cli::task::Task;
+
+const NO_COMPLEX: &str = "eigenvalues of complex matrices are not computed yet";
 
 impl Task<1> for EighArgs {
     fn op(&self) -> &'static str {
@@ -21,8 +23,8 @@ impl Task<1> for EighArgs {
         &self.run
     }
 
-    fn files(&self) -> &[&'static str] {
-        &["w", "v"]
+    fn files(&self, _: Dtype) -> Vec<&'static str> {
+        vec!["w", "v"]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -37,12 +39,16 @@ impl Task<1> for EighArgs {
         &self.output
     }
 
-    fn leftovers(&self) -> &[&'static str] {
+    fn leftovers(&self, _: Dtype) -> Vec<&'static str> {
         // Vectors would not belong to these values.
         match self.vectors {
-            EigenvectorsArg::None => &["v"],
-            EigenvectorsArg::All => &[],
+            EigenvectorsArg::None => vec!["v"],
+            EigenvectorsArg::All => Vec::new(),
         }
+    }
+
+    fn refusal(&self, dtype: Dtype) -> Option<&'static str> {
+        dtype.is_complex().then_some(NO_COMPLEX)
     }
 
     fn options(&self, options: Options, most: usize) -> Options {
@@ -54,6 +60,9 @@ impl Task<1> for EighArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
+        let Some(a) = T::real(a) else {
+            return Err(Error::Unsupported(NO_COMPLEX.into()));
+        };
         let (triangle, definite) = (self.triangle.into(), self.definite);
         let (values, vectors, report) = match self.vectors {
             EigenvectorsArg::None => {
@@ -97,7 +106,7 @@ impl Task<1> for EighArgs {
 }
 
 /// The symmetric matrices that were read.
-fn symmetric<T: Entry>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, Error> {
+fn symmetric<T: Number>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, Error> {
     let n = a.cols();
     let mut matrices = a.to_batch()?;
     for matrix in matrices.as_mut_slice().chunks_exact_mut((n * n).max(1)) {
@@ -117,7 +126,7 @@ fn symmetric<T: Entry>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, E
 }
 
 /// The sizes of eigenvalues in descending order, which are the singular values.
-fn sizes<T: Entry>(values: &Batch<T>) -> Batch<T> {
+fn sizes<T: Number>(values: &Batch<T>) -> Batch<T> {
     let mut sizes = values.clone();
     for sizes in sizes.as_mut_slice().chunks_exact_mut(values.rows().max(1)) {
         sizes.iter_mut().for_each(|size| *size = size.abs());

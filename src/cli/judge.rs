@@ -1,7 +1,8 @@
 //! Residuals of results, and what the library promises of them.
 
-use batched_svd::{Batch, Batched, Dtype, Error, Outcome, Real, Status, View, verify};
+use batched_svd::{Batch, Batched, Dtype, Error, Outcome, Real, Scalar, Status, View, verify};
 
+use crate::cli::entry::in_f64;
 use crate::cli::output::is_nan;
 
 /// What a residual is of, and where it goes in the JSON.
@@ -169,13 +170,13 @@ pub(crate) fn judge(residuals: &[Residual], statuses: &[Status]) -> Option<Verdi
 }
 
 /// tol of matrices of this shape.
-pub(crate) fn tol<T: Real>(a: &View<'_, T>) -> f64 {
+pub(crate) fn tol<T: Scalar>(a: &View<'_, T>) -> f64 {
     verify::tolerance(T::DTYPE, a.rows(), a.cols())
 }
 
 /// The smallest number.
-fn smallest<T: Real>() -> f64 {
-    match T::DTYPE {
+fn smallest<T: Scalar>() -> f64 {
+    match T::DTYPE.real() {
         Dtype::F32 => 2f64.powi(-149),
         _ => f64::from_bits(1),
     }
@@ -183,7 +184,7 @@ fn smallest<T: Real>() -> f64 {
 
 /// What the rounding of subnormal results may add, relative to |A|: two of the smallest numbers, for every entry of
 /// a row or a column.
-fn subnormal<T: Real>(a: &View<'_, T>, norm: f64) -> f64 {
+fn subnormal<T: Scalar>(a: &View<'_, T>, norm: f64) -> f64 {
     if norm > 0.0 {
         2.0 * a.rows().max(a.cols()) as f64 * (smallest::<T>() / norm)
     } else {
@@ -192,7 +193,7 @@ fn subnormal<T: Real>(a: &View<'_, T>, norm: f64) -> f64 {
 }
 
 /// tol times a factor.
-pub(crate) fn reconstruction<T: Real>(a: View<'_, T>, factor: f64) -> Result<Vec<f64>, Error> {
+pub(crate) fn reconstruction<T: Scalar>(a: View<'_, T>, factor: f64) -> Result<Vec<f64>, Error> {
     let bound = |norm| factor * tol(&a) + subnormal(&a, norm);
     Ok(norms(a)?.into_iter().map(bound).collect())
 }
@@ -205,7 +206,7 @@ const UNITS: f64 = 16.0;
 
 /// What does not count, relative to |A|, of matrices that lack so much of their rank: the most that the default cutoffs
 /// leave out, of this library and of NumPy.
-fn default_cut<T: Real>(a: &View<'_, T>, lacking: f64) -> f64 {
+fn default_cut<T: Scalar>(a: &View<'_, T>, lacking: f64) -> f64 {
     let (least, most) = (a.rows().min(a.cols()), a.rows().max(a.cols()));
     let units = (8.0 * (least as f64).sqrt()).max(2.0 * most as f64);
     units * T::DTYPE.unit_roundoff() * lacking.max(0.0).sqrt()
@@ -229,7 +230,7 @@ fn cut_of_columns(lengths: &[f64], cut: f64) -> f64 {
 }
 
 /// The lengths of the columns of a matrix.
-fn lengths<T: Real>(a: View<'_, T>, b: usize) -> Result<Vec<f64>, Error> {
+fn lengths<T: Scalar>(a: View<'_, T>, b: usize) -> Result<Vec<f64>, Error> {
     let one = a.matrices(b..b + 1)?;
     let column = |j: usize| Ok(norms(one.submatrix(0..a.rows(), j..j + 1)?)?[0]);
     (0..a.cols()).map(column).collect()
@@ -238,7 +239,7 @@ fn lengths<T: Real>(a: View<'_, T>, b: usize) -> Result<Vec<f64>, Error> {
 /// The bounds of the four conditions of every pseudoinverse: 16 u c, with the condition number c of the matrices that
 /// the condition is of. `cut` is what does not count, relative to |A|; where nobody knows it, the default cutoff is
 /// taken, of those that have less than their full rank.
-fn conditions<T: Real>(
+fn conditions<T: Scalar>(
     a: View<'_, T>,
     found: &[verify::Inverse],
     cut: Option<&[f64]>,
@@ -277,7 +278,7 @@ pub(crate) enum Promised<'a> {
 const SOME: usize = 1 << 13;
 
 /// The four conditions of pseudoinverses, and an upper bound of the condition number of what counts in each matrix.
-pub(crate) fn inverses<T: Real>(
+pub(crate) fn inverses<T: Scalar>(
     a: View<'_, T>,
     x: View<'_, T>,
     promised: Promised<'_>,
@@ -328,9 +329,10 @@ pub(crate) fn inverses<T: Real>(
 
 /// Reconstruction and orthogonality of thin or full factors, both normwise: that is all that can be asked of factors
 /// from anywhere.
-pub(crate) fn factors<T: Real>(
+pub(crate) fn factors<T: Scalar>(
     a: View<'_, T>,
-    [u, sigma, v]: [View<'_, T>; 3],
+    [u, v]: [View<'_, T>; 2],
+    sigma: View<'_, T::Real>,
 ) -> Result<Vec<Residual>, Error> {
     let found = verify::factors(a, u, sigma, v)?;
     let loss = |own: &verify::Factors| match own.right > own.left || own.right.is_nan() {
@@ -355,11 +357,12 @@ const THRESHOLD: f64 = 50.0;
 /// The same of factors from elsewhere, with what LAPACK's tests let pass: |A - U S V'| / (|A| max(m, n) eps), here in
 /// the Frobenius norm, and |I - U'U| / (m eps) and |I - V'V| / (n eps), of which the largest column sum is at most
 /// the number of columns times the largest entry.
-pub(crate) fn factors_from_elsewhere<T: Real>(
+pub(crate) fn factors_from_elsewhere<T: Scalar>(
     a: View<'_, T>,
-    [u, sigma, v]: [View<'_, T>; 3],
+    [u, v]: [View<'_, T>; 2],
+    sigma: View<'_, T::Real>,
 ) -> Result<Vec<Residual>, Error> {
-    let mut found = factors(a, [u, sigma, v])?;
+    let mut found = factors(a, [u, v], sigma)?;
     let unit = THRESHOLD * 2.0 * T::DTYPE.unit_roundoff();
     let most = a.rows().max(a.cols()) as f64;
     let of_one = |q: View<'_, T>| q.rows() as f64 / q.cols().max(1) as f64;
@@ -372,12 +375,15 @@ pub(crate) fn factors_from_elsewhere<T: Real>(
 }
 
 /// What singular values alone can be checked by.
-pub(crate) fn values<T: Real>(a: View<'_, T>, sigma: View<'_, T>) -> Result<Residual, Error> {
+pub(crate) fn values<T: Scalar>(
+    a: View<'_, T>,
+    sigma: View<'_, T::Real>,
+) -> Result<Residual, Error> {
     let residual = Residual::new("||A|-|s|| / |A|", Kind::Main, verify::norms(a, sigma)?);
     // Each is off by tol sigma_1.
     let k = (sigma.rows() as f64).sqrt();
     let bound = |(b, norm): (usize, f64)| {
-        let first = sigma.get(b, 0, 0).map_or(0.0, |s| s.f64());
+        let first = sigma.get(b, 0, 0).map_or(0.0, in_f64);
         let share = if norm > 0.0 { first / norm } else { 0.0 };
         k * tol(&a) * share + subnormal(&a, norm)
     };
@@ -386,7 +392,7 @@ pub(crate) fn values<T: Real>(a: View<'_, T>, sigma: View<'_, T>) -> Result<Resi
 }
 
 /// Reconstruction and orthogonality of eigenvectors of symmetric matrices.
-pub(crate) fn eigenvectors<T: Real<Real = T>>(
+pub(crate) fn eigenvectors<T: Real>(
     a: View<'_, T>,
     [values, vectors]: [&Batch<T>; 2],
 ) -> Result<Vec<Residual>, Error> {
@@ -402,7 +408,7 @@ pub(crate) fn eigenvectors<T: Real<Real = T>>(
 }
 
 /// What eigenvalues of symmetric matrices alone can be checked by.
-pub(crate) fn eigenvalues<T: Real<Real = T>>(
+pub(crate) fn eigenvalues<T: Real>(
     a: View<'_, T>,
     values: &Batch<T>,
     outcomes: &[Outcome],
@@ -440,9 +446,9 @@ pub(crate) fn order<T: Real>(sigma: View<'_, T>) -> Residual {
 }
 
 /// What singular values do not count, relative to |A|.
-pub(crate) fn cut<T: Real>(
+pub(crate) fn cut<T: Scalar>(
     a: View<'_, T>,
-    sigma: &Batch<T>,
+    sigma: &Batch<T::Real>,
     outcomes: &[Outcome],
 ) -> Result<Vec<f64>, Error> {
     let (k, tol) = (sigma.rows(), tol(&a));
@@ -450,7 +456,7 @@ pub(crate) fn cut<T: Real>(
         let rank = (outcomes[b].rank as usize).min(k);
         let squares = sigma.matrix(b)[rank..]
             .iter()
-            .map(|s| (s.f64() / norm).powi(2));
+            .map(|&s| (in_f64(s) / norm).powi(2));
         // These are off by tol each, themselves.
         let off = tol * ((k - rank) as f64).sqrt() + subnormal(&a, norm);
         if norm > 0.0 {
@@ -464,9 +470,9 @@ pub(crate) fn cut<T: Real>(
 
 /// The bound of the normal equations, column by column: 16 u, since an error of x counts by what it changes of A x,
 /// and what does not count of a_j' b, which is no more than |b| times what is cut off, or the whole column.
-pub(crate) fn normal_equations<T: Real>(
+pub(crate) fn normal_equations<T: Scalar>(
     [a, b, x]: [View<'_, T>; 3],
-    sigma: &Batch<T>,
+    sigma: &Batch<T::Real>,
     outcomes: &[Outcome],
 ) -> Result<Vec<f64>, Error> {
     let (unit, cut) = (UNITS * T::DTYPE.unit_roundoff(), cut(a, sigma, outcomes)?);
@@ -491,10 +497,12 @@ pub(crate) fn normal_equations<T: Real>(
 }
 
 /// |A| of every matrix, in the Frobenius norm.
-pub(crate) fn norms<T: Real>(a: View<'_, T>) -> Result<Vec<f64>, Error> {
+pub(crate) fn norms<T: Scalar>(a: View<'_, T>) -> Result<Vec<f64>, Error> {
     let batch = a.to_batch()?;
     let norm = |b: usize| {
-        let entries = batch.matrix(b).iter().map(|x| x.f64());
+        // Of complex entries the parts.
+        let entries: &[T::Real] = bytemuck::cast_slice(batch.matrix(b));
+        let entries = entries.iter().map(|&x| in_f64(x));
         let square: f64 = entries.clone().map(|x| x * x).sum();
         // No square has left the range.
         if (1e-200..1e200).contains(&square) {

@@ -11,6 +11,7 @@ mod damping;
 mod devices;
 mod eigh;
 mod engine_args;
+mod entry;
 #[cfg(feature = "gpu")]
 mod explain;
 mod failure;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Batch, Batched, Error, Outcome, Report, Status};
+use batched_svd::{Batch, Batched, Error, Outcome, Report, Scalar, Status};
 
+use crate::cli::entry::Written;
 use crate::cli::judge::Residual;
-use crate::cli::npy::{Data, Entry};
+use crate::cli::npy::Data;
 use crate::cli::spread::Spread;
 
 /// What a command computed, as plain data.
@@ -63,20 +64,20 @@ impl Output {
     }
 
     /// Matrices.
-    pub fn matrices<T: Entry>(place: Place, batch: &Batch<T>) -> Result<Self, Error> {
+    pub fn matrices<T: Written>(place: Place, batch: &Batch<T>) -> Result<Self, Error> {
         let own = [batch.rows(), batch.cols()];
         let by_rows = batch.view().transpose().to_batch()?;
         Ok(Output::new(place, &own, T::data(by_rows.into_vec())))
     }
 
-    /// The transposes of matrices, row by row: as they lie.
-    pub fn transposed<T: Entry>(place: Place, batch: Batch<T>) -> Self {
+    /// The adjoints of matrices, row by row: as they lie, and conjugated.
+    pub fn adjoints<T: Written>(place: Place, batch: Batch<T>) -> Self {
         let own = [batch.cols(), batch.rows()];
-        Output::new(place, &own, T::data(batch.into_vec()))
+        Output::new(place, &own, T::data(conjugated(batch).into_vec()))
     }
 
     /// A vector a matrix.
-    pub fn vectors<T: Entry>(place: Place, batch: Batch<T>) -> Self {
+    pub fn vectors<T: Written>(place: Place, batch: Batch<T>) -> Self {
         let own = [batch.rows()];
         Output::new(place, &own, T::data(batch.into_vec()))
     }
@@ -109,6 +110,20 @@ impl Output {
     }
 }
 
+/// The conjugates of all entries.
+pub(crate) fn conjugated<T: Scalar>(mut batch: Batch<T>) -> Batch<T> {
+    if T::DTYPE.is_complex() {
+        let entries = batch.as_mut_slice().iter_mut();
+        entries.for_each(|entry| *entry = entry.conjugate());
+    }
+    batch
+}
+
+/// The adjoints of matrices: their transposes, if they are real.
+pub(crate) fn adjoint<T: Scalar>(batch: &Batch<T>) -> Result<Batch<T>, Error> {
+    Ok(conjugated(batch.view().transpose().to_batch()?))
+}
+
 /// The largest number of singular values that count. Where results are NaN, one is left to say so.
 fn largest_rank(outcomes: &[Outcome]) -> usize {
     let rank = |outcome: &Outcome| match is_nan(outcome.status) {
@@ -119,19 +134,19 @@ fn largest_rank(outcomes: &[Outcome]) -> usize {
 }
 
 /// Zeros in place of the columns that do not count: one matrix has as many as another.
-pub(crate) fn cleared<T: Entry>(mut batch: Batch<T>, outcomes: &[Outcome]) -> Batch<T> {
+pub(crate) fn cleared<T: Scalar>(mut batch: Batch<T>, outcomes: &[Outcome]) -> Batch<T> {
     let (rows, size) = (batch.rows(), batch.rows() * batch.cols());
     if size > 0 {
         let matrices = batch.as_mut_slice().chunks_exact_mut(size).zip(outcomes);
         for (matrix, outcome) in matrices.filter(|(_, o)| !is_nan(o.status)) {
-            matrix[(outcome.rank as usize * rows).min(size)..].fill(T::of(0.0));
+            matrix[(outcome.rank as usize * rows).min(size)..].fill(T::default());
         }
     }
     batch
 }
 
 /// The first columns of every matrix, as many as there are of these.
-pub(crate) fn leading<T: Entry>(batch: Batch<T>, cols: usize) -> Result<Batch<T>, Error> {
+pub(crate) fn leading<T: Scalar>(batch: Batch<T>, cols: usize) -> Result<Batch<T>, Error> {
     if batch.cols() <= cols {
         return Ok(batch);
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use batched_svd::Dtype;
+
 use crate::cli::failure::Failure;
 use crate::cli::npy;
 use crate::cli::output::Place;
@@ -23,6 +25,8 @@ fn file_of(name: &str, zipped: bool) -> String {
 pub(crate) struct Plan {
     /// Of each file or of each name, in the order of the task's.
     pub own: Vec<Target>,
+    /// The names, where there are any.
+    files: Vec<&'static str>,
     pub others: Vec<Target>,
     pub report: Option<(Target, Format)>,
     pub ear: Ear,
@@ -32,10 +36,12 @@ impl Plan {
     /// What can be said before the inputs are read.
     pub fn new<const N: usize>(task: &impl Task<N>) -> Result<Plan, Failure> {
         let output = task.output();
-        let own = match task.files() {
-            [] => vec![Target::of(output)?],
-            files => {
-                check_is_folder(output, files)?;
+        // The names of those of real matrices: of complex ones there are as many.
+        let files = task.files(Dtype::F64);
+        let own = match files.is_empty() {
+            true => vec![Target::of(output)?],
+            false => {
+                check_is_folder(output, &files)?;
                 Vec::new()
             }
         };
@@ -54,18 +60,20 @@ impl Plan {
         };
         Ok(Plan {
             own,
+            files: Vec::new(),
             others,
             report,
             ear: Ear::Stdout,
         })
     }
 
-    /// What is left to say when it is known whether results are .npz files.
+    /// What is left to say when it is known whether results are .npz files, and of what type.
     pub fn check<const N: usize>(
         &mut self,
         task: &impl Task<N>,
         read: &[&Path],
         zipped: bool,
+        dtype: Dtype,
     ) -> Result<(), Failure> {
         for target in self.own.iter().chain(&self.others) {
             target.check_terminal()?;
@@ -83,7 +91,8 @@ impl Plan {
             let text = "the report on a .npy file is no .npz file, but a .npy or .json file";
             return Err(Failure::file(&target.name, text));
         }
-        for name in task.files() {
+        self.files = task.files(dtype);
+        for name in &self.files {
             self.own
                 .push(Target::in_folder(task.output(), &file_of(name, zipped))?);
         }
@@ -105,7 +114,7 @@ impl Plan {
     pub fn of<const N: usize>(&self, task: &impl Task<N>, place: &Place) -> Option<&Target> {
         let index = match place {
             Place::File => 0,
-            Place::In(name) => task.files().iter().position(|file| file == name)?,
+            Place::In(name) => self.files.iter().position(|file| file == name)?,
             Place::Beside(path) => {
                 let at = task.others().iter().position(|other| other == path)?;
                 return self.others.get(at);

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use batched_svd::{Batched, Dtype, Engine, Error, Options, Outcome, Report, Status, View, ragged};
+use batched_svd::{
+    Batched, Complex, Dtype, Engine, Error, Options, Outcome, Report, Status, View, ragged,
+};
 
 use crate::cli::args::CutoffArgs;
 use crate::cli::call::{Call, watched};
 use crate::cli::damping::{self, Lambda};
 use crate::cli::engine_args::EngineArgs;
+use crate::cli::entry::Entry;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, joined};
 use crate::cli::names::Failed;
-use crate::cli::npy::{self, Content, Entry, Filed, Form, Shape, Source, Stack};
+use crate::cli::npy::{self, Content, Filed, Form, Shape, Source, Stack};
 use crate::cli::numbers::Damping;
 use crate::cli::output::{Computed, Last, Output, is_nan};
 use crate::cli::place::place;
@@ -54,18 +57,20 @@ pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Res
     let sources = inputs.into_iter().map(|path| Source::open(path, &tick));
     let sources = sources.collect::<Result<Vec<_>, _>>()?;
     let zipped = sources[0].zipped();
-    plan.check(task, &read, zipped)?;
+    let dtype = npy::common(sources.iter().map(Source::dtype));
+    let dtype = match common.dtype {
+        Some(precision) => npy::in_precision(precision.into(), dtype.is_complex()),
+        None => dtype,
+    };
+    if let Some(refusal) = task.refusal(dtype) {
+        return Err(Failure::file(npy::name_of(inputs[0]), refusal));
+    }
+    plan.check(task, &read, zipped, dtype)?;
     let promised = sources
         .iter()
         .map(Source::promised)
         .fold(0, u64::saturating_add);
     progress.enter(Phase::Reading, Total::Bytes(promised));
-    let wide = sources.iter().any(|source| source.dtype() == Dtype::F64);
-    let dtype = match (common.dtype, wide) {
-        (Some(dtype), _) => dtype.into(),
-        (None, true) => Dtype::F64,
-        (None, false) => Dtype::F32,
-    };
     let job = Job {
         args,
         task,
@@ -74,6 +79,8 @@ pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Res
     };
     match dtype {
         Dtype::F32 => job.run::<f32>(sources, &tick, progress),
+        Dtype::C32 => job.run::<Complex<f32>>(sources, &tick, progress),
+        Dtype::C64 => job.run::<Complex<f64>>(sources, &tick, progress),
         _ => job.run::<f64>(sources, &tick, progress),
     }
 }
@@ -130,15 +137,15 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
             .or_else(|| self.nothing(&outcomes))
             .into_iter()
             .collect();
-        warnings.extend(self.leftovers());
-        let mut written: Vec<PathBuf> = match task.files() {
-            [] => self
+        warnings.extend(self.leftovers(T::DTYPE));
+        let mut written: Vec<PathBuf> = match task.files(T::DTYPE).is_empty() {
+            true => self
                 .plan
                 .own
                 .iter()
                 .map(|target| target.name.clone())
                 .collect(),
-            _ => vec![task.output().to_path_buf()],
+            false => vec![task.output().to_path_buf()],
         };
         let report = self.plan.report.iter().map(|(target, _)| target);
         written.extend(
@@ -336,12 +343,12 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
     }
 
     /// What lies in the folder and does not belong to these results. It may be anybody's, and stays.
-    fn leftovers(&self) -> Option<String> {
+    fn leftovers(&self, dtype: Dtype) -> Option<String> {
         let folder = self.task.output();
         let leftovers = self
             .task
-            .leftovers()
-            .iter()
+            .leftovers(dtype)
+            .into_iter()
             .map(|name| in_folder(folder, name, self.zipped));
         let there: Vec<_> = leftovers
             .filter(|path| path.exists())

@@ -1,8 +1,7 @@
 //! What singular values say of how far a result may be trusted.
 
-use batched_svd::{Dtype, Outcome, View};
+use batched_svd::{Dtype, Outcome, Real, View};
 
-use crate::cli::npy::Entry;
 use crate::cli::output::is_nan;
 
 /// Results are in doubt where rounding alone may change this part of them,
@@ -52,7 +51,7 @@ impl Spread {
 }
 
 /// Of every matrix, by its singular values in descending order.
-pub(crate) fn spreads<T: Entry>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec<Spread> {
+pub(crate) fn spreads<T: Real>(sigma: View<'_, T>, outcomes: &[Outcome]) -> Vec<Spread> {
     let k = sigma.rows();
     let spread = |(b, outcome): (usize, &Outcome)| {
         let at = |i: usize| sigma.get(b, i, 0).map_or(0.0, |sigma| sigma.f64());

@@ -10,7 +10,7 @@ use crate::cli::damping::Lambda;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, Verdict, judge};
 use crate::cli::names::{bad, index, name_of, named};
-use crate::cli::npy::{Lost, Shape, Stored};
+use crate::cli::npy::{Lost, Shape};
 use crate::cli::output::is_nan;
 use crate::cli::progress::{Phase, Times};
 use crate::cli::spread::{Spread, doubtful, largest};
@@ -267,7 +267,7 @@ impl Summary<'_> {
     /// The type, and which one it was before.
     fn type_text(&self, shapes: &[&Shape]) -> String {
         let (stored, lost) = self.stored(shapes);
-        let own = Stored::Float(self.dtype.size()).to_string();
+        let own = self.dtype.to_string();
         if stored.iter().all(|stored| *stored == own) {
             return own;
         }

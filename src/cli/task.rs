@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use batched_svd::{Error, Options, View};
+use batched_svd::{Dtype, Error, Options, View};
 
 use crate::cli::args::{CutoffArgs, RunArgs};
 use crate::cli::call::Call;
-use crate::cli::npy::Entry;
+use crate::cli::entry::Entry;
 use crate::cli::numbers::Damping;
 use crate::cli::output::Computed;
 
@@ -22,8 +22,9 @@ pub(crate) trait Task<const N: usize> {
 
     fn output(&self) -> &Path;
 
-    /// The files that go into the output, a folder to be made if need be; or none, where the output is a file.
-    fn files(&self) -> &[&'static str];
+    /// The files that go into the output, a folder to be made if need be, of matrices of this type; or none, where the
+    /// output is a file.
+    fn files(&self, dtype: Dtype) -> Vec<&'static str>;
 
     /// Files to be written besides.
     fn others(&self) -> Vec<&Path> {
@@ -31,8 +32,8 @@ pub(crate) trait Task<const N: usize> {
     }
 
     /// Files of an earlier run, in the folder, that would not belong to what this one writes.
-    fn leftovers(&self) -> &[&'static str] {
-        &[]
+    fn leftovers(&self, _dtype: Dtype) -> Vec<&'static str> {
+        Vec::new()
     }
 
     /// The command's own options, and the engine's, for matrices that have no more than so many singular values.
@@ -51,6 +52,11 @@ pub(crate) trait Task<const N: usize> {
 
     /// What counts, where the arguments say so.
     fn cutoff(&self) -> Option<&CutoffArgs> {
+        None
+    }
+
+    /// Why matrices of this type are not taken, if so.
+    fn refusal(&self, _dtype: Dtype) -> Option<&'static str> {
         None
     }
 

@@ -1,15 +1,17 @@
 //! `batched-svd verify`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use batched_svd::{Dtype, Status};
+use batched_svd::{Complex, Dtype, Status};
 
 use crate::cli::args::VerifyArgs;
+use crate::cli::commands::right_factor;
 use crate::cli::engine_args::EngineArgs;
+use crate::cli::entry::Entry;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{self, Promised, Residual, joined};
-use crate::cli::npy::{self, Entry, Form, Shape, Source, Stack};
+use crate::cli::npy::{self, Form, Shape, Source, Stack};
 use crate::cli::plan::in_folder;
 use crate::cli::progress::{Phase, Progress, Total};
 use crate::cli::streams::Ear;
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
         (Some(path), _) => vec![path.clone()],
         (_, Some(folder)) => vec![folder.clone()],
         _ => {
-            let text = "nothing to verify: --inverse X.npy has pseudoinverses, --factors DIR has u.npy, s.npy and vt.npy";
+            let text = "nothing to verify: --inverse X.npy has pseudoinverses, --factors DIR has u.npy, s.npy and vt.npy (vh.npy of complex matrices)";
             return Err(Failure::Usage(text.into()));
         }
     };
@@ -39,9 +41,11 @@ pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
     let source = Source::open(&task.input, &tick)?;
     let zipped = source.zipped();
     let results: Vec<PathBuf> = match (&task.inverse, &task.factors) {
-        (None, Some(folder)) => ["s", "u", "vt"]
-            .map(|name| in_folder(folder, name, zipped))
-            .into(),
+        (None, Some(folder)) => {
+            let right = right_of(folder, source.dtype(), zipped);
+            let names = ["s", "u", right];
+            names.map(|name| in_folder(folder, name, zipped)).into()
+        }
         _ => results,
     };
     let open = |path| Source::open(path, &tick);
@@ -50,26 +54,44 @@ pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
         .map(|path| open(path))
         .collect::<Result<Vec<_>, _>>()?;
     let dtype = match task.dtype {
-        Some(dtype) => dtype.into(),
+        Some(precision) => {
+            let all = results.iter().chain([&source]).map(Source::dtype);
+            npy::in_precision(precision.into(), npy::common(all).is_complex())
+        }
         None => common_type(&source, &results)?,
     };
     match dtype {
         Dtype::F32 => run_in::<f32>(args, task, source, results, progress),
+        Dtype::C32 => run_in::<Complex<f32>>(args, task, source, results, progress),
+        Dtype::C64 => run_in::<Complex<f64>>(args, task, source, results, progress),
         _ => run_in::<f64>(args, task, source, results, progress),
+    }
+}
+
+/// The file of the right factor; that of real ones may have either name.
+fn right_of(folder: &Path, dtype: Dtype, zipped: bool) -> &'static str {
+    let there = |name| in_folder(folder, name, zipped).exists();
+    match dtype.is_complex() || there("vt") || !there("vh") {
+        true => right_factor(dtype),
+        false => "vh",
     }
 }
 
 /// The type of the matrices, or of the results where it is wider: results in fewer digits are not as good as those of
 /// the matrices' own type, and not promised to be.
 fn common_type(matrices: &Source<'_>, results: &[Source<'_>]) -> Result<Dtype, Failure> {
-    let wide = matrices.dtype() == Dtype::F64;
-    let narrow = |result: &&Source<'_>| wide && result.dtype() == Dtype::F32;
+    let own = matrices.dtype();
+    let wide = own.real() == Dtype::F64;
+    let narrow = |result: &&Source<'_>| wide && result.dtype().real() == Dtype::F32;
     if let Some(result) = results.iter().find(narrow) {
-        let text = "holds f32, but the matrices are f64: --dtype f32 judges them in f32";
+        let text = format!(
+            "holds {}, but the matrices are {own}: --dtype f32 judges them in f32",
+            result.dtype()
+        );
         return Err(Failure::file(npy::name_of(result.path()), text));
     }
-    let all = results.iter().map(Source::dtype).chain([matrices.dtype()]);
-    Ok(all.max_by_key(|dtype| dtype.size()).unwrap_or(Dtype::F64))
+    let all = results.iter().map(Source::dtype).chain([own]);
+    Ok(npy::common(all))
 }
 
 fn run_in<T: Entry>(
@@ -109,7 +131,7 @@ fn statuses<T: Entry>(stack: &Stack<T>) -> Vec<Status> {
     let size = stack.shape.rows.saturating_mul(stack.shape.cols);
     let status = |b: usize| {
         let entries = stack.data.iter().skip(b.saturating_mul(size)).take(size);
-        match entries.clone().all(|x| x.f64().is_finite()) {
+        match entries.clone().all(|x| x.is_number()) {
             true => Status::Converged,
             false => Status::NonFinite,
         }
@@ -163,19 +185,21 @@ fn factors<T: Entry>(
         Form::OneOf(vec![thin, behind(of, [of.cols, of.cols])])
     };
     let shapes: Vec<&Shape> = stacks.iter().map(|stack| &stack.shape).collect();
-    let forms: [&dyn Fn(&Shape) -> Form; 3] = [&values, &left, &right];
-    let mut read = Vec::with_capacity(forms.len());
-    for (source, form) in results.into_iter().zip(forms) {
-        read.push(source.read_beside::<T>(&shapes, zipped, form)?);
-    }
-    let [s, u, vt] = &read[..] else {
+    let Ok([s, u, vt]) = <[Source<'_>; 3]>::try_from(results) else {
         return Err(Failure::Usage("factors are u, s and vt".into()));
     };
+    let s = s.read_beside::<T::Real>(&shapes, zipped, values)?;
+    let u = u.read_beside::<T>(&shapes, zipped, left)?;
+    let mut vt = vt.read_beside::<T>(&shapes, zipped, right)?;
+    // The transposes of V: files have its adjoints.
+    for entry in vt.iter_mut().flat_map(|stack| &mut stack.data) {
+        *entry = entry.conjugate();
+    }
     progress.enter(Phase::Checking, Total::Unknown);
     let mut residuals = Vec::with_capacity(stacks.len());
     for (at, a) in stacks.iter().enumerate() {
-        let [u, s, vt] = [u[at].view()?, s[at].view()?, vt[at].view()?];
-        let mut found = judge::factors_from_elsewhere(a.view()?, [u, s, vt.transpose()])?;
+        let (u, s, vt) = (u[at].view()?, s[at].view()?, vt[at].view()?);
+        let mut found = judge::factors_from_elsewhere(a.view()?, [u, vt.transpose()], s)?;
         found.push(judge::order(s));
         residuals.push(found);
     }

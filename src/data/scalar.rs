@@ -172,6 +172,7 @@ pub(crate) mod sealed {
         fn of_real(real: Self::Part) -> Self;
         /// Its parts. Of a real number, the second is not used.
         fn parts(self) -> [Self::Part; 2];
+        fn of_parts(parts: [Self::Part; 2]) -> Self;
         fn conjugate(self) -> Self;
         fn times(self, factor: Self::Part) -> Self;
         fn over(self, divisor: Self::Part) -> Self;
@@ -218,6 +219,10 @@ pub(crate) mod sealed {
                 #[inline(always)]
                 fn parts(self) -> [$real; 2] {
                     [self, 0.0]
+                }
+                #[inline(always)]
+                fn of_parts([real, _]: [$real; 2]) -> Self {
+                    real
                 }
                 #[inline(always)]
                 fn conjugate(self) -> Self {
@@ -288,6 +293,10 @@ pub(crate) mod sealed {
                 #[inline(always)]
                 fn parts(self) -> [$real; 2] {
                     [self.re, self.im]
+                }
+                #[inline(always)]
+                fn of_parts([re, im]: [$real; 2]) -> Self {
+                    Complex::new(re, im)
                 }
                 #[inline(always)]
                 fn conjugate(self) -> Self {

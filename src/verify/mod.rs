@@ -1,4 +1,4 @@
-//! How good a result is, measured in f64 whatever its type.
+//! How good a result is, measured in f64 whatever its type. A' is the conjugate transpose of a complex A.
 //!
 //! These are the invariants that need no second opinion: the reconstruction, the orthogonality of
 //! the factors (together they bound the error of every singular value, by Weyl's inequality), and
@@ -14,6 +14,7 @@
 //! of which only the first column is large, and a result that is wrong in the second is wrong.
 
 mod careful;
+mod complex;
 mod factors;
 mod form;
 mod inverse;
@@ -29,8 +30,9 @@ mod tests;
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
-use crate::data::scalar::{Dtype, Real};
+use crate::data::scalar::{Dtype, Scalar};
 use crate::data::view::View;
+use complex::{blocks, columns, repeated};
 
 /// The tol of every promise: u max(32, 8 sqrt(k)) for m x n matrices, with k = min(m, n) and the
 /// [unit roundoff](Dtype::unit_roundoff) u of their type.
@@ -62,15 +64,29 @@ fn expect(name: &str, view: [usize; 3], shape: [usize; 3]) -> Result<(), Error> 
     )))
 }
 
-fn shape<T: Real>(view: &View<'_, T>) -> [usize; 3] {
+fn shape<T: Scalar>(view: &View<'_, T>) -> [usize; 3] {
     [view.count(), view.rows(), view.cols()]
 }
 
-/// A, and U, sigma and V without what is more than thin.
-fn thin<'a, T: Real>(
+/// What the blocks of complex matrices add to a norm, as a factor.
+fn root_of_blocks<T: Scalar>() -> f64 {
+    (T::PARTS as f64).sqrt()
+}
+
+/// The norms of complex matrices, by those of their blocks.
+fn of_blocks<T: Scalar>(mut norms: Vec<f64>) -> Vec<f64> {
+    norms
+        .iter_mut()
+        .for_each(|norm| *norm /= root_of_blocks::<T>());
+    norms
+}
+
+/// U and V of A without what is more than thin.
+fn thin<'a, T: Scalar>(
     a: View<'a, T>,
-    [u, sigma, v]: [View<'a, T>; 3],
-) -> Result<[View<'a, T>; 4], Error> {
+    [u, v]: [View<'a, T>; 2],
+    sigma: View<'a, T::Real>,
+) -> Result<[View<'a, T>; 2], Error> {
     let [count, m, n] = shape(&a);
     let k = m.min(n);
     expect("sigma", shape(&sigma), [count, k, 1])?;
@@ -78,11 +94,11 @@ fn thin<'a, T: Real>(
     let (u, v) = (first(u)?, first(v)?);
     expect("U", shape(&u), [count, m, k])?;
     expect("V", shape(&v), [count, n, k])?;
-    Ok([a, u, sigma, v])
+    Ok([u, v])
 }
 
 /// A, X and B, if they belong together.
-fn system<'a, T: Real>(
+fn system<'a, T: Scalar>(
     a: View<'a, T>,
     x: View<'a, T>,
     b: View<'a, T>,
@@ -127,15 +143,16 @@ pub struct Factors {
 /// assert!(found.iter().all(|one| one.left < 1e-14 && one.right < 1e-14));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn factors<'a, T: Real>(
+pub fn factors<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     u: impl Into<View<'a, T>>,
-    sigma: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T::Real>>,
     v: impl Into<View<'a, T>>,
 ) -> Result<Vec<Factors>, Error> {
     let (a, u, sigma, v) = (a.into(), u.into(), sigma.into(), v.into());
-    thin(a, [u, sigma, v])?;
-    let all = factors::factors::<T, 4>([a, u, sigma, v])?;
+    thin(a, [u, v], sigma)?;
+    let (a, u, sigma, v) = (blocks(a)?, blocks(u)?, repeated::<T>(sigma)?, blocks(v)?);
+    let all = factors::factors::<_, 4>([a.view(), u.view(), sigma.view(), v.view()])?;
     let named = |own: [f64; 4]| Factors {
         reconstruction: own[factors::ALL],
         columns: own[factors::COLUMNS],
@@ -160,23 +177,27 @@ pub fn factors<'a, T: Real>(
 /// assert!(residuals.iter().all(|r| *r < 1e-6));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn reconstruction<'a, T: Real>(
+pub fn reconstruction<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     u: impl Into<View<'a, T>>,
-    sigma: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T::Real>>,
     v: impl Into<View<'a, T>>,
 ) -> Result<Vec<f64>, Error> {
-    let thin = thin(a.into(), [u.into(), sigma.into(), v.into()])?;
-    let both = factors::factors::<T, 2>(thin)?;
+    let (a, sigma) = (a.into(), sigma.into());
+    let [u, v] = thin(a, [u.into(), v.into()], sigma)?;
+    let (a, u, sigma, v) = (blocks(a)?, blocks(u)?, repeated::<T>(sigma)?, blocks(v)?);
+    let both = factors::factors::<_, 2>([a.view(), u.view(), sigma.view(), v.view()])?;
     Ok(both.into_iter().map(|own| own[factors::ALL]).collect())
 }
 
-/// max |Q'Q - I| of every matrix: zero for columns that are exactly orthonormal.
+/// max |Q'Q - I| of every matrix: zero for columns that are exactly orthonormal. Of complex entries the larger of real
+/// and imaginary part counts.
 ///
 /// # Errors
 /// [`Error::Memory`] if the host cannot hold the work.
-pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
-    Ok(factors::gaps(q.into())?.into_iter().flatten().collect())
+pub fn orthogonality<'a, T: Scalar>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
+    let gaps = factors::gaps(blocks(q.into())?.view())?;
+    Ok(gaps.into_iter().flatten().collect())
 }
 
 /// |A - B|_F / |A|_F of every matrix, for A and B m x n: what an approximation leaves. Zero where they are the
@@ -193,13 +214,13 @@ pub fn orthogonality<'a, T: Real>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>,
 /// assert!((verify::distances(&a, &low.approximation)?[0] - 0.6).abs() < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn distances<'a, T: Real>(
+pub fn distances<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     b: impl Into<View<'a, T>>,
 ) -> Result<Vec<f64>, Error> {
     let (a, b) = (a.into(), b.into());
     expect("B", shape(&b), shape(&a))?;
-    others::distances([a, b])
+    others::distances([columns(a)?.view(), columns(b)?.view()])
 }
 
 /// |A - L R|_F / |A|_F of every matrix, for A m x n, L m x l and R l x n: that L R is A.
@@ -216,7 +237,7 @@ pub fn distances<'a, T: Real>(
 /// assert!(residuals.iter().all(|r| *r < 1e-6));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn products<'a, T: Real>(
+pub fn products<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     left: impl Into<View<'a, T>>,
     right: impl Into<View<'a, T>>,
@@ -225,7 +246,8 @@ pub fn products<'a, T: Real>(
     let ([count, m, n], inner) = (shape(&a), left.cols());
     expect("the left factor", shape(&left), [count, m, inner])?;
     expect("the right factor", shape(&right), [count, inner, n])?;
-    others::products([a, left, right])
+    let (a, left, right) = (columns(a)?, blocks(left)?, columns(right)?);
+    others::products([a.view(), left.view(), right.view()])
 }
 
 /// |P P - P|_F of every n x n matrix: zero for projectors. Not relative: the norm of a projector is zero, or
@@ -242,11 +264,12 @@ pub fn products<'a, T: Real>(
 /// assert!(verify::idempotence(&null.projector)?.iter().all(|r| *r < 1e-5));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn idempotence<'a, T: Real>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
+pub fn idempotence<'a, T: Scalar>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
     let p = p.into();
     let [count, n, _] = shape(&p);
     expect("the projector", shape(&p), [count, n, n])?;
-    others::idempotence(p)
+    let norms = others::idempotence(blocks(p)?.view())?;
+    Ok(of_blocks::<T>(norms))
 }
 
 /// |C C - C|_F of every matrix of data A, m x n, and what whitens it, W, n x n: C is the covariance of A W, with
@@ -264,14 +287,20 @@ pub fn idempotence<'a, T: Real>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>, E
 /// assert!(verify::whiteness(&a, &white.transform)?.iter().all(|r| *r < 1e-12));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn whiteness<'a, T: Real>(
+pub fn whiteness<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     transform: impl Into<View<'a, T>>,
 ) -> Result<Vec<f64>, Error> {
     let (a, w) = (a.into(), transform.into());
     let [count, _, n] = shape(&a);
     expect("the transform", shape(&w), [count, n, n])?;
-    others::whiteness([a, w])
+    let over = (a.rows().saturating_sub(1).max(1) as f64).sqrt();
+    if let (Some(a), Some(w)) = (a.cast::<T::Real>(), w.cast()) {
+        return others::whiteness([a, w], over);
+    }
+    let [a, w] = complex::centred([a, w])?;
+    let norms = others::whiteness([a.view(), w.view()], over)?;
+    Ok(of_blocks::<T>(norms))
 }
 
 /// The four Moore-Penrose residuals of every matrix, for A m x n and X n x m:
@@ -294,14 +323,14 @@ pub fn whiteness<'a, T: Real>(
 /// assert!(residuals.iter().all(|r| *r < 1e-14));
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn moore_penrose<'a, T: Real>(
+pub fn moore_penrose<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     x: impl Into<View<'a, T>>,
 ) -> Result<Vec<[f64; 4]>, Error> {
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    inverse::inverse([a, x])
+    inverse::inverse([blocks(a)?.view(), blocks(x)?.view()])
 }
 
 /// What [`inverses`] measures of a pseudoinverse.
@@ -336,23 +365,25 @@ pub struct Inverse {
 /// }
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn inverses<'a, T: Real>(
+pub fn inverses<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     x: impl Into<View<'a, T>>,
 ) -> Result<Vec<Inverse>, Error> {
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    let all = inverse::inverse::<T, { inverse::RESULTS }>([a, x])?;
+    let both = [blocks(a)?, blocks(x)?];
+    let all = inverse::inverse::<_, { inverse::RESULTS }>([both[0].view(), both[1].view()])?;
+    let root = root_of_blocks::<T>();
     let named = |own: [f64; inverse::RESULTS]| {
-        let [all, last] = inverse::CONDITIONS.map(|at| own[at]);
+        let [all, last] = inverse::CONDITIONS.map(|at| own[at] / root);
         Inverse {
             residuals: [own[0], own[1], own[2], own[3]],
             conditions: match m < n {
                 true => [all, all, last, all],
                 false => [all, all, all, last],
             },
-            trace: own[inverse::TRACE],
+            trace: own[inverse::TRACE] / T::PARTS as f64,
         }
     };
     Ok(all.into_iter().map(named).collect())
@@ -361,7 +392,8 @@ pub fn inverses<'a, T: Real>(
 /// How good solutions X of A X = B are, of m x n matrices and p right-hand sides each, in the Frobenius
 /// norm: |B - A X| / |B|, which is what no x can reach, and the normal equations, column by column: the largest of
 /// |a_j' (b - A x)| / (|a_j| (sum |a_i| |x_i| + |b|)) over columns a_j of A and right-hand sides b. That is zero for
-/// least-squares solutions, undamped, of which this library's have 16 u at most.
+/// least-squares solutions, undamped, of which this library's have 16 u at most. Of complex numbers a_j' (b - A x) the
+/// larger part counts, and |x_i| is the sum of both.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
@@ -376,12 +408,14 @@ pub fn inverses<'a, T: Real>(
 /// assert!((left - 0.5f64.sqrt()).abs() < 1e-14 && normal < 1e-14);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn least_squares<'a, T: Real>(
+pub fn least_squares<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     x: impl Into<View<'a, T>>,
     b: impl Into<View<'a, T>>,
 ) -> Result<Vec<[f64; 2]>, Error> {
-    systems::systems(system(a.into(), x.into(), b.into())?)
+    let [a, x, b] = system(a.into(), x.into(), b.into())?;
+    let (a, x, b) = (blocks(a)?, columns(x)?, columns(b)?);
+    systems::systems([a.view(), x.view(), b.view()])
 }
 
 /// |b - A x| for every right-hand side b and its solution x: p x 1 of every system A X = B of m x n matrices
@@ -402,26 +436,28 @@ pub fn least_squares<'a, T: Real>(
 /// assert!((fit.sigma.unwrap().matrix(0)[0] - 2f32.sqrt()).abs() < 1e-6);
 /// # Ok::<(), batched_svd::Error>(())
 /// ```
-pub fn residuals<'a, T: Real>(
+pub fn residuals<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
     x: impl Into<View<'a, T>>,
     b: impl Into<View<'a, T>>,
 ) -> Result<Batch<f64>, Error> {
-    systems::lengths(system(a.into(), x.into(), b.into())?)
+    let [a, x, b] = system(a.into(), x.into(), b.into())?;
+    let (a, x, b) = (blocks(a)?, columns(x)?, columns(b)?);
+    systems::lengths([a.view(), x.view(), b.view()])
 }
 
 /// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
-pub fn norms<'a, T: Real>(
+pub fn norms<'a, T: Scalar>(
     a: impl Into<View<'a, T>>,
-    sigma: impl Into<View<'a, T>>,
+    sigma: impl Into<View<'a, T::Real>>,
 ) -> Result<Vec<f64>, Error> {
     let (a, sigma) = (a.into(), sigma.into());
     let [count, m, n] = shape(&a);
     expect("sigma", shape(&sigma), [count, m.min(n), 1])?;
-    others::norms([a, sigma])
+    others::norms([columns(a)?.view(), sigma])
 }
 
 /// The largest of some residuals, leaving out the matrices that a report says have no result.

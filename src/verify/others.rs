@@ -97,18 +97,15 @@ pub(super) fn idempotence<T: Real>(p: View<'_, T>) -> Result<Vec<f64>, Error> {
     values(p.count(), vec![p], buffers, steps)
 }
 
-/// |C C - C| of the covariance C of A W.
-pub(super) fn whiteness<T: Real>([a, w]: [View<'_, T>; 2]) -> Result<Vec<f64>, Error> {
+/// |C C - C| of C = Y'Y, with Y = A W / over, after A is centred.
+pub(super) fn whiteness<T: Real>([a, w]: [View<'_, T>; 2], over: f64) -> Result<Vec<f64>, Error> {
     let (m, n) = (a.rows(), a.cols());
     // W scales inversely to A.
     let mut steps = exponents::<T>(&[0]);
     steps.extend([
         load::<T>(0, 0, &[(0, -1)]),
         load::<T>(1, 1, &[(0, 1)]),
-        Step::Centre {
-            of: 0,
-            over: (m.saturating_sub(1).max(1) as f64).sqrt(),
-        },
+        Step::Centre { of: 0, over },
         Step::Product {
             left: 0,
             right: whole(1),

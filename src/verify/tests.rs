@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::batch::Batch;
+use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
 
 /// Numbers that look random, about one in size.

@@ -264,8 +264,7 @@ fn other_types_are_converted_and_named() {
 fn types_that_are_no_real_numbers_are_told_what_to_do() {
     let scratch = Scratch::new();
     for (descr, what) in [
-        ("'<c16'", "give x.real and x.imag"),
-        ("'<c8'", "give x.real and x.imag"),
+        ("'<c32'", "give x.astype(\"c16\")"),
         ("'<f16'", "give x.astype(\"f8\")"),
         ("'<U5'", "holds text"),
         ("'|S3'", "holds text"),

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use super::Entry;
 use super::header::{Header, Stored};
 use super::input::plain;
 use super::write::Tick;
+use crate::cli::entry::{Entry, Number, in_f64, nearest};
 
 /// Bytes that are read at a time: a multiple of the size of every type.
 const CHUNK: usize = 1 << 16;
@@ -42,36 +42,60 @@ pub(crate) fn read<T: Entry>(
         lost: Lost::default(),
     };
     let float = |lost: &mut Lost, value: f64| {
-        let entry = T::of(value);
-        lost.infinite += usize::from(value.is_finite() && !entry.f64().is_finite());
+        let entry = nearest::<T::Real>(value);
+        lost.infinite += usize::from(value.is_finite() && !in_f64(entry).is_finite());
         entry
     };
     let signed = |lost: &mut Lost, value: i64| {
-        let entry = T::of_i64(value);
+        let entry = <T::Real as Number>::of_i64(value);
         // 2^63 is no i64, and saturates to one.
-        let same = entry.f64() < 9.2e18 && entry.f64() as i64 == value;
+        let same = in_f64(entry) < 9.2e18 && in_f64(entry) as i64 == value;
         lost.rounded += usize::from(!same);
         entry
     };
     let unsigned = |lost: &mut Lost, value: u64| {
-        let entry = T::of_u64(value);
-        let same = entry.f64() < 1.8e19 && entry.f64() as u64 == value;
+        let entry = <T::Real as Number>::of_u64(value);
+        let same = in_f64(entry) < 1.8e19 && in_f64(entry) as u64 == value;
         lost.rounded += usize::from(!same);
         entry
     };
+    let real = T::of_real;
+    let complex = T::DTYPE.is_complex();
+    // All bytes in the other order are the parts in the other order, too.
+    let swapped = header.big_endian;
     let data = match header.stored {
-        Stored::Bool => to.all(|_, [byte]| T::of(f64::from(byte != 0))),
-        Stored::Int(1) => to.all(|lost, [byte]| signed(lost, (byte as i8).into())),
-        Stored::Int(2) => to.all(|lost, bytes| signed(lost, i16::from_le_bytes(bytes).into())),
-        Stored::Int(4) => to.all(|lost, bytes| signed(lost, i32::from_le_bytes(bytes).into())),
-        Stored::Int(_) => to.all(|lost, bytes| signed(lost, i64::from_le_bytes(bytes))),
-        Stored::Uint(1) => to.all(|_, [byte]| T::of(byte.into())),
-        Stored::Uint(2) => to.all(|_, bytes| T::of(u16::from_le_bytes(bytes).into())),
-        Stored::Uint(4) => to.all(|lost, bytes| unsigned(lost, u32::from_le_bytes(bytes).into())),
-        Stored::Uint(_) => to.all(|lost, bytes| unsigned(lost, u64::from_le_bytes(bytes))),
-        Stored::Float(2) => to.all(|_, bytes| T::of(half(u16::from_le_bytes(bytes)))),
-        Stored::Float(4) => to.all(|_, bytes| T::of(f32::from_le_bytes(bytes).into())),
-        Stored::Float(_) => to.all(|lost, bytes| float(lost, f64::from_le_bytes(bytes))),
+        Stored::Bool => to.all(|_, [byte]| real(nearest::<T::Real>(f64::from(byte != 0)))),
+        Stored::Int(1) => to.all(|lost, [byte]| real(signed(lost, (byte as i8).into()))),
+        Stored::Int(2) => to.all(|lost, own| real(signed(lost, i16::from_le_bytes(own).into()))),
+        Stored::Int(4) => to.all(|lost, own| real(signed(lost, i32::from_le_bytes(own).into()))),
+        Stored::Int(_) => to.all(|lost, own| real(signed(lost, i64::from_le_bytes(own)))),
+        Stored::Uint(1) => to.all(|_, [byte]| real(nearest::<T::Real>(byte.into()))),
+        Stored::Uint(2) => {
+            to.all(|_, own| real(nearest::<T::Real>(u16::from_le_bytes(own).into())))
+        }
+        Stored::Uint(4) => to.all(|lost, own| real(unsigned(lost, u32::from_le_bytes(own).into()))),
+        Stored::Uint(_) => to.all(|lost, own| real(unsigned(lost, u64::from_le_bytes(own)))),
+        Stored::Float(2) => {
+            to.all(|_, own| real(nearest::<T::Real>(half(u16::from_le_bytes(own)))))
+        }
+        Stored::Float(4) => {
+            to.all(|_, own| real(nearest::<T::Real>(f32::from_le_bytes(own).into())))
+        }
+        Stored::Float(_) => to.all(|lost, own| real(float(lost, f64::from_le_bytes(own)))),
+        Stored::Complex(_) if !complex => {
+            Err("holds complex numbers, but real ones are needed".into())
+        }
+        Stored::Complex(8) => to.all(|_, own: [u8; 8]| {
+            let part = |own| nearest::<T::Real>(f32::from_le_bytes(own).into());
+            T::of_parts(halves(own, swapped).map(part))
+        }),
+        Stored::Complex(_) => to.all(|lost, own: [u8; 16]| {
+            let mut parts = Lost::default();
+            let part = |own| float(&mut parts, f64::from_le_bytes(own));
+            let entry = T::of_parts(halves(own, swapped).map(part));
+            lost.infinite += usize::from(parts.infinite > 0);
+            entry
+        }),
     };
     Ok((data?, to.lost))
 }
@@ -125,6 +149,18 @@ impl Reading<'_> {
         }
         Ok(found)
     }
+}
+
+/// The bytes of the real and of the imaginary part.
+fn halves<const ALL: usize, const HALF: usize>(bytes: [u8; ALL], swapped: bool) -> [[u8; HALF]; 2] {
+    let mut parts = [[0; HALF]; 2];
+    for (part, own) in parts.iter_mut().zip(bytes.chunks_exact(HALF)) {
+        part.copy_from_slice(own);
+    }
+    if swapped {
+        parts.swap(0, 1);
+    }
+    parts
 }
 
 /// The value of a half precision number.

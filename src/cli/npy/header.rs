@@ -1,5 +1,5 @@
 //! What a .npy file says of itself: its type, its shape, its order. All that NumPy writes and reads, of arrays of
-//! real numbers.
+//! real or complex numbers.
 
 use std::ffi::{c_int, c_long, c_longlong, c_short};
 use std::fmt;
@@ -22,6 +22,8 @@ pub(crate) enum Stored {
     /// Unsigned ones.
     Uint(usize),
     Float(usize),
+    /// Complex numbers of so many bytes, two floats.
+    Complex(usize),
 }
 
 impl Stored {
@@ -29,7 +31,10 @@ impl Stored {
     pub fn size(self) -> usize {
         match self {
             Stored::Bool => 1,
-            Stored::Int(size) | Stored::Uint(size) | Stored::Float(size) => size,
+            Stored::Int(size)
+            | Stored::Uint(size)
+            | Stored::Float(size)
+            | Stored::Complex(size) => size,
         }
     }
 
@@ -40,6 +45,8 @@ impl Stored {
             Stored::Bool => Dtype::F32,
             Stored::Int(size) | Stored::Uint(size) if size <= 2 => Dtype::F32,
             Stored::Float(size) if size <= 4 => Dtype::F32,
+            Stored::Complex(8) => Dtype::C32,
+            Stored::Complex(_) => Dtype::C64,
             _ => Dtype::F64,
         }
     }
@@ -52,6 +59,7 @@ impl fmt::Display for Stored {
             Stored::Int(size) => write!(f, "i{}", 8 * size),
             Stored::Uint(size) => write!(f, "u{}", 8 * size),
             Stored::Float(size) => write!(f, "f{}", 8 * size),
+            Stored::Complex(_) => self.dtype().fmt(f),
         }
     }
 }
@@ -237,6 +245,10 @@ fn number_of(name: &str) -> Option<Stored> {
         "e" | "f2" | "float16" | "half" => Stored::Float(2),
         "f" | "f4" | "float32" | "single" => Stored::Float(4),
         "d" | "f8" | "float64" | "double" | "float" => Stored::Float(8),
+        "F" | "c8" | "complex64" | "singlecomplex" | "csingle" => Stored::Complex(8),
+        "D" | "c16" | "complex128" | "cfloat" | "cdouble" | "complex" | "complex_" => {
+            Stored::Complex(16)
+        }
         _ => return None,
     })
 }
@@ -249,10 +261,7 @@ fn other(name: &str) -> (&'static str, &'static str) {
         rest.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()))
     };
     if digits(&['c', 'F', 'D', 'G']) || starts(&["complex", "csingle", "cdouble", "clongdouble"]) {
-        (
-            "complex numbers",
-            "x.real and x.imag, or the real matrices [[x.real, -x.imag], [x.imag, x.real]]",
-        )
+        ("complex numbers of another size", "x.astype(\"c16\")")
     } else if digits(&['g', 'f']) || starts(&["float", "longdouble"]) {
         ("floats of another size", "x.astype(\"f8\")")
     } else if digits(&['O']) || starts(&["object"]) {
@@ -297,6 +306,10 @@ mod tests {
             ("u2", Stored::Uint(2), Dtype::F32),
             (">i4", Stored::Int(4), Dtype::F64),
             ("uint64", Stored::Uint(8), Dtype::F64),
+            ("<c8", Stored::Complex(8), Dtype::C32),
+            (">c16", Stored::Complex(16), Dtype::C64),
+            ("complex128", Stored::Complex(16), Dtype::C64),
+            ("F", Stored::Complex(8), Dtype::C32),
         ] {
             for version in 1..=3 {
                 let text = format!(
@@ -320,8 +333,8 @@ mod tests {
     #[test]
     fn other_types_are_told_what_to_do() {
         for (descr, what) in [
-            ("'<c16'", "x.real"),
-            ("'complex64'", "x.real"),
+            ("'<c32'", "c16"),
+            ("'clongdouble'", "c16"),
             ("'<f16'", "astype"),
             ("'float128'", "astype"),
             ("'|O'", "objects"),

@@ -11,9 +11,10 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use batched_svd::{Dtype, Error, Real, View};
+use batched_svd::{Dtype, Error, View};
 use zip::ZipArchive;
 
+use crate::cli::entry::Entry;
 use crate::cli::failure::Failure;
 use form::dimensions;
 use header::Header;
@@ -29,42 +30,6 @@ pub(crate) use write::{Content, Data, Filed, Records, Tick};
 const MOST_EMPTY: usize = 1 << 24;
 /// Bytes behind an array in a pipe that are counted; where there are more, somebody else is at work.
 const MOST_BEHIND: u64 = 1 << 24;
-
-/// An entry that is both computed with and filed.
-pub(crate) trait Entry: Real<Real = Self> {
-    fn data(entries: Vec<Self>) -> Data;
-    /// The nearest one.
-    fn of_i64(value: i64) -> Self;
-    fn of_u64(value: u64) -> Self;
-}
-
-impl Entry for f32 {
-    fn data(entries: Vec<f32>) -> Data {
-        Data::F32(entries)
-    }
-
-    fn of_i64(value: i64) -> f32 {
-        value as f32
-    }
-
-    fn of_u64(value: u64) -> f32 {
-        value as f32
-    }
-}
-
-impl Entry for f64 {
-    fn data(entries: Vec<f64>) -> Data {
-        Data::F64(entries)
-    }
-
-    fn of_i64(value: i64) -> f64 {
-        value as f64
-    }
-
-    fn of_u64(value: u64) -> f64 {
-        value as f64
-    }
-}
 
 /// What a stack of matrices is, but for the entries.
 #[derive(Clone)]
@@ -102,6 +67,26 @@ impl<T: Entry> Stack<T> {
             return View::new(&self.data, 0, [count, rows, cols], strides);
         }
         View::row_major(&self.data, count, rows, cols)
+    }
+}
+
+/// The type that holds all of these, as NumPy would promote them.
+pub(crate) fn common(dtypes: impl Iterator<Item = Dtype>) -> Dtype {
+    dtypes.fold(Dtype::F32, |one, next| {
+        let wide = [one, next].iter().any(|dtype| dtype.real() == Dtype::F64);
+        in_precision(
+            if wide { Dtype::F64 } else { Dtype::F32 },
+            one.is_complex() || next.is_complex(),
+        )
+    })
+}
+
+/// The type of real or complex numbers whose parts are of this type.
+pub(crate) fn in_precision(real: Dtype, complex: bool) -> Dtype {
+    match (real.real(), complex) {
+        (Dtype::F32, true) => Dtype::C32,
+        (_, true) => Dtype::C64,
+        (real, false) => real,
     }
 }
 
@@ -178,11 +163,7 @@ impl<'a> Source<'a> {
 
     /// The type that holds all arrays, as NumPy would promote them.
     pub fn dtype(&self) -> Dtype {
-        let wide = |array: &Array| array.header.stored.dtype() == Dtype::F64;
-        match self.arrays.iter().any(wide) {
-            true => Dtype::F64,
-            false => Dtype::F32,
-        }
+        common(self.arrays.iter().map(|array| array.header.stored.dtype()))
     }
 
     /// Bytes of entries that the headers promise.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Seek, Write};
 
-use batched_svd::Error;
+use batched_svd::{Complex, Error};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -14,6 +14,8 @@ pub(crate) type Tick<'a> = &'a dyn Fn(u64);
 pub(crate) enum Data {
     F32(Vec<f32>),
     F64(Vec<f64>),
+    C32(Vec<Complex<f32>>),
+    C64(Vec<Complex<f64>>),
     U8(Vec<u8>),
     U32(Vec<u32>),
     U64(Vec<u64>),
@@ -32,7 +34,7 @@ pub(crate) struct Records {
 /// The same of every type of numbers: `wrap` makes entries data again.
 macro_rules! of_every {
     ($data:expr, $wrap:ident($entries:ident) => $same:expr, $records:ident => $other:expr) => {
-        of_every!($data, $wrap($entries) => $same, $records => $other, F32 F64 U8 U32 U64)
+        of_every!($data, $wrap($entries) => $same, $records => $other, F32 F64 C32 C64 U8 U32 U64)
     };
     ($data:expr, $wrap:ident($entries:ident) => $same:expr, $records:ident => $other:expr, $($kind:ident)+) => {
         match $data {
@@ -87,6 +89,8 @@ impl Data {
         let plain = match self {
             Data::F32(_) => "<f4",
             Data::F64(_) => "<f8",
+            Data::C32(_) => "<c8",
+            Data::C64(_) => "<c16",
             Data::U8(_) => "|u1",
             Data::U32(_) => "<u4",
             Data::U64(_) => "<u8",
@@ -101,23 +105,46 @@ impl Data {
         tick(header.len() as u64);
         of_every!(
             self,
-            _wrap(entries) => write_numbers(to, entries, |entry| entry.to_le_bytes(), tick),
-            records => write_numbers(to, &records.bytes, |byte| [*byte], tick)
+            _wrap(entries) => write_numbers(to, entries, tick),
+            records => write_numbers(to, &records.bytes, tick)
         )
     }
 }
 
-fn write_numbers<N, const SIZE: usize>(
+/// A number that is filed.
+trait Number: Copy {
+    fn append_to(self, bytes: &mut Vec<u8>);
+}
+
+macro_rules! number {
+    ($($kind:ident)+) => {
+        $(impl Number for $kind {
+            fn append_to(self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+        })+
+    };
+}
+
+number!(f32 f64 u8 u32 u64);
+
+impl<N: Number> Number for Complex<N> {
+    fn append_to(self, bytes: &mut Vec<u8>) {
+        self.re.append_to(bytes);
+        self.im.append_to(bytes);
+    }
+}
+
+fn write_numbers<N: Number>(
     to: &mut dyn Write,
     entries: &[N],
-    bytes: impl Fn(&N) -> [u8; SIZE],
     tick: Tick<'_>,
 ) -> std::io::Result<()> {
     let mut buffer = Vec::with_capacity(1 << 16);
-    for chunk in entries.chunks((1 << 16) / SIZE) {
+    for chunk in entries.chunks((1 << 16) / size_of::<N>()) {
         buffer.clear();
         for entry in chunk {
-            buffer.extend_from_slice(&bytes(entry));
+            entry.append_to(&mut buffer);
         }
         to.write_all(&buffer)?;
         tick(buffer.len() as u64);
@@ -180,9 +207,9 @@ impl Content<'_> {
                 // An archive says in front of every array what is known only behind it.
                 let mut bytes = Vec::new();
                 zip_to(Cursor::new(&mut bytes), arrays, &|_| ())?;
-                write_numbers(to, &bytes, |byte| [*byte], tick)?;
+                write_numbers(to, &bytes, tick)?;
             }
-            Content::Bytes(bytes) => write_numbers(to, bytes, |byte| [*byte], tick)?,
+            Content::Bytes(bytes) => write_numbers(to, bytes, tick)?,
         }
         to.flush()
     }
