@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Basis(BasisArgs),
     /// Polar decompositions A = Q H: the nearest orthogonal matrices, or rotations.
     Polar(PolarArgs),
-    /// Eigenvalues and eigenvectors of a stack of symmetric matrices.
+    /// Eigenvalues and eigenvectors of a stack of real symmetric matrices.
     ///
     /// Singular values, in the options below, are the sizes of eigenvalues here. The cutoff changes the ranks that are
     /// reported, not the results. Its default is the bound on the error of an eigenvalue.
@@ -194,7 +194,7 @@ pub(crate) struct PolarArgs {
     /// The folder for q.npy (..., m, n) and h.npy (..., n, n); it is created if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Make every Q a rotation, of determinant 1 (square matrices).
+    /// Make every Q a rotation, of determinant 1 (square real matrices).
     #[arg(long)]
     pub rotation: bool,
     #[command(flatten)]
@@ -298,7 +298,8 @@ pub(crate) struct VerifyArgs {
     /// are named, but they are no failure.
     #[arg(long, value_name = "DIR")]
     pub factors: Option<PathBuf>,
-    /// Verify in this type, whatever the type of the files [default: the type that holds them all].
+    /// Verify in this type, whatever the type of the files; of complex numbers it is the type of the parts [default: the
+    /// type that holds them all].
     #[arg(long, value_enum)]
     pub dtype: Option<Precision>,
 }

@@ -183,7 +183,7 @@ fn smallest<T: Scalar>() -> f64 {
 }
 
 /// What the rounding of subnormal results may add, relative to |A|: two of the smallest numbers, for every entry of
-/// a row or a column.
+/// a row or a column. That is enough for both parts of complex entries.
 fn subnormal<T: Scalar>(a: &View<'_, T>, norm: f64) -> f64 {
     if norm > 0.0 {
         2.0 * a.rows().max(a.cols()) as f64 * (smallest::<T>() / norm)
@@ -356,7 +356,8 @@ const THRESHOLD: f64 = 50.0;
 
 /// The same of factors from elsewhere, with what LAPACK's tests let pass: |A - U S V'| / (|A| max(m, n) eps), here in
 /// the Frobenius norm, and |I - U'U| / (m eps) and |I - V'V| / (n eps), of which the largest column sum is at most
-/// the number of columns times the largest entry.
+/// the number of columns times the largest entry: of complex ones times the root of two, since the larger part is
+/// measured.
 pub(crate) fn factors_from_elsewhere<T: Scalar>(
     a: View<'_, T>,
     [u, v]: [View<'_, T>; 2],
@@ -366,7 +367,9 @@ pub(crate) fn factors_from_elsewhere<T: Scalar>(
     let unit = THRESHOLD * 2.0 * T::DTYPE.unit_roundoff();
     let most = a.rows().max(a.cols()) as f64;
     let of_one = |q: View<'_, T>| q.rows() as f64 / q.cols().max(1) as f64;
-    for (residual, bound) in found.iter_mut().zip([most, of_one(u).min(of_one(v))]) {
+    let parts = if T::DTYPE.is_complex() { 2f64 } else { 1.0 };
+    let orthogonal = of_one(u).min(of_one(v)) / parts.sqrt();
+    for (residual, bound) in found.iter_mut().zip([most, orthogonal]) {
         let promised = residual.promised.iter().flatten();
         // Never below what is promised here.
         residual.lapack = Some(promised.map(|own| own.max(unit * bound)).collect());

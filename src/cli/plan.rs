@@ -36,7 +36,7 @@ impl Plan {
     /// What can be said before the inputs are read.
     pub fn new<const N: usize>(task: &impl Task<N>) -> Result<Plan, Failure> {
         let output = task.output();
-        // The names of those of real matrices: of complex ones there are as many.
+        // Of complex matrices there are as many, but the right factor has another name.
         let files = task.files(Dtype::F64);
         let own = match files.is_empty() {
             true => vec![Target::of(output)?],

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use batched_svd::{Complex, Dtype, Status};
 
 use crate::cli::args::VerifyArgs;
-use crate::cli::commands::right_factor;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::entry::Entry;
 use crate::cli::failure::Failure;
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
     let zipped = source.zipped();
     let results: Vec<PathBuf> = match (&task.inverse, &task.factors) {
         (None, Some(folder)) => {
-            let right = right_of(folder, source.dtype(), zipped);
+            let right = right_of(folder, source.dtype(), zipped)?;
             let names = ["s", "u", right];
             names.map(|name| in_folder(folder, name, zipped)).into()
         }
@@ -69,12 +68,16 @@ pub(crate) fn run(args: &EngineArgs, task: &VerifyArgs) -> Result<(), Failure> {
 }
 
 /// The file of the right factor; that of real ones may have either name.
-fn right_of(folder: &Path, dtype: Dtype, zipped: bool) -> &'static str {
+fn right_of(folder: &Path, dtype: Dtype, zipped: bool) -> Result<&'static str, Failure> {
     let there = |name| in_folder(folder, name, zipped).exists();
-    match dtype.is_complex() || there("vt") || !there("vh") {
-        true => right_factor(dtype),
-        false => "vh",
+    if dtype.is_complex() && there("vt") && !there("vh") {
+        let text = "the matrices are complex, and have the adjoint of V in vh, not the transpose";
+        return Err(Failure::file(&in_folder(folder, "vt", zipped), text));
     }
+    Ok(match dtype.is_complex() || (there("vh") && !there("vt")) {
+        true => "vh",
+        false => "vt",
+    })
 }
 
 /// The type of the matrices, or of the results where it is wider: results in fewer digits are not as good as those of
@@ -85,8 +88,9 @@ fn common_type(matrices: &Source<'_>, results: &[Source<'_>]) -> Result<Dtype, F
     let narrow = |result: &&Source<'_>| wide && result.dtype().real() == Dtype::F32;
     if let Some(result) = results.iter().find(narrow) {
         let text = format!(
-            "holds {}, but the matrices are {own}: --dtype f32 judges them in f32",
-            result.dtype()
+            "holds {}, but the matrices are {own}: --dtype f32 judges them in {}",
+            result.dtype(),
+            npy::in_precision(Dtype::F32, own.is_complex())
         );
         return Err(Failure::file(npy::name_of(result.path()), text));
     }
@@ -191,7 +195,7 @@ fn factors<T: Entry>(
     let s = s.read_beside::<T::Real>(&shapes, zipped, values)?;
     let u = u.read_beside::<T>(&shapes, zipped, left)?;
     let mut vt = vt.read_beside::<T>(&shapes, zipped, right)?;
-    // The transposes of V: files have its adjoints.
+    // Files have the adjoint of V: conjugated, it is the transpose.
     for entry in vt.iter_mut().flat_map(|stack| &mut stack.data) {
         *entry = entry.conjugate();
     }

@@ -172,6 +172,7 @@ pub(crate) mod sealed {
         fn of_real(real: Self::Part) -> Self;
         /// Its parts. Of a real number, the second is not used.
         fn parts(self) -> [Self::Part; 2];
+        /// The number of these parts. A real number has the first alone.
         fn of_parts(parts: [Self::Part; 2]) -> Self;
         fn conjugate(self) -> Self;
         fn times(self, factor: Self::Part) -> Self;

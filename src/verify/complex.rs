@@ -5,11 +5,19 @@
 //! grows by the root of two, so that ratios of norms are what they were. A matrix that is not multiplied from the right
 //! needs only the first column of each block, which has its norm.
 
+use std::ops::Range;
+
 use crate::data::batch::Batch;
 use crate::data::error::{Error, product, zeros};
+use crate::data::parallel;
 use crate::data::scalar::sealed::{Entry, Float};
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
+
+/// Numbers that a task writes at least.
+const TASK: usize = 1 << 14;
+/// Numbers of blocks of one view that are there at once, if these are no more than one matrix.
+const SLICE: usize = 1 << 20;
 
 /// Real matrices that stand for those of a view: they themselves, or a copy.
 pub(super) enum Stand<'a, R: Real> {
@@ -26,54 +34,104 @@ impl<R: Real> Stand<'_, R> {
     }
 }
 
-/// The matrices, to be factors of products.
-pub(super) fn blocks<T: Scalar>(a: View<'_, T>) -> Result<Stand<'_, T::Real>, Error> {
-    stand(a, T::PARTS)
-}
-
-/// The matrices, to be left alone or multiplied from the left.
-pub(super) fn columns<T: Scalar>(a: View<'_, T>) -> Result<Stand<'_, T::Real>, Error> {
-    stand(a, 1)
-}
-
-/// Each matrix, so many columns for each of its columns.
-fn stand<T: Scalar>(a: View<'_, T>, each: usize) -> Result<Stand<'_, T::Real>, Error> {
-    if let Some(same) = a.cast() {
-        return Ok(Stand::Same(same));
+/// Measures all matrices like `a`: real ones at once, complex ones a slice at a time, since their blocks are copies.
+pub(super) fn in_slices<T: Scalar, R>(
+    a: &View<'_, T>,
+    measure: impl Fn(&Range<usize>) -> Result<Vec<R>, Error>,
+) -> Result<Vec<R>, Error> {
+    let count = a.count();
+    if T::PARTS == 1 {
+        return measure(&(0..count));
     }
-    let [rows, cols] = [T::PARTS * a.rows(), each * a.cols()];
+    let size = a.rows().saturating_mul(a.cols()).saturating_mul(4);
+    let some = (SLICE / size.max(1)).clamp(1, SLICE);
+    let mut all = Vec::new();
+    all.try_reserve_exact(count).map_err(|_| Error::Memory {
+        bytes: count as u128 * size_of::<R>() as u128,
+    })?;
+    for first in (0..count).step_by(some) {
+        all.extend(measure(&(first..count.min(first.saturating_add(some))))?);
+    }
+    Ok(all)
+}
+
+/// Some of the matrices, to be factors of products.
+pub(super) fn blocks<'a, T: Scalar>(
+    a: View<'a, T>,
+    some: &Range<usize>,
+) -> Result<Stand<'a, T::Real>, Error> {
+    stand(a.matrices(some.clone())?, T::PARTS)
+}
+
+/// Some of the matrices, to be left alone or multiplied from the left.
+pub(super) fn columns<'a, T: Scalar>(
+    a: View<'a, T>,
+    some: &Range<usize>,
+) -> Result<Stand<'a, T::Real>, Error> {
+    stand(a.matrices(some.clone())?, 1)
+}
+
+fn stand<T: Scalar>(a: View<'_, T>, each: usize) -> Result<Stand<'_, T::Real>, Error> {
+    Ok(match a.cast() {
+        Some(same) => Stand::Same(same),
+        None => Stand::Copy(copy(a, each)?),
+    })
+}
+
+/// The first `each` columns of every block.
+fn copy<T: Scalar>(a: View<'_, T>, each: usize) -> Result<Batch<T::Real>, Error> {
+    let [rows, cols] = [times(T::PARTS, a.rows())?, times(each, a.cols())?];
     let len = product(&[a.count(), rows, cols], size_of::<T::Real>())?;
     let mut entries: Vec<T::Real> = zeros(len)?;
-    let mut to = entries.chunks_exact_mut(rows.max(1));
-    for b in 0..a.count() {
-        for j in 0..a.cols() {
-            let column = a.column_of(b, j);
-            for turned in 0..each {
-                let to = to
-                    .next()
-                    .into_iter()
-                    .flat_map(|to| to.chunks_exact_mut(T::PARTS));
-                for (i, to) in to.enumerate() {
-                    let [re, im] = column.at(i).parts();
-                    to.copy_from_slice(&if turned == 0 { [re, im] } else { [-im, re] });
+    if len > 0 {
+        let size = rows * cols;
+        let some = (TASK / size).max(1);
+        let tasks = entries.chunks_mut(some * size).enumerate();
+        parallel::for_each(
+            tasks.collect(),
+            || (),
+            |(), (task, to): (usize, &mut [T::Real])| {
+                for (b, to) in (task * some..).zip(to.chunks_exact_mut(size)) {
+                    to_blocks(a, b, each, to);
                 }
-            }
-        }
+            },
+        );
     }
-    Ok(Stand::Copy(Batch::from_col_major(
-        a.count(),
-        rows,
-        cols,
-        entries,
-    )?))
+    Batch::from_col_major(a.count(), rows, cols, entries)
 }
 
-/// Singular values, each as often as the blocks have it.
-pub(super) fn repeated<T: Scalar>(sigma: View<'_, T::Real>) -> Result<Stand<'_, T::Real>, Error> {
+/// The product, or an error: no matrices may be of any size.
+fn times(parts: usize, size: usize) -> Result<usize, Error> {
+    product(&[parts, size], 1)
+}
+
+/// The blocks of matrix `b`, or so many of their columns.
+fn to_blocks<T: Scalar>(a: View<'_, T>, b: usize, each: usize, to: &mut [T::Real]) {
+    let rows = T::PARTS * a.rows();
+    for (j, to) in to.chunks_exact_mut(each * rows).enumerate() {
+        let column = a.column_of(b, j);
+        let (first, second) = to.split_at_mut(rows);
+        for (i, to) in first.chunks_exact_mut(T::PARTS).enumerate() {
+            let [re, im] = column.at(i).parts();
+            (to[0], to[1]) = (re, im);
+        }
+        // Empty, where one column is enough.
+        for (to, from) in second.chunks_exact_mut(2).zip(first.chunks_exact(2)) {
+            (to[0], to[1]) = (-from[1], from[0]);
+        }
+    }
+}
+
+/// Some of the singular values, each as often as the blocks have it.
+pub(super) fn repeated<'a, T: Scalar>(
+    sigma: View<'a, T::Real>,
+    some: &Range<usize>,
+) -> Result<Stand<'a, T::Real>, Error> {
+    let sigma = sigma.matrices(some.clone())?;
     if T::PARTS == 1 {
         return Ok(Stand::Same(sigma));
     }
-    let (count, rows) = (sigma.count(), T::PARTS * sigma.rows());
+    let (count, rows) = (sigma.count(), times(T::PARTS, sigma.rows())?);
     let mut entries: Vec<T::Real> = zeros(product(&[count, rows], size_of::<T::Real>())?)?;
     for (b, to) in entries.chunks_exact_mut(rows.max(1)).enumerate() {
         let column = sigma.column_of(b, 0);
@@ -86,11 +144,9 @@ pub(super) fn repeated<T: Scalar>(sigma: View<'_, T::Real>) -> Result<Stand<'_, 
 
 /// Data less the means of their columns, and what whitens them, in f64 and as blocks: the means of blocks would be
 /// others. Both are brought near one by a power of two for each matrix, by which whitened data do not change.
-pub(super) fn centred<T: Scalar>(
-    [a, w]: [View<'_, T>; 2],
-) -> Result<[Stand<'static, f64>; 2], Error> {
+pub(super) fn centred<T: Scalar>([a, w]: [View<'_, T>; 2]) -> Result<[Batch<f64>; 2], Error> {
     let (mut data, mut transform) = (wide(a)?, wide(w)?);
-    let size = |batch: &Batch<T::Wide>| (batch.rows() * batch.cols()).max(1);
+    let size = |batch: &Batch<T::Wide>| batch.rows().saturating_mul(batch.cols()).max(1);
     let sizes = [size(&data), size(&transform)];
     let samples = a.rows() as f64;
     let matrices = data.as_mut_slice().chunks_exact_mut(sizes[0]);
@@ -103,17 +159,17 @@ pub(super) fn centred<T: Scalar>(
         data.iter_mut().for_each(|x| *x = x.scaled(-power));
         w.iter_mut().for_each(|x| *x = x.scaled(power));
         for column in data.chunks_exact_mut(a.rows().max(1)) {
-            let mut mean = T::Wide::default();
-            column.iter().for_each(|&x| mean += x);
-            let mean = mean.over(samples);
-            column.iter_mut().for_each(|x| *x -= mean);
+            // The second time for what rounding has made of the sum.
+            for _ in 0..2 {
+                let mut mean = T::Wide::default();
+                column.iter().for_each(|&x| mean += x);
+                let mean = mean.over(samples);
+                column.iter_mut().for_each(|x| *x -= mean);
+            }
         }
     }
-    let own = |batch: Batch<T::Wide>| match blocks(batch.view())? {
-        Stand::Copy(batch) => Ok(Stand::Copy(batch)),
-        Stand::Same(view) => Ok(Stand::Copy(view.to_batch()?)),
-    };
-    Ok([own(data)?, own(transform)?])
+    let each = <T::Wide as Entry>::PARTS;
+    Ok([copy(data.view(), each)?, copy(transform.view(), each)?])
 }
 
 fn wide<T: Scalar>(a: View<'_, T>) -> Result<Batch<T::Wide>, Error> {
@@ -131,6 +187,8 @@ mod tests {
     use crate::data::batch::Batch;
     use crate::data::scalar::sealed::Float;
     use crate::data::scalar::{Complex, Scalar};
+    use crate::data::view::View;
+    use crate::verify::complex::SLICE;
     use crate::verify::*;
 
     type Number = Complex<f64>;
@@ -244,7 +302,7 @@ mod tests {
         }
     }
 
-    /// Of matrices that are no factors and no inverses, and of those that are.
+    /// Of random matrices, which are no factors and no inverses.
     fn all<T: Scalar<Wide = Number>>() {
         for [m, n] in SHAPES {
             let k = m.min(n);
@@ -391,7 +449,65 @@ mod tests {
         all::<Complex<f64>>();
     }
 
-    /// Where numbers are near the ends of the range of f64, and beside one of which one is not a number.
+    #[test]
+    fn slices_are_measured_like_single_matrices() {
+        // Some more than four slices.
+        let (m, n) = (30, 20);
+        let count = 4 * (SLICE / (4 * m * n)) + 3;
+        let entry = |b: usize, i: usize, j: usize| {
+            Number::new(((b + i * j) as f64).sin(), ((b * i + j) as f64 * 0.7).cos())
+        };
+        let a = Batch::from_fn(count, m, n, entry).unwrap();
+        let x = Batch::from_fn(count, n, 2, |b, i, j| entry(b, j, i)).unwrap();
+        let sides = Batch::from_fn(count, m, 2, |b, i, j| entry(b + 1, j, i)).unwrap();
+        let all = residuals(&a, &x, &sides).unwrap();
+        let gaps = orthogonality(&a).unwrap();
+        let far = distances(&a, &a.view().matrices(0..1).unwrap().to_batch().unwrap());
+        assert!(far.is_err());
+        assert_eq!((all.count(), gaps.len()), (count, count));
+        for b in [0, 1, count / 2, count - 2, count - 1] {
+            let own =
+                |batch: &'_ Batch<Number>| batch.view().matrices(b..b + 1).unwrap().to_batch();
+            let [a, x, sides] = [&a, &x, &sides].map(|batch| own(batch).unwrap());
+            agree(
+                "alone",
+                all.matrix(b),
+                residuals(&a, &x, &sides).unwrap().matrix(0),
+            );
+            agree("alone", &gaps[b..=b], &orthogonality(&a).unwrap());
+        }
+        // One for all.
+        let strides = [0, 1, m as isize];
+        let shared = View::new(a.as_slice(), 0, [count, m, n], strides).unwrap();
+        let apart = distances(shared, &a).unwrap();
+        assert_eq!(apart[0], 0.0);
+        assert!(apart[count - 1] > 0.1);
+    }
+
+    #[test]
+    fn matrices_without_entries_are_measured_or_refused() {
+        let empty: [Number; 0] = [];
+        let huge = usize::MAX / 4;
+        for (shape, is_measured) in [
+            ([0, huge, huge], None),
+            ([2, 0, 3], Some(true)),
+            ([2, 3, 0], Some(true)),
+            ([3, 0, 0], Some(true)),
+            ([1, 0, huge], None),
+            ([1, huge, 0], None),
+        ] {
+            let a = View::new(&empty, 0, shape, [0, 0, 0]).unwrap();
+            // No panic, and no loop over what is not there.
+            let found = distances(a, a);
+            if let Some(is_measured) = is_measured {
+                assert_eq!(found.is_ok(), is_measured, "{shape:?}");
+                assert!(found.unwrap().iter().all(|far| *far == 0.0));
+            }
+            let _ = (orthogonality(a), moore_penrose(a, a.transpose()));
+        }
+    }
+
+    /// Near the ends of the range of f64, and with one NaN in one matrix.
     #[test]
     fn complex_numbers_near_the_ends_of_the_range_are_measured() {
         for power in [1000, -1000] {

@@ -32,7 +32,7 @@ use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::scalar::{Dtype, Scalar};
 use crate::data::view::View;
-use complex::{blocks, columns, repeated};
+use complex::{blocks, columns, in_slices, repeated};
 
 /// The tol of every promise: u max(32, 8 sqrt(k)) for m x n matrices, with k = min(m, n) and the
 /// [unit roundoff](Dtype::unit_roundoff) u of their type.
@@ -109,6 +109,18 @@ fn system<'a, T: Scalar>(
     Ok([a, x, b])
 }
 
+fn decompositions<T: Scalar, const N: usize>(
+    a: View<'_, T>,
+    [u, v]: [View<'_, T>; 2],
+    sigma: View<'_, T::Real>,
+) -> Result<Vec<[f64; N]>, Error> {
+    in_slices(&a, |some| {
+        let (a, u, v) = (blocks(a, some)?, blocks(u, some)?, blocks(v, some)?);
+        let sigma = repeated::<T>(sigma, some)?;
+        factors::factors::<_, N>([a.view(), u.view(), sigma.view(), v.view()])
+    })
+}
+
 /// What [`factors`] measures of a decomposition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -151,8 +163,7 @@ pub fn factors<'a, T: Scalar>(
 ) -> Result<Vec<Factors>, Error> {
     let (a, u, sigma, v) = (a.into(), u.into(), sigma.into(), v.into());
     thin(a, [u, v], sigma)?;
-    let (a, u, sigma, v) = (blocks(a)?, blocks(u)?, repeated::<T>(sigma)?, blocks(v)?);
-    let all = factors::factors::<_, 4>([a.view(), u.view(), sigma.view(), v.view()])?;
+    let all = decompositions::<T, 4>(a, [u, v], sigma)?;
     let named = |own: [f64; 4]| Factors {
         reconstruction: own[factors::ALL],
         columns: own[factors::COLUMNS],
@@ -185,8 +196,7 @@ pub fn reconstruction<'a, T: Scalar>(
 ) -> Result<Vec<f64>, Error> {
     let (a, sigma) = (a.into(), sigma.into());
     let [u, v] = thin(a, [u.into(), v.into()], sigma)?;
-    let (a, u, sigma, v) = (blocks(a)?, blocks(u)?, repeated::<T>(sigma)?, blocks(v)?);
-    let both = factors::factors::<_, 2>([a.view(), u.view(), sigma.view(), v.view()])?;
+    let both = decompositions::<T, 2>(a, [u, v], sigma)?;
     Ok(both.into_iter().map(|own| own[factors::ALL]).collect())
 }
 
@@ -196,7 +206,8 @@ pub fn reconstruction<'a, T: Scalar>(
 /// # Errors
 /// [`Error::Memory`] if the host cannot hold the work.
 pub fn orthogonality<'a, T: Scalar>(q: impl Into<View<'a, T>>) -> Result<Vec<f64>, Error> {
-    let gaps = factors::gaps(blocks(q.into())?.view())?;
+    let q = q.into();
+    let gaps = in_slices(&q, |some| factors::gaps(blocks(q, some)?.view()))?;
     Ok(gaps.into_iter().flatten().collect())
 }
 
@@ -220,7 +231,9 @@ pub fn distances<'a, T: Scalar>(
 ) -> Result<Vec<f64>, Error> {
     let (a, b) = (a.into(), b.into());
     expect("B", shape(&b), shape(&a))?;
-    others::distances([columns(a)?.view(), columns(b)?.view()])
+    in_slices(&a, |some| {
+        others::distances([columns(a, some)?.view(), columns(b, some)?.view()])
+    })
 }
 
 /// |A - L R|_F / |A|_F of every matrix, for A m x n, L m x l and R l x n: that L R is A.
@@ -246,8 +259,10 @@ pub fn products<'a, T: Scalar>(
     let ([count, m, n], inner) = (shape(&a), left.cols());
     expect("the left factor", shape(&left), [count, m, inner])?;
     expect("the right factor", shape(&right), [count, inner, n])?;
-    let (a, left, right) = (columns(a)?, blocks(left)?, columns(right)?);
-    others::products([a.view(), left.view(), right.view()])
+    in_slices(&a, |some| {
+        let (a, right) = (columns(a, some)?, columns(right, some)?);
+        others::products([a.view(), blocks(left, some)?.view(), right.view()])
+    })
 }
 
 /// |P P - P|_F of every n x n matrix: zero for projectors. Not relative: the norm of a projector is zero, or
@@ -268,7 +283,7 @@ pub fn idempotence<'a, T: Scalar>(p: impl Into<View<'a, T>>) -> Result<Vec<f64>,
     let p = p.into();
     let [count, n, _] = shape(&p);
     expect("the projector", shape(&p), [count, n, n])?;
-    let norms = others::idempotence(blocks(p)?.view())?;
+    let norms = in_slices(&p, |some| others::idempotence(blocks(p, some)?.view()))?;
     Ok(of_blocks::<T>(norms))
 }
 
@@ -298,8 +313,11 @@ pub fn whiteness<'a, T: Scalar>(
     if let (Some(a), Some(w)) = (a.cast::<T::Real>(), w.cast()) {
         return others::whiteness([a, w], over);
     }
-    let [a, w] = complex::centred([a, w])?;
-    let norms = others::whiteness([a.view(), w.view()], over)?;
+    let norms = in_slices(&a, |some| {
+        let [a, w] = [a.matrices(some.clone())?, w.matrices(some.clone())?];
+        let [a, w] = complex::centred([a, w])?;
+        others::whiteness([a.view(), w.view()], over)
+    })?;
     Ok(of_blocks::<T>(norms))
 }
 
@@ -330,7 +348,9 @@ pub fn moore_penrose<'a, T: Scalar>(
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    inverse::inverse([blocks(a)?.view(), blocks(x)?.view()])
+    in_slices(&a, |some| {
+        inverse::inverse([blocks(a, some)?.view(), blocks(x, some)?.view()])
+    })
 }
 
 /// What [`inverses`] measures of a pseudoinverse.
@@ -342,7 +362,7 @@ pub struct Inverse {
     /// The condition number by which each is judged: |A| |X| / |A X|, or / |X A| for the last, of the matrices that
     /// the residual is of. This library keeps 16 u times that.
     pub conditions: [f64; 4],
-    /// The trace of X A: of a pseudoinverse the rank, but for rounding.
+    /// The trace of X A: of a pseudoinverse the rank, but for rounding. Of complex matrices it is the real part.
     pub trace: f64,
 }
 
@@ -372,8 +392,10 @@ pub fn inverses<'a, T: Scalar>(
     let (a, x) = (a.into(), x.into());
     let [count, m, n] = shape(&a);
     expect("X", shape(&x), [count, n, m])?;
-    let both = [blocks(a)?, blocks(x)?];
-    let all = inverse::inverse::<_, { inverse::RESULTS }>([both[0].view(), both[1].view()])?;
+    let all = in_slices(&a, |some| {
+        let both = [blocks(a, some)?, blocks(x, some)?];
+        inverse::inverse::<_, { inverse::RESULTS }>([both[0].view(), both[1].view()])
+    })?;
     let root = root_of_blocks::<T>();
     let named = |own: [f64; inverse::RESULTS]| {
         let [all, last] = inverse::CONDITIONS.map(|at| own[at] / root);
@@ -393,7 +415,7 @@ pub fn inverses<'a, T: Scalar>(
 /// norm: |B - A X| / |B|, which is what no x can reach, and the normal equations, column by column: the largest of
 /// |a_j' (b - A x)| / (|a_j| (sum |a_i| |x_i| + |b|)) over columns a_j of A and right-hand sides b. That is zero for
 /// least-squares solutions, undamped, of which this library's have 16 u at most. Of complex numbers a_j' (b - A x) the
-/// larger part counts, and |x_i| is the sum of both.
+/// larger part counts, and |x_i| is the sum of both parts.
 ///
 /// # Errors
 /// [`Error::Argument`] if the shapes do not belong together.
@@ -414,8 +436,10 @@ pub fn least_squares<'a, T: Scalar>(
     b: impl Into<View<'a, T>>,
 ) -> Result<Vec<[f64; 2]>, Error> {
     let [a, x, b] = system(a.into(), x.into(), b.into())?;
-    let (a, x, b) = (blocks(a)?, columns(x)?, columns(b)?);
-    systems::systems([a.view(), x.view(), b.view()])
+    in_slices(&a, |some| {
+        let (a, x, b) = (blocks(a, some)?, columns(x, some)?, columns(b, some)?);
+        systems::systems([a.view(), x.view(), b.view()])
+    })
 }
 
 /// |b - A x| for every right-hand side b and its solution x: p x 1 of every system A X = B of m x n matrices
@@ -442,8 +466,11 @@ pub fn residuals<'a, T: Scalar>(
     b: impl Into<View<'a, T>>,
 ) -> Result<Batch<f64>, Error> {
     let [a, x, b] = system(a.into(), x.into(), b.into())?;
-    let (a, x, b) = (blocks(a)?, columns(x)?, columns(b)?);
-    systems::lengths([a.view(), x.view(), b.view()])
+    let lengths = in_slices(&a, |some| {
+        let (a, x, b) = (blocks(a, some)?, columns(x, some)?, columns(b, some)?);
+        Ok(systems::lengths([a.view(), x.view(), b.view()])?.into_vec())
+    })?;
+    Batch::from_col_major(b.count(), b.cols(), 1, lengths)
 }
 
 /// | |A|_F - |sigma|_2 | / |A|_F of every matrix: what values alone can be checked by.
@@ -457,7 +484,9 @@ pub fn norms<'a, T: Scalar>(
     let (a, sigma) = (a.into(), sigma.into());
     let [count, m, n] = shape(&a);
     expect("sigma", shape(&sigma), [count, m.min(n), 1])?;
-    others::norms([columns(a)?.view(), sigma])
+    in_slices(&a, |some| {
+        others::norms([columns(a, some)?.view(), sigma.matrices(some.clone())?])
+    })
 }
 
 /// The largest of some residuals, leaving out the matrices that a report says have no result.

@@ -44,7 +44,9 @@ fn panel<F: Form, L: Lanes<f64>>(buffers: &[Size]) -> usize {
     let mut most = 0;
     for size in buffers {
         if let Size::Matrix(rows, cols) = *size {
-            most = most.max(GROUP * cols).max(F::height::<L>(rows));
+            most = most
+                .max(GROUP.saturating_mul(cols))
+                .max(F::height::<L>(rows));
         }
     }
     most
@@ -62,7 +64,7 @@ impl Task<'_, '_> {
         lens.push(panel::<F, L>(&measure.buffers));
         lens.push(F::height::<L>(measure.results));
         for len in &mut lens {
-            *len *= L::LANES;
+            *len = len.saturating_mul(L::LANES);
         }
         let memory = self.memory.get_or_insert_with(|| Memory::zeros(&lens));
         let mut buffers: Vec<&mut [L::Vector]> = Vec::with_capacity(lens.len());
@@ -160,11 +162,15 @@ fn probe(measure: &Measure<'_>, count: usize, beside: bool) -> Result<(), Error>
     let mut bytes = 0u128;
     for size in &measure.buffers {
         let entries = match *size {
-            Size::Matrix(rows, cols) => rows.next_multiple_of(MOST_LANES) as u128 * cols as u128,
-            Size::Sums(cols) => (cols * MOST_LANES) as u128,
+            // Products copy rows and reflectors columns, of matrices without entries too.
+            Size::Matrix(rows, cols) => (rows.max(1) as u128)
+                .next_multiple_of(MOST_LANES as u128)
+                .saturating_mul(cols.max(1) as u128),
+            Size::Sums(cols) => cols as u128 * MOST_LANES as u128,
         };
         // And as much again for what products copy.
-        bytes = bytes.saturating_add(2 * entries * (8 * lanes * threads) as u128);
+        let each = (2 * 8 * lanes * threads) as u128;
+        bytes = bytes.saturating_add(entries.saturating_mul(each));
     }
     let bytes_here = usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut probe: Vec<u8> = Vec::new();

@@ -69,7 +69,7 @@ fn decompositions_are_written_as_numpy_has_them() {
         let formed = product(&us, &vh[4 * b..4 * b + 4], [3, 2, 2]);
         assert!(close(&formed, a, 1e-14), "{formed:?}");
     }
-    // By rows that are not real in V: what is written is the adjoint, not the transpose.
+    // V has complex entries here, so that adjoint and transpose differ.
     write(&scratch.path("w.npy"), &[2, 3], Order::C, &waves(6, 5));
     let w = scratch.text("w.npy");
     success(&["svd", &w, "-o", &d]);
@@ -262,6 +262,111 @@ fn every_command_takes_complex_matrices_but_two() {
 }
 
 #[test]
+fn every_option_takes_complex_matrices() {
+    let scratch = Scratch::new();
+    let at = |name: &str| scratch.path(name);
+    let [a, b, one, x, d] =
+        ["a.npy", "b.npy", "one.npy", "x.npy", "d"].map(|name| scratch.text(name));
+    write(&at("a.npy"), &[9, 5, 3], Order::C, &waves(135, 2));
+    write(&at("b.npy"), &[9, 5, 2], Order::C, &waves(90, 7));
+    write(&at("one.npy"), &[5], Order::C, &waves(5, 1));
+    // The third column is i times the first.
+    let mut lacking = waves(135, 2);
+    for row in lacking.chunks_mut(3) {
+        row[2] = row[0] * number(0.0, 1.0);
+    }
+    write(&at("l.npy"), &[9, 5, 3], Order::C, &lacking);
+    let l = scratch.text("l.npy");
+    let (values, left) = (scratch.text("s.npy"), scratch.text("r.npy"));
+    for args in [
+        &[
+            "lstsq", &a, &b, "-o", &x, "--verify", "--refine", "--values", &values,
+        ][..],
+        &[
+            "lstsq",
+            &a,
+            &one,
+            "-o",
+            &x,
+            "--verify",
+            "--residuals",
+            &left,
+        ],
+        &["lstsq", &l, &b, "-o", &x, "--verify"],
+        &["pinv", &a, "-o", &x, "--verify"],
+        &["pinv", &l, "-o", &x, "--verify"],
+        &["svd", &a, "-o", &d, "--vectors", "full", "--verify"],
+        &["svd", &a, "-o", &d, "--vectors", "none", "--verify"],
+        &["svd", &l, "-o", &d, "--verify"],
+        &["polar", &l, "-o", &d, "--verify"],
+    ] {
+        let said = success(args);
+        assert!(said.contains("9 of 9, none above"), "{args:?}: {said}");
+    }
+    assert_eq!(read::<f64>(&values).0, [9, 3]);
+    // |b - A x|, of the last fit of one vector for all.
+    success(&["lstsq", &a, &one, "-o", &x, "--residuals", &left]);
+    let (all, sides, fit) = (waves(135, 2), waves(5, 1), read::<Number>(&x).1);
+    for (at, norm) in read::<f64>(&left).1.into_iter().enumerate() {
+        let formed = product(
+            &all[15 * at..15 * at + 15],
+            &fit[3 * at..3 * at + 3],
+            [5, 3, 1],
+        );
+        let off = formed.iter().zip(&sides).map(|(f, b)| (f - b).norm_sqr());
+        assert!((off.sum::<f64>().sqrt() - norm).abs() < 1e-13);
+    }
+    success(&["pinv", &a, "-o", &x]);
+    let (shape, mut wrong) = read::<Number>(&x);
+    wrong.iter_mut().for_each(|x| *x = x.conj());
+    write(&at("x.npy"), &shape, Order::C, &wrong);
+    refused_after_all(&["verify", &a, "--inverse", &x]);
+
+    // With a large damping, A' / L^2.
+    success(&["pinv", &a, "-o", &x, "--damping", "1e8"]);
+    let first = read::<Number>(&x).1[1] * 1e16;
+    assert!((first - waves(135, 2)[3].conj()).norm() < 1e-7);
+    success(&["svd", &a, "-o", &d, "--rank", "2"]);
+    assert_eq!(read::<Number>(at("d").join("vh.npy")).0, [9, 2, 3]);
+    let found = json(&["svd", &l, "-o", &d, "--rank", "2"]);
+    assert!(found["max_error"].as_f64().unwrap() < 1e-14, "{found}");
+    for shape in [[0, 3, 2], [2, 0, 3], [2, 3, 0]] {
+        write::<Number>(&at("e.npy"), &shape, Order::C, &[]);
+        let e = scratch.text("e.npy");
+        for (op, out) in [("pinv", &x), ("svd", &d), ("pca", &d), ("whiten", &d)] {
+            success(&[op, &e, "-o", out, "--verify"]);
+        }
+        success(&["svd", &e, "-o", &d]);
+        success(&["verify", &e, "--factors", &d]);
+    }
+    let output = run(&["pinv", &a, "-o", &x, "--backend", "gpu"]);
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn arrays_of_many_types_are_computed_in_one() {
+    let scratch = Scratch::new();
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(scratch.path("a.npz")).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    write(&scratch.path("z.npy"), &[2, 3, 2], Order::C, &known());
+    let real: Vec<f32> = known().iter().map(|z| (z.re + z.im) as f32).collect();
+    write(&scratch.path("r.npy"), &[2, 2, 3], Order::C, &real);
+    for name in ["z.npy", "r.npy"] {
+        archive.start_file(name, options).unwrap();
+        let bytes = std::fs::read(scratch.path(name)).unwrap();
+        std::io::Write::write_all(&mut archive, &bytes).unwrap();
+    }
+    archive.finish().unwrap();
+    let (a, d) = (scratch.text("a.npz"), scratch.text("d"));
+    let said = success(&["svd", &a, "-o", &d, "--verify"]);
+    assert!(said.contains("c64 and f32, computed in c64"), "{said}");
+    assert!(scratch.path("d/vh.npz").exists() && !scratch.path("d/vt.npz").exists());
+    assert!(success(&["verify", &a, "--factors", &d]).contains("4 of 4, none above"));
+    let said = "a.npz: eigenvalues of complex matrices";
+    refused(&["eigh", &a, "-o", &scratch.text("e")], 2, said);
+}
+
+#[test]
 fn factors_from_before_are_named() {
     let scratch = Scratch::new();
     let (a, d) = (scratch.text("a.npy"), scratch.text("d"));
@@ -277,4 +382,7 @@ fn factors_from_before_are_named() {
     std::fs::rename(scratch.path("d/vt.npy"), scratch.path("d/vh.npy")).unwrap();
     assert!(success(&["verify", &r, "--factors", &d]).contains("none above"));
     refused_after_all(&["verify", &a, "--factors", &d]);
+    std::fs::rename(scratch.path("d/vh.npy"), scratch.path("d/vt.npy")).unwrap();
+    let said = "vt.npy: the matrices are complex, and have the adjoint of V in vh";
+    refused(&["verify", &a, "--factors", &d], 2, said);
 }

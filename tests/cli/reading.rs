@@ -261,7 +261,7 @@ fn other_types_are_converted_and_named() {
 }
 
 #[test]
-fn types_that_are_no_real_numbers_are_told_what_to_do() {
+fn types_that_are_no_numbers_are_told_what_to_do() {
     let scratch = Scratch::new();
     for (descr, what) in [
         ("'<c32'", "give x.astype(\"c16\")"),

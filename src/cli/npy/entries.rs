@@ -87,12 +87,12 @@ pub(crate) fn read<T: Entry>(
         }
         Stored::Complex(8) => to.all(|_, own: [u8; 8]| {
             let part = |own| nearest::<T::Real>(f32::from_le_bytes(own).into());
-            T::of_parts(halves(own, swapped).map(part))
+            T::of_parts(parts_of(own, swapped).map(part))
         }),
         Stored::Complex(_) => to.all(|lost, own: [u8; 16]| {
             let mut parts = Lost::default();
             let part = |own| float(&mut parts, f64::from_le_bytes(own));
-            let entry = T::of_parts(halves(own, swapped).map(part));
+            let entry = T::of_parts(parts_of(own, swapped).map(part));
             lost.infinite += usize::from(parts.infinite > 0);
             entry
         }),
@@ -152,7 +152,10 @@ impl Reading<'_> {
 }
 
 /// The bytes of the real and of the imaginary part.
-fn halves<const ALL: usize, const HALF: usize>(bytes: [u8; ALL], swapped: bool) -> [[u8; HALF]; 2] {
+fn parts_of<const ALL: usize, const HALF: usize>(
+    bytes: [u8; ALL],
+    swapped: bool,
+) -> [[u8; HALF]; 2] {
     let mut parts = [[0; HALF]; 2];
     for (part, own) in parts.iter_mut().zip(bytes.chunks_exact(HALF)) {
         part.copy_from_slice(own);

@@ -196,7 +196,7 @@ fn typed(descr: &Literal) -> Result<(Stored, bool), String> {
         Literal::List(_) => {
             let advice = "give one of its fields, as x[\"NAME\"], or structured_to_unstructured(x) of numpy.lib.recfunctions";
             return Err(format!(
-                "holds a structured type, but f32 or f64 is needed: {advice}"
+                "holds a structured type, but real or complex numbers in f32 or f64 are needed: {advice}"
             ));
         }
         _ => return Err("has a header whose type is no name".into()),
@@ -216,7 +216,7 @@ fn typed(descr: &Literal) -> Result<(Stored, bool), String> {
             let (what, advice) = other(name);
             let shown: String = text.escape_debug().take(40).collect();
             Err(format!(
-                "holds {what} ('{shown}'), but f32 or f64 is needed: give {advice}"
+                "holds {what} ('{shown}'), but real or complex numbers in f32 or f64 are needed: give {advice}"
             ))
         }
     }

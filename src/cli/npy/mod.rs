@@ -83,7 +83,7 @@ pub(crate) fn common(dtypes: impl Iterator<Item = Dtype>) -> Dtype {
 
 /// The type of real or complex numbers whose parts are of this type.
 pub(crate) fn in_precision(real: Dtype, complex: bool) -> Dtype {
-    match (real.real(), complex) {
+    match (real, complex) {
         (Dtype::F32, true) => Dtype::C32,
         (_, true) => Dtype::C64,
         (real, false) => real,
@@ -433,5 +433,26 @@ fn stack<T: Entry>(
         )),
         Ok(more) => Err(behind(bytes, (bytes + more).to_string(), more)),
         Err(error) => Err(plain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_promoted_as_by_numpy() {
+        let of = |types: &[Stored]| common(types.iter().map(|stored| stored.dtype()));
+        for (types, expected) in [
+            (&[Stored::Int(2), Stored::Complex(8)][..], Dtype::C32),
+            (&[Stored::Complex(8), Stored::Float(2)], Dtype::C32),
+            (&[Stored::Int(4), Stored::Complex(8)], Dtype::C64),
+            (&[Stored::Complex(8), Stored::Float(8)], Dtype::C64),
+            (&[Stored::Complex(8), Stored::Complex(16)], Dtype::C64),
+            (&[Stored::Float(4), Stored::Float(8)], Dtype::F64),
+            (&[Stored::Float(4), Stored::Int(1)], Dtype::F32),
+        ] {
+            assert_eq!(of(types), expected, "{types:?}");
+        }
     }
 }
