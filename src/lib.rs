@@ -39,7 +39,7 @@
 //! | homogeneous systems A x = 0 | [`Engine::null_vector`] | n x 1 |
 //! | basis of a subspace, projector onto it | [`Engine::basis`], [`Engine::projector`] | see there |
 //! | polar decomposition, nearest rotation | [`Engine::polar`] | m x n and n x n |
-//! | eigenvalues and eigenvectors of symmetric matrices | [`Engine::eigh`] | lambda n x 1, V n x n |
+//! | eigenvalues and eigenvectors of symmetric or Hermitian matrices | [`Engine::eigh`] | lambda n x 1, V n x n |
 //! | eigenvalues alone | [`Engine::eigvalsh`] | lambda n x 1 |
 //! | functions of symmetric matrices: roots, exponentials | [`Eigh::function`] | n x n |
 //! | principal components, whitening | [`Engine::principal_components`], [`Engine::whitening`] | see there |
@@ -78,9 +78,8 @@
 //!   [`ViewMut`] takes any other order.
 //! - **Order and signs**: singular values descend. In each column of V the first entry of (nearly) the largest magnitude is
 //!   positive: of at least 1023 / 1024 of it, so that rounding does not decide ties.
-//! - **Complex matrices**: the entries can also be [`Complex`] numbers, in all operations but [`Engine::eigh`] and
-//!   [`Engine::eigvalsh`]. A' is the conjugate transpose then, and the entry of V that is positive is real. The CPU computes
-//!   them: see [`Scalar`]. Where the documentation says symmetric, read Hermitian.
+//! - **Complex matrices**: the entries can also be [`Complex`] numbers. A' is the conjugate transpose then, and the entry of V
+//!   that is positive is real. The CPU computes them: see [`Scalar`]. Where the documentation says symmetric, read Hermitian.
 //! - **V, not V'**: results hold V as columns; its transpose is a view without a copy. (V' of a complex matrix
 //!   is conjugated besides, and no view.)
 //! - **What counts**: a singular value counts if it is above max(absolute, relative * sigma_max). By default relative is

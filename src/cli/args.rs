@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Basis(BasisArgs),
     /// Polar decompositions A = Q H: the nearest orthogonal matrices, or rotations.
     Polar(PolarArgs),
-    /// Eigenvalues and eigenvectors of a stack of real symmetric matrices.
+    /// Eigenvalues and eigenvectors of a stack of symmetric or Hermitian matrices.
     ///
     /// Singular values, in the options below, are the sizes of eigenvalues here. The cutoff changes the ranks that are
     /// reported, not the results. Its default is the bound on the error of an eigenvalue.

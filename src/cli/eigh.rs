@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Dtype, Error, Options, Triangle, View};
+use batched_svd::{Batch, Dtype, Error, Options, Scalar, Triangle, View};
 
 use crate::cli::args::{CutoffArgs, EigenvectorsArg, EighArgs, RunArgs};
 use crate::cli::call::Call;
-use crate::cli::entry::{Entry, Number};
+use crate::cli::entry::{Entry, Number, in_f64, nearest};
 use crate::cli::judge;
 use crate::cli::output::{Computed, Output, Place};
 use crate::cli::spread::spreads;
 use crate::cli::task::Task;
-
-const NO_COMPLEX: &str = "eigenvalues of complex matrices are not computed yet";
 
 impl Task<1> for EighArgs {
     fn op(&self) -> &'static str {
@@ -47,10 +45,6 @@ impl Task<1> for EighArgs {
         }
     }
 
-    fn refusal(&self, dtype: Dtype) -> Option<&'static str> {
-        dtype.is_complex().then_some(NO_COMPLEX)
-    }
-
     fn options(&self, options: Options, most: usize) -> Options {
         self.cutoff.add_to(options, most)
     }
@@ -60,9 +54,6 @@ impl Task<1> for EighArgs {
         call: &mut Call<'_>,
         [a]: [View<'_, T>; 1],
     ) -> Result<Computed, Error> {
-        let Some(a) = T::real(a) else {
-            return Err(Error::Unsupported(NO_COMPLEX.into()));
-        };
         let (triangle, definite) = (self.triangle.into(), self.definite);
         let (values, vectors, report) = match self.vectors {
             EigenvectorsArg::None => {
@@ -83,7 +74,7 @@ impl Task<1> for EighArgs {
         let checked = call.checked(|_| {
             let a = symmetric(a, triangle)?;
             match &vectors {
-                Some(vectors) => judge::eigenvectors(a.view(), [&values, vectors]),
+                Some(vectors) => judge::eigenvectors(a.view(), &values, vectors),
                 None => Ok(vec![judge::eigenvalues(
                     a.view(),
                     &values,
@@ -105,8 +96,14 @@ impl Task<1> for EighArgs {
     }
 }
 
-/// The symmetric matrices that were read.
-fn symmetric<T: Number>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, Error> {
+/// The mean of two numbers, part by part.
+fn mean<T: Scalar>(one: T, other: T) -> T {
+    let [one, other] = [one, other].map(|number| number.parts().map(in_f64));
+    T::of_parts([0, 1].map(|part| nearest(one[part].midpoint(other[part]))))
+}
+
+/// The symmetric or Hermitian matrices that were read.
+fn symmetric<T: Scalar>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, Error> {
     let n = a.cols();
     let mut matrices = a.to_batch()?;
     for matrix in matrices.as_mut_slice().chunks_exact_mut((n * n).max(1)) {
@@ -114,12 +111,13 @@ fn symmetric<T: Number>(a: View<'_, T>, triangle: Triangle) -> Result<Batch<T>, 
             for i in 0..j {
                 let (upper, lower) = (matrix[j * n + i], matrix[i * n + j]);
                 let entry = match triangle {
-                    Triangle::Mean => T::of(upper.f64().midpoint(lower.f64())),
-                    Triangle::Lower => lower,
+                    Triangle::Mean => mean(upper, lower.conjugate()),
+                    Triangle::Lower => lower.conjugate(),
                     Triangle::Upper => upper,
                 };
-                (matrix[j * n + i], matrix[i * n + j]) = (entry, entry);
+                (matrix[j * n + i], matrix[i * n + j]) = (entry, entry.conjugate());
             }
+            matrix[j * n + j] = T::of_real(matrix[j * n + j].parts()[0]);
         }
     }
     Ok(matrices)

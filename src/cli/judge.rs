@@ -395,9 +395,10 @@ pub(crate) fn values<T: Scalar>(
 }
 
 /// Reconstruction and orthogonality of eigenvectors of symmetric matrices.
-pub(crate) fn eigenvectors<T: Real>(
+pub(crate) fn eigenvectors<T: Scalar>(
     a: View<'_, T>,
-    [values, vectors]: [&Batch<T>; 2],
+    values: &Batch<T::Real>,
+    vectors: &Batch<T>,
 ) -> Result<Vec<Residual>, Error> {
     let left = verify::reconstruction(a, vectors, values, vectors)?;
     let losses = verify::orthogonality(vectors)?;
@@ -411,9 +412,9 @@ pub(crate) fn eigenvectors<T: Real>(
 }
 
 /// What eigenvalues of symmetric matrices alone can be checked by.
-pub(crate) fn eigenvalues<T: Real>(
+pub(crate) fn eigenvalues<T: Scalar>(
     a: View<'_, T>,
-    values: &Batch<T>,
+    values: &Batch<T::Real>,
     outcomes: &[Outcome],
 ) -> Result<Residual, Error> {
     let found = verify::norms(a, values)?;

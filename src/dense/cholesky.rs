@@ -1,21 +1,23 @@
 //! Cholesky factors of positive semidefinite matrices.
 
-/// Computes F with F'F = A, both n x n, of a symmetric A. The rows of F have ever fewer columns: the column of which most is
+use crate::data::scalar::Scalar;
+
+/// Computes F with F'F = A, both n x n, of a symmetric (Hermitian) A. The rows of F have ever fewer columns: the column of which most is
 /// left is eliminated next, so that F is upper triangular but for the order of its columns. If nothing is left but rounding
 /// errors, of entries that are known to `unit`, the rows that remain are zero. Returns false if A has a negative eigenvalue
 /// that is no such error. `a` is overwritten.
 ///
 /// The errors of A are at most about (n + 1) u sqrt(a_ii a_jj), entry by entry: what columns and rows are scaled by does
 /// not matter (Demmel 1989, On floating point errors in Cholesky; Higham, Accuracy and Stability, 10.1 and 10.3).
-pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool {
-    f.fill(0.0);
-    let diagonal: Vec<f64> = a.iter().step_by(n + 1).copied().collect();
+pub(crate) fn factor<W: Scalar<Real = f64>>(a: &mut [W], n: usize, unit: f64, f: &mut [W]) -> bool {
+    f.fill(W::default());
+    let diagonal: Vec<f64> = a.iter().step_by(n + 1).map(|x| x.parts()[0]).collect();
     let mut left: Vec<usize> = (0..n).collect();
-    let mut row = vec![0.0; n];
+    let mut row = vec![W::default(); n];
     for step in 0..n {
         // Relative to where it began: how columns are scaled must not decide, or errors could grow.
         let part = |j: usize| match diagonal[j] > 0.0 {
-            true => a[j * n + j] / diagonal[j],
+            true => a[j * n + j].parts()[0] / diagonal[j],
             false => 0.0,
         };
         let most = (0..left.len()).fold(0, |best, at| {
@@ -31,17 +33,18 @@ pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool 
             break;
         }
         left.swap_remove(most);
-        let root = a[pivot * n + pivot].sqrt();
-        row.fill(0.0);
+        let root = a[pivot * n + pivot].parts()[0].sqrt();
+        row.fill(W::default());
         for &j in &left {
-            row[j] = a[pivot * n + j] / root;
+            // Of the pivot's row: it lies in the pivot's column, conjugated.
+            row[j] = a[pivot * n + j].conjugate().over(root);
         }
-        f[pivot * n + step] = root;
+        f[pivot * n + step] = W::of_real(root);
         for &j in &left {
             f[j * n + step] = row[j];
             let factor = row[j];
             for (entry, &row) in a[j * n..][..n].iter_mut().zip(&row) {
-                *entry -= row * factor;
+                *entry -= row.conjugate() * factor;
             }
         }
     }
@@ -50,7 +53,7 @@ pub(crate) fn factor(a: &mut [f64], n: usize, unit: f64, f: &mut [f64]) -> bool 
     let slack = 16.0 * (n * n) as f64 * unit;
     let error = |i: usize, j: usize| slack * diagonal[i].sqrt() * diagonal[j].sqrt();
     left.iter()
-        .all(|&i| left.iter().all(|&j| a[j * n + i].abs() <= error(i, j)))
+        .all(|&i| left.iter().all(|&j| a[j * n + i].larger() <= error(i, j)))
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
-//! How far matrices are from symmetric.
+//! How far matrices are from symmetric, or complex ones from Hermitian.
 
-use crate::data::scalar::Dtype;
+use crate::data::scalar::{Dtype, Scalar};
 use crate::planner::sigma_error;
 
 /// |A - A'|_F / |A|_F of an n x n matrix whose squares do not leave the range.
-pub(crate) fn asymmetry(n: usize, entry: impl Fn(usize, usize) -> f64) -> f64 {
+pub(crate) fn asymmetry<W: Scalar<Real = f64>>(n: usize, entry: impl Fn(usize, usize) -> W) -> f64 {
     // The squares of the differences, and of all entries.
-    let (mut apart, mut square) = (0.0, 0.0);
+    let (mut apart, mut square) = (0.0f64, 0.0f64);
     for j in 0..n {
-        square += entry(j, j).powi(2);
+        let own = entry(j, j);
+        // Of real ones nothing.
+        apart += (own - own.conjugate()).square();
+        square += own.square();
         for i in 0..j {
             let (upper, lower) = (entry(i, j), entry(j, i));
-            apart += 2.0 * (upper - lower).powi(2);
-            square += upper.powi(2) + lower.powi(2);
+            apart += 2.0 * (upper - lower.conjugate()).square();
+            square += upper.square() + lower.square();
         }
     }
     match apart > 0.0 {

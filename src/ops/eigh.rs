@@ -1,10 +1,11 @@
-//! Eigenvalues and eigenvectors of symmetric matrices.
+//! Eigenvalues and eigenvectors of symmetric and Hermitian matrices.
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::options::{Cutoff, Options};
 use crate::data::outcome::{Outcome, Status};
 use crate::data::report::Report;
+use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::triangle::Triangle;
 use crate::data::view::View;
@@ -18,14 +19,14 @@ use crate::ops::weighted::weighted;
 use crate::ops::{TASK, for_each, for_each_beside, mirror};
 use crate::planner::{Job, Vectors};
 
-/// The eigenvalues and eigenvectors of a batch of symmetric n x n matrices: A = V diag(lambda) V'.
+/// The eigenvalues and eigenvectors of a batch of symmetric or Hermitian n x n matrices: A = V diag(lambda) V'.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Eigh<T: Scalar, M: Memory = Host> {
     /// Eigenvalues: n x 1, in ascending order.
     pub values: M::Batch<T::Real>,
     /// Eigenvectors as orthonormal columns, in the order of the eigenvalues: n x n. In each column the first entry of
-    /// (nearly) the largest magnitude is positive.
+    /// (nearly) the largest magnitude is positive, and real.
     pub vectors: M::Batch<T>,
     /// How far each matrix is from symmetric: |A - A'|_F / |A|_F. It is zero if only one [`Triangle`] was read.
     pub asymmetries: Vec<f64>,
@@ -34,7 +35,7 @@ pub struct Eigh<T: Scalar, M: Memory = Host> {
     pub report: M::Report,
 }
 
-/// The eigenvalues of a batch of symmetric n x n matrices.
+/// The eigenvalues of a batch of symmetric or Hermitian n x n matrices.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Eigvalsh<T: Scalar, M: Memory = Host> {
@@ -47,8 +48,8 @@ pub struct Eigvalsh<T: Scalar, M: Memory = Host> {
 }
 
 impl Engine {
-    /// Computes the eigenvalues (n x 1, ascending) and the orthonormal eigenvectors (n x n) of symmetric n x n matrices:
-    /// A = V diag(lambda) V'. Matrices can be indefinite and singular, and eigenvalues can be equal, or of equal size
+    /// Computes the eigenvalues (n x 1, ascending) and the orthonormal eigenvectors (n x n) of symmetric n x n matrices,
+    /// or of Hermitian ones if entries are complex: A = V diag(lambda) V'. Matrices can be indefinite and singular, and eigenvalues can be equal, or of equal size
     /// and opposite sign. n can have any size. [`triangle`](Call::triangle) chooses the entries that are read. Functions
     /// of matrices, such as roots and exponentials, are [`Eigh::function`].
     ///
@@ -60,8 +61,8 @@ impl Engine {
     /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
-    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes matrices from
-    /// 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have
+    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes real matrices
+    /// from 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have
     /// an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16 of the
     /// tolerance times the smaller of the two diagonal entries beside it.
     ///
@@ -85,11 +86,14 @@ impl Engine {
     /// assert!(near(found.vectors.matrix(0), &[half, -half, half, half])); // by columns
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn eigh<'e, 'a, T: Real>(&'e self, a: impl Into<Operand<'a, T>>) -> Call<'e, 'a, Eigh<T>> {
+    pub fn eigh<'e, 'a, T: Scalar>(
+        &'e self,
+        a: impl Into<Operand<'a, T>>,
+    ) -> Call<'e, 'a, Eigh<T>> {
         Call::new(self, a.into())
     }
 
-    /// Computes the eigenvalues (n x 1, ascending) of symmetric n x n matrices, without vectors. This is faster than
+    /// Computes the eigenvalues (n x 1, ascending) of symmetric or Hermitian n x n matrices, without vectors. This is faster than
     /// [`eigh`](Self::eigh).
     ///
     /// **Guarantee**, **source**: those of the eigenvalues of [`eigh`](Self::eigh).
@@ -103,7 +107,7 @@ impl Engine {
     /// assert!((found.values.matrix(0)[0] - (1.0 - 2f64.sqrt())).abs() < 1e-14); // a saddle
     /// # Ok::<(), batched_svd::Error>(())
     /// ```
-    pub fn eigvalsh<'e, 'a, T: Real>(
+    pub fn eigvalsh<'e, 'a, T: Scalar>(
         &'e self,
         a: impl Into<Operand<'a, T>>,
     ) -> Call<'e, 'a, Eigvalsh<T>> {
@@ -114,9 +118,9 @@ impl Engine {
 /// An operation on symmetric matrices.
 pub trait Symmetric: Operation<Choices = Symmetry> {}
 
-impl<T: Real> Symmetric for Eigh<T> {}
+impl<T: Scalar> Symmetric for Eigh<T> {}
 
-impl<T: Real> Symmetric for Eigvalsh<T> {}
+impl<T: Scalar> Symmetric for Eigvalsh<T> {}
 
 impl<R: Symmetric> Call<'_, '_, R> {
     /// Sets which entries are read. Default: all, and their [means](Triangle::Mean) are taken.
@@ -174,7 +178,7 @@ fn inner(options: &Options) -> Options {
 }
 
 /// Eigenvalues, and eigenvectors if they are wanted, of matrices for which the CPU has kernels of their own.
-fn direct<T: Real>(
+fn direct<T: Scalar>(
     engine: &Engine,
     a: View<'_, T>,
     choices: &Symmetry,
@@ -182,6 +186,8 @@ fn direct<T: Real>(
     (vectors, blocking): (bool, bool),
 ) -> Option<Result<Eigh<T>, Error>> {
     let [count, n] = [a.count(), a.cols()];
+    // They are for real matrices.
+    let a = a.cast::<T::Real>()?;
     // These kernels do not see a factor of the matrix, which promises more.
     if choices.definite || count == 0 || !engine.has_eigen(n, blocking) {
         return None;
@@ -189,10 +195,13 @@ fn direct<T: Real>(
     let found = || {
         let mut values = Batch::zeros(count, n, 1)?;
         let mut v = Batch::zeros(if vectors { count } else { 0 }, n, n)?;
-        let places = [values.as_mut_slice(), v.as_mut_slice()];
+        let places = [
+            values.as_mut_slice(),
+            bytemuck::cast_slice_mut(v.as_mut_slice()),
+        ];
         let (asymmetries, mut report) = engine.eigen(a, choices.triangle, options, places)?;
         if options.cutoff != Cutoff::default() {
-            let counter = Counter::new::<T>(n, &options.cutoff);
+            let counter = Counter::new::<T::Real>(n, &options.cutoff);
             let outcomes = &mut report.outcomes;
             for_each_outcome(&mut values, outcomes, |sizes, index, values, outcome| {
                 if outcome.status != Status::NonFinite {
@@ -277,7 +286,7 @@ fn complete<T: Real>(
     }
 }
 
-impl<T: Real> Compute for Eigh<T> {
+impl<T: Scalar> Compute for Eigh<T> {
     fn check(_: &Symmetry, _: &Options, shapes: Shapes) -> Result<(), Error> {
         check(shapes)
     }
@@ -322,9 +331,9 @@ impl<T: Real> Compute for Eigh<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Eigh<T> {}
+impl<T: Scalar> ComputeInto for Eigh<T> {}
 
-impl<T: Real> Compute for Eigvalsh<T> {
+impl<T: Scalar> Compute for Eigvalsh<T> {
     fn check(_: &Symmetry, _: &Options, shapes: Shapes) -> Result<(), Error> {
         check(shapes)
     }
@@ -370,10 +379,11 @@ impl<T: Real> Compute for Eigvalsh<T> {
     }
 }
 
-impl<T: Real> ComputeInto for Eigvalsh<T> {}
+impl<T: Scalar> ComputeInto for Eigvalsh<T> {}
 
-impl<T: Real> Eigh<T> {
-    /// Computes V diag(f(lambda)) V', n x n, of every matrix: a function of the matrix. The result is exactly symmetric.
+impl<T: Scalar> Eigh<T> {
+    /// Computes V diag(f(lambda)) V', n x n, of every matrix: a function of the matrix. The result is exactly
+    /// symmetric (Hermitian).
     /// `f` is given every eigenvalue, also those that are zero but for rounding errors; a threshold for these is
     /// [`sigma_error`](crate::Outcome::sigma_error). Where `f` is NaN or infinite, the result is not finite. The computation is
     /// on the CPU and blocks.
@@ -407,7 +417,7 @@ impl<T: Real> Eigh<T> {
         let (n, v) = (self.values.rows(), &self.vectors);
         let mut result = weighted(v, v, n, |index, weights| {
             let values = self.values.matrix(index).iter();
-            weights.extend(values.map(|value| T::of(f(index, value.f64()))));
+            weights.extend(values.map(|value| T::Real::of(f(index, value.f64()))));
             Some(0)
         })?;
         for_each(&mut result, |_, matrix| mirror(matrix, n));

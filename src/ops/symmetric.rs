@@ -1,11 +1,11 @@
-//! Symmetric matrices on their way to singular value decompositions, and eigenvalues on their way back.
+//! Symmetric and Hermitian matrices on their way to singular value decompositions, and eigenvalues on their way back.
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
 use crate::data::outcome::Status;
 use crate::data::parallel;
-use crate::data::scalar::Real;
 use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::dense::cholesky;
@@ -20,7 +20,7 @@ pub struct Symmetry {
 }
 
 /// Matrices whose right singular vectors are the eigenvectors of the symmetric matrices, in the reverse order.
-pub(super) struct Prepared<T: Real> {
+pub(super) struct Prepared<T: Scalar> {
     pub matrices: Batch<T>,
     pub made: Vec<Made>,
 }
@@ -77,7 +77,7 @@ impl Made {
     }
 }
 
-impl<T: Real> Prepared<T> {
+impl<T: Scalar> Prepared<T> {
     pub fn new(a: View<'_, T>, symmetry: Symmetry) -> Result<Self, Error> {
         let (count, n) = (a.count(), a.cols());
         let mut matrices = Batch::zeros(count, n, n)?;
@@ -87,7 +87,7 @@ impl<T: Real> Prepared<T> {
             &mut matrices,
             &mut made,
             some,
-            Work::default,
+            Work::<T::Wide>::default,
             |work, index, matrix, made| *made = work.prepare(a, index, symmetry, matrix),
         );
         Ok(Prepared { matrices, made })
@@ -95,14 +95,22 @@ impl<T: Real> Prepared<T> {
 }
 
 /// The memory of one thread.
-#[derive(Default)]
-struct Work {
-    a: Vec<f64>,
-    factor: Vec<f64>,
+struct Work<W> {
+    a: Vec<W>,
+    factor: Vec<W>,
 }
 
-impl Work {
-    fn prepare<T: Real>(
+impl<W> Default for Work<W> {
+    fn default() -> Self {
+        Work {
+            a: Vec::new(),
+            factor: Vec::new(),
+        }
+    }
+}
+
+impl<W: Scalar<Real = f64>> Work<W> {
+    fn prepare<T: Scalar<Wide = W>>(
         &mut self,
         from: View<'_, T>,
         index: usize,
@@ -113,48 +121,54 @@ impl Work {
         let a = &mut self.a;
         a.clear();
         for j in 0..n {
-            a.extend(from.column(index, j).map(|entry| entry.f64()));
+            a.extend(from.column(index, j).map(|entry| entry.wide()));
         }
         for j in 0..n {
+            if triangle != Triangle::Mean {
+                a[j * n + j] = W::of_real(a[j * n + j].parts()[0]);
+            }
             for i in 0..j {
                 let (upper, lower) = (a[j * n + i], a[i * n + j]);
                 match triangle {
                     Triangle::Mean => {}
-                    Triangle::Lower => a[j * n + i] = lower,
-                    Triangle::Upper => a[i * n + j] = upper,
+                    Triangle::Lower => a[j * n + i] = lower.conjugate(),
+                    Triangle::Upper => a[i * n + j] = upper.conjugate(),
                 }
             }
         }
         let mut made = Made::EMPTY;
         // A NaN must not hide behind a comparison.
-        if !a.iter().all(|entry| entry.is_finite()) {
-            to.fill(T::NAN);
+        if !a.iter().all(|entry| entry.is_number()) {
+            to.fill(T::nan());
             return Made {
                 asymmetry: f64::NAN,
                 ..made
             };
         }
-        let largest = a.iter().fold(0.0f64, |most, entry| most.max(entry.abs()));
+        let largest = a
+            .iter()
+            .fold(0.0f64, |most, entry| most.max(entry.larger()));
         if largest > 0.0 {
             made.power = -largest.exponent();
         }
-        a.iter_mut().for_each(|x| *x = x.ldexp(made.power));
+        a.iter_mut().for_each(|x| *x = x.scaled(made.power));
         made.asymmetry = asymmetry(n, |i, j| a[j * n + i]);
         if asymmetric(T::DTYPE, n, made.asymmetry) {
             made.fault = Some(Status::NotSymmetric);
         }
         for j in 0..n {
+            a[j * n + j] = W::of_real(a[j * n + j].parts()[0]);
             for i in 0..j {
-                let mean = 0.5 * (a[j * n + i] + a[i * n + j]);
-                (a[j * n + i], a[i * n + j]) = (mean, mean);
+                let mean = (a[j * n + i] + a[i * n + j].conjugate()).times(0.5);
+                (a[j * n + i], a[i * n + j]) = (mean, mean.conjugate());
             }
         }
         if definite {
-            self.factor.resize(n * n, 0.0);
+            self.factor.resize(n * n, W::default());
             let unit = T::DTYPE.unit_roundoff();
             if !cholesky::factor(a, n, unit, &mut self.factor) {
                 made.fault = Some(Status::NotDefinite);
-                to.fill(T::NAN);
+                to.fill(T::nan());
                 return made;
             }
             made.shift = None;
@@ -167,43 +181,46 @@ impl Work {
             true => -bound + 2.0 * T::DTYPE.unit_roundoff() * (2.0 - bound),
             false => 0.0,
         };
-        a.iter_mut().step_by(n + 1).for_each(|x| *x += shift);
+        let diagonal = a.iter_mut().step_by(n + 1);
+        diagonal.for_each(|x| *x += W::of_real(shift));
         made.shift = Some(shift);
         store(to, a);
         made
     }
 }
 
-fn store<T: Real>(to: &mut [T], from: &[f64]) {
+fn store<T: Scalar>(to: &mut [T], from: &[T::Wide]) {
     for (to, &entry) in to.iter_mut().zip(from) {
-        *to = T::of(entry);
+        *to = T::of_wide(entry);
     }
 }
 
 /// A number that no eigenvalue of a symmetric matrix is below: the larger of two bounds, of Gershgorin, and of Wolkowicz
 /// and Styan (1980), by the trace and the norm. Each is lowered by what its sums may be rounded by.
-fn lower_bound(a: &[f64], n: usize) -> f64 {
+fn lower_bound<W: Scalar<Real = f64>>(a: &[W], n: usize) -> f64 {
     let size = n as f64;
     let rounding = 2.0 * (size + 2.0) * f64::EPSILON;
-    let mean = a.iter().step_by(n + 1).sum::<f64>() / size;
+    let diagonal = || a.iter().step_by(n + 1).map(|x| x.parts()[0]);
+    let mean = diagonal().sum::<f64>() / size;
     let (mut least, mut square) = (f64::INFINITY, 0.0);
     for (j, column) in a.chunks_exact(n).enumerate() {
         let (above, from) = column.split_at(j);
         let others = || above.iter().chain(&from[1..]);
-        let radius: f64 = others().map(|x| x.abs()).sum();
-        least = least.min(from[0] - radius - rounding * radius);
+        let (own, radius) = (from[0].parts()[0], others().map(|x| x.size()).sum::<f64>());
+        least = least.min(own - radius - rounding * radius);
         // Without the mean from the start: the difference of two squares would lose all digits.
-        square += others().map(|x| x * x).sum::<f64>() + (from[0] - mean).powi(2);
+        square += others().map(|x| x.square()).sum::<f64>() + (own - mean).powi(2);
     }
     let deviation = ((size - 1.0) * square / size).sqrt();
     // The mean is off by a few units of what was summed.
-    let sizes: f64 = a.iter().step_by(n + 1).map(|x| x.abs()).sum::<f64>() / size;
+    let sizes = diagonal().map(f64::abs).sum::<f64>() / size;
     least.max(mean - deviation - rounding * (deviation + sizes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::scalar::Complex;
 
     #[test]
     fn no_eigenvalue_is_below_the_bound() {
@@ -222,5 +239,19 @@ mod tests {
             assert!(bound <= least, "{bound} of {a:?}");
             assert!(bound >= least - 1e-14, "{bound} of {a:?} is far");
         }
+    }
+
+    #[test]
+    fn the_bound_does_not_know_the_phases() {
+        let a = [2.0, 1.0, -3.0, 1.0, 0.5, 4.0, -3.0, 4.0, 1.0];
+        let power = |k: usize| [1, 0, -1, 0, 1, 0].map(f64::from)[k + 1..][..2].to_vec();
+        // i^(r - c) times each entry: a unitary similarity.
+        let turned: Vec<Complex<f64>> = (0..9)
+            .map(|at| {
+                let part = power((at % 3 + 4 - at / 3) % 4);
+                Complex::new(a[at] * part[1], a[at] * part[0])
+            })
+            .collect();
+        assert!((lower_bound(&turned, 3) - lower_bound(&a, 3)).abs() < 1e-15);
     }
 }

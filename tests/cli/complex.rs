@@ -1,4 +1,4 @@
-//! Complex matrices: what is read, what is written and under which names, and which commands take real ones alone.
+//! Complex matrices: what is read, what is written and under which names, and what is for real ones alone.
 
 use batched_svd::Complex;
 
@@ -200,7 +200,7 @@ fn real_and_complex_files_are_computed_in_one_type() {
 }
 
 #[test]
-fn every_command_takes_complex_matrices_but_two() {
+fn every_command_takes_complex_matrices() {
     let scratch = Scratch::new();
     let at = |name: &str| scratch.path(name);
     let (a, out) = (scratch.text("a.npy"), scratch.text("out"));
@@ -254,11 +254,8 @@ fn every_command_takes_complex_matrices_but_two() {
     let mean: Number = waves(180, 4).iter().take(90).step_by(3).sum::<Number>() / 30.0;
     assert!((read::<Number>(folder("mean.npy")).1[0] - mean).norm() < 1e-14);
 
-    let eigenvalues = "a.npy: eigenvalues of complex matrices are not computed yet";
-    refused(&["eigh", &a, "-o", &scratch.text("e")], 2, eigenvalues);
     let rotation = "a.npy: --rotation is for real matrices";
     refused(&["polar", &a, "-o", &out, "--rotation"], 2, rotation);
-    assert!(!at("e").exists());
 }
 
 #[test]
@@ -362,8 +359,51 @@ fn arrays_of_many_types_are_computed_in_one() {
     assert!(said.contains("c64 and f32, computed in c64"), "{said}");
     assert!(scratch.path("d/vh.npz").exists() && !scratch.path("d/vt.npz").exists());
     assert!(success(&["verify", &a, "--factors", &d]).contains("4 of 4, none above"));
-    let said = "a.npz: eigenvalues of complex matrices";
-    refused(&["eigh", &a, "-o", &scratch.text("e")], 2, said);
+    let said = "a.npz: --rotation is for real matrices";
+    refused(&["polar", &a, "-o", &d, "--rotation"], 2, said);
+}
+
+#[test]
+fn eigenvalues_of_hermitian_matrices() {
+    let scratch = Scratch::new();
+    let (a, d) = (scratch.text("a.npy"), scratch.text("d"));
+    let at = |name: &str| scratch.path("d").join(name);
+    // Eigenvalues -1 and 3; 1 and 4.
+    let i = number(0.0, 1.0);
+    let one = |on: f64, off: f64| [number(on, 0.0), i * off, i * -off, number(on, 0.0)];
+    let entries = [one(1.0, 2.0), one(2.5, 1.5)].concat();
+    write(&scratch.path("a.npy"), &[2, 2, 2], Order::C, &entries);
+    let said = success(&["eigh", &a, "-o", &d, "--verify"]);
+    assert!(said.contains("2 of 2, none above"), "{said}");
+    let (shape, w) = read::<f64>(at("w.npy"));
+    assert_eq!(shape, [2, 2]);
+    let near = |(found, exact): (&f64, &f64)| (found - exact).abs() < 1e-14;
+    assert!(w.iter().zip(&[-1.0, 3.0, 1.0, 4.0]).all(near), "{w:?}");
+    let (shape, v) = read::<Number>(at("v.npy"));
+    assert_eq!(shape, [2, 2, 2]);
+    let half = 0.5f64.sqrt();
+    let exact = [number(half, 0.0), number(half, 0.0), i * half, i * -half];
+    assert!(close(&v[..4], &exact, 1e-14), "{v:?}");
+    // What is above the diagonal is not read, nor what is imaginary on it.
+    let mut lower = entries.clone();
+    for matrix in lower.chunks_mut(4) {
+        matrix[0].im = 5.0;
+        matrix[1] = number(f64::NAN, 0.0);
+    }
+    write(&scratch.path("l.npy"), &[2, 2, 2], Order::C, &lower);
+    let l = scratch.text("l.npy");
+    for vectors in ["all", "none"] {
+        let args = ["--triangle", "lower", "--vectors", vectors, "--verify"];
+        let said = success(&[&["eigh", &l, "-o", &d], &args[..]].concat());
+        assert!(said.contains("2 of 2, none above"), "{said}");
+        assert_eq!(read::<f64>(at("w.npy")).1, w);
+    }
+    let said = success(&["eigh", &a, "-o", &d, "--definite"]);
+    assert!(said.contains("1 of 2"), "{said}");
+    let turned: Vec<Number> = entries.iter().map(|x| x * i).collect();
+    write(&scratch.path("a.npy"), &[2, 2, 2], Order::C, &turned);
+    let output = run(&["eigh", &a, "-o", &d, "--strict", "--backend", "cpu"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[test]

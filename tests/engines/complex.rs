@@ -12,7 +12,7 @@ use crate::common::bounds::{Outcome, at_most, ensure, sigma_error, tol, unit};
 use crate::common::matrices::rng;
 
 type Wide = Complex<f64>;
-type Dense = DMatrix<Wide>;
+pub(crate) type Dense = DMatrix<Wide>;
 
 fn wrong(e: Error) -> String {
     e.to_string()
@@ -47,17 +47,17 @@ macro_rules! entry {
 entry!(f32);
 entry!(f64);
 
-fn dense<T: Entry>(batch: &Batch<T>, index: usize) -> Dense {
+pub(crate) fn dense<T: Entry>(batch: &Batch<T>, index: usize) -> Dense {
     let entries = batch.matrix(index).iter().map(|x| x.number());
     Dense::from_iterator(batch.rows(), batch.cols(), entries)
 }
 
-fn numbers<R: Real>(batch: &Batch<R>, index: usize) -> Vec<f64> {
+pub(crate) fn numbers<R: Real>(batch: &Batch<R>, index: usize) -> Vec<f64> {
     batch.matrix(index).iter().map(|x| x.f64()).collect()
 }
 
 /// Random numbers of both parts between -1 and 1.
-fn random<T: Entry>(count: usize, m: usize, n: usize, seed: u64) -> Batch<T> {
+pub(crate) fn random<T: Entry>(count: usize, m: usize, n: usize, seed: u64) -> Batch<T> {
     let mut rng = rng(seed);
     let mut part = move || rng.random_range(-1.0..1.0);
     let entries = (0..count * m * n).map(|_| T::new(part(), part())).collect();
@@ -89,7 +89,7 @@ fn mixed<T: Entry>(count: usize, m: usize, n: usize) -> Batch<T> {
     Batch::from_fn(count, m, n, entry).unwrap()
 }
 
-fn bits<T: Entry>(entries: &[T]) -> Vec<[u64; 2]> {
+pub(crate) fn bits<T: Entry>(entries: &[T]) -> Vec<[u64; 2]> {
     let numbers = entries.iter().map(|x| x.number());
     numbers.map(|x| [x.re.to_bits(), x.im.to_bits()]).collect()
 }
@@ -104,7 +104,7 @@ fn dot(x: &[Wide], y: &[Wide]) -> Wide {
 }
 
 /// The largest entry of X'X - I.
-fn identity_off(x: &Dense) -> f64 {
+pub(crate) fn identity_off(x: &Dense) -> f64 {
     let (rows, columns) = (x.nrows(), x.ncols());
     let column = |j: usize| &x.as_slice()[j * rows..][..rows];
     let pairs = (0..columns).flat_map(|j| (0..=j).map(move |i| (i, j)));
@@ -112,7 +112,7 @@ fn identity_off(x: &Dense) -> f64 {
     off.fold(0.0, |most, x| if x > most || x.is_nan() { x } else { most })
 }
 
-fn norm(x: &Dense) -> f64 {
+pub(crate) fn norm(x: &Dense) -> f64 {
     // The smallest squares would vanish.
     let sizes = x.iter().map(|x| x.norm());
     // A NaN must not hide behind a comparison.
@@ -122,7 +122,8 @@ fn norm(x: &Dense) -> f64 {
     );
     match largest == 0.0 {
         true => 0.0,
-        false => largest * (x / Complex::from(largest)).norm(),
+        // By a real number: the square of a complex divisor may leave the range.
+        false => largest * x.map(|x| x / largest).norm(),
     }
 }
 

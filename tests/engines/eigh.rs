@@ -16,18 +16,18 @@ fn wrong(e: Error) -> String {
 
 /// One matrix; the entries are exact, and the eigenvalues ascend.
 #[derive(serde::Deserialize)]
-struct Fixture {
-    name: String,
-    n: usize,
+pub(crate) struct Fixture {
+    pub name: String,
+    pub n: usize,
     /// Whether every entry is a normal f32, or zero.
     f32: bool,
     a: Vec<f64>,
-    values: Vec<f64>,
+    pub values: Vec<f64>,
     /// Of positive definite matrices: the condition number of the matrix scaled to a diagonal of ones.
-    condition: Option<f64>,
+    pub condition: Option<f64>,
 }
 
-fn fixtures<T: Real>() -> Vec<(Fixture, Batch<T>)> {
+pub(crate) fn fixtures<T: Real>() -> Vec<(Fixture, Batch<T>)> {
     let text = include_str!("../fixtures/eigh.json");
     let mut list: Vec<Fixture> = serde_json::from_str(text).unwrap();
     list.retain(|fixture| T::DTYPE == Dtype::F64 || fixture.f32);

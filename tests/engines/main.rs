@@ -27,6 +27,7 @@ mod executor;
 mod factored;
 #[cfg(feature = "faults")]
 mod faults;
+mod hermitian;
 mod interop;
 mod laws;
 mod lstsq;
@@ -1243,6 +1244,9 @@ impl Suite {
         self.add::<T>("complex-operations", complex::operations::<C>);
         self.add::<T>("complex-subspaces", complex::subspaces::<C>);
         self.add::<T>("complex-ways", complex::ways::<C>);
+        self.add::<T>("complex-eigh", hermitian::exact::<C>);
+        self.add::<T>("complex-eigh-sizes", hermitian::sizes::<C>);
+        self.add::<T>("complex-eigh-triangles", hermitian::triangles::<C>);
     }
 
     fn add_all<T: Real<Real = T>>(&mut self) {
