@@ -193,6 +193,7 @@ fn transposed<T: Scalar>(batch: &Batch<T>) -> Result<Batch<T>, Error> {
     batch.view().transpose().to_batch()
 }
 
+/// The same in f64.
 fn wide<T: Entry>(batch: &Batch<T>) -> Result<Batch<T::Wide>, Error> {
     let entries = batch.as_slice().iter().map(|x| x.wide()).collect();
     Batch::from_col_major(batch.count(), batch.rows(), batch.cols(), entries)

@@ -49,9 +49,9 @@ pub struct Eigvalsh<T: Scalar, M: Memory = Host> {
 
 impl Engine {
     /// Computes the eigenvalues (n x 1, ascending) and the orthonormal eigenvectors (n x n) of symmetric n x n matrices,
-    /// or of Hermitian ones if entries are complex: A = V diag(lambda) V'. Matrices can be indefinite and singular, and eigenvalues can be equal, or of equal size
-    /// and opposite sign. n can have any size. [`triangle`](Call::triangle) chooses the entries that are read. Functions
-    /// of matrices, such as roots and exponentials, are [`Eigh::function`].
+    /// or of Hermitian ones if entries are complex: A = V diag(lambda) V'. Matrices can be indefinite and singular, and
+    /// eigenvalues can be equal, or of equal size and opposite sign. n can have any size. [`triangle`](Call::triangle)
+    /// chooses the entries that are read. Functions of matrices, such as roots and exponentials, are [`Eigh::function`].
     ///
     /// **Guarantee**, for every matrix with status [`Status::Converged`](crate::Status::Converged), at the default
     /// tolerance, with the u and the tol of [`svd`](Self::svd) and S = A + s I as under "source":
@@ -62,9 +62,9 @@ impl Engine {
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
     /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes real matrices
-    /// from 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have
-    /// an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16 of the
-    /// tolerance times the smaller of the two diagonal entries beside it.
+    /// from 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues
+    /// have an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16
+    /// of the tolerance times the smaller of the two diagonal entries beside it.
     ///
     /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
     /// also the smallest ones, however rows and columns are scaled.
@@ -93,8 +93,8 @@ impl Engine {
         Call::new(self, a.into())
     }
 
-    /// Computes the eigenvalues (n x 1, ascending) of symmetric or Hermitian n x n matrices, without vectors. This is faster than
-    /// [`eigh`](Self::eigh).
+    /// Computes the eigenvalues (n x 1, ascending) of symmetric or Hermitian n x n matrices, without vectors. This is
+    /// faster than [`eigh`](Self::eigh).
     ///
     /// **Guarantee**, **source**: those of the eigenvalues of [`eigh`](Self::eigh).
     ///
@@ -382,11 +382,10 @@ impl<T: Scalar> Compute for Eigvalsh<T> {
 impl<T: Scalar> ComputeInto for Eigvalsh<T> {}
 
 impl<T: Scalar> Eigh<T> {
-    /// Computes V diag(f(lambda)) V', n x n, of every matrix: a function of the matrix. The result is exactly
-    /// symmetric (Hermitian).
-    /// `f` is given every eigenvalue, also those that are zero but for rounding errors; a threshold for these is
-    /// [`sigma_error`](crate::Outcome::sigma_error). Where `f` is NaN or infinite, the result is not finite. The computation is
-    /// on the CPU and blocks.
+    /// Computes V diag(f(lambda)) V', n x n, of every matrix: a function of the matrix. The result is exactly symmetric, or
+    /// Hermitian. `f` is given every eigenvalue, also those that are zero but for rounding errors; a threshold for these is
+    /// [`sigma_error`](crate::Outcome::sigma_error). Where `f` is NaN or infinite, the result is not finite. The computation
+    /// is on the CPU and blocks.
     ///
     /// **Guarantee**: the error is that of f at the computed eigenvalues and vectors, plus that of the product, which is
     /// at most (n + 4) tol max |f(lambda)| in the Frobenius norm.

@@ -95,18 +95,10 @@ impl<T: Scalar> Prepared<T> {
 }
 
 /// The memory of one thread.
+#[derive(Default)]
 struct Work<W> {
     a: Vec<W>,
     factor: Vec<W>,
-}
-
-impl<W> Default for Work<W> {
-    fn default() -> Self {
-        Work {
-            a: Vec::new(),
-            factor: Vec::new(),
-        }
-    }
 }
 
 impl<W: Scalar<Real = f64>> Work<W> {

@@ -39,6 +39,10 @@ pub(crate) fn read<T: Entry>(
         wanted,
         tick,
         big_endian: header.big_endian,
+        part: match header.stored {
+            Stored::Complex(size) => size / 2,
+            stored => stored.size(),
+        },
         lost: Lost::default(),
     };
     let float = |lost: &mut Lost, value: f64| {
@@ -61,8 +65,6 @@ pub(crate) fn read<T: Entry>(
     };
     let real = T::of_real;
     let complex = T::DTYPE.is_complex();
-    // All bytes in the other order are the parts in the other order, too.
-    let swapped = header.big_endian;
     let data = match header.stored {
         Stored::Bool => to.all(|_, [byte]| real(nearest::<T::Real>(f64::from(byte != 0)))),
         Stored::Int(1) => to.all(|lost, [byte]| real(signed(lost, (byte as i8).into()))),
@@ -87,12 +89,12 @@ pub(crate) fn read<T: Entry>(
         }
         Stored::Complex(8) => to.all(|_, own: [u8; 8]| {
             let part = |own| nearest::<T::Real>(f32::from_le_bytes(own).into());
-            T::of_parts(parts_of(own, swapped).map(part))
+            T::of_parts(parts_of(own).map(part))
         }),
         Stored::Complex(_) => to.all(|lost, own: [u8; 16]| {
             let mut parts = Lost::default();
             let part = |own| float(&mut parts, f64::from_le_bytes(own));
-            let entry = T::of_parts(parts_of(own, swapped).map(part));
+            let entry = T::of_parts(parts_of(own).map(part));
             lost.infinite += usize::from(parts.infinite > 0);
             entry
         }),
@@ -105,6 +107,8 @@ struct Reading<'a> {
     wanted: usize,
     tick: Tick<'a>,
     big_endian: bool,
+    /// Bytes of a number, or of a part of a complex one.
+    part: usize,
     lost: Lost,
 }
 
@@ -125,7 +129,7 @@ impl Reading<'_> {
                 let mut own = [0; SIZE];
                 own.copy_from_slice(entry);
                 if self.big_endian {
-                    own.reverse();
+                    own.chunks_exact_mut(self.part).for_each(<[u8]>::reverse);
                 }
                 data.push(of(&mut self.lost, own));
             }
@@ -152,16 +156,10 @@ impl Reading<'_> {
 }
 
 /// The bytes of the real and of the imaginary part.
-fn parts_of<const ALL: usize, const HALF: usize>(
-    bytes: [u8; ALL],
-    swapped: bool,
-) -> [[u8; HALF]; 2] {
+fn parts_of<const ALL: usize, const HALF: usize>(bytes: [u8; ALL]) -> [[u8; HALF]; 2] {
     let mut parts = [[0; HALF]; 2];
     for (part, own) in parts.iter_mut().zip(bytes.chunks_exact(HALF)) {
         part.copy_from_slice(own);
-    }
-    if swapped {
-        parts.swap(0, 1);
     }
     parts
 }

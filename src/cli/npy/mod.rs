@@ -71,14 +71,12 @@ impl<T: Entry> Stack<T> {
 }
 
 /// The type that holds all of these, as NumPy would promote them.
-pub(crate) fn common(dtypes: impl Iterator<Item = Dtype>) -> Dtype {
-    dtypes.fold(Dtype::F32, |one, next| {
-        let wide = [one, next].iter().any(|dtype| dtype.real() == Dtype::F64);
-        in_precision(
-            if wide { Dtype::F64 } else { Dtype::F32 },
-            one.is_complex() || next.is_complex(),
-        )
-    })
+pub(crate) fn common(mut dtypes: impl Iterator<Item = Dtype> + Clone) -> Dtype {
+    let real = match dtypes.clone().any(|dtype| dtype.real() == Dtype::F64) {
+        true => Dtype::F64,
+        false => Dtype::F32,
+    };
+    in_precision(real, dtypes.any(Dtype::is_complex))
 }
 
 /// The type of real or complex numbers whose parts are of this type.

@@ -111,14 +111,14 @@ impl Data {
     }
 }
 
-/// A number that is filed.
-trait Number: Copy {
+/// A number as the bytes that are filed.
+trait LittleEndian: Copy {
     fn append_to(self, bytes: &mut Vec<u8>);
 }
 
-macro_rules! number {
+macro_rules! little_endian {
     ($($kind:ident)+) => {
-        $(impl Number for $kind {
+        $(impl LittleEndian for $kind {
             fn append_to(self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());
             }
@@ -126,16 +126,16 @@ macro_rules! number {
     };
 }
 
-number!(f32 f64 u8 u32 u64);
+little_endian!(f32 f64 u8 u32 u64);
 
-impl<N: Number> Number for Complex<N> {
+impl<N: LittleEndian> LittleEndian for Complex<N> {
     fn append_to(self, bytes: &mut Vec<u8>) {
         self.re.append_to(bytes);
         self.im.append_to(bytes);
     }
 }
 
-fn write_numbers<N: Number>(
+fn write_numbers<N: LittleEndian>(
     to: &mut dyn Write,
     entries: &[N],
     tick: Tick<'_>,
