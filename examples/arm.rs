@@ -7,7 +7,7 @@ use std::error::Error;
 use std::f64::consts::FRAC_PI_2;
 use std::time::Instant;
 
-use batched_svd::{Batch, Engine, PerMatrix, Subspace, View};
+use batched_svd::{Batch, Call, Engine, Lstsq, Subspace, View};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
@@ -47,6 +47,9 @@ const PLOT: &str = "target/arm.svg";
 
 type Joints = [f64; N];
 type Point = [f64; 3];
+/// A call that solves for the joint speeds of all poses, and a choice of its damping.
+type Poses<'a> = Call<'a, 'a, Lstsq<f64>>;
+type Damp<'f> = &'f dyn for<'a> Fn(Poses<'a>) -> Poses<'a>;
 
 /// Where a link is, and how it is turned: rows of a rotation.
 #[derive(Clone, Copy)]
@@ -104,16 +107,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let limit = LIMITS.iter().copied().fold(f64::INFINITY, f64::min);
     let lambda = size / (2.0 * limit * (1.0 - REACH.powi(-2)).sqrt());
     let threshold = REACH * lambda;
-    // Chiaverini 1997, after Nakamura and Hanafusa 1986.
-    let each: Vec<f64> = smallest
-        .iter()
-        .map(|sigma| lambda * (1.0 - (sigma / threshold).powi(2)).max(0.0).sqrt())
-        .collect();
-
-    let solve = |name, colour, lambda: PerMatrix| -> Result<(Solved, f64), Box<dyn Error>> {
+    let solve = |name, colour, damp: Damp| -> Result<(Solved, f64), Box<dyn Error>> {
         let velocity = View::new(&HAND, 0, [POSES, 6, 1], [0, 1, 1])?; // the same for all
         let start = Instant::now();
-        let found = engine.lstsq(&jacobians, velocity).damping(lambda).run()?;
+        let found = damp(engine.lstsq(&jacobians, velocity)).run()?;
         let seconds = start.elapsed().as_secs_f64();
         if !found.report.all_converged() {
             return Err("not every pose was solved".into());
@@ -133,10 +130,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         Ok((solved, seconds))
     };
-    let (undamped, _) = solve("undamped", RED, 0.0.into())?;
-    let (constant, _) = solve("lambda constant", BLUE, lambda.into())?;
+    let (undamped, _) = solve("undamped", RED, &|call| call)?;
+    let (constant, _) = solve("lambda constant", BLUE, &|call| call.damping(lambda))?;
     let green = RGBColor(0, 140, 60);
-    let (variable, seconds) = solve("lambda of each pose", green, each[..].into())?;
+    let (variable, seconds) = solve("lambda of each pose", green, &|call| {
+        call.damping_near_singular(threshold, lambda)
+    })?;
     println!(
         "{POSES} poses with a lambda each: {:.2} ms, {:.1} million poses a second\n",
         1e3 * seconds,
@@ -145,7 +144,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("                      fastest joint   over a limit    error |J q - v| / |v|");
     println!("                              rad/s          poses    mean    worst   far away");
-    let far: Vec<usize> = (0..POSES).filter(|&pose| each[pose] == 0.0).collect();
+    let far: Vec<usize> = (0..POSES)
+        .filter(|&pose| smallest[pose] >= threshold)
+        .collect();
     for solved in [&undamped, &constant, &variable] {
         let mean = |errors: f64, count: usize| 100.0 * errors / count as f64;
         let count = |pose: &usize| over(solved.speeds.matrix(*pose));

@@ -170,9 +170,9 @@ pub use engine::device_batch::{DeviceBatch, DeviceReport};
 pub use host::peak::Peak;
 pub use ops::{
     Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Eigh, Eigvalsh,
-    Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand, Operation, Pinv,
-    Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues, Subspace, Svd,
-    Symmetric, Warm, Whitening,
+    Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NearSingular, NullVector, Operand,
+    Operation, Pinv, Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues,
+    Subspace, Svd, Symmetric, Warm, Whitening,
 };
 pub use ragged::{Group, ragged, ragged_async};
 

@@ -13,6 +13,8 @@ mod explaining;
 mod placing;
 #[path = "cli/reading.rs"]
 mod reading;
+#[path = "cli/shrinking.rs"]
+mod shrinking;
 #[cfg(unix)]
 #[path = "cli/streams.rs"]
 mod streams;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use batched_svd::{Cutoff, Options, Triangle};
+use batched_svd::{Cutoff, Options, Shrinkage, Triangle};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::cli::engine_args::{EngineArgs, Precision, SubspaceArg};
-use crate::cli::numbers::{self, Damping, Rcond};
+use crate::cli::numbers::{self, Numbers, Rcond};
 
 /// Singular value decompositions, pseudoinverses, least-squares solutions and related results of many matrices at
 /// once.
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Measures(MeasuresArgs),
     /// Best approximations of low rank, or of a given error or energy.
     LowRank(LowRankArgs),
+    /// Removal of white noise from a stack of matrices, by the best shrinkage of singular values.
+    Shrink(ShrinkArgs),
     /// Orthogonal projectors onto a subspace of every matrix.
     Projector(ProjectorArgs),
     /// Orthonormal bases of a subspace of every matrix.
@@ -149,6 +151,51 @@ pub(crate) struct LowRankArgs {
     pub cutoff: CutoffArgs,
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ShrinkArgs {
+    /// A .npy file of shape (..., m, n), or a .npz file of such arrays of any shapes.
+    #[arg(value_name = "IN.npy")]
+    pub input: PathBuf,
+    /// Output file for the matrices without noise, of the same shape.
+    #[arg(short, long, value_name = "OUT.npy")]
+    pub output: PathBuf,
+    /// What is made of singular values. frobenius, operator, nuclear: the distance to the signal is smallest in this
+    /// norm. hard-threshold: singular values are kept as they are, or they become zero.
+    #[arg(long, value_enum, default_value_t = RuleArg::Frobenius)]
+    pub rule: RuleArg,
+    /// The noise level: the standard deviation of an entry of the noise, in the unit of the entries. L is a number, a
+    /// list with one number for each matrix (0.1,0.2), or a .npy file of such numbers [default: the level of each matrix
+    /// is estimated from the median of its singular values].
+    #[arg(long, value_name = "L", value_parser = numbers::per_matrix, allow_hyphen_values = true)]
+    pub noise: Option<Numbers>,
+    /// Output file for the noise level of each matrix, given or estimated, of shape (...), in f64.
+    #[arg(long, value_name = "FILE")]
+    pub levels: Option<PathBuf>,
+    #[command(flatten)]
+    pub cutoff: CutoffArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuleArg {
+    Frobenius,
+    Operator,
+    Nuclear,
+    HardThreshold,
+}
+
+impl From<RuleArg> for Shrinkage {
+    fn from(arg: RuleArg) -> Self {
+        match arg {
+            RuleArg::Frobenius => Shrinkage::Frobenius,
+            RuleArg::Operator => Shrinkage::Operator,
+            RuleArg::Nuclear => Shrinkage::Nuclear,
+            RuleArg::HardThreshold => Shrinkage::HardThreshold,
+        }
+    }
 }
 
 #[derive(ClapArgs)]
@@ -330,8 +377,8 @@ pub(crate) struct FilterArgs {
     pub cutoff: CutoffArgs,
     /// Damping (ridge, Tikhonov): s / (s^2 + L^2) instead of 1 / s, where L is in the unit of the entries. L is a
     /// number, a list with one number for each matrix (0.1,0.2), or a .npy file of such numbers.
-    #[arg(long, value_name = "L", value_parser = numbers::damping, allow_hyphen_values = true)]
-    pub damping: Option<Damping>,
+    #[arg(long, value_name = "L", value_parser = numbers::per_matrix, allow_hyphen_values = true)]
+    pub damping: Option<Numbers>,
 }
 
 /// Which singular values count.
@@ -441,12 +488,17 @@ impl CutoffArgs {
 }
 
 impl FilterArgs {
+    /// The damping, with the name of its option.
+    pub fn per_matrix(&self) -> Option<(&'static str, &Numbers)> {
+        self.damping.as_ref().map(|damping| ("damping", damping))
+    }
+
     /// Whether anything is damped, as far as the arguments show.
     pub fn is_damped(&self) -> bool {
         match &self.damping {
             None => false,
-            Some(Damping::Numbers(numbers)) => numbers.iter().any(|lambda| *lambda > 0.0),
-            Some(Damping::File(_)) => true,
+            Some(Numbers::List(numbers)) => numbers.iter().any(|lambda| *lambda > 0.0),
+            Some(Numbers::File(_)) => true,
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::cli::spread::{Spread, doubtful, spreads};
 pub(crate) struct Call<'a> {
     pub engine: &'a Engine,
     pub options: &'a Options,
-    /// Of the matrices of the call.
-    pub damping: Option<PerMatrix>,
+    /// The values of an option for the matrices of the call.
+    pub values: Option<PerMatrix>,
     /// Whether to compute residuals.
     pub check: bool,
     /// Whether to say what is promised of them.
@@ -32,14 +32,14 @@ pub(crate) struct Call<'a> {
 /// What the arguments ask of the engine.
 pub(crate) struct Asked<'a> {
     pub options: &'a Options,
-    pub damping: Option<PerMatrix>,
+    pub values: Option<PerMatrix>,
 }
 
 impl Asked<'_> {
-    /// A call with its damping, if there is one.
-    pub fn damped<C>(&self, call: C, damp: impl FnOnce(C, PerMatrix) -> C) -> C {
-        match &self.damping {
-            Some(damping) => damp(call, damping.clone()),
+    /// A call with the values of an option, if it is given.
+    pub fn with_values<C>(&self, call: C, set: impl FnOnce(C, PerMatrix) -> C) -> C {
+        match &self.values {
+            Some(values) => set(call, values.clone()),
             None => call,
         }
     }
@@ -64,12 +64,12 @@ impl Call<'_> {
         }
         let aside = Asked {
             options: &self.aside(),
-            damping: self.damping.clone().map(first),
+            values: self.values.clone().map(first),
         };
         call(self.engine, few, &aside)?;
         let asked = Asked {
             options: self.options,
-            damping: self.damping.clone(),
+            values: self.values.clone(),
         };
         let start = Instant::now();
         let found = call(self.engine, inputs, &asked);
@@ -160,9 +160,9 @@ impl Call<'_> {
     }
 }
 
-/// The damping of the first matrices.
-fn first(damping: PerMatrix) -> PerMatrix {
-    match damping {
+/// The values of the first matrices.
+fn first(values: PerMatrix) -> PerMatrix {
+    match values {
         PerMatrix::Each(mut numbers) => {
             numbers.truncate(WARM_UP);
             PerMatrix::Each(numbers)

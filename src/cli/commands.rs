@@ -11,7 +11,7 @@ use crate::cli::call::Call;
 use crate::cli::entry::Entry;
 use crate::cli::judge::{self, Kind, Promised, Residual};
 use crate::cli::npy::Data;
-use crate::cli::numbers::Damping;
+use crate::cli::numbers::Numbers;
 use crate::cli::output::{Computed, Last, Output, Place, adjoint, leading};
 use crate::cli::spread::spreads;
 use crate::cli::task::Task;
@@ -36,8 +36,8 @@ impl Task<1> for PinvArgs {
         Some(&self.filter.cutoff)
     }
 
-    fn damping(&self) -> Option<&Damping> {
-        self.filter.damping.as_ref()
+    fn per_matrix(&self) -> Option<(&'static str, &Numbers)> {
+        self.filter.per_matrix()
     }
 
     fn enlarges(&self) -> bool {
@@ -68,7 +68,7 @@ impl Task<1> for PinvArgs {
         let found = call.timed([a], |engine, [a], asked| {
             let call = engine.pinv(a).options(asked.options);
             asked
-                .damped(call, |call, damping| call.damping(damping))
+                .with_values(call, |call, damping| call.damping(damping))
                 .run()
         })?;
         let (x, outcomes) = (found.inverse.view(), &found.report.outcomes);
@@ -124,8 +124,8 @@ impl Task<2> for LstsqArgs {
         Some(&self.filter.cutoff)
     }
 
-    fn damping(&self) -> Option<&Damping> {
-        self.filter.damping.as_ref()
+    fn per_matrix(&self) -> Option<(&'static str, &Numbers)> {
+        self.filter.per_matrix()
     }
 
     fn enlarges(&self) -> bool {
@@ -171,7 +171,7 @@ impl Task<2> for LstsqArgs {
             let call = engine.lstsq(a, b).options(asked.options);
             let call = call.singular_values(wanted).refined(self.refine);
             asked
-                .damped(call, |call, damping| call.damping(damping))
+                .with_values(call, |call, damping| call.damping(damping))
                 .run()
         })?;
         let (x, outcomes) = (found.solution.view(), &found.report.outcomes);

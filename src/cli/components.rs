@@ -11,7 +11,7 @@ use crate::cli::call::Call;
 use crate::cli::commands::DAMPED;
 use crate::cli::entry::{Entry, Number, Written, over};
 use crate::cli::judge::{self, Kind, Residual, tol};
-use crate::cli::numbers::Damping;
+use crate::cli::numbers::Numbers;
 use crate::cli::output::{Computed, Last, Output, Place, adjoint, cleared};
 use crate::cli::spread::{Spread, spreads};
 use crate::cli::task::Task;
@@ -226,8 +226,8 @@ impl Task<1> for WhitenArgs {
         Some(&self.filter.cutoff)
     }
 
-    fn damping(&self) -> Option<&Damping> {
-        self.filter.damping.as_ref()
+    fn per_matrix(&self) -> Option<(&'static str, &Numbers)> {
+        self.filter.per_matrix()
     }
 
     fn enlarges(&self) -> bool {
@@ -267,7 +267,7 @@ impl Task<1> for WhitenArgs {
             let call = engine.whitening(a).options(asked.options);
             match self.epsilon {
                 Some(epsilon) => call.epsilon(epsilon),
-                None => asked.damped(call, |call, damping| call.damping(damping)),
+                None => asked.with_values(call, |call, damping| call.damping(damping)),
             }
             .run()
         })?;

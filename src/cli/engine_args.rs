@@ -28,7 +28,8 @@ pub(crate) struct EngineArgs {
     #[arg(long, global = true)]
     pub strict: bool,
     /// Compare the residuals of every converged matrix with the bounds that the library promises at its default
-    /// tolerance, and fail if one is above its bound. Damped results and approximations of low rank have no bound.
+    /// tolerance, and fail if one is above its bound. Damped results, approximations of low rank and results of shrink have
+    /// no bound.
     #[arg(long, global = true)]
     pub verify: bool,
     /// Print one JSON object instead of text.

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Error,
     /// Of singular values.
     Order,
+    /// The noise level, which is a result.
+    Noise,
 }
 
 /// A residual of every matrix.

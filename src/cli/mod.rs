@@ -7,7 +7,6 @@ mod call;
 mod commands;
 mod components;
 mod compositions;
-mod damping;
 mod devices;
 mod eigh;
 mod engine_args;
@@ -21,12 +20,14 @@ mod names;
 mod npy;
 mod numbers;
 mod output;
+mod per_matrix;
 mod place;
 mod plan;
 mod progress;
 mod quiet;
 mod record;
 mod run;
+mod shrink;
 mod spread;
 mod streams;
 mod summary;
@@ -69,6 +70,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Svd(svd) => run::run(&args.engine, svd),
         Command::Measures(measures) => run::run(&args.engine, measures),
         Command::LowRank(low_rank) => run::run(&args.engine, low_rank),
+        Command::Shrink(shrink) => run::run(&args.engine, shrink),
         Command::Projector(projector) => run::run(&args.engine, projector),
         Command::Basis(basis) => run::run(&args.engine, basis),
         Command::Polar(polar) => run::run(&args.engine, polar),

@@ -75,26 +75,26 @@ pub(crate) fn sweeps(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Damping: numbers, one for all matrices or one for each, or a file of them.
+/// Numbers, one for all matrices or one for each, or a file of them.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Damping {
-    Numbers(Vec<f64>),
+pub(crate) enum Numbers {
+    List(Vec<f64>),
     File(PathBuf),
 }
 
 /// What begins as a number is a list of numbers, all else the name of a file.
-pub(crate) fn damping(text: &str) -> Result<Damping, String> {
+pub(crate) fn per_matrix(text: &str) -> Result<Numbers, String> {
     let mut parts = text.split(',');
     if parts
         .next()
         .is_some_and(|first| first.trim().parse::<f64>().is_err())
     {
-        return Ok(Damping::File(text.into()));
+        return Ok(Numbers::File(text.into()));
     }
     let numbers = text.split(',').map(not_negative);
     let numbers = numbers.collect::<Result<_, _>>();
     numbers
-        .map(Damping::Numbers)
+        .map(Numbers::List)
         .map_err(|what| match text.contains(',') {
             true => format!("of every number: {what}"),
             false => what,
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn damping_is_numbers_or_a_file() {
-        assert_eq!(damping("0.1"), Ok(Damping::Numbers(vec![0.1])));
-        assert_eq!(damping("0.1,0.2"), Ok(Damping::Numbers(vec![0.1, 0.2])));
-        assert_eq!(damping("l.npy"), Ok(Damping::File("l.npy".into())));
-        assert_eq!(damping("-"), Ok(Damping::File("-".into())));
+    fn values_of_matrices_are_numbers_or_a_file() {
+        assert_eq!(per_matrix("0.1"), Ok(Numbers::List(vec![0.1])));
+        assert_eq!(per_matrix("0.1,0.2"), Ok(Numbers::List(vec![0.1, 0.2])));
+        assert_eq!(per_matrix("l.npy"), Ok(Numbers::File("l.npy".into())));
+        assert_eq!(per_matrix("-"), Ok(Numbers::File("-".into())));
         for text in ["-1", "0.1,-1", "0.1,x", "0.1,", "nan", "1,inf"] {
-            assert!(damping(text).is_err(), "{text}");
+            assert!(per_matrix(text).is_err(), "{text}");
         }
     }
 }

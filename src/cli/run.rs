@@ -11,15 +11,15 @@ use batched_svd::{
 
 use crate::cli::args::CutoffArgs;
 use crate::cli::call::{Call, watched};
-use crate::cli::damping::{self, Lambda};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::entry::Entry;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, joined};
 use crate::cli::names::Failed;
 use crate::cli::npy::{self, Content, Filed, Form, Shape, Source, Stack};
-use crate::cli::numbers::Damping;
+use crate::cli::numbers::Numbers;
 use crate::cli::output::{Computed, Last, Output, is_nan};
+use crate::cli::per_matrix::{self, Values};
 use crate::cli::place::place;
 use crate::cli::plan::{Plan, in_folder};
 use crate::cli::progress::{Phase, Progress, Total};
@@ -39,7 +39,7 @@ pub(crate) fn run<const N: usize>(args: &EngineArgs, task: &impl Task<N>) -> Res
     }
     let inputs = task.inputs();
     let mut read: Vec<&Path> = inputs.to_vec();
-    if let Some(Damping::File(path)) = task.damping() {
+    if let Some((_, Numbers::File(path))) = task.per_matrix() {
         read.push(path);
     }
     if read.iter().filter(|path| npy::is_stdin(path)).count() > 1 {
@@ -103,14 +103,14 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let (args, task, common) = (self.args, self.task, self.task.common());
         let stacks = self.read::<T>(sources)?;
         let shapes: Vec<&Shape> = stacks[0].iter().map(|stack| &stack.shape).collect();
-        let lambda = task
-            .damping()
-            .map(|damping| damping::read(damping, &shapes, tick))
+        let values = task
+            .per_matrix()
+            .map(|(name, numbers)| per_matrix::read(name, numbers, &shapes, tick))
             .transpose()?;
 
         progress.enter(Phase::Computing, Total::Unknown);
         let engine = args.engine()?;
-        let (parts, seconds) = self.compute(&engine, &stacks, lambda.as_ref(), &mut progress)?;
+        let (parts, seconds) = self.compute(&engine, &stacks, values.as_ref(), &mut progress)?;
         let (outputs, told) = apart(parts);
         let outcomes = match &told.reports[..] {
             [report] => Cow::Borrowed(&report.outcomes[..]),
@@ -168,7 +168,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
                 outcomes: &outcomes,
                 reports: &told.reports,
                 spreads: told.spreads.as_deref(),
-                lambda: lambda.as_ref(),
+                lambda: values.as_ref(),
                 enlarges: task.enlarges(),
                 seconds: seconds.as_secs_f64(),
                 times: progress.times(),
@@ -205,7 +205,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         &self,
         engine: &Engine,
         stacks: &[Vec<Stack<T>>],
-        lambda: Option<&Lambda>,
+        values: Option<&Values>,
         progress: &mut Progress,
     ) -> Result<(Vec<Computed>, Duration), Failure> {
         let (args, task, zipped) = (self.args, self.task, self.zipped);
@@ -220,16 +220,16 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let most = shapes.iter().map(|shape| shape.rows.min(shape.cols)).max();
         let mut options = watched(args.options(), progress);
         options = task.options(options, most.unwrap_or(0));
-        let damping = lambda.map(Lambda::numbers);
+        let values = values.map(Values::numbers);
         progress.enter(Phase::Computing, Total::Matrices(count));
         let mut seconds = Duration::ZERO;
         // The shape that a call failed on.
         let mut failed = None;
-        let mut call = |inputs: [View<'_, T>; N], options: &Options, damping| {
+        let mut call = |inputs: [View<'_, T>; N], options: &Options, values| {
             let mut call = Call {
                 engine,
                 options,
-                damping,
+                values,
                 check: !task.common().no_check,
                 verify: args.verify,
                 all_spreads: task.common().report.is_some(),
@@ -244,10 +244,10 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         };
         let parts = match zipped {
             true => ragged(views, &options, |inputs, group| {
-                let damping = damping.clone().map(|damping| group.of(damping));
-                call(inputs, group.options(), damping.transpose()?)
+                let values = values.clone().map(|values| group.of(values));
+                call(inputs, group.options(), values.transpose()?)
             }),
-            false => call(views.map(|list| list[0]), &options, damping)
+            false => call(views.map(|list| list[0]), &options, values)
                 .and_then(|found| found.split(&[count])),
         };
         progress.leave();

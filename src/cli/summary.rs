@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use batched_svd::{Dtype, Outcome, Report, Status};
 use serde_json::json;
 
-use crate::cli::damping::Lambda;
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Kind, Residual, Verdict, judge};
 use crate::cli::names::{bad, index, name_of, named};
 use crate::cli::npy::{Lost, Shape};
 use crate::cli::output::is_nan;
+use crate::cli::per_matrix::Values;
 use crate::cli::progress::{Phase, Times};
 use crate::cli::spread::{Spread, doubtful, largest};
 use crate::cli::streams::Ear;
@@ -46,7 +46,8 @@ pub(crate) struct Run<'a> {
     pub reports: &'a [Report],
     /// Of every matrix, where singular values are known.
     pub spreads: Option<&'a [Spread]>,
-    pub lambda: Option<&'a Lambda>,
+    /// The damping, where results are damped.
+    pub lambda: Option<&'a Values>,
     /// Whether noise in the data is enlarged by the condition number of what counts.
     pub enlarges: bool,
     /// Of the timed calls.
@@ -384,9 +385,15 @@ impl Summary<'_> {
                 Kind::Left => ("max_left", json!(first), json!(bound)),
                 Kind::Error => ("max_error", json!(first), json!(bound)),
                 Kind::Order => ("max_ascent", json!(first), json!(bound)),
+                Kind::Noise => continue,
             };
             object[key] = value;
             promised.insert(key.to_string(), bound);
+        }
+        if let Some(levels) = self.residuals.iter().find(|r| r.kind == Kind::Noise) {
+            let [least, median, most] =
+                spread_of(&levels.values).map_or([None; 3], |s| s.map(Some));
+            object["noise"] = json!({"min": least, "median": median, "max": most});
         }
         if self.verify {
             object["promised"] = json!(promised);
@@ -438,6 +445,7 @@ impl Summary<'_> {
         for residual in &self.residuals {
             let text = match self.worst(residual) {
                 None => NOTHING.to_string(),
+                Some(_) if residual.kind == Kind::Noise => levels_text(&residual.values),
                 Some((worst, None)) => format!("{worst:.2e} at most"),
                 Some((worst, Some(promised))) => {
                     format!("{worst:.2e} at most, {promised:.1e} promised")
@@ -536,6 +544,24 @@ impl Summary<'_> {
 
 /// What is said in place of a number where there is none.
 const NOTHING: &str = "of nothing: no matrix has a result";
+
+/// The smallest, the median and the largest of the numbers that are finite.
+fn spread_of(values: &[f64]) -> Option<[f64; 3]> {
+    let finite = values.iter().copied().filter(|value| value.is_finite());
+    let mut finite: Vec<f64> = finite.collect();
+    finite.sort_unstable_by(f64::total_cmp);
+    let last = finite.len().checked_sub(1)?;
+    Some([0, finite.len() / 2, last].map(|at| finite[at]))
+}
+
+/// Noise levels: all of them, or the ends and the median.
+fn levels_text(levels: &[f64]) -> String {
+    match spread_of(levels) {
+        None => NOTHING.to_string(),
+        Some([least, _, most]) if least == most => format!("{least:.3e}"),
+        Some([least, median, most]) => format!("{least:.3e} to {most:.3e}, median {median:.3e}"),
+    }
+}
 
 /// How long everything took, and what.
 fn whole(times: &Times) -> String {

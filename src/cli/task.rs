@@ -7,7 +7,7 @@ use batched_svd::{Dtype, Error, Options, View};
 use crate::cli::args::{CutoffArgs, RunArgs};
 use crate::cli::call::Call;
 use crate::cli::entry::Entry;
-use crate::cli::numbers::Damping;
+use crate::cli::numbers::Numbers;
 use crate::cli::output::Computed;
 
 /// A command on `N` files of matrices. It computes, on matrices of one shape at a time, and no more: files, time and
@@ -41,7 +41,8 @@ pub(crate) trait Task<const N: usize> {
         options
     }
 
-    fn damping(&self) -> Option<&Damping> {
+    /// An option that is one number for all matrices or one for each, if it is given, and its name.
+    fn per_matrix(&self) -> Option<(&'static str, &Numbers)> {
         None
     }
 

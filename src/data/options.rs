@@ -407,6 +407,39 @@ impl Cancel {
     }
 }
 
+/// A damping that sets in near singular matrices: the size of the smallest singular value below which it does, and the
+/// largest damping.
+#[derive(Clone)]
+pub(crate) struct NearSingular {
+    pub below: PerMatrix,
+    pub most: PerMatrix,
+}
+
+impl NearSingular {
+    /// The damping of a matrix with this smallest singular value; without singular values, or with one that is not a
+    /// number, zero.
+    pub fn damping(&self, index: usize, smallest: Option<f64>) -> f64 {
+        let ratio = smallest.map_or(f64::NAN, |smallest| smallest / self.below.get(index));
+        match ratio < 1.0 {
+            true => self.most.get(index) * ((1.0 - ratio) * (1.0 + ratio)).sqrt(),
+            false => 0.0,
+        }
+    }
+
+    fn of_some(&self, matrices: &[usize]) -> Self {
+        NearSingular {
+            below: self.below.of_some(matrices),
+            most: self.most.of_some(matrices),
+        }
+    }
+
+    fn check(&self, count: usize) -> Result<(), Error> {
+        self.below
+            .check("limit of the damping near singular matrices", count)?;
+        self.most.check("largest damping", count)
+    }
+}
+
 /// The choices that every call has. The default is suitable for most uses. [`Call::options`](crate::Call::options) sets
 /// all of them, and [`Call`](crate::Call) has a method for each. The choices of some operations only, such as a damping,
 /// are methods of their calls.
@@ -422,6 +455,8 @@ pub struct Options {
     pub(crate) cutoff: Cutoff,
     /// Only some operations have one, and their calls set it.
     pub(crate) damping: Option<PerMatrix>,
+    /// A damping that is found from the smallest singular value of each matrix, in place of one that is given.
+    pub(crate) near_singular: Option<NearSingular>,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
     pub(crate) strict: bool,
@@ -488,6 +523,11 @@ impl Options {
         self
     }
 
+    /// Whether results are damped, in either way.
+    pub(crate) fn is_damped(&self) -> bool {
+        self.damping.is_some() || self.near_singular.is_some()
+    }
+
     /// Whether each matrix has its own cutoff or damping.
     #[cfg(feature = "gpu")]
     pub(crate) fn has_each(&self) -> bool {
@@ -507,6 +547,7 @@ impl Options {
         Options {
             cutoff: self.cutoff.of_some(matrices),
             damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
+            near_singular: self.near_singular.as_ref().map(|n| n.of_some(matrices)),
             ..self.clone()
         }
     }
@@ -517,6 +558,9 @@ impl Options {
         self.cutoff.check(count, most)?;
         if let Some(damping) = &self.damping {
             damping.check("damping", count)?;
+        }
+        if let Some(near) = &self.near_singular {
+            near.check(count)?;
         }
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)

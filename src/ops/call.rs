@@ -1,16 +1,19 @@
 //! A call while it is put together, and the verbs that carry it out: one road for all operations.
 
 use crate::data::error::Error;
-use crate::data::options::{Cancel, Cutoff, Options, PerMatrix, Progress};
+use crate::data::options::{self, Cancel, Cutoff, Options, PerMatrix, Progress};
 use crate::data::report::Report;
 use crate::data::scalar::Scalar;
+use crate::data::scalar::sealed::Float;
 use crate::data::view::View;
 use crate::engine::Engine;
 use crate::engine::device_batch::{DeviceBatch, Fetched};
 use crate::engine::road::strict;
 use crate::gpu::CommandEncoder;
+use crate::ops::SingularValues;
 use crate::ops::operation::{
-    Bring, Compute, ComputeInto, Damped, Given, IntoPlaces, Operation, Recordable, Shapes, Warm,
+    Bring, Compute, ComputeInto, Damped, Given, IntoPlaces, NearSingular, Operation, Recordable,
+    Shapes, Warm,
 };
 
 /// The matrices of a call: in the memory of the host, or in the memory where the engine computes. Whatever converts to a
@@ -127,6 +130,7 @@ impl<'e, 'a, R: Operation> Call<'e, 'a, R> {
         self.options = Options {
             // It is a choice of some operations, which only their calls set.
             damping: self.options.damping,
+            near_singular: self.options.near_singular,
             ..options.clone()
         };
         self
@@ -200,6 +204,56 @@ impl<R: Damped> Call<'_, '_, R> {
     /// lambdas than matrices.
     pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
         self.options.damping = Some(lambda.into());
+        self.options.near_singular = None;
+        self
+    }
+}
+
+impl<R: NearSingular> Call<'_, '_, R> {
+    /// Sets a damping that sets in near singular matrices, as robot control needs it: of each matrix, lambda is found from
+    /// the smallest of its k = min(m, n) singular values,
+    ///
+    /// lambda^2 = most^2 (1 - (sigma_k / below)^2) if sigma_k < below, else zero.
+    ///
+    /// Results are then continuous in the matrix: without damping where the matrix is well conditioned, and with at most
+    /// `most` where it is singular. `below` and `most` are finite, not negative, and in the unit of the matrix entries. Each
+    /// is one number for the whole batch, or one for each matrix. This replaces a [damping](Self::damping) that was set
+    /// before, and is replaced by one that is set later.
+    ///
+    /// The singular values are computed in a call of their own before the results, so the call takes up to twice the time. On
+    /// a GPU they go through the host. For any other rule, compute
+    /// [`singular_values`](crate::Engine::singular_values) and give the [damping](Self::damping) of each matrix.
+    ///
+    /// **Guarantee**: that of the result with a [damping](Self::damping) of the lambda that the formula gives at the
+    /// computed sigma_k.
+    ///
+    /// **Source**: Nakamura and Hanafusa 1986, with a measure of manipulability in place of sigma_k; Chiaverini 1997.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// // Three arms: well conditioned, near a singular pose, and in it.
+    /// let a = Batch::from_row_major(3, 1, 1, &[2.0f64, 0.06, 0.0])?;
+    /// let pinv = Engine::cpu().pinv(&a).damping_near_singular(0.1, 0.05).run()?;
+    /// let lambda = 0.05 * 0.8; // of the second: 0.06 is 0.6 times 0.1
+    /// assert_eq!(pinv.inverse.matrix(0)[0], 0.5);
+    /// assert!((pinv.inverse.matrix(1)[0] - 0.06 / (0.06f64.powi(2) + lambda * lambda)).abs() < 1e-12);
+    /// assert_eq!(pinv.inverse.matrix(2)[0], 0.0);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    ///
+    /// **Errors** of the call: as [`damping`](Self::damping). `interop::record` returns [`Error::Unsupported`], because the
+    /// host computes lambda.
+    pub fn damping_near_singular(
+        mut self,
+        below: impl Into<PerMatrix>,
+        most: impl Into<PerMatrix>,
+    ) -> Self {
+        self.options.damping = None;
+        self.options.near_singular = Some(options::NearSingular {
+            below: below.into(),
+            most: most.into(),
+        });
         self
     }
 }
@@ -270,7 +324,7 @@ impl<R: Compute> Call<'_, '_, R> {
     /// not wait, [`Error::Unsupported`] for a GPU engine.
     pub fn run(self) -> Result<R, Error> {
         self.engine.may_block()?;
-        pollster::block_on(self.here(true))
+        pollster::block_on(async { self.settled(true).await?.here(true).await })
     }
 
     /// Computes the results, and waits for them without blocking the executor.
@@ -278,7 +332,7 @@ impl<R: Compute> Call<'_, '_, R> {
     /// # Errors
     /// As [`run`](Self::run).
     pub async fn run_async(self) -> Result<R, Error> {
-        self.here(false).await
+        self.settled(false).await?.here(false).await
     }
 
     /// Computes the results, leaves them where the engine computes, and returns as soon as the work is submitted. Their
@@ -287,6 +341,7 @@ impl<R: Compute> Call<'_, '_, R> {
     /// On a GPU, the call waits only
     ///
     /// - in strict mode, for the report;
+    /// - for a [damping near singular matrices](Self::damping_near_singular), for the singular values;
     /// - with [`timestamps`](crate::GpuOptions::timestamps), for the clock of the device;
     /// - for large matrices, between sweeps, when the host checks if more sweeps are needed. The kernel in the report
     ///   is then `jacobi-blocks` or `jacobi-rounds`;
@@ -312,7 +367,7 @@ impl<R: Compute> Call<'_, '_, R> {
     /// As [`run`](Self::run).
     pub fn run_on_device(self) -> Result<R::OnDevice, Error> {
         self.engine.may_block()?;
-        pollster::block_on(self.there(true))
+        pollster::block_on(async { self.settled(true).await?.there(true).await })
     }
 
     /// Does the same as [`run_on_device`](Self::run_on_device), and awaits where that method waits.
@@ -320,7 +375,30 @@ impl<R: Compute> Call<'_, '_, R> {
     /// # Errors
     /// As [`run_on_device`](Self::run_on_device).
     pub async fn run_on_device_async(self) -> Result<R::OnDevice, Error> {
-        self.there(false).await
+        self.settled(false).await?.there(false).await
+    }
+
+    /// The call with a damping for each matrix, where it is to be found from the smallest singular values.
+    async fn settled(mut self, blocking: bool) -> Result<Self, Error> {
+        let Some(near) = self.options.near_singular.clone() else {
+            return Ok(self);
+        };
+        self.check()?;
+        self.options.near_singular = None;
+        let options = Options {
+            // It is told of the results alone, which come after.
+            progress: None,
+            strict: false,
+            ..self.options.clone()
+        };
+        let values = Call::<SingularValues<R::Entry>>::new(self.engine, self.a.clone());
+        let found = values.options(&options).here(blocking).await?;
+        let damping = (0..found.sigma.count()).map(|index| {
+            let smallest = found.sigma.matrix(index).last();
+            near.damping(index, smallest.map(|sigma| sigma.f64()))
+        });
+        self.options.damping = Some(PerMatrix::Each(damping.collect()));
+        Ok(self)
     }
 
     async fn here(&self, blocking: bool) -> Result<R, Error> {
@@ -441,7 +519,8 @@ impl<R: ComputeInto> Call<'_, '_, R> {
     /// As [`run`](Self::run), and [`Error::Argument`] if a shape does not fit.
     pub fn run_into<'o>(self, places: impl IntoPlaces<R::Places<'o>>) -> Result<Report, Error> {
         self.engine.may_block()?;
-        pollster::block_on(self.into_places(places.into_places(), true))
+        let places = places.into_places();
+        pollster::block_on(async { self.settled(true).await?.into_places(places, true).await })
     }
 
     /// Does the same as [`run_into`](Self::run_into), and waits without blocking the executor.
@@ -452,7 +531,8 @@ impl<R: ComputeInto> Call<'_, '_, R> {
         self,
         places: impl IntoPlaces<R::Places<'o>>,
     ) -> Result<Report, Error> {
-        self.into_places(places.into_places(), false).await
+        let places = places.into_places();
+        self.settled(false).await?.into_places(places, false).await
     }
 
     async fn into_places(self, places: R::Places<'_>, blocking: bool) -> Result<Report, Error> {
@@ -490,6 +570,10 @@ impl<R: Compute + Recordable> Call<'_, '_, R> {
             let text =
                 "nobody knows the status of what is recorded: read the report instead of strict";
             return Err(Error::argument(text));
+        }
+        if self.options.near_singular.is_some() {
+            let text = "a damping from singular values is not recorded: the host finds it";
+            return Err(Error::Unsupported(text.into()));
         }
         let on_device = |operand: &Operand<'_, R::Entry>| match operand {
             Operand::Device(batch) => Ok(batch.clone()),

@@ -32,8 +32,8 @@ pub use low_rank::{LowRank, LowRankFactors};
 pub use lstsq::Lstsq;
 pub use null_vector::NullVector;
 pub use operation::{
-    Compute, ComputeInto, Damped, Device, Host, IntoPlaces, Memory, Operation, Placed, Recordable,
-    Warm,
+    Compute, ComputeInto, Damped, Device, Host, IntoPlaces, Memory, NearSingular, Operation,
+    Placed, Recordable, Warm,
 };
 pub use pinv::Pinv;
 pub use polar::{Determinant, Polar};

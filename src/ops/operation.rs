@@ -108,6 +108,10 @@ into_places! { A: T B: U C: V D: W }
 /// An operation whose result can be [damped](crate::Call::damping).
 pub trait Damped: Operation {}
 
+/// An operation whose damping can be found from the [smallest singular value](crate::Call::damping_near_singular) of each
+/// matrix.
+pub trait NearSingular: Damped {}
+
 /// An operation that can start from an [earlier V](crate::Call::warm).
 pub trait Warm: Operation {}
 

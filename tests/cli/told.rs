@@ -3,13 +3,14 @@
 use super::*;
 
 /// A command each, with an output, on a file of matrices.
-const COMMANDS: [(&[&str], bool); 11] = [
+const COMMANDS: [(&[&str], bool); 12] = [
     (&["pinv"], false),
     (&["svd"], true),
     (&["svd", "--vectors", "none"], true),
     (&["measures"], true),
     (&["low-rank", "--rank", "2"], false),
     (&["low-rank", "--rank", "2", "--factors"], true),
+    (&["shrink", "--noise", "0"], false),
     (&["projector"], false),
     (&["basis"], true),
     (&["polar"], true),

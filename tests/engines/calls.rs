@@ -69,6 +69,7 @@ macro_rules! operations {
         $each!("svd, warm and full", engine.svd(a()).warm(v()).full(true), u sigma v);
         $each!("pinv", engine.pinv(a()), inverse);
         $each!("pinv, damped", engine.pinv(a()).damping(&LAMBDAS[..]), inverse);
+        $each!("pinv, near singular", engine.pinv(a()).damping_near_singular(3.0, 0.2), inverse);
         $each!("lstsq", engine.lstsq(a(), b()), solution);
         $each!("lstsq, damped", engine.lstsq(a(), b()).damping(&LAMBDAS[..]), solution);
         $each!("lstsq, refined", engine.lstsq(a(), b()).refined(true), solution);
@@ -93,7 +94,7 @@ macro_rules! operations {
 }
 
 /// How many these are: of none, everything would hold.
-const CALLS: usize = 28;
+const CALLS: usize = 29;
 
 /// A result of any operation, from either memory.
 struct Found<T: Real> {

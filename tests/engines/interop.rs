@@ -96,6 +96,11 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         let up = mine.upload(&sides).map_err(wrong)?;
         let damped = mine.lstsq(&batch, &up).damping(&lambdas[..]);
         let lstsq = block_on(interop::record(damped, &mut encoder)).map_err(wrong)?;
+        let near = mine.pinv(&batch).damping_near_singular(1.0, 0.1);
+        let refused = block_on(interop::record(near, &mut encoder)).err();
+        ensure(matches!(refused, Some(Error::Unsupported(_))), || {
+            format!("recorded, near singular: {refused:?}")
+        })?;
         let low = interop::record(mine.low_rank(&batch).options(&options), &mut encoder);
         let low = block_on(low).map_err(wrong)?;
         let alone = mine.singular_values(&batch).options(&options);

@@ -318,6 +318,97 @@ pub fn scales<T: Real>(engine: &Engine) -> Outcome {
     Ok(())
 }
 
+/// A damping that is found from the smallest singular value: by its formula, with the bits of the same damping that is
+/// given, and what does not fit.
+pub fn near_singular<T: Real>(engine: &Engine) -> Outcome {
+    let smallest = [0.0, 0.02, 0.05, 0.0999, 0.1, 0.2, 8.0];
+    let count = smallest.len();
+    let a = Batch::from_fn(count, 3, 2, |b, i, j| match (i, j) {
+        (0, 0) => T::of(4.0),
+        (2, 1) => T::of(smallest[b]),
+        _ => T::ZERO,
+    });
+    let a = a.map_err(wrong)?;
+    let (below, most) = (0.1, 0.05);
+    let found = engine.pinv(&a).damping_near_singular(below, most);
+    let found = found.run().map_err(wrong)?;
+    let plain = engine.pinv(&a).run().map_err(wrong)?;
+    for (b, s) in smallest.into_iter().enumerate() {
+        let own = found.inverse.matrix(b);
+        if s >= 2.0 * below {
+            let same = bits(own) == bits(plain.inverse.matrix(b));
+            ensure(same, || format!("{s}: damped"))?;
+            continue;
+        }
+        // At most the rounding of s, where lambda is steep.
+        let ratio: f64 = T::of(s).f64() / below;
+        let square = most * most * (1.0 - ratio * ratio).max(0.0);
+        let weight = |sigma: f64| {
+            if sigma > 0.0 {
+                sigma / (sigma * sigma + square)
+            } else {
+                0.0
+            }
+        };
+        for (at, exact) in [(0, weight(4.0)), (5, weight(T::of(s).f64()))] {
+            let off = (own[at].f64() - exact).abs();
+            at_most(&format!("{s}"), off, 64.0 * unit::<T>() * exact)?;
+        }
+    }
+
+    for (m, n) in [(4, 6), (6, 4), (40, 33)] {
+        let mut a = normal::<T>(5, m, n, 3);
+        let b = normal::<T>(5, m, 2, 4);
+        a.as_mut_slice()[2 * m * n + 1] = T::NAN;
+        let sigma = engine.singular_values(&a).run().map_err(wrong)?.sigma;
+        let last = |b: usize| sigma.matrix(b)[m.min(n) - 1].f64();
+        let below: Vec<f64> = (0..5).map(|b| last(0) * (0.5 + b as f64)).collect();
+        let most: Vec<f64> = (0..5).map(|b| 0.1 * b as f64).collect();
+        let lambda = |b: usize| {
+            let ratio = last(b) / below[b];
+            match ratio < 1.0 {
+                true => most[b] * ((1.0 - ratio) * (1.0 + ratio)).sqrt(),
+                false => 0.0,
+            }
+        };
+        let lambdas: Vec<f64> = (0..5).map(lambda).collect();
+        ensure(lambdas.iter().filter(|l| **l > 0.0).count() > 1, || {
+            format!("{lambdas:?}")
+        })?;
+        let near = engine.lstsq(&a, &b).damping_near_singular(below, most);
+        let near = near.run().map_err(wrong)?;
+        let given = engine.lstsq(&a, &b).damping(lambdas);
+        let given = given.run().map_err(wrong)?;
+        let same = bits(near.solution.as_slice()) == bits(given.solution.as_slice());
+        let same = same && near.report.outcomes == given.report.outcomes;
+        ensure(same, || format!("{m}x{n}: not as with the same lambda"))?;
+    }
+
+    for (below, most, what) in [
+        (-1.0, 0.1, "limit of the damping"),
+        (0.1, f64::NAN, "largest damping"),
+    ] {
+        let refused = engine
+            .pinv(&a)
+            .damping_near_singular(below, most)
+            .run()
+            .err();
+        let named = matches!(&refused, Some(Error::Argument(text)) if text.contains(what));
+        ensure(named, || format!("{below}, {most}: {refused:?}"))?;
+    }
+    let b = normal::<T>(count, 3, 1, 4);
+    let refined = engine.lstsq(&a, &b).refined(true);
+    let refused = refined.damping_near_singular(0.1, 0.1).run();
+    ensure(matches!(refused, Err(Error::Argument(_))), || {
+        "refined".into()
+    })?;
+    // The later of the two choices is taken.
+    let later = engine.pinv(&a).damping_near_singular(0.1, 0.1).damping(0.0);
+    let later = later.run().map_err(wrong)?;
+    let same = bits(later.inverse.as_slice()) == bits(plain.inverse.as_slice());
+    ensure(same, || "replaced".into())
+}
+
 /// Tikhonov's solutions against their formula and as those of a longer system; and damping that is none.
 pub fn damped<T: Real>(engine: &Engine) -> Outcome {
     for (m, n, rank) in [

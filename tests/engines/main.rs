@@ -1342,6 +1342,7 @@ impl Suite {
         self.add::<T>("lstsq-isolation", lstsq::isolation::<T>);
         self.add::<T>("lstsq-scales", lstsq::scales::<T>);
         self.add::<T>("lstsq-damped", lstsq::damped::<T>);
+        self.add::<T>("lstsq-near-singular", lstsq::near_singular::<T>);
         self.add::<T>("lstsq-refined", lstsq::refined::<T>);
         self.add::<T>("lstsq-places", lstsq::places::<T>);
         self.add::<T>("low-rank", compositions::low_rank::<T>);

@@ -1,53 +1,54 @@
-//! `--damping`: one number for all matrices, or one for each.
+//! Options that are one number for all matrices, or one for each: `--damping` and `--noise`.
 
 use batched_svd::PerMatrix;
 
 use crate::cli::failure::Failure;
 use crate::cli::npy::{Shape, Source, Tick, wrong};
-use crate::cli::numbers::Damping;
+use crate::cli::numbers::Numbers;
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Lambda {
+pub(crate) enum Values {
     All(f64),
     Each(Vec<f64>),
 }
 
-impl Lambda {
+impl Values {
     pub fn of(&self, index: usize) -> f64 {
         match self {
-            Lambda::All(lambda) => *lambda,
-            Lambda::Each(lambdas) => lambdas[index],
+            Values::All(value) => *value,
+            Values::Each(values) => values[index],
         }
     }
 
     pub fn numbers(&self) -> PerMatrix {
         match self {
-            Lambda::All(lambda) => PerMatrix::All(*lambda),
-            Lambda::Each(lambdas) => PerMatrix::Each(lambdas.clone()),
+            Values::All(value) => PerMatrix::All(*value),
+            Values::Each(values) => PerMatrix::Each(values.clone()),
         }
     }
 }
 
-/// The damping of these arrays of matrices.
+/// The values of the option of this name for these arrays of matrices.
 pub(crate) fn read(
-    damping: &Damping,
+    name: &str,
+    numbers: &Numbers,
     shapes: &[&Shape],
     tick: Tick<'_>,
-) -> Result<Lambda, Failure> {
+) -> Result<Values, Failure> {
     let count: usize = shapes.iter().map(|shape| shape.count).sum();
-    let path = match damping {
-        Damping::Numbers(numbers) if numbers.len() == 1 => return Ok(Lambda::All(numbers[0])),
-        Damping::Numbers(numbers) if numbers.len() == count => {
-            return Ok(Lambda::Each(numbers.clone()));
+    let path = match numbers {
+        Numbers::List(numbers) if numbers.len() == 1 => return Ok(Values::All(numbers[0])),
+        Numbers::List(numbers) if numbers.len() == count => {
+            return Ok(Values::Each(numbers.clone()));
         }
-        Damping::Numbers(numbers) => {
+        Numbers::List(numbers) => {
             let text = format!(
-                "--damping has {} numbers, but there are {count} matrices",
+                "--{name} has {} numbers, but there are {count} matrices",
                 numbers.len()
             );
             return Err(Failure::Usage(text));
         }
-        Damping::File(path) => path,
+        Numbers::File(path) => path,
     };
     let source = Source::open(path, tick)?;
     let zipped = source.zipped();
@@ -59,7 +60,7 @@ pub(crate) fn read(
             .find(|(_, number)| !(number.is_finite() && **number >= 0.0));
         if let Some((at, number)) = bad {
             let text =
-                format!("number {at} is {number}, but damping must be finite and not negative");
+                format!("number {at} is {number}, but {name} must be finite and not negative");
             return Err(wrong(path, key, text));
         }
     }
@@ -81,8 +82,8 @@ pub(crate) fn read(
             .next()
             .map_or(Vec::new(), |(_, numbers)| numbers);
         return match numbers[..] {
-            [one] => Ok(Lambda::All(one)),
-            _ => of_count("", &numbers, count).map(Lambda::Each),
+            [one] => Ok(Values::All(one)),
+            _ => of_count("", &numbers, count).map(Values::Each),
         };
     }
     let mut all = Vec::with_capacity(count);
@@ -105,5 +106,5 @@ pub(crate) fn read(
     {
         return Err(wrong(path, key, "there are no matrices of this name"));
     }
-    Ok(Lambda::Each(all))
+    Ok(Values::Each(all))
 }
