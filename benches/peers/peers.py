@@ -3,7 +3,7 @@
 
 By itself it prints one JSON object a line, with the keys of `batched-svd bench --json`:
 
-    peers.py [--ops svd,svdvals,pinv,eigh,eigvalsh] [--dtypes f32,f64] [--shapes 3x3:100000,8x8:20000]
+    peers.py [--ops svd,svdvals,pinv,eigh,eigvalsh] [--dtypes f32,f64,c32,c64] [--shapes 3x3:100000,8x8:20000]
              [--peers numpy,torch-cpu,torch-gesvdj] [--seconds 1.0] > peers.jsonl
     batched-svd bench --merge mine.jsonl peers.jsonl
 
@@ -12,8 +12,8 @@ The environment is made on request (it is large):
 
     peers.py --make-environment DIR [--gpu]
 
-Inputs are independent standard normal entries, for eigh and eigvalsh the symmetric part of such a
-matrix, resident where the peer computes. A time is the wall time of one call, between two
+Inputs are independent standard normal entries (of complex ones two, c32 and c64), for eigh and eigvalsh the
+symmetric or Hermitian part of such a matrix, resident where the peer computes. A time is the wall time of one call, between two
 synchronisations of the device; the reported one is the median.
 """
 import argparse
@@ -37,7 +37,13 @@ def functions(la):
             "pinv": la.pinv, "eigh": la.eigh, "eigvalsh": la.eigvalsh}
 
 
-class NumPy:
+class Peer:
+    def normal(self, batch, m, n, dtype):
+        real = lambda: self.real(batch, m, n, dtype.replace("c", "f"))
+        return real() + 1j * real() if dtype[0] == "c" else real()
+
+
+class NumPy(Peer):
     def __init__(self):
         import numpy
         self.np, self.name, self.device = numpy, "numpy", f"NumPy {numpy.__version__}"
@@ -46,7 +52,7 @@ class NumPy:
     def dtype(self, name):
         return {"f32": self.np.float32, "f64": self.np.float64}[name]
 
-    def normal(self, batch, m, n, dtype):
+    def real(self, batch, m, n, dtype):
         return self.rng.standard_normal((batch, m, n), dtype=self.dtype(dtype))
 
     def call(self, op):
@@ -59,7 +65,7 @@ class NumPy:
         return self.np.asarray(x)
 
 
-class Torch:
+class Torch(Peer):
     def __init__(self, device, driver=None):
         import torch
         self.torch, self.where, self.driver = torch, device, driver
@@ -67,7 +73,7 @@ class Torch:
         name = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} threads"
         self.device = f"PyTorch {torch.__version__}, {name}"
 
-    def normal(self, batch, m, n, dtype):
+    def real(self, batch, m, n, dtype):
         torch = self.torch
         td = {"f32": torch.float32, "f64": torch.float64}[dtype]
         return torch.randn(batch, m, n, dtype=td, device=self.where)
@@ -85,17 +91,17 @@ class Torch:
             self.torch.cuda.synchronize()
 
     def host(self, x):
-        return x.cpu().numpy()
+        return x.cpu().resolve_conj().numpy()
 
 
-class CuPy:
+class CuPy(Peer):
     def __init__(self):
         import cupy
         self.cp, self.name = cupy, "cupy"
         props = cupy.cuda.runtime.getDeviceProperties(0)
         self.device = f"CuPy {cupy.__version__}, {props['name'].decode()}"
 
-    def normal(self, batch, m, n, dtype):
+    def real(self, batch, m, n, dtype):
         cd = {"f32": self.cp.float32, "f64": self.cp.float64}[dtype]
         return self.cp.random.standard_normal((batch, m, n)).astype(cd)
 
@@ -109,7 +115,7 @@ class CuPy:
         return self.cp.asnumpy(x)
 
 
-class Jax:
+class Jax(Peer):
     def __init__(self):
         import jax
         jax.config.update("jax_enable_x64", True)
@@ -117,7 +123,7 @@ class Jax:
         platform = jax.default_backend()
         self.name, self.device = f"jax-{platform}", f"JAX {jax.__version__}, {jax.devices()[0]}"
 
-    def normal(self, batch, m, n, dtype):
+    def real(self, batch, m, n, dtype):
         import jax.numpy as jnp
         self.key, key = self.jax.random.split(self.key)
         jd = {"f32": jnp.float32, "f64": jnp.float64}[dtype]
@@ -170,7 +176,7 @@ class Loaded:
         self.call = calls[op]
         self.a = peer.normal(batch, m, n, dtype)
         if op in SYMMETRIC:
-            self.a = 0.5 * (self.a + self.a.swapaxes(-1, -2))
+            self.a = 0.5 * (self.a + self.a.swapaxes(-1, -2).conj())
         self.result = None
         # Untimed: what a library opens at its first call, and what one that compiles does for each shape.
         seen = peer.__dict__.setdefault("seen", set())
@@ -189,12 +195,16 @@ class Loaded:
         return time.perf_counter() - start
 
     def check(self, count):
-        """The largest residual and loss of orthogonality, in f64, as the Rust side defines them."""
+        """The largest residual and loss of orthogonality, in f64 or complex128, as the Rust side defines them."""
         import numpy as np
-        f64 = lambda x: self.peer.host(x[:count]).astype(np.float64)
-        norm = lambda x: np.sqrt((x * x).sum(axis=(-2, -1)))
+
+        def f64(x):
+            x = self.peer.host(x[:count])
+            return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
+
+        norm = lambda x: np.sqrt((abs(x) ** 2).sum(axis=(-2, -1)))
         a = f64(self.a)
-        t = lambda x: np.swapaxes(x, -1, -2)
+        t = lambda x: np.swapaxes(x, -1, -2).conj()
         if self.op in ("svd", "eigh"):
             results = [f64(x) for x in self.result]
             u, s, vt = results if self.op == "svd" else (results[1], results[0], t(results[1]))

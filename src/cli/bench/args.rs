@@ -18,7 +18,7 @@ pub(crate) struct BenchArgs {
     /// Operations: with commas, spaces, or one at a time.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [Op::Svd, Op::Pinv])]
     pub ops: Vec<Op>,
-    /// Types, likewise.
+    /// Types, likewise. c32 and c64 are complex, which the CPU computes.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [DtypeArg::F32])]
     pub dtypes: Vec<DtypeArg>,
     /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64; of these the
@@ -129,6 +129,12 @@ impl BenchArgs {
             }
         }
         Ok(work)
+    }
+
+    /// A complex type that is asked for.
+    pub fn complex(&self) -> Option<DtypeArg> {
+        let mut dtypes = self.dtypes.iter().copied();
+        dtypes.find(|dtype| dtype.dtype().is_complex())
     }
 
     pub fn budget(&self) -> Budget {

@@ -50,6 +50,10 @@ impl Op {
 pub(crate) enum DtypeArg {
     F32,
     F64,
+    /// Complex numbers of two f32.
+    C32,
+    /// Complex numbers of two f64.
+    C64,
 }
 
 impl DtypeArg {
@@ -57,6 +61,8 @@ impl DtypeArg {
         match self {
             DtypeArg::F32 => Dtype::F32,
             DtypeArg::F64 => Dtype::F64,
+            DtypeArg::C32 => Dtype::C32,
+            DtypeArg::C64 => Dtype::C64,
         }
     }
 }
@@ -92,6 +98,14 @@ impl FromStr for Shape {
     }
 }
 
+/// The shapes of the results of one matrix.
+pub(crate) struct Results {
+    /// Of the matrices, in the order in which contenders show them: U and V; the inverse; or eigenvectors.
+    pub matrices: Vec<(usize, usize)>,
+    /// Whether there are singular values or eigenvalues, which are real.
+    pub values: bool,
+}
+
 /// One line of a table: an operation on a batch of matrices of one shape and type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
@@ -114,39 +128,48 @@ impl Case {
     /// Floating-point operations of one matrix by one nominal count, whatever a contender does
     /// (Golub and Van Loan, 4th ed., figure 8.6.1, Golub-Reinsch with m >= n): 14 m n^2 + 8 n^3
     /// with thin U and V, 4 m n^2 - 4/3 n^3 for values only; 2 m n^2 more for a pseudoinverse. Of symmetric
-    /// matrices (section 8.3, the symmetric QR algorithm): 9 n^3, and 4/3 n^3 for values only.
+    /// matrices (section 8.3, the symmetric QR algorithm): 9 n^3, and 4/3 n^3 for values only. Of complex matrices four times
+    /// as many: a complex multiply-add is four real ones.
     pub fn nominal_flops(&self) -> f64 {
         let (m, n) = (
             self.rows.max(self.cols) as f64,
             self.rows.min(self.cols) as f64,
         );
-        match self.op {
+        let real = match self.op {
             Op::Svd => 14.0 * m * n * n + 8.0 * n * n * n,
             Op::Svdvals => 4.0 * m * n * n - 4.0 / 3.0 * n * n * n,
             Op::Pinv => 16.0 * m * n * n + 8.0 * n * n * n,
             Op::Eigh => 9.0 * n * n * n,
             Op::Eigvalsh => 4.0 / 3.0 * n * n * n,
+        };
+        match self.dtype.is_complex() {
+            true => 4.0 * real,
+            false => real,
         }
     }
 
-    /// The shapes of the results of one matrix, in the order in which contenders show them: U, sigma and V; values; the
-    /// inverse; or values and vectors.
-    pub fn results(&self) -> Vec<(usize, usize)> {
+    pub fn results(&self) -> Results {
         let (m, n) = (self.rows, self.cols);
         let k = m.min(n);
-        match self.op {
-            Op::Svd => vec![(m, k), (k, 1), (n, k)],
-            Op::Svdvals | Op::Eigvalsh => vec![(k, 1)],
+        let matrices = match self.op {
+            Op::Svd => vec![(m, k), (n, k)],
+            Op::Svdvals | Op::Eigvalsh => vec![],
             Op::Pinv => vec![(n, m)],
-            Op::Eigh => vec![(n, 1), (n, n)],
+            Op::Eigh => vec![(n, n)],
+        };
+        Results {
+            matrices,
+            values: self.op != Op::Pinv,
         }
     }
 
     /// Bytes of one matrix that must move at least: it and its results.
     pub fn bytes(&self) -> f64 {
-        let results = self.results().into_iter().map(|(rows, cols)| rows * cols);
+        let Results { matrices, values } = self.results();
+        let results = matrices.into_iter().map(|(rows, cols)| rows * cols);
         let entries = self.rows * self.cols + results.sum::<usize>();
-        (entries * self.dtype.size()) as f64
+        let values = if values { self.rows.min(self.cols) } else { 0 };
+        (entries * self.dtype.size() + values * self.dtype.real().size()) as f64
     }
 
     /// The loss of orthogonality that this project promises: u max(32, 8 sqrt(k)).
@@ -264,6 +287,15 @@ mod tests {
         assert_eq!(case(Op::Pinv, 2, 3).bytes(), 4.0 * 12.0);
         assert_eq!(case(Op::Eigh, 3, 3).bytes(), 4.0 * (9.0 + 3.0 + 9.0));
         assert_eq!(case(Op::Eigvalsh, 3, 3).bytes(), 4.0 * (9.0 + 3.0));
+        let complex = Case {
+            dtype: Dtype::C64,
+            ..case(Op::Svd, 2, 5)
+        };
+        assert_eq!(complex.bytes(), 16.0 * (10.0 + 4.0 + 10.0) + 8.0 * 2.0);
+        assert_eq!(
+            complex.nominal_flops(),
+            4.0 * case(Op::Svd, 2, 5).nominal_flops()
+        );
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Who is measured: whoever can take matrices, compute, and show what came out.
 
-use batched_svd::{Backend, Batch, DeviceBatch, Engine, Error, Options, Real, Report};
+use batched_svd::{Backend, Batch, DeviceBatch, Engine, Error, Options, Report, Scalar};
 
 use crate::cli::bench::case::{Case, Op};
 
 /// The results of the first matrices of a batch.
-pub(crate) enum Answer<T: Real> {
+pub(crate) enum Answer<T: Scalar> {
     /// What [`Case::results`] lists.
-    Results(Vec<Batch<T>>),
+    Results {
+        matrices: Vec<Batch<T>>,
+        values: Option<Batch<T::Real>>,
+    },
     /// Residual and loss of orthogonality, where the contender checks itself.
     Checked { residual: f64, orthogonality: f64 },
 }
@@ -37,7 +40,7 @@ pub(crate) fn is_card(engine: &Engine) -> bool {
 }
 
 /// Someone to be measured. Errors are findings, not crashes.
-pub(crate) trait Contender<T: Real> {
+pub(crate) trait Contender<T: Scalar> {
     fn name(&self) -> &str;
     /// Whether it is this project's own, which must keep its promise to the letter.
     fn own(&self) -> bool {
@@ -73,12 +76,12 @@ pub(crate) trait Contender<T: Real> {
 }
 
 /// Matrices, and where they are.
-enum Placed<T: Real> {
+enum Placed<T: Scalar> {
     Host(Batch<T>),
     Device(DeviceBatch<T>),
 }
 
-impl<T: Real> Placed<T> {
+impl<T: Scalar> Placed<T> {
     /// The first `count`, on the host.
     fn first(&self, count: usize) -> Result<Batch<T>, Error> {
         let first = |batch: &Batch<T>| batch.view().matrices(0..count)?.to_batch();
@@ -90,14 +93,15 @@ impl<T: Real> Placed<T> {
 }
 
 /// What a call returned.
-struct Outcome<T: Real> {
+struct Outcome<T: Scalar> {
     /// As [`Case::results`] lists them.
-    results: Vec<Placed<T>>,
+    matrices: Vec<Placed<T>>,
+    values: Option<Placed<T::Real>>,
     report: Report,
 }
 
 /// One of this project's engines.
-pub(crate) struct Own<'e, T: Real> {
+pub(crate) struct Own<'e, T: Scalar> {
     engine: &'e Engine,
     name: String,
     options: Options,
@@ -107,7 +111,7 @@ pub(crate) struct Own<'e, T: Real> {
     outcome: Option<Outcome<T>>,
 }
 
-impl<'e, T: Real> Own<'e, T> {
+impl<'e, T: Scalar> Own<'e, T> {
     pub fn new(engine: &'e Engine, options: Options) -> Self {
         Own {
             engine,
@@ -138,7 +142,7 @@ impl<'e, T: Real> Own<'e, T> {
     }
 }
 
-impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
+impl<T: Scalar> Contender<T> for Own<'_, T> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -197,18 +201,19 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         macro_rules! compute {
             ($a:ident, $run:ident, $placed:path) => {
                 compute!($a, $run, $placed;
-                    Svd svd { u, sigma, v }
-                    Svdvals singular_values { sigma }
-                    Pinv pinv { inverse }
-                    Eigh eigh { values, vectors }
-                    Eigvalsh eigvalsh { values })
+                    Svd svd { u, v } sigma;
+                    Svdvals singular_values {} sigma;
+                    Pinv pinv { inverse };
+                    Eigh eigh { vectors } values;
+                    Eigvalsh eigvalsh {} values;)
             };
             ($a:ident, $run:ident, $placed:path;
-                $($op:ident $call:ident { $($field:ident),+ })+) => {
+                $($op:ident $call:ident { $($field:ident),* } $($values:ident)?;)+) => {
                 match op {$(
                     Op::$op => {
                         let found = engine.$call($a).options(options).$run()?;
-                        (seconds()?, vec![$($placed(found.$field)),+], found.report)
+                        let values = None$(.or(Some($placed(found.$values))))?;
+                        (seconds()?, (vec![$($placed(found.$field)),*], values), found.report)
                     }
                 )+}
             };
@@ -216,14 +221,25 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         let compute = || -> Result<(f64, Outcome<T>), Error> {
             Ok(match loaded {
                 Placed::Host(a) => {
-                    let (seconds, results, report) = compute!(a, run, Placed::Host);
-                    (seconds, Outcome { results, report })
+                    let (seconds, (matrices, values), report) = compute!(a, run, Placed::Host);
+                    let outcome = Outcome {
+                        matrices,
+                        values,
+                        report,
+                    };
+                    (seconds, outcome)
                 }
                 Placed::Device(a) => {
-                    let (seconds, results, report) = compute!(a, run_on_device, Placed::Device);
+                    let (seconds, (matrices, values), report) =
+                        compute!(a, run_on_device, Placed::Device);
                     // It is read when the time is taken.
                     let report = report.get()?;
-                    (seconds, Outcome { results, report })
+                    let outcome = Outcome {
+                        matrices,
+                        values,
+                        report,
+                    };
+                    (seconds, outcome)
                 }
             })
         };
@@ -242,9 +258,15 @@ impl<T: Real<Real = T>> Contender<T> for Own<'_, T> {
         if failures > 0 {
             return Err(format!("{failures} matrices did not converge"));
         }
-        let first = outcome.results.iter().map(|placed| placed.first(count));
-        let results: Result<Vec<Batch<T>>, Error> = first.collect();
-        results.map(Answer::Results).map_err(|e| e.to_string())
+        let answer = || -> Result<Answer<T>, Error> {
+            let first = outcome.matrices.iter().map(|placed| placed.first(count));
+            let values = outcome.values.as_ref().map(|placed| placed.first(count));
+            Ok(Answer::Results {
+                matrices: first.collect::<Result<_, _>>()?,
+                values: values.transpose()?,
+            })
+        };
+        answer().map_err(|e| e.to_string())
     }
 
     fn facts(&self) -> Facts {

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use batched_svd::{Batch, Engine, Error, Peak, Real, verify};
+use batched_svd::{Batch, Engine, Error, Peak, Scalar, verify};
 
 use crate::cli::bench::case::{Case, Op};
 use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
-use crate::cli::bench::peers::Number;
+use crate::cli::bench::peers::{Number, Part};
 use crate::cli::bench::row::{Kind, Row};
 use crate::cli::bench::source::{Drawn, Source};
+use crate::cli::entry::in_f64;
 
 /// How long and how often.
 #[derive(Clone, Copy)]
@@ -180,7 +181,7 @@ fn once<T: Number>(
 }
 
 /// Has a card compute what was loaded until it is at its highest clock.
-pub(crate) fn warm_up<T: Real>(contender: &mut dyn Contender<T>) -> Result<(), String> {
+pub(crate) fn warm_up<T: Scalar>(contender: &mut dyn Contender<T>) -> Result<(), String> {
     let start = Instant::now();
     while contender.warms_up() && start.elapsed().as_secs_f64() < WARM_UP {
         contender.run()?;
@@ -234,41 +235,40 @@ fn residuals<T: Number>(
             |most: f64, v| if v > most || v.is_nan() { v } else { most },
         )
     };
-    let results = match answer {
-        Answer::Results(results) => results,
+    let (matrices, values) = match answer {
+        Answer::Results { matrices, values } => (matrices, values),
         Answer::Checked {
             residual,
             orthogonality,
         } => return Ok((residual, orthogonality)),
     };
-    let factors = |u: &Batch<T>, sigma: &Batch<T>, v: &Batch<T>| {
+    let factors = |u: &Batch<T>, sigma: &Batch<Part<T>>, v: &Batch<T>| {
         let found = verify::factors(a, u, sigma, v)?;
         let losses = found.iter().flat_map(|one| [one.left, one.right]);
         let reconstruction = found.iter().map(|one| one.reconstruction);
         Ok((largest(reconstruction.collect()), largest(losses.collect())))
     };
-    match (op, &results[..]) {
-        (Op::Svd, [u, sigma, v]) => factors(u, sigma, v),
+    match (op, &matrices[..], &values) {
+        (Op::Svd, [u, v], Some(sigma)) => factors(u, sigma, v),
         // A = V diag(lambda) V'
-        (Op::Eigh, [values, v]) => factors(v, values, v),
-        (Op::Svdvals | Op::Eigvalsh, [values]) => Ok((largest(verify::norms(a, values)?), 0.0)),
-        (Op::Pinv, [x]) => {
+        (Op::Eigh, [v], Some(values)) => factors(v, values, v),
+        (Op::Svdvals | Op::Eigvalsh, [], Some(values)) => {
+            Ok((largest(verify::norms(a, values)?), 0.0))
+        }
+        (Op::Pinv, [x], None) => {
             let values = Engine::cpu().singular_values(a).run()?;
             let residuals = verify::moore_penrose(a, x)?;
             let scaled = residuals.iter().enumerate().map(|(index, four)| {
                 let sigma = values.sigma.matrix(index);
                 let ends = sigma.first().zip(sigma.last());
-                let condition = ends.map_or(1.0, |(&first, &last)| {
-                    let (first, last): (f64, f64) = (first.into(), last.into());
-                    first / last
-                });
+                let condition = ends.map_or(1.0, |(&first, &last)| in_f64(first) / in_f64(last));
                 largest(four.to_vec()) / condition
             });
             Ok((largest(scaled.collect()), 0.0))
         }
-        (op, results) => Err(Error::Argument(format!(
-            "{} results are not those of {}",
-            results.len(),
+        (op, matrices, _) => Err(Error::Argument(format!(
+            "{} matrices are not the results of {}",
+            matrices.len(),
             op.name()
         ))),
     }
@@ -328,7 +328,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
     })
 }
 
-fn row<T: Real>(
+fn row<T: Scalar>(
     case: &Case,
     contender: &dyn Contender<T>,
     peak: Option<Peak>,
@@ -423,7 +423,10 @@ mod tests {
             if !self.honest {
                 v.as_mut_slice().fill(0.0);
             }
-            Ok(Answer::Results(vec![u, svd.sigma, v]))
+            Ok(Answer::Results {
+                matrices: vec![u, v],
+                values: Some(svd.sigma),
+            })
         }
         fn facts(&self) -> Facts {
             Facts::default()

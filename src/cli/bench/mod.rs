@@ -21,7 +21,7 @@ mod tune;
 
 use std::path::Path;
 
-use batched_svd::{Backend, Dtype, Engine, Error, GpuOptions, Peak};
+use batched_svd::{Backend, Complex, Dtype, Engine, Error, GpuOptions, Peak};
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub(crate) use args::BenchArgs;
@@ -51,6 +51,15 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         return merge(args, bench, plot, ear);
     }
     let work = bench.work().map_err(Failure::Usage)?;
+    if let Some(dtype) = bench
+        .complex()
+        .filter(|_| bench.profile || args.backend == BackendArg::Gpu)
+    {
+        let name = dtype.dtype().name();
+        return Err(Failure::Usage(format!(
+            "{name} is computed by the CPU, and this measures a GPU"
+        )));
+    }
     let options = gpu_options(args, bench);
     let mut engines = Vec::new();
     for engine in self::engines(args, bench, &options)? {
@@ -82,6 +91,8 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
     for dtype in &bench.dtypes {
         match dtype.dtype() {
             Dtype::F32 => session.measure::<f32>()?,
+            Dtype::C32 => session.measure::<Complex<f32>>()?,
+            Dtype::C64 => session.measure::<Complex<f64>>()?,
             _ => session.measure::<f64>()?,
         }
     }
@@ -149,6 +160,11 @@ fn engines(
         }
     }
     Ok(engines)
+}
+
+/// Whether an engine computes in this type.
+fn computes(engine: &Engine, dtype: Dtype) -> bool {
+    engine.backend() != Backend::Gpu || !dtype.is_complex()
 }
 
 /// A run of measurements.
@@ -243,12 +259,12 @@ impl<'s> Session<'s> {
     fn peaks(&mut self, dtype: Dtype) -> Result<Vec<Option<Peak>>, Failure> {
         let mut peaks = Vec::new();
         for (engine, name) in self.engines {
-            // Of each device once.
-            if name.is_some() {
+            // Of each device once, if it computes in this type.
+            if name.is_some() || !computes(engine, dtype) {
                 peaks.push(None);
                 continue;
             }
-            let peak = match engine.peak(dtype) {
+            let peak = match engine.peak(dtype.real()) {
                 Ok(peak) => peak,
                 // Its measurements will say so too.
                 Err(Error::Unsupported(_)) => {
@@ -280,7 +296,8 @@ impl<'s> Session<'s> {
         // What fails shows in its row.
         let options = self.args.options().strict(false);
         let mut own: Vec<(Own<'_, T>, Option<Peak>)> = Vec::new();
-        for ((engine, name), peak) in self.engines.iter().zip(peaks) {
+        let all = self.engines.iter().zip(peaks);
+        for ((engine, name), peak) in all.filter(|((engine, _), _)| computes(engine, dtype)) {
             if let Some(name) = name {
                 let own_one = match engine.backend() {
                     Backend::Gpu => Own::resident(engine, options.clone()),

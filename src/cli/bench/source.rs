@@ -1,4 +1,4 @@
-//! Random matrices, symmetric where the operation wants them.
+//! Random matrices, symmetric or Hermitian where the operation wants them.
 
 use batched_svd::{Batch, Error};
 use rand::SeedableRng;
@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use crate::cli::bench::case::Case;
 use crate::cli::bench::peers::Number;
 
-/// Random normal matrices X, other ones for each case; or their symmetric parts (X + X') / 2.
+/// Random normal matrices X, other ones for each case, with two independent parts if they are complex; or their symmetric
+/// parts (X + X') / 2.
 pub(crate) struct Source {
     seed: u64,
 }
@@ -56,13 +57,16 @@ impl Source {
     }
 }
 
-/// Replaces a matrix by its symmetric part.
+/// Replaces a matrix by its symmetric or Hermitian part.
 fn symmetrise<T: Number>(matrix: &mut [T], n: usize) {
+    let half = ::nalgebra::convert::<f64, T>(0.5);
+    let conjugate = <T as ::nalgebra::ComplexField>::conjugate;
     for j in 0..n {
         for i in 0..j {
-            let mean = ::nalgebra::convert::<f64, T>(0.5) * (matrix[j * n + i] + matrix[i * n + j]);
-            (matrix[j * n + i], matrix[i * n + j]) = (mean, mean);
+            let mean = half * (matrix[j * n + i] + conjugate(matrix[i * n + j]));
+            (matrix[j * n + i], matrix[i * n + j]) = (mean, conjugate(mean));
         }
+        matrix[j * n + j] = T::from_real(matrix[j * n + j].real());
     }
 }
 

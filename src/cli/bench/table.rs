@@ -11,7 +11,7 @@ const LEGEND: &str = "\
 matrices/s: host memory to host memory, median (and spread) of the repetitions; gpu-resident: device memory to device memory,
 and a look at the device's clock; on device: by that clock
 GFLOP/s: by one nominal count (Golub and Van Loan, fig. 8.6.1), 14 m n^2 + 8 n^3; values only 4 m n^2 - 4/3 n^3; pinv 2 m n^2 more;
-of symmetric matrices (section 8.3) 9 n^3; values only 4/3 n^3
+of symmetric matrices (section 8.3) 9 n^3; values only 4/3 n^3; of complex matrices four times as many
 GB/s: of the bytes that must move; limit: executed operations, or those bytes, over the device's measured limit
 residual, orth.: the largest that was checked, in units of rounding u (pinv: over the condition number)
 x peer: how many times as many matrices a second as the peer, medians of one run; under 1 the peer is faster;
@@ -167,7 +167,7 @@ fn throughput(runs: &[Vec<Row>], here: &dyn Fn(&&Row) -> bool, peers: &[&str]) -
         let Some(engine) = row.own() else { continue };
         let software = if row.software { ", software" } else { "" };
         let u = match row.dtype.as_str() {
-            "f64" => 0.5 * f64::EPSILON,
+            "f64" | "c64" => 0.5 * f64::EPSILON,
             _ => 0.5 * f64::from(f32::EPSILON),
         };
         let spread = row.seconds_min.zip(row.seconds_max).map(|(min, max)| {

@@ -5,14 +5,15 @@ use std::fmt::Debug;
 use ::faer::diag::DiagRef;
 use ::faer::linalg::solvers::{SelfAdjointEigen, Svd};
 use ::faer::{Mat, MatRef, Par, Side};
+use ::nalgebra::ComplexField;
 
 use crate::cli::bench::case::Op;
 use crate::cli::bench::contender::Contender;
-use crate::cli::bench::peers::{Library, Number};
+use crate::cli::bench::peers::{Entries, Library, Number, Part};
 
-enum Solved<T> {
+enum Solved<T: Number> {
     Factors(Svd<T>),
-    Values(Vec<T>),
+    Values(Vec<Part<T>>),
     Inverse(Mat<T>),
     Eigen(SelfAdjointEigen<T>),
 }
@@ -23,8 +24,9 @@ fn entries<T: Number>(a: MatRef<'_, T>) -> Vec<T> {
         .collect()
 }
 
-fn diagonal<T: Number>(values: DiagRef<'_, T>) -> Vec<T> {
-    entries(values.column_vector().as_mat())
+fn diagonal<T: Number>(values: DiagRef<'_, T>) -> Vec<Part<T>> {
+    let values = entries(values.column_vector().as_mat());
+    values.into_iter().map(ComplexField::real).collect()
 }
 
 fn said(error: impl Debug) -> String {
@@ -50,14 +52,16 @@ pub(super) fn new<T: Number>() -> Box<dyn Contender<T>> {
             })
         },
         entries: |solved| {
-            Ok(match solved.as_ref()? {
-                Solved::Factors(svd) => {
-                    vec![entries(svd.U()), diagonal(svd.S()), entries(svd.V())]
-                }
-                Solved::Values(values) => vec![values.clone()],
-                Solved::Inverse(x) => vec![entries(x.as_ref())],
-                Solved::Eigen(found) => vec![diagonal(found.S()), entries(found.U())],
-            })
+            let (matrices, values) = match solved.as_ref()? {
+                Solved::Factors(svd) => (
+                    vec![entries(svd.U()), entries(svd.V())],
+                    Some(diagonal(svd.S())),
+                ),
+                Solved::Values(values) => (vec![], Some(values.clone())),
+                Solved::Inverse(x) => (vec![entries(x.as_ref())], None),
+                Solved::Eigen(found) => (vec![entries(found.U())], Some(diagonal(found.S()))),
+            };
+            Ok(Entries { matrices, values })
         },
         matrices: Vec::new(),
         results: Vec::new(),

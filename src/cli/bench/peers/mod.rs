@@ -6,7 +6,7 @@ pub(crate) mod python;
 
 use std::time::Instant;
 
-use batched_svd::{Batch, Error, Real};
+use batched_svd::{Batch, Complex, Error, Scalar};
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -16,29 +16,55 @@ use crate::cli::bench::contender::{Answer, Contender, Facts, Timing};
 
 /// A number that every peer in this process computes with.
 pub(crate) trait Number:
-    Real<Real = Self> + Into<f64> + ::nalgebra::RealField + ::faer::traits::RealField
+    Scalar
+    + ::nalgebra::ComplexField<RealField = Part<Self>>
+    + ::faer::traits::ComplexField<Real = Part<Self>>
 {
-    /// A standard normal number.
+    /// A standard normal number, or of complex ones two.
     fn normal(rng: &mut StdRng) -> Self;
+
+    /// nalgebra with sizes that are known when this is compiled, each of which takes a while.
+    fn nalgebra_static() -> Vec<Box<dyn Contender<Self>>>;
 }
 
-impl Number for f32 {
-    fn normal(rng: &mut StdRng) -> Self {
-        StandardNormal.sample(rng)
-    }
+/// What a number has one or two of.
+pub(crate) type Part<T> = <T as Scalar>::Real;
+
+macro_rules! number {
+    ($real:ident) => {
+        impl Number for $real {
+            fn normal(rng: &mut StdRng) -> Self {
+                StandardNormal.sample(rng)
+            }
+
+            fn nalgebra_static() -> Vec<Box<dyn Contender<Self>>> {
+                nalgebra::of_known_sizes()
+            }
+        }
+
+        impl Number for Complex<$real> {
+            fn normal(rng: &mut StdRng) -> Self {
+                Complex::new(StandardNormal.sample(rng), StandardNormal.sample(rng))
+            }
+
+            fn nalgebra_static() -> Vec<Box<dyn Contender<Self>>> {
+                nalgebra::of_few_known_sizes()
+            }
+        }
+    };
 }
 
-impl Number for f64 {
-    fn normal(rng: &mut StdRng) -> Self {
-        StandardNormal.sample(rng)
-    }
-}
+number!(f32);
+number!(f64);
 
-/// The entries, column by column, of each result that [`Case::results`] lists.
-type Entries<T> = Vec<Vec<T>>;
+/// The entries, column by column, of what [`Case::results`] lists.
+struct Entries<T: Scalar> {
+    matrices: Vec<Vec<T>>,
+    values: Option<Vec<T::Real>>,
+}
 
 /// A library that solves one matrix at a time: `A` is its matrix, `R` its result.
-struct Library<A, R, T> {
+struct Library<A, R, T: Scalar> {
     name: &'static str,
     takes: fn(&Case) -> bool,
     load: fn(&[T], usize, usize) -> A,
@@ -81,18 +107,29 @@ impl<A: Send + Sync, R: Send, T: Number> Contender<T> for Library<A, R, T> {
     fn answer(&mut self, count: usize) -> Result<Answer<T>, String> {
         let case = self.case.ok_or("nothing was loaded")?;
         let shapes = case.results();
-        let mut all = vec![Vec::new(); shapes.len()];
+        let mut all = vec![Vec::new(); shapes.matrices.len()];
+        let mut values = Vec::new();
         for result in &self.results[..count] {
-            for (all, entries) in all.iter_mut().zip((self.entries)(result)?) {
+            let found = (self.entries)(result)?;
+            for (all, entries) in all.iter_mut().zip(found.matrices) {
                 all.extend(entries);
             }
+            values.extend(found.values.into_iter().flatten());
         }
         let batches = shapes
+            .matrices
             .into_iter()
             .zip(all)
             .map(|((rows, cols), entries)| Batch::from_col_major(count, rows, cols, entries));
-        let batches: Result<_, Error> = batches.collect();
-        batches.map(Answer::Results).map_err(|e| e.to_string())
+        let answer = || -> Result<Answer<T>, Error> {
+            let k = case.rows.min(case.cols);
+            let values = || Batch::from_col_major(count, k, 1, values);
+            Ok(Answer::Results {
+                matrices: batches.collect::<Result<_, _>>()?,
+                values: shapes.values.then(values).transpose()?,
+            })
+        };
+        answer().map_err(|e| e.to_string())
     }
 
     fn facts(&self) -> Facts {

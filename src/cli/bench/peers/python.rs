@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use batched_svd::{Batch, Real};
+use batched_svd::{Batch, Scalar};
 use serde_json::{Value, json};
 
 use crate::cli::bench::case::Case;
@@ -109,7 +109,7 @@ fn number(answer: &Value, key: &str) -> Result<f64, String> {
     answer[key].as_f64().ok_or(format!("no {key} in {answer}"))
 }
 
-impl<T: Real> Contender<T> for Python {
+impl<T: Scalar> Contender<T> for Python {
     fn name(&self) -> &str {
         &self.name
     }
