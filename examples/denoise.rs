@@ -88,12 +88,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let each = shrink().run()?;
     let each_seconds = start.elapsed().as_secs_f64();
-    // All frames have the same noise, so the median of all estimates is better. It is a little high: a patch does not
+    // All frames have the same noise, so one level is enough, the median of all estimates. It is a little high: a patch does not
     // look quite the same in all frames, and small differences count as noise.
-    let level = median(&each.noise);
     let start = Instant::now();
-    let same = shrink().noise(level).run()?;
+    let same = shrink().shared_noise().run()?;
     let same_seconds = start.elapsed().as_secs_f64();
+    let level = same.noise[0];
     println!("noise level: {level:.2} (median of the estimates), in truth {NOISE}");
     println!("ranks: {}\n", ranks(&same));
 
@@ -237,12 +237,6 @@ fn means(patches: &Batch<f32>) -> Result<Batch<f32>, batched_svd::Error> {
     Batch::from_fn(patches.count(), PIXELS, FRAMES, |b, i, _| {
         mean(patches.matrix(b), i)
     })
-}
-
-fn median(numbers: &[f64]) -> f64 {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
 }
 
 /// How many matrices have which rank.

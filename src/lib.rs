@@ -169,8 +169,8 @@ pub use engine::device_batch::{DeviceBatch, DeviceReport};
 #[cfg(not(target_family = "wasm"))]
 pub use host::peak::Peak;
 pub use ops::{
-    Basis, Call, Components, Compute, ComputeInto, Damped, Determinant, Device, Eigh, Eigvalsh,
-    Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NearSingular, NullVector, Operand,
+    Basis, Call, Components, Compute, ComputeInto, Damped, DampedNearSingular, Determinant, Device,
+    Eigh, Eigvalsh, Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand,
     Operation, Pinv, Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues,
     Subspace, Svd, Symmetric, Warm, Whitening,
 };

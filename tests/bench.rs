@@ -46,6 +46,40 @@ const SMALL: &[&str] = &[
 ];
 
 #[test]
+fn complex_matrices_are_measured_on_the_cpu() {
+    let ops = ["--ops", "svd,svdvals,pinv,eigh,eigvalsh"];
+    let case = ["--dtypes", "c32,c64", "--shapes", "3x3:64,5x5:8"];
+    let how = ["--seconds", "0.01", "--no-latency", "--json"];
+    let output = run(&[&["--backend", "cpu"][..], &ops, &case, &how].concat());
+    let rows = rows(&output);
+    assert_eq!(of(&rows, "batched-svd-cpu").len(), 20);
+    // The peers' results are taken as they are meant, adjoints and all. What nalgebra gets wrong is another matter.
+    for peer in ["batched-svd-cpu", "faer", "nalgebra"] {
+        for row in of(&rows, peer) {
+            let orthogonality = row["orthogonality"].as_f64();
+            let unit = if row["dtype"] == "c32" { 6e-8 } else { 1.1e-16 };
+            assert!(
+                orthogonality.is_some_and(|loss| loss < 100.0 * unit),
+                "{row}"
+            );
+            assert!(row["ok"] == true || peer == "nalgebra", "{row}");
+        }
+    }
+    let faer = of(&rows, "faer");
+    assert_eq!(faer.len(), 20);
+    for more in [
+        &["--backend", "gpu"][..],
+        &["--adapter", "any"],
+        &["--profile"],
+    ] {
+        let output = run(&[more, &case].concat());
+        assert_eq!(output.status.code(), Some(2), "{more:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains("c32 is computed by the CPU"), "{said}");
+    }
+}
+
+#[test]
 fn a_line_a_measurement_with_checks_and_limits() {
     let output = run(&[SMALL, &["--json"]].concat());
     let rows = rows(&output);

@@ -15,7 +15,7 @@ pub(crate) struct Call<'a> {
     pub engine: &'a Engine,
     pub options: &'a Options,
     /// The values of an option for the matrices of the call.
-    pub values: Option<PerMatrix>,
+    pub per_matrix: Option<PerMatrix>,
     /// Whether to compute residuals.
     pub check: bool,
     /// Whether to say what is promised of them.
@@ -32,13 +32,13 @@ pub(crate) struct Call<'a> {
 /// What the arguments ask of the engine.
 pub(crate) struct Asked<'a> {
     pub options: &'a Options,
-    pub values: Option<PerMatrix>,
+    pub per_matrix: Option<PerMatrix>,
 }
 
 impl Asked<'_> {
     /// A call with the values of an option, if it is given.
-    pub fn with_values<C>(&self, call: C, set: impl FnOnce(C, PerMatrix) -> C) -> C {
-        match &self.values {
+    pub fn with_per_matrix<C>(&self, call: C, set: impl FnOnce(C, PerMatrix) -> C) -> C {
+        match &self.per_matrix {
             Some(values) => set(call, values.clone()),
             None => call,
         }
@@ -64,12 +64,12 @@ impl Call<'_> {
         }
         let aside = Asked {
             options: &self.aside(),
-            values: self.values.clone().map(first),
+            per_matrix: self.per_matrix.clone().map(first),
         };
         call(self.engine, few, &aside)?;
         let asked = Asked {
             options: self.options,
-            values: self.values.clone(),
+            per_matrix: self.per_matrix.clone(),
         };
         let start = Instant::now();
         let found = call(self.engine, inputs, &asked);

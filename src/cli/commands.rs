@@ -68,7 +68,7 @@ impl Task<1> for PinvArgs {
         let found = call.timed([a], |engine, [a], asked| {
             let call = engine.pinv(a).options(asked.options);
             asked
-                .with_values(call, |call, damping| call.damping(damping))
+                .with_per_matrix(call, |call, damping| call.damping(damping))
                 .run()
         })?;
         let (x, outcomes) = (found.inverse.view(), &found.report.outcomes);
@@ -171,7 +171,7 @@ impl Task<2> for LstsqArgs {
             let call = engine.lstsq(a, b).options(asked.options);
             let call = call.singular_values(wanted).refined(self.refine);
             asked
-                .with_values(call, |call, damping| call.damping(damping))
+                .with_per_matrix(call, |call, damping| call.damping(damping))
                 .run()
         })?;
         let (x, outcomes) = (found.solution.view(), &found.report.outcomes);

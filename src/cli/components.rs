@@ -267,7 +267,7 @@ impl Task<1> for WhitenArgs {
             let call = engine.whitening(a).options(asked.options);
             match self.epsilon {
                 Some(epsilon) => call.epsilon(epsilon),
-                None => asked.with_values(call, |call, damping| call.damping(damping)),
+                None => asked.with_per_matrix(call, |call, damping| call.damping(damping)),
             }
             .run()
         })?;

@@ -168,7 +168,7 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
                 outcomes: &outcomes,
                 reports: &told.reports,
                 spreads: told.spreads.as_deref(),
-                lambda: values.as_ref(),
+                lambda: values.as_ref().filter(|_| task.enlarges()),
                 enlarges: task.enlarges(),
                 seconds: seconds.as_secs_f64(),
                 times: progress.times(),
@@ -225,11 +225,11 @@ impl<K: Task<N>, const N: usize> Job<'_, K, N> {
         let mut seconds = Duration::ZERO;
         // The shape that a call failed on.
         let mut failed = None;
-        let mut call = |inputs: [View<'_, T>; N], options: &Options, values| {
+        let mut call = |inputs: [View<'_, T>; N], options: &Options, per_matrix| {
             let mut call = Call {
                 engine,
                 options,
-                values,
+                per_matrix,
                 check: !task.common().no_check,
                 verify: args.verify,
                 all_spreads: task.common().report.is_some(),

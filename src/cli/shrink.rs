@@ -62,8 +62,12 @@ impl Task<1> for ShrinkArgs {
         let found = call.timed([a], |engine, [a], asked| {
             let call = engine.shrink(a).rule(self.rule.into());
             let call = call.options(asked.options);
+            let call = match self.shared_noise {
+                true => call.shared_noise(),
+                false => call,
+            };
             asked
-                .with_values(call, |call, levels| call.noise(levels))
+                .with_per_matrix(call, |call, levels| call.noise(levels))
                 .run()
         })?;
         let checked = call.checked(|call| {

@@ -369,6 +369,7 @@ impl Summary<'_> {
             Kind::Left,
             Kind::Error,
             Kind::Order,
+            Kind::Noise,
         ] {
             let those = self.residuals.iter().filter(|r| r.kind == kind);
             let worst: Vec<_> = those.map(|r| self.worst(r).unzip()).collect();
@@ -385,15 +386,20 @@ impl Summary<'_> {
                 Kind::Left => ("max_left", json!(first), json!(bound)),
                 Kind::Error => ("max_error", json!(first), json!(bound)),
                 Kind::Order => ("max_ascent", json!(first), json!(bound)),
-                Kind::Noise => continue,
+                Kind::Noise => {
+                    let levels = self.residuals.iter().find(|r| r.kind == kind);
+                    let three = levels.and_then(|levels| spread_of(&levels.values));
+                    object["noise"] = match three {
+                        Some([least, median, most]) => {
+                            json!({"min": least, "median": median, "max": most})
+                        }
+                        None => json!(null),
+                    };
+                    continue;
+                }
             };
             object[key] = value;
             promised.insert(key.to_string(), bound);
-        }
-        if let Some(levels) = self.residuals.iter().find(|r| r.kind == Kind::Noise) {
-            let [least, median, most] =
-                spread_of(&levels.values).map_or([None; 3], |s| s.map(Some));
-            object["noise"] = json!({"min": least, "median": median, "max": most});
         }
         if self.verify {
             object["promised"] = json!(promised);
@@ -551,7 +557,8 @@ fn spread_of(values: &[f64]) -> Option<[f64; 3]> {
     let mut finite: Vec<f64> = finite.collect();
     finite.sort_unstable_by(f64::total_cmp);
     let last = finite.len().checked_sub(1)?;
-    Some([0, finite.len() / 2, last].map(|at| finite[at]))
+    let median = finite[last / 2].midpoint(finite[finite.len() / 2]);
+    Some([finite[0], median, finite[last]])
 }
 
 /// Noise levels: all of them, or the ends and the median.

@@ -113,7 +113,7 @@ impl<V: Copy> Rotation<V> {
     /// Of a complex pair, with p the phase: x and p'y are rotated, and the second is turned by p again. Neither is
     /// multiplied by p as a whole: as long as the angle is small, so is what p's own rounding does.
     #[inline(always)]
-    fn of_complex<T: Real, L: Lanes<T, Vector = V>>(
+    pub(super) fn of_complex<T: Real, L: Lanes<T, Vector = V>>(
         &self,
         l: L,
         [xr, xi]: Number<V>,

@@ -125,22 +125,24 @@ macro_rules! kernels {
 
 /// The kernels of known size of a type.
 macro_rules! known {
-    ($known:ident: $real:ty) => {
+    ($known:ident: $entry:ty, $field:ident) => {
         mod $known {
             #[inline(never)]
-            pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $real>>) {
-                super::known::solve(task);
+            pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $entry>>) {
+                super::known::solve(super::$field, task);
             }
         }
     };
 }
 
-known!(known_f32: f32);
-known!(known_f64: f64);
+known!(known_f32: f32, Reals);
+known!(known_f64: f64, Reals);
+known!(known_c32: num_complex::Complex<f32>, Complexes);
+known!(known_c64: num_complex::Complex<f64>, Complexes);
 kernels!(KERNELS_F32: f32, Reals, group_f32, known_f32::solve);
 kernels!(KERNELS_F64: f64, Reals, group_f64, known_f64::solve);
-kernels!(KERNELS_C32: num_complex::Complex<f32>, Complexes, group_c32, |_| {});
-kernels!(KERNELS_C64: num_complex::Complex<f64>, Complexes, group_c64, |_| {});
+kernels!(KERNELS_C32: num_complex::Complex<f32>, Complexes, group_c32, known_c32::solve);
+kernels!(KERNELS_C64: num_complex::Complex<f64>, Complexes, group_c64, known_c64::solve);
 
 /// Solves the call's matrices.
 pub(crate) fn run<T: Scalar>(

@@ -407,8 +407,34 @@ impl Cancel {
     }
 }
 
-/// A damping that sets in near singular matrices: the size of the smallest singular value below which it does, and the
-/// largest damping.
+/// A damping, of the calls that can have one.
+#[derive(Clone)]
+pub(crate) enum Damping {
+    Given(PerMatrix),
+    /// It is found from the smallest singular value of each matrix, before anything else is computed.
+    NearSingular(NearSingular),
+}
+
+impl Damping {
+    fn is_each(&self) -> bool {
+        match self {
+            Damping::Given(numbers) => numbers.is_each(),
+            Damping::NearSingular(_) => true,
+        }
+    }
+
+    fn check(&self, count: usize) -> Result<(), Error> {
+        match self {
+            Damping::Given(numbers) => numbers.check("damping", count),
+            Damping::NearSingular(NearSingular { below, most }) => {
+                below.check("limit of the damping near singular matrices", count)?;
+                most.check("largest damping", count)
+            }
+        }
+    }
+}
+
+/// A damping that sets in where the smallest singular value is below a limit, and the largest damping.
 #[derive(Clone)]
 pub(crate) struct NearSingular {
     pub below: PerMatrix,
@@ -424,19 +450,6 @@ impl NearSingular {
             true => self.most.get(index) * ((1.0 - ratio) * (1.0 + ratio)).sqrt(),
             false => 0.0,
         }
-    }
-
-    fn of_some(&self, matrices: &[usize]) -> Self {
-        NearSingular {
-            below: self.below.of_some(matrices),
-            most: self.most.of_some(matrices),
-        }
-    }
-
-    fn check(&self, count: usize) -> Result<(), Error> {
-        self.below
-            .check("limit of the damping near singular matrices", count)?;
-        self.most.check("largest damping", count)
     }
 }
 
@@ -454,9 +467,7 @@ impl NearSingular {
 pub struct Options {
     pub(crate) cutoff: Cutoff,
     /// Only some operations have one, and their calls set it.
-    pub(crate) damping: Option<PerMatrix>,
-    /// A damping that is found from the smallest singular value of each matrix, in place of one that is given.
-    pub(crate) near_singular: Option<NearSingular>,
+    pub(crate) damping: Option<Damping>,
     pub(crate) tolerance: Option<f64>,
     pub(crate) max_sweeps: Option<u32>,
     pub(crate) strict: bool,
@@ -523,15 +534,26 @@ impl Options {
         self
     }
 
-    /// Whether results are damped, in either way.
-    pub(crate) fn is_damped(&self) -> bool {
-        self.damping.is_some() || self.near_singular.is_some()
+    /// The damping, if it is given.
+    pub(crate) fn given_damping(&self) -> Option<&PerMatrix> {
+        match &self.damping {
+            Some(Damping::Given(numbers)) => Some(numbers),
+            _ => None,
+        }
+    }
+
+    /// How the damping is found, if it is not given.
+    pub(crate) fn near_singular(&self) -> Option<&NearSingular> {
+        match &self.damping {
+            Some(Damping::NearSingular(near)) => Some(near),
+            _ => None,
+        }
     }
 
     /// Whether each matrix has its own cutoff or damping.
     #[cfg(feature = "gpu")]
     pub(crate) fn has_each(&self) -> bool {
-        self.cutoff.is_each() || self.damping.as_ref().is_some_and(PerMatrix::is_each)
+        self.cutoff.is_each() || self.damping.as_ref().is_some_and(Damping::is_each)
     }
 
     /// Returns an error if the call was cancelled.
@@ -546,8 +568,10 @@ impl Options {
     pub(crate) fn of_some(&self, matrices: &[usize]) -> Self {
         Options {
             cutoff: self.cutoff.of_some(matrices),
-            damping: self.damping.as_ref().map(|d| d.of_some(matrices)),
-            near_singular: self.near_singular.as_ref().map(|n| n.of_some(matrices)),
+            // Calls on several shapes set it themselves.
+            damping: self
+                .given_damping()
+                .map(|d| Damping::Given(d.of_some(matrices))),
             ..self.clone()
         }
     }
@@ -557,10 +581,7 @@ impl Options {
         self.check_cancelled()?;
         self.cutoff.check(count, most)?;
         if let Some(damping) = &self.damping {
-            damping.check("damping", count)?;
-        }
-        if let Some(near) = &self.near_singular {
-            near.check(count)?;
+            damping.check(count)?;
         }
         if let Some(tolerance) = self.tolerance
             && !(0.0..=1.0).contains(&tolerance)

@@ -10,7 +10,7 @@ use crate::data::options::Options;
 use crate::data::outcome::Outcome;
 use crate::data::parallel;
 use crate::data::report::{Backend, Report};
-use crate::data::scalar::{Real, Scalar};
+use crate::data::scalar::Scalar;
 use crate::data::triangle::Triangle;
 use crate::data::view::View;
 use crate::engine::Engine;
@@ -87,12 +87,12 @@ impl Engine {
     }
 
     /// Has these kernels compute eigenvalues, ascending, and eigenvectors, if they have a place; with the asymmetries.
-    pub(crate) fn eigen<T: Real>(
+    pub(crate) fn eigen<T: Scalar>(
         &self,
         view: View<'_, T>,
         triangle: Triangle,
         options: &Options,
-        [values, vectors]: [&mut [T]; 2],
+        (values, vectors): (&mut [T::Real], &mut [T]),
     ) -> Result<(Vec<f64>, Report), Error> {
         let (count, n) = (view.count(), view.cols());
         let mut task = Task::new::<T>([n, n], Job::svd(Vectors::Thin), options)?;
@@ -118,9 +118,11 @@ impl Engine {
             outcomes: &mut outcomes,
         };
         eigen::run(&call, triangle, outputs, &mut asymmetries)?;
-        // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations.
+        // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations; of complex entries four times
+        // as many, as the planner counts them.
         let rotations = outcomes.iter().map(|o| f64::from(o.rotations)).sum::<f64>();
-        let flops = rotations * 8.0 * (turned - 2) as f64;
+        let each = if T::DTYPE.is_complex() { 32.0 } else { 8.0 };
+        let flops = rotations * each * (turned - 2) as f64;
         let report = self.cpu_done(eigen::NAME).report(outcomes, flops);
         Ok((asymmetries, report))
     }

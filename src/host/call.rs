@@ -50,7 +50,7 @@ impl<'a> Task<'a> {
 impl Task<'_> {
     /// The damping, where it matters.
     pub fn damping(&self) -> Option<&PerMatrix> {
-        let damping = self.options.damping.as_ref();
+        let damping = self.options.given_damping();
         damping.filter(|_| self.filter == Filter::Damped)
     }
 

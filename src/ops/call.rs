@@ -1,7 +1,7 @@
 //! A call while it is put together, and the verbs that carry it out: one road for all operations.
 
 use crate::data::error::Error;
-use crate::data::options::{self, Cancel, Cutoff, Options, PerMatrix, Progress};
+use crate::data::options::{Cancel, Cutoff, Damping, NearSingular, Options, PerMatrix, Progress};
 use crate::data::report::Report;
 use crate::data::scalar::Scalar;
 use crate::data::scalar::sealed::Float;
@@ -12,8 +12,8 @@ use crate::engine::road::strict;
 use crate::gpu::CommandEncoder;
 use crate::ops::SingularValues;
 use crate::ops::operation::{
-    Bring, Compute, ComputeInto, Damped, Given, IntoPlaces, NearSingular, Operation, Recordable,
-    Shapes, Warm,
+    Bring, Compute, ComputeInto, Damped, DampedNearSingular, Given, IntoPlaces, Operation,
+    Recordable, Shapes, Warm,
 };
 
 /// The matrices of a call: in the memory of the host, or in the memory where the engine computes. Whatever converts to a
@@ -130,7 +130,6 @@ impl<'e, 'a, R: Operation> Call<'e, 'a, R> {
         self.options = Options {
             // It is a choice of some operations, which only their calls set.
             damping: self.options.damping,
-            near_singular: self.options.near_singular,
             ..options.clone()
         };
         self
@@ -203,25 +202,24 @@ impl<R: Damped> Call<'_, '_, R> {
     /// **Errors** of the call: [`Error::Argument`] if a lambda is negative or not finite, or if there are more or fewer
     /// lambdas than matrices.
     pub fn damping(mut self, lambda: impl Into<PerMatrix>) -> Self {
-        self.options.damping = Some(lambda.into());
-        self.options.near_singular = None;
+        self.options.damping = Some(Damping::Given(lambda.into()));
         self
     }
 }
 
-impl<R: NearSingular> Call<'_, '_, R> {
+impl<R: DampedNearSingular> Call<'_, '_, R> {
     /// Sets a damping that sets in near singular matrices, as robot control needs it: of each matrix, lambda is found from
     /// the smallest of its k = min(m, n) singular values,
     ///
     /// lambda^2 = most^2 (1 - (sigma_k / below)^2) if sigma_k < below, else zero.
     ///
-    /// Results are then continuous in the matrix: without damping where the matrix is well conditioned, and with at most
-    /// `most` where it is singular. `below` and `most` are finite, not negative, and in the unit of the matrix entries. Each
+    /// Results then change continuously with the matrix, but for a singular value that passes the [cutoff](Call::cutoff):
+    /// without damping where the matrix is well conditioned, and with at most `most` where it is singular. `below` and `most` are finite, not negative, and in the unit of the matrix entries. Each
     /// is one number for the whole batch, or one for each matrix. This replaces a [damping](Self::damping) that was set
     /// before, and is replaced by one that is set later.
     ///
     /// The singular values are computed in a call of their own before the results, so the call takes up to twice the time. On
-    /// a GPU they go through the host. For any other rule, compute
+    /// a GPU they go through the host. The report and the progress are those of the second call. For any other rule, compute
     /// [`singular_values`](crate::Engine::singular_values) and give the [damping](Self::damping) of each matrix.
     ///
     /// **Guarantee**: that of the result with a [damping](Self::damping) of the lambda that the formula gives at the
@@ -249,11 +247,10 @@ impl<R: NearSingular> Call<'_, '_, R> {
         below: impl Into<PerMatrix>,
         most: impl Into<PerMatrix>,
     ) -> Self {
-        self.options.damping = None;
-        self.options.near_singular = Some(options::NearSingular {
+        self.options.damping = Some(Damping::NearSingular(NearSingular {
             below: below.into(),
             most: most.into(),
-        });
+        }));
         self
     }
 }
@@ -380,11 +377,11 @@ impl<R: Compute> Call<'_, '_, R> {
 
     /// The call with a damping for each matrix, where it is to be found from the smallest singular values.
     async fn settled(mut self, blocking: bool) -> Result<Self, Error> {
-        let Some(near) = self.options.near_singular.clone() else {
+        let Some(near) = self.options.near_singular().cloned() else {
             return Ok(self);
         };
         self.check()?;
-        self.options.near_singular = None;
+        self.options.damping = None;
         let options = Options {
             // It is told of the results alone, which come after.
             progress: None,
@@ -397,7 +394,8 @@ impl<R: Compute> Call<'_, '_, R> {
             let smallest = found.sigma.matrix(index).last();
             near.damping(index, smallest.map(|sigma| sigma.f64()))
         });
-        self.options.damping = Some(PerMatrix::Each(damping.collect()));
+        let damping = PerMatrix::Each(damping.collect());
+        self.options.damping = Some(Damping::Given(damping));
         Ok(self)
     }
 
@@ -520,7 +518,7 @@ impl<R: ComputeInto> Call<'_, '_, R> {
     pub fn run_into<'o>(self, places: impl IntoPlaces<R::Places<'o>>) -> Result<Report, Error> {
         self.engine.may_block()?;
         let places = places.into_places();
-        pollster::block_on(async { self.settled(true).await?.into_places(places, true).await })
+        pollster::block_on(self.into_places(places, true))
     }
 
     /// Does the same as [`run_into`](Self::run_into), and waits without blocking the executor.
@@ -532,29 +530,30 @@ impl<R: ComputeInto> Call<'_, '_, R> {
         places: impl IntoPlaces<R::Places<'o>>,
     ) -> Result<Report, Error> {
         let places = places.into_places();
-        self.settled(false).await?.into_places(places, false).await
+        self.into_places(places, false).await
     }
 
     async fn into_places(self, places: R::Places<'_>, blocking: bool) -> Result<Report, Error> {
         let shapes = self.check()?;
         R::check_places(&self.choices)?;
         R::fits(&places, &R::places(&self.choices, shapes))?;
-        let elsewhere = !blocking && self.engine.in_background();
-        if elsewhere || matches!(self.a, Operand::Device(_)) {
+        let call = self.settled(blocking).await?;
+        let elsewhere = !blocking && call.engine.in_background();
+        if elsewhere || matches!(call.a, Operand::Device(_)) {
             // The places are written in strict mode too.
-            let options = self.options.clone();
-            let found = self.strict(false).here(blocking).await?;
+            let options = call.options.clone();
+            let found = call.strict(false).here(blocking).await?;
             return strict(found.write(places), &options);
         }
-        let (a, b) = self.fetch(blocking).await?;
+        let (a, b) = call.fetch(blocking).await?;
         let (a, b) = (a.view(), b.as_ref().map(Fetched::view));
-        let (engine, given) = (self.engine, Given { a, b });
+        let (engine, given) = (call.engine, Given { a, b });
         R::compute_into(
             engine,
             given,
-            &self.choices,
+            &call.choices,
             places,
-            &self.options,
+            &call.options,
             blocking,
         )
         .await
@@ -571,8 +570,9 @@ impl<R: Compute + Recordable> Call<'_, '_, R> {
                 "nobody knows the status of what is recorded: read the report instead of strict";
             return Err(Error::argument(text));
         }
-        if self.options.near_singular.is_some() {
-            let text = "a damping from singular values is not recorded: the host finds it";
+        if self.options.near_singular().is_some() {
+            let text = "a damping near singular matrices cannot be recorded, because the host computes it: compute the \
+                singular values first, and give the damping";
             return Err(Error::Unsupported(text.into()));
         }
         let on_device = |operand: &Operand<'_, R::Entry>| match operand {

@@ -61,7 +61,7 @@ impl Engine {
     /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
-    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes real matrices
+    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes matrices
     /// from 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues
     /// have an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16
     /// of the tolerance times the smaller of the two diagonal entries beside it.
@@ -186,8 +186,6 @@ fn direct<T: Scalar>(
     (vectors, blocking): (bool, bool),
 ) -> Option<Result<Eigh<T>, Error>> {
     let [count, n] = [a.count(), a.cols()];
-    // They are for real matrices.
-    let a = a.cast::<T::Real>()?;
     // These kernels do not see a factor of the matrix, which promises more.
     if choices.definite || count == 0 || !engine.has_eigen(n, blocking) {
         return None;
@@ -195,10 +193,7 @@ fn direct<T: Scalar>(
     let found = || {
         let mut values = Batch::zeros(count, n, 1)?;
         let mut v = Batch::zeros(if vectors { count } else { 0 }, n, n)?;
-        let places = [
-            values.as_mut_slice(),
-            bytemuck::cast_slice_mut(v.as_mut_slice()),
-        ];
+        let places = (values.as_mut_slice(), v.as_mut_slice());
         let (asymmetries, mut report) = engine.eigen(a, choices.triangle, options, places)?;
         if options.cutoff != Cutoff::default() {
             let counter = Counter::new::<T::Real>(n, &options.cutoff);
@@ -397,14 +392,15 @@ impl<T: Scalar> Eigh<T> {
     ///
     /// let a = Batch::from_row_major(1, 2, 2, &[2.5f64, 1.5, 1.5, 2.5])?; // eigenvalues 1 and 4
     /// let found = Engine::cpu().eigh(&a).run()?;
-    /// let root = found.function(|_, lambda| lambda.max(0.0).sqrt())?;
+    /// // Without the threshold, the root of a zero that is 1e-16 by rounding would be 1e-8.
+    /// let least: Vec<f64> = found.report.outcomes.iter().map(|o| o.sigma_error).collect();
+    /// let root = found.function(|b, lambda| if lambda > least[b] { lambda.sqrt() } else { 0.0 })?;
     /// assert!((root.matrix(0)[0] - 1.5).abs() < 1e-14 && (root.matrix(0)[1] - 0.5).abs() < 1e-14);
     /// let log = found.function(|_, lambda| lambda.ln())?;
     /// let exp = Engine::cpu().eigh(&log).run()?.function(|_, lambda| lambda.exp())?;
     /// assert!((exp.matrix(0)[0] - 2.5).abs() < 1e-13);
     ///
     /// // The inverse root of a covariance, without the directions that are nothing but rounding errors.
-    /// let least: Vec<f64> = found.report.outcomes.iter().map(|o| o.sigma_error).collect();
     /// let white = found.function(|b, lambda| if lambda > least[b] { 1.0 / lambda.sqrt() } else { 0.0 })?;
     /// assert!((white.matrix(0)[0] - 0.75).abs() < 1e-14);
     /// # Ok::<(), batched_svd::Error>(())

@@ -13,8 +13,8 @@ use crate::engine::place::{Places, fit_rhs};
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Damped, Finish, Given, Host, Memory, NearSingular, Recordable, Shapes,
-    by_copy,
+    Compute, ComputeInto, Damped, DampedNearSingular, Finish, Given, Host, Memory, Recordable,
+    Shapes, by_copy,
 };
 use crate::planner::Job;
 
@@ -114,7 +114,7 @@ impl<T: Scalar> Call<'_, '_, Lstsq<T>> {
 
 impl<T: Scalar> Damped for Lstsq<T> {}
 
-impl<T: Scalar> NearSingular for Lstsq<T> {}
+impl<T: Scalar> DampedNearSingular for Lstsq<T> {}
 
 impl<T: Scalar> Recordable for Lstsq<T> {}
 
@@ -125,7 +125,7 @@ fn sides(shapes: Shapes) -> usize {
 
 impl<T: Scalar> Compute for Lstsq<T> {
     fn check(choices: &LstsqChoices, options: &Options, shapes: Shapes) -> Result<(), Error> {
-        if choices.refined && options.is_damped() {
+        if choices.refined && options.damping.is_some() {
             return Err(Error::argument(
                 "damped solutions are not refined: they do not minimise the residual",
             ));

@@ -32,7 +32,7 @@ pub use low_rank::{LowRank, LowRankFactors};
 pub use lstsq::Lstsq;
 pub use null_vector::NullVector;
 pub use operation::{
-    Compute, ComputeInto, Damped, Device, Host, IntoPlaces, Memory, NearSingular, Operation,
+    Compute, ComputeInto, Damped, DampedNearSingular, Device, Host, IntoPlaces, Memory, Operation,
     Placed, Recordable, Warm,
 };
 pub use pinv::Pinv;

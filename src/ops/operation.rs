@@ -110,7 +110,7 @@ pub trait Damped: Operation {}
 
 /// An operation whose damping can be found from the [smallest singular value](crate::Call::damping_near_singular) of each
 /// matrix.
-pub trait NearSingular: Damped {}
+pub trait DampedNearSingular: Damped {}
 
 /// An operation that can start from an [earlier V](crate::Call::warm).
 pub trait Warm: Operation {}

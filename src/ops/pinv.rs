@@ -7,7 +7,8 @@ use crate::data::scalar::Scalar;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{
-    Compute, ComputeInto, Damped, Finish, Given, Host, Memory, NearSingular, Recordable, Shapes,
+    Compute, ComputeInto, Damped, DampedNearSingular, Finish, Given, Host, Memory, Recordable,
+    Shapes,
 };
 use crate::planner::Job;
 
@@ -57,7 +58,7 @@ impl Engine {
 
 impl<T: Scalar> Damped for Pinv<T> {}
 
-impl<T: Scalar> NearSingular for Pinv<T> {}
+impl<T: Scalar> DampedNearSingular for Pinv<T> {}
 
 impl<T: Scalar> Recordable for Pinv<T> {}
 

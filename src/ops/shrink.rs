@@ -24,11 +24,22 @@ pub struct Shrunk<T: Scalar, M: Memory = Host> {
     pub report: M::Report,
 }
 
-/// What only shrinkage has: the rule, and the noise level if it is known.
+/// What only shrinkage has: the rule, and where the noise level is from.
 #[derive(Clone, Debug, Default)]
 pub struct NoiseModel {
     rule: Shrinkage,
-    noise: Option<PerMatrix>,
+    level: Level,
+}
+
+/// Where the noise level is from.
+#[derive(Clone, Debug, Default)]
+enum Level {
+    /// It is estimated from each matrix.
+    #[default]
+    Estimated,
+    /// It is one for all matrices, the median of those that are estimated.
+    Shared,
+    Known(PerMatrix),
 }
 
 impl Engine {
@@ -38,8 +49,10 @@ impl Engine {
     /// n can have any size.
     ///
     /// The [rule](Call::rule) says in which norm the estimate is best. The [noise](Call::noise) level is known, or it is
-    /// estimated from the median of the singular values of the matrix. The median is that of the noise if the rank of the
-    /// signal is well below k / 2, k = min(m, n). Singular values that do not count under the [cutoff](Call::cutoff)
+    /// estimated from the median of the singular values of each matrix, or it is [one level for all](Call::shared_noise), the
+    /// median of these estimates. The median is that of the noise if the rank of the signal is well below k / 2,
+    /// k = min(m, n). Where the signal is not exactly of low
+    /// rank, its small singular values make the estimate too large by some per cent. Singular values that do not count under the [cutoff](Call::cutoff)
     /// become zero, whatever the rule.
     ///
     /// **Guarantee**: the result is the formula at singular values and vectors with the bounds of [`svd`](Self::svd),
@@ -78,20 +91,42 @@ impl<T: Scalar> Call<'_, '_, Shrunk<T>> {
         self
     }
 
-    /// Sets the noise level: the standard deviation of an entry of the noise, in the unit of the entries. It is finite and
+    /// Sets the noise level: the standard deviation of an entry of the noise, in the unit of the entries; of complex entries,
+    /// the root of the mean of |z|^2. It is finite and
     /// not negative. It is one number for the whole batch, or one for each matrix. Default: it is estimated, matrix by
     /// matrix. With a level of zero, nothing is noise.
     pub fn noise(mut self, level: impl Into<PerMatrix>) -> Self {
-        self.choices.noise = Some(level.into());
+        self.choices.level = Level::Known(level.into());
+        self
+    }
+
+    /// Sets that all matrices of the call have the same noise level, such as patches of one photograph. It is the median of
+    /// the positive levels that are estimated from the matrices, which is more reliable than each of them. This replaces a
+    /// [noise](Self::noise) level that was set before, and is replaced by one that is set later.
+    ///
+    /// ```
+    /// use batched_svd::{Batch, Engine};
+    ///
+    /// let noise = |at: usize| (1e5 * (at as f64).sin()).rem_euclid(2.0) - 1.0;
+    /// let a = Batch::from_fn(9, 40, 30, |b, i, j| noise((b * 40 + i) * 30 + j))?;
+    /// let engine = Engine::cpu();
+    /// let mut own = engine.shrink(&a).run()?.noise;
+    /// let found = engine.shrink(&a).shared_noise().run()?;
+    /// own.sort_by(f64::total_cmp);
+    /// assert_eq!(found.noise, [own[4]; 9]);
+    /// # Ok::<(), batched_svd::Error>(())
+    /// ```
+    pub fn shared_noise(mut self) -> Self {
+        self.choices.level = Level::Shared;
         self
     }
 }
 
 impl<T: Scalar> Compute for Shrunk<T> {
     fn check(choices: &NoiseModel, _: &Options, shapes: Shapes) -> Result<(), Error> {
-        match &choices.noise {
-            Some(noise) => noise.check("noise level", shapes.a[0]),
-            None => Ok(()),
+        match &choices.level {
+            Level::Known(noise) => noise.check("noise level", shapes.a[0]),
+            _ => Ok(()),
         }
     }
 
@@ -115,15 +150,18 @@ impl<T: Scalar> Compute for Shrunk<T> {
         let svd = engine.thin(given.a, &lenient, blocking).await?;
         let (k, most) = (m.min(n), m.max(n) as f64);
         let beta = k as f64 / most;
-        let noise: Vec<f64> = match &choices.noise {
-            Some(noise) => (0..count).map(|index| noise.get(index)).collect(),
-            None if k == 0 => vec![0.0; count],
-            None => {
+        let mut noise: Vec<f64> = match &choices.level {
+            Level::Known(noise) => (0..count).map(|index| noise.get(index)).collect(),
+            _ if k == 0 => vec![0.0; count],
+            _ => {
                 let unit = (most * median(beta)).sqrt();
                 let level = |index| middle(svd.sigma.matrix(index)) / unit;
                 (0..count).map(level).collect()
             }
         };
+        if matches!(choices.level, Level::Shared) {
+            share(&mut noise);
+        }
         let size = |index: usize, sigma: T::Real| {
             let unit = noise[index] * most.sqrt();
             let sigma = sigma.f64();
@@ -161,6 +199,22 @@ impl<T: Scalar> Compute for Shrunk<T> {
 }
 
 impl<T: Scalar> ComputeInto for Shrunk<T> {}
+
+/// Replaces levels by the median of the positive ones, except those of matrices that are not finite. A level of zero is that
+/// of a matrix of zeros, or of low rank without noise.
+fn share(levels: &mut [f64]) {
+    let known = levels.iter().copied();
+    let mut descending: Vec<f64> = known
+        .filter(|level| level.is_finite() && *level > 0.0)
+        .collect();
+    if descending.is_empty() {
+        return;
+    }
+    descending.sort_unstable_by(|x, y| y.total_cmp(x));
+    let shared = middle(&descending);
+    let known = levels.iter_mut().filter(|level| level.is_finite());
+    known.for_each(|level| *level = shared);
+}
 
 /// The median of descending numbers.
 fn middle<T: Real>(sigma: &[T]) -> f64 {

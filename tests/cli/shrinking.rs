@@ -26,7 +26,7 @@ fn singular_values_become_what_the_rule_says() {
         let levels = ["--noise", "1,0", "--levels", &l, "--rule", rule];
         let object = json(&[&["shrink", &a, "-o", &o][..], &levels].concat());
         assert_eq!(object["ranks"], serde_json::json!({"1": 1, "2": 1}));
-        let noise = serde_json::json!({"min": 0.0, "median": 1.0, "max": 1.0});
+        let noise = serde_json::json!({"min": 0.0, "median": 0.5, "max": 1.0});
         assert_eq!(object["noise"], noise);
         let (shape, found) = read::<f64>(&o);
         assert_eq!(shape, [2, 2, 2]);
@@ -60,14 +60,16 @@ fn the_noise_level_is_estimated_and_told() {
     let (shape, levels) = read::<f64>(&l);
     assert_eq!(shape, [3, 1]);
     let exact = 1.0 / 3f64.sqrt();
-    let off = levels.iter().map(|level| (level / exact - 1.0).abs());
-    assert!(off.fold(0.0, f64::max) < 0.1, "{levels:?}");
+    let near = |level: &f64| (level / exact - 1.0).abs() < 0.1;
+    assert!(levels.iter().all(near), "{levels:?}");
     let mut sorted = levels.clone();
     sorted.sort_by(f64::total_cmp);
     let [least, median, most] = [0, 1, 2].map(|at| format!("{:.3e}", sorted[at]));
     let line = format!("noise             {least} to {most}, median {median}\n");
     assert!(said.contains(&line), "{said}");
     assert!(said.contains("\nranks             1 (3)"), "{said}");
+    success(&["shrink", &a, "-o", &o, "--levels", &l, "--shared-noise"]);
+    assert_eq!(read::<f64>(&l).1, [sorted[1]; 3]);
 }
 
 #[test]
@@ -85,5 +87,6 @@ fn noise_levels_that_do_not_fit_get_one_clear_line() {
     refuse(&["--noise", &l], sign);
     refuse(&["--noise", "-1"], "it must not be negative");
     refuse(&["--rule", "soft"], "'soft' for '--rule");
+    refuse(&["--noise", "1", "--shared-noise"], "--shared-noise");
     refuse(&["--levels", &a], "a.npy: is read by this command");
 }

@@ -439,6 +439,8 @@ pub fn operations<T: Entry>(engine: &Engine) -> Outcome {
             .map_err(wrong)?
             .solution;
         let damped_pinv = engine.pinv(&a).damping(0.3).run().map_err(wrong)?.inverse;
+        let steady = engine.pinv(&a).damping_near_singular(1e9, 0.3);
+        let steady = steady.run().map_err(wrong)?.inverse;
         let later = svd.solve(&b, &Cutoff::default(), 0.0).map_err(wrong)?;
         let later_pinv = svd.pinv(&Cutoff::default(), 0.0).map_err(wrong)?;
         let again = svd.reconstruct().map_err(wrong)?;
@@ -456,6 +458,8 @@ pub fn operations<T: Entry>(engine: &Engine) -> Outcome {
             };
             near("pinv", &dense(&pinv, at), &exact, scale)?;
             near("later pinv", &dense(&later_pinv, at), &exact, scale)?;
+            let with = dense(&damped_pinv, at);
+            near("near singular", &dense(&steady, at), &with, scale)?;
             let x = &exact * &b;
             for (name, found) in [("lstsq", &solved), ("refined", &refined), ("later", &later)] {
                 near(name, &dense(found, at), &x, scale * b.norm())?;

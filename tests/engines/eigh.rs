@@ -47,7 +47,7 @@ fn symmetric<T: Real>(count: usize, n: usize, seed: u64) -> Batch<T> {
 }
 
 /// The CPU's kernel that rotates on both sides.
-const DIRECT: &str = "eigen-lanes";
+pub(crate) const DIRECT: &str = "eigen-lanes";
 
 /// Holds results to the bounds of the documentation.
 fn check<T: Real>(what: &str, a: &Batch<T>, found: &Eigh<T>) -> Outcome {

@@ -1,5 +1,7 @@
 //! Least squares, damped and not.
 
+use std::sync::{Arc, Mutex};
+
 use batched_svd::{
     Batch, Call, Cutoff, Dtype, Engine, Error, Lstsq, Options, Real, Report, Status, View, ViewMut,
     verify,
@@ -384,6 +386,29 @@ pub fn near_singular<T: Real>(engine: &Engine) -> Outcome {
         ensure(same, || format!("{m}x{n}: not as with the same lambda"))?;
     }
 
+    // Progress is told once, and a bad matrix once.
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&told);
+    let call = engine.pinv(&a).damping_near_singular(below, most);
+    let call = call.progress(Arc::new(move |done, of| {
+        listener.lock().unwrap().push((done, of));
+    }));
+    call.run().map_err(wrong)?;
+    let told = told.lock().unwrap();
+    let ends = told.iter().filter(|told| **told == (count, count)).count();
+    ensure(ends == 1, || format!("progress: {told:?}"))?;
+    let mut bad = a.clone();
+    bad.as_mut_slice()[6] = T::NAN;
+    let call = engine.pinv(&bad).damping_near_singular(below, most);
+    let refused = call.strict(true).run().err();
+    let named =
+        matches!(&refused, Some(Error::Strict(list)) if list[..] == [(1, Status::NonFinite)]);
+    ensure(named, || format!("strict: {refused:?}"))?;
+
+    let short = engine.pinv(&a).damping_near_singular(vec![0.1; 2], 0.1);
+    let refused = short.run().err();
+    let named = matches!(&refused, Some(Error::Argument(text)) if text.contains("2 values"));
+    ensure(named, || format!("{refused:?}"))?;
     for (below, most, what) in [
         (-1.0, 0.1, "limit of the damping"),
         (0.1, f64::NAN, "largest damping"),

@@ -89,6 +89,17 @@ pub fn formula<T: Real>(engine: &Engine) -> Outcome {
                     check(&what, rule, &a, &found, b)?;
                 }
             }
+            let what = format!("{rule:?} of {m}x{n}, shared");
+            let mut own = engine.shrink(&a).run().map_err(wrong)?.noise;
+            own.sort_by(f64::total_cmp);
+            let shared = engine.shrink(&a).rule(rule).noise(7.0).shared_noise();
+            let shared = shared.run().map_err(wrong)?;
+            ensure(shared.noise == [own[1]; 3], || {
+                format!("{what}: {:?} of {own:?}", shared.noise)
+            })?;
+            for b in 0..3 {
+                check(&what, rule, &a, &shared, b)?;
+            }
         }
     }
     Ok(())
@@ -188,6 +199,14 @@ pub fn special<T: Real>(engine: &Engine) -> Outcome {
             && found.signal.matrix(1).iter().all(|x| x.f64().is_nan())
             && found.signal.matrix(2) == plain.signal.matrix(2),
         || "beside a NaN".into(),
+    )?;
+    // The median of two levels is their mean, and a matrix that is not finite has none.
+    let shared = engine.shrink(&bad).shared_noise().run().map_err(wrong)?;
+    let mean = 0.5 * plain.noise[0] + 0.5 * plain.noise[2];
+    let off = (shared.noise[0] / mean - 1.0).abs();
+    ensure(
+        off < 1e-15 && shared.noise[2] == shared.noise[0] && shared.noise[1].is_nan(),
+        || format!("{:?}, not {mean}", shared.noise),
     )?;
     let one = engine.shrink(&a).cutoff(Cutoff::rank(1));
     let one = one.run().map_err(wrong)?;

@@ -8,6 +8,7 @@ use crate::cli::bench::case::{DtypeArg, Op, QUICK_SHAPES, Shape};
 use crate::cli::bench::measure::Budget;
 use crate::cli::bench::peers;
 use crate::cli::bench::shapes::SHAPES;
+use crate::cli::engine_args::{BackendArg, EngineArgs};
 use crate::cli::thresholds::{self, Setting};
 
 const REPETITIONS: usize = 5;
@@ -135,6 +136,15 @@ impl BenchArgs {
     pub fn complex(&self) -> Option<DtypeArg> {
         let mut dtypes = self.dtypes.iter().copied();
         dtypes.find(|dtype| dtype.dtype().is_complex())
+    }
+
+    /// Whether the arguments leave nothing but a GPU to measure, or a threshold of one.
+    pub fn is_of_gpu(&self, args: &EngineArgs) -> bool {
+        let mut tuned = self.tune.iter().flatten();
+        self.profile
+            || args.backend == BackendArg::Gpu
+            || args.adapter.is_some()
+            || tuned.any(|setting| setting.threshold.gpu)
     }
 
     pub fn budget(&self) -> Budget {

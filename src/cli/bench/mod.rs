@@ -51,10 +51,7 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         return merge(args, bench, plot, ear);
     }
     let work = bench.work().map_err(Failure::Usage)?;
-    if let Some(dtype) = bench
-        .complex()
-        .filter(|_| bench.profile || args.backend == BackendArg::Gpu)
-    {
+    if let Some(dtype) = bench.complex().filter(|_| bench.is_of_gpu(args)) {
         let name = dtype.dtype().name();
         return Err(Failure::Usage(format!(
             "{name} is computed by the CPU, and this measures a GPU"
@@ -82,6 +79,15 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
             "{} is {whose}, and no such engine is measured",
             threshold.name
         )));
+    }
+    let gpu = engines
+        .iter()
+        .any(|(engine, _)| engine.backend() == Backend::Gpu);
+    if let Some(dtype) = bench.complex().filter(|_| gpu) {
+        let name = dtype.dtype().name();
+        complain(format!(
+            "no GPU rows of {name}: complex matrices are computed by the CPU"
+        ));
     }
     let python = match bench.python_peers {
         true => peers::python::start(&bench.python, &bench.peers).map_err(Failure::Usage)?,
@@ -218,7 +224,8 @@ impl<'s> Session<'s> {
     }
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let on_gpu = self.engines.iter().any(|(engine, _)| is_card(engine));
+        let mut computing = self.engines.iter().map(|(engine, _)| engine);
+        let on_gpu = computing.any(|engine| is_card(engine) && computes(engine, dtype));
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
             let case = Case {
