@@ -2,7 +2,7 @@
 //! nearly all of them. Loops have no counters then, and nothing is looked up: what `Problem` is asked is inlined, and so
 //! constant here.
 //!
-//! Each takes three seconds to compile, so there are few: a further one is a further size in `solve`.
+//! Each takes three seconds to compile, so there are few: a further one is a further size in `solves!`.
 
 use super::Task;
 use crate::cpu::field::Field;
@@ -64,26 +64,37 @@ impl<T: Scalar, F: Field, const N: usize, const JOB: u8> Kernel<T::Real>
     }
 }
 
-/// Takes the task and solves it, if there is a kernel for it.
-#[inline(always)]
-pub(super) fn solve<T: Scalar, F: Field>(f: F, task: &mut Option<Task<'_, '_, '_, T>>) {
-    let Some(problem) = task.as_ref().map(|task| task.call.task.problem) else {
-        return;
-    };
-    let Some(job) = job(&problem) else { return };
-    macro_rules! sizes {
-        ($($n:literal),+) => {
+/// Functions that take a task and solve it, if there is a kernel for it: of these sizes.
+macro_rules! solves {
+    ($name:ident: $($n:literal),+) => {
+        #[inline(always)]
+        pub(super) fn $name<T: Scalar>(f: impl Field, task: &mut Option<Task<'_, '_, '_, T>>) {
+            let Some(problem) = task.as_ref().map(|task| task.call.task.problem) else {
+                return;
+            };
+            let Some(job) = job(&problem) else { return };
             match (problem.rows, problem.cols, job) {
                 $(
-                    ($n, $n, THIN) => T::Real::dispatch(true, Known::<T, F, $n, THIN>(f, task)),
-                    ($n, $n, VALUES) => T::Real::dispatch(true, Known::<T, F, $n, VALUES>(f, task)),
-                    ($n, $n, INVERSE) => T::Real::dispatch(true, Known::<T, F, $n, INVERSE>(f, task)),
+                    ($n, $n, THIN) => run::<T, _, $n, THIN>(f, task),
+                    ($n, $n, VALUES) => run::<T, _, $n, VALUES>(f, task),
+                    ($n, $n, INVERSE) => run::<T, _, $n, INVERSE>(f, task),
                 )+
                 _ => {}
             }
-        };
-    }
-    sizes!(2, 3, 4);
+        }
+    };
+}
+
+solves!(solve_real: 2, 3, 4);
+// From 4x4 on they are a tenth faster, and would take the compiler half a minute more.
+solves!(solve_complex: 2, 3);
+
+#[inline(always)]
+fn run<T: Scalar, F: Field, const N: usize, const JOB: u8>(
+    f: F,
+    task: &mut Option<Task<'_, '_, '_, T>>,
+) {
+    T::Real::dispatch(true, Known::<T, F, N, JOB>(f, task));
 }
 
 #[cfg(test)]

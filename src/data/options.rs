@@ -416,6 +416,7 @@ pub(crate) enum Damping {
 }
 
 impl Damping {
+    #[cfg(feature = "gpu")]
     fn is_each(&self) -> bool {
         match self {
             Damping::Given(numbers) => numbers.is_each(),
