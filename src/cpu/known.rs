@@ -89,7 +89,8 @@ solves!(solve_real: 2, 3, 4);
 // From 4x4 on they are a tenth faster, and would take the compiler half a minute more.
 solves!(solve_complex: 2, 3);
 
-#[inline(always)]
+/// A function of its own: without optimisation, one that holds all kernels would fill the stack of a thread.
+#[inline(never)]
 fn run<T: Scalar, F: Field, const N: usize, const JOB: u8>(
     f: F,
     task: &mut Option<Task<'_, '_, '_, T>>,
