@@ -125,24 +125,22 @@ macro_rules! kernels {
 
 /// The kernels of known size of a type.
 macro_rules! known {
-    ($known:ident: $entry:ty, $field:ident, $solve:ident) => {
+    ($known:ident: $real:ty) => {
         mod $known {
             #[inline(never)]
-            pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $entry>>) {
-                super::known::$solve(super::$field, task);
+            pub fn solve(task: &mut Option<super::Task<'_, '_, '_, $real>>) {
+                super::known::solve(task);
             }
         }
     };
 }
 
-known!(known_f32: f32, Reals, solve_real);
-known!(known_f64: f64, Reals, solve_real);
-known!(known_c32: num_complex::Complex<f32>, Complexes, solve_complex);
-known!(known_c64: num_complex::Complex<f64>, Complexes, solve_complex);
+known!(known_f32: f32);
+known!(known_f64: f64);
 kernels!(KERNELS_F32: f32, Reals, group_f32, known_f32::solve);
 kernels!(KERNELS_F64: f64, Reals, group_f64, known_f64::solve);
-kernels!(KERNELS_C32: num_complex::Complex<f32>, Complexes, group_c32, known_c32::solve);
-kernels!(KERNELS_C64: num_complex::Complex<f64>, Complexes, group_c64, known_c64::solve);
+kernels!(KERNELS_C32: num_complex::Complex<f32>, Complexes, group_c32, |_| {});
+kernels!(KERNELS_C64: num_complex::Complex<f64>, Complexes, group_c64, |_| {});
 
 /// Solves the call's matrices.
 pub(crate) fn run<T: Scalar>(
