@@ -376,10 +376,16 @@ impl<R: Compute> Call<'_, '_, R> {
     }
 
     /// The call with a damping for each matrix, where it is to be found from the smallest singular values.
-    async fn settled(mut self, blocking: bool) -> Result<Self, Error> {
-        let Some(near) = self.options.near_singular().cloned() else {
-            return Ok(self);
-        };
+    async fn settled(self, blocking: bool) -> Result<Self, Error> {
+        match self.options.near_singular().cloned() {
+            None => Ok(self),
+            // On the heap: nearly all calls have no use for the place of this work.
+            Some(near) => Box::pin(self.with_damping(near, blocking)).await,
+        }
+    }
+
+    /// The call with the damping that the smallest singular values ask for.
+    async fn with_damping(mut self, near: NearSingular, blocking: bool) -> Result<Self, Error> {
         self.check()?;
         self.options.damping = None;
         let options = Options {
