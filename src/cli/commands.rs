@@ -28,10 +28,6 @@ impl Task<1> for PinvArgs {
         &self.run
     }
 
-    fn files(&self, _: Dtype) -> Vec<&'static str> {
-        vec![]
-    }
-
     fn cutoff(&self) -> Option<&CutoffArgs> {
         Some(&self.filter.cutoff)
     }
@@ -50,10 +46,6 @@ impl Task<1> for PinvArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
@@ -116,10 +108,6 @@ impl Task<2> for LstsqArgs {
         &self.run
     }
 
-    fn files(&self, _: Dtype) -> Vec<&'static str> {
-        vec![]
-    }
-
     fn cutoff(&self) -> Option<&CutoffArgs> {
         Some(&self.filter.cutoff)
     }
@@ -150,10 +138,6 @@ impl Task<2> for LstsqArgs {
     fn others(&self) -> Vec<&Path> {
         let others = [&self.values, &self.residuals];
         others.into_iter().flatten().map(AsRef::as_ref).collect()
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
@@ -383,10 +367,6 @@ impl Task<1> for MeasuresArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(

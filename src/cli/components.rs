@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{
-    Batch, Components, Dtype, Error, Options, Outcome, Scalar, View, Whitening, verify,
-};
+use batched_svd::{Batch, Components, Dtype, Error, Outcome, Scalar, View, Whitening, verify};
 
 use crate::cli::args::{CutoffArgs, PcaArgs, RunArgs, WhitenArgs};
 use crate::cli::call::Call;
@@ -46,10 +44,6 @@ impl Task<1> for PcaArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -240,10 +234,6 @@ impl Task<1> for WhitenArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.filter.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{Determinant, Dtype, Error, Options, Polar, View, verify};
+use batched_svd::{Determinant, Dtype, Error, Polar, View, verify};
 
 use crate::cli::args::{BasisArgs, CutoffArgs, LowRankArgs, PolarArgs, ProjectorArgs, RunArgs};
 use crate::cli::call::Call;
@@ -38,10 +38,6 @@ impl Task<1> for LowRankArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {
@@ -108,10 +104,6 @@ impl Task<1> for ProjectorArgs {
         &self.run
     }
 
-    fn files(&self, _: Dtype) -> Vec<&'static str> {
-        vec![]
-    }
-
     fn cutoff(&self) -> Option<&CutoffArgs> {
         Some(&self.cutoff)
     }
@@ -122,10 +114,6 @@ impl Task<1> for ProjectorArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(
@@ -181,10 +169,6 @@ impl Task<1> for BasisArgs {
 
     fn output(&self) -> &Path {
         &self.output
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Dtype, Error, Options, Scalar, Triangle, View};
+use batched_svd::{Batch, Dtype, Error, Scalar, Triangle, View};
 
 use crate::cli::args::{CutoffArgs, EigenvectorsArg, EighArgs, RunArgs};
 use crate::cli::call::Call;
@@ -43,10 +43,6 @@ impl Task<1> for EighArgs {
             EigenvectorsArg::None => vec!["v"],
             EigenvectorsArg::All => Vec::new(),
         }
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn compute<T: Entry>(

@@ -3,7 +3,7 @@
 use batched_svd::PerMatrix;
 
 use crate::cli::failure::Failure;
-use crate::cli::npy::{Shape, Source, Tick, wrong};
+use crate::cli::npy::{Shape, Source, Tick, lacks, wrong};
 use crate::cli::numbers::Numbers;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,15 +89,7 @@ pub(crate) fn read(
     let mut all = Vec::with_capacity(count);
     for shape in shapes {
         let own = lists.iter().find(|(key, _)| *key == shape.key);
-        let missing = || {
-            let key = shape.key.escape_debug();
-            wrong(
-                path,
-                "",
-                format!("has no array {key}, but the matrices have"),
-            )
-        };
-        let (key, numbers) = own.ok_or_else(missing)?;
+        let (key, numbers) = own.ok_or_else(|| lacks(path, &shape.key))?;
         all.extend(of_count(key, numbers, shape.count)?);
     }
     if let Some((key, _)) = lists

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use batched_svd::{Dtype, Error, Options, View, verify};
+use batched_svd::{Error, View, verify};
 
 use crate::cli::args::{CutoffArgs, RunArgs, ShrinkArgs};
 use crate::cli::call::Call;
@@ -20,10 +20,6 @@ impl Task<1> for ShrinkArgs {
 
     fn common(&self) -> &RunArgs {
         &self.run
-    }
-
-    fn files(&self, _: Dtype) -> Vec<&'static str> {
-        vec![]
     }
 
     fn cutoff(&self) -> Option<&CutoffArgs> {
@@ -44,10 +40,6 @@ impl Task<1> for ShrinkArgs {
 
     fn others(&self) -> Vec<&Path> {
         self.levels.iter().map(AsRef::as_ref).collect()
-    }
-
-    fn options(&self, options: Options, most: usize) -> Options {
-        self.cutoff.add_to(options, most)
     }
 
     fn unjudged(&self) -> Option<&'static str> {

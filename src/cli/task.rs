@@ -24,7 +24,9 @@ pub(crate) trait Task<const N: usize> {
 
     /// The files that go into the output, a folder to be made if need be, of matrices of this type; or none, where the
     /// output is a file.
-    fn files(&self, dtype: Dtype) -> Vec<&'static str>;
+    fn files(&self, _dtype: Dtype) -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// Files to be written besides.
     fn others(&self) -> Vec<&Path> {
@@ -36,9 +38,13 @@ pub(crate) trait Task<const N: usize> {
         Vec::new()
     }
 
-    /// The command's own options, and the engine's, for matrices that have no more than so many singular values.
-    fn options(&self, options: Options, _most: usize) -> Options {
-        options
+    /// The command's own options, and the engine's, for matrices that have no more than so many singular values: what
+    /// counts, where the arguments say so.
+    fn options(&self, options: Options, most: usize) -> Options {
+        match self.cutoff() {
+            Some(cutoff) => cutoff.add_to(options, most),
+            None => options,
+        }
     }
 
     /// An option that is one number for all matrices or one for each, if it is given, and its name.

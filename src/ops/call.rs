@@ -214,9 +214,9 @@ impl<R: DampedNearSingular> Call<'_, '_, R> {
     /// lambda^2 = most^2 (1 - (sigma_k / below)^2) if sigma_k < below, else zero.
     ///
     /// Results then change continuously with the matrix, but for a singular value that passes the [cutoff](Call::cutoff):
-    /// without damping where the matrix is well conditioned, and with at most `most` where it is singular. `below` and `most` are finite, not negative, and in the unit of the matrix entries. Each
-    /// is one number for the whole batch, or one for each matrix. This replaces a [damping](Self::damping) that was set
-    /// before, and is replaced by one that is set later.
+    /// without damping where the matrix is well conditioned, and with at most `most` where it is singular. `below` and `most`
+    /// are finite, not negative, and in the unit of the matrix entries. Each is one number for the whole batch, or one for
+    /// each matrix. This replaces a [damping](Self::damping) that was set before, and is replaced by one that is set later.
     ///
     /// The singular values are computed in a call of their own before the results, so the call takes up to twice the time. On
     /// a GPU they go through the host. The report and the progress are those of the second call. For any other rule, compute

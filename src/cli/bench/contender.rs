@@ -219,29 +219,20 @@ impl<T: Scalar> Contender<T> for Own<'_, T> {
             };
         }
         let compute = || -> Result<(f64, Outcome<T>), Error> {
-            Ok(match loaded {
-                Placed::Host(a) => {
-                    let (seconds, (matrices, values), report) = compute!(a, run, Placed::Host);
-                    let outcome = Outcome {
-                        matrices,
-                        values,
-                        report,
-                    };
-                    (seconds, outcome)
-                }
+            let (seconds, (matrices, values), report) = match loaded {
+                Placed::Host(a) => compute!(a, run, Placed::Host),
                 Placed::Device(a) => {
-                    let (seconds, (matrices, values), report) =
-                        compute!(a, run_on_device, Placed::Device);
+                    let (seconds, results, report) = compute!(a, run_on_device, Placed::Device);
                     // It is read when the time is taken.
-                    let report = report.get()?;
-                    let outcome = Outcome {
-                        matrices,
-                        values,
-                        report,
-                    };
-                    (seconds, outcome)
+                    (seconds, results, report.get()?)
                 }
-            })
+            };
+            let outcome = Outcome {
+                matrices,
+                values,
+                report,
+            };
+            Ok((seconds, outcome))
         };
         let (seconds, outcome) = compute().map_err(|e| e.to_string())?;
         let device_seconds = outcome.report.device_seconds;

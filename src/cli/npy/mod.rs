@@ -99,6 +99,16 @@ pub(crate) fn wrong(path: &Path, key: &str, what: impl std::fmt::Display) -> Fai
     Failure::file(path, format!("array {}: {what}", key.escape_debug()))
 }
 
+/// That a file lacks what belongs to the matrices of this key.
+pub(crate) fn lacks(path: &Path, key: &str) -> Failure {
+    let key = key.escape_debug();
+    wrong(
+        path,
+        "",
+        format!("has no array {key}, but the matrices have"),
+    )
+}
+
 /// A file whose headers have been read, and whose entries have not.
 pub(crate) struct Source<'a> {
     path: &'a Path,
@@ -246,15 +256,7 @@ impl<'a> Source<'a> {
         }
         let mut list = Vec::with_capacity(found.len());
         for (stack, of) in found.into_iter().zip(of) {
-            let missing = || {
-                let key = of.key.escape_debug();
-                wrong(
-                    path,
-                    "",
-                    format!("has no array {key}, but the matrices have"),
-                )
-            };
-            list.push(stack.ok_or_else(missing)?);
+            list.push(stack.ok_or_else(|| lacks(path, &of.key))?);
         }
         Ok(list)
     }
