@@ -165,10 +165,9 @@ pub(crate) struct ShrinkArgs {
     /// norm. hard-threshold: singular values are kept as they are, or they become zero.
     #[arg(long, value_enum, default_value_t = RuleArg::Frobenius)]
     pub rule: RuleArg,
-    /// The noise level: the standard deviation of an entry of the noise, in the unit of the entries (of complex
-    /// entries, the root of the mean of |z|^2). L is a number, a list with one number for each matrix (0.1,0.2), or a .npy
-    /// file of such numbers [default: the level of each matrix
-    /// is estimated from the median of its singular values].
+    /// The noise level: the standard deviation of an entry of the noise, in the unit of the entries (of complex entries,
+    /// the root of the mean of |z|^2). L is a number, a list with one number for each matrix (0.1,0.2), or a .npy file of
+    /// such numbers [default: the level of each matrix is estimated from the median of its singular values].
     #[arg(long, value_name = "L", value_parser = numbers::per_matrix, allow_hyphen_values = true)]
     pub noise: Option<Numbers>,
     /// All matrices of one shape have the same noise level: the median of those that are estimated.

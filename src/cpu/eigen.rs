@@ -38,8 +38,8 @@ fn per_task(n: usize) -> usize {
     ((1 << 20) / (40 * n * n * n)).clamp(64, 1024)
 }
 
-/// Solves the call's matrices, which are symmetric or Hermitian: eigenvalues go to the places of singular values and ascend, and
-/// eigenvectors, if they are wanted, to those of V.
+/// Solves the call's matrices, which are symmetric or Hermitian: eigenvalues go to the places of singular values and
+/// ascend, and eigenvectors, if they are wanted, go to those of V.
 pub(crate) fn run<T: Scalar>(
     call: &Call<'_, T>,
     triangle: Triangle,

@@ -49,11 +49,10 @@ impl Engine {
     /// n can have any size.
     ///
     /// The [rule](Call::rule) says in which norm the estimate is best. The [noise](Call::noise) level is known, or it is
-    /// estimated from the median of the singular values of each matrix, or it is [one level for all](Call::shared_noise), the
-    /// median of these estimates. The median is that of the noise if the rank of the signal is well below k / 2,
-    /// k = min(m, n). Where the signal is not exactly of low
-    /// rank, its small singular values make the estimate too large by some per cent. Singular values that do not count under the [cutoff](Call::cutoff)
-    /// become zero, whatever the rule.
+    /// estimated from the median of the singular values of each matrix, or it is [one level for all](Call::shared_noise),
+    /// the median of these estimates. The median is that of the noise if the rank of the signal is well below k / 2, where
+    /// k is min(m, n). Where the signal is not exactly of low rank, its small singular values make the estimate too large by
+    /// some per cent. Singular values that do not count under the [cutoff](Call::cutoff) become zero, whatever the rule.
     ///
     /// **Guarantee**: the result is the formula at singular values and vectors with the bounds of [`svd`](Self::svd),
     /// with an error of at most (k + 4) tol sigma_max. That eta is the best function of singular values is a theorem for
@@ -91,10 +90,9 @@ impl<T: Scalar> Call<'_, '_, Shrunk<T>> {
         self
     }
 
-    /// Sets the noise level: the standard deviation of an entry of the noise, in the unit of the entries; of complex entries,
-    /// the root of the mean of |z|^2. It is finite and
-    /// not negative. It is one number for the whole batch, or one for each matrix. Default: it is estimated, matrix by
-    /// matrix. With a level of zero, nothing is noise.
+    /// Sets the noise level: the standard deviation of an entry of the noise, in the unit of the entries; of complex
+    /// entries, the root of the mean of |z|^2. It is finite and not negative. It is one number for the whole batch, or one
+    /// for each matrix. Default: it is estimated, matrix by matrix. With a level of zero, nothing is noise.
     pub fn noise(mut self, level: impl Into<PerMatrix>) -> Self {
         self.choices.level = Level::Known(level.into());
         self

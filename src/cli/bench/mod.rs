@@ -224,8 +224,8 @@ impl<'s> Session<'s> {
     }
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let mut computing = self.engines.iter().map(|(engine, _)| engine);
-        let on_gpu = computing.any(|engine| is_card(engine) && computes(engine, dtype));
+        let card = |(engine, _): &(Engine, _)| is_card(engine) && computes(engine, dtype);
+        let on_gpu = self.engines.iter().any(card);
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
             let case = Case {
