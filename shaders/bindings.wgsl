@@ -1,3 +1,4 @@
+//! uses: entries_*
 // What every kernel of the decomposition sees. The host puts the type T and the sizes of
 // workgroup memory in front (src/shader/).
 
@@ -16,13 +17,13 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> P: Params;
 // m x n a matrix: packed entries, then R above and reflectors below the diagonal.
-@group(0) @binding(1) var<storage, read_write> a: array<T>;
+@group(0) @binding(1) var<storage, read_write> a: array<E>;
 // n x n a matrix: R', rotated; in the end V.
-@group(0) @binding(2) var<storage, read_write> x: array<T>;
+@group(0) @binding(2) var<storage, read_write> x: array<E>;
 // n x n a matrix: the rotations, accumulated.
-@group(0) @binding(3) var<storage, read_write> j: array<T>;
+@group(0) @binding(3) var<storage, read_write> j: array<E>;
 // m x u_cols a matrix.
-@group(0) @binding(4) var<storage, read_write> u: array<T>;
+@group(0) @binding(4) var<storage, read_write> u: array<E>;
 // 2 n a matrix: squared norms of what remains of the columns, then tau; and the singular values.
 @group(0) @binding(5) var<storage, read_write> values: array<T>;
 // 2 n a matrix: column k of the pivoted matrix is column pivots[k] of the packed one; the second half

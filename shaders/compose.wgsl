@@ -1,4 +1,4 @@
-//! uses: bits_*, state, cutoff, lift
+//! uses: bits_*, entries_*, state, cutoff, lift
 // left diag(weights) right', an invocation an entry, (entries, matrix). Where right is what a factor
 // left of right-hand sides, the columns are solutions.
 
@@ -12,7 +12,8 @@ struct Params {
     right_size: u32,
     right_row: u32,
     right_col: u32,
-    weighted: u32,     // 1 where weights belong to it, a scale that is undone, and a state; 0 for a product
+    weighted: u32,     // 1 where weights belong to it, a scale that is undone, and a state; 0 for a product, whose
+                       // right factor is transposed without being conjugated
     first: u32,        // first matrix of this dispatch
     block: u32,        // terms summed before they are added to the total
     groups: u32,       // workgroups a matrix
@@ -24,10 +25,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
-@group(0) @binding(1) var<storage, read> left: array<T>;
-@group(0) @binding(2) var<storage, read> right: array<T>;
+@group(0) @binding(1) var<storage, read> left: array<E>;
+@group(0) @binding(2) var<storage, read> right: array<E>;
 @group(0) @binding(3) var<storage, read> weights: array<T>;
-@group(0) @binding(4) var<storage, read_write> result: array<T>;
+@group(0) @binding(4) var<storage, read_write> result: array<E>;
 // STATE_WORDS a matrix; only where it is weighted.
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 // cols a matrix: a right-hand side was multiplied by 2^power; NOT_FINITE where it is not finite.
@@ -50,16 +51,18 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var e = P.begin + group.x * WORKGROUP + lid; e < P.end; e += P.groups * WORKGROUP) {
         let row = matrix * P.left_size + (e % P.rows) * P.left_row;
         let col = matrix * P.right_size + (e / P.rows) * P.right_row;
-        var total = ZERO;
+        var total = E_ZERO;
         var c = 0u;
         while (c < P.inner) {
-            var sum = ZERO;
+            var sum = E_ZERO;
             for (var b = 0u; b < P.block && c < P.inner; b++) {
                 var term = left[row + c * P.left_col];
+                var other = right[col + c * P.right_col];
                 if (P.weighted != 0u) {
                     term *= weights[matrix * P.inner + c];
+                    other = conjugate(other);
                 }
-                sum = fma(term, right[col + c * P.right_col], sum);
+                sum = add_product(term, other, sum);
                 c += 1u;
             }
             total += sum;
@@ -72,9 +75,13 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                 sound = finite && own != NOT_FINITE;
                 lift -= own;
             }
-            let entry = lifted(total, lift);
-            flags |= select(0u, entry.found, sound);
-            total = select(cutoffs[0], entry.value, sound);
+            let re = lifted(part(total, 0u), lift);
+            var im = re;
+            if (PARTS > 1u) {
+                im = lifted(part(total, 1u), lift);
+            }
+            flags |= select(0u, re.found | im.found, sound);
+            total = select(entry_of(cutoffs[0], cutoffs[0]), entry_of(re.value, im.value), sound);
         }
         result[matrix * P.rows * P.cols + e] = total;
     }

@@ -1,4 +1,4 @@
-//! uses: bits_*, team_workgroup, state, numbers, team
+//! uses: bits_*, entries_*, team_workgroup, state, numbers, team
 // From the factors as the larger kernels leave them to those that the caller gets: sorted, rows in
 // their order, V completed, signs fixed. As src/cpu/delivery.rs.
 
@@ -14,17 +14,17 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> P: Params;
 // cols x cols a matrix: V, then room for the completion.
-@group(0) @binding(1) var<storage, read_write> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> x: array<E>;
 // rows x u_cols a matrix.
-@group(0) @binding(2) var<storage, read> u: array<T>;
+@group(0) @binding(2) var<storage, read> u: array<E>;
 // 2 cols a matrix: where the rows of V belong, and where its columns do.
 @group(0) @binding(3) var<storage, read> pivots: array<u32>;
 // (1 + WORDS) rows a matrix: where the rows of U belong.
 @group(0) @binding(4) var<storage, read> rows: array<u32>;
 // NaN first.
 @group(0) @binding(5) var<storage, read> cutoffs: array<T>;
-@group(0) @binding(6) var<storage, read_write> to_u: array<T>;
-@group(0) @binding(7) var<storage, read_write> to_v: array<T>;
+@group(0) @binding(6) var<storage, read_write> to_u: array<E>;
+@group(0) @binding(7) var<storage, read_write> to_v: array<E>;
 // STATE_WORDS a matrix.
 @group(0) @binding(8) var<storage, read_write> state: array<atomic<u32>>;
 
@@ -37,12 +37,12 @@ fn place(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let c = group.x * (WORKGROUP / P.lanes) + lid / P.lanes;
     let finite = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER])) != NOT_FINITE;
     let known = atomicLoad(&state[matrix * STATE_WORDS + KNOWN]);
-    let nan = cutoffs[0];
+    let nan = entry_of(cutoffs[0], cutoffs[0]);
     var to = c;
     if (c < P.cols) {
         to = pivots[(2u * matrix + 1u) * P.cols + c];
         for (var i = lane; i < P.cols; i += P.lanes) {
-            let entry = select(ZERO, x[(matrix * P.cols + c) * P.cols + i], to < known);
+            let entry = select(E_ZERO, x[(matrix * P.cols + c) * P.cols + i], to < known);
             let row = pivots[2u * matrix * P.cols + i];
             to_v[(matrix * P.cols + to) * P.cols + row] = select(nan, entry, finite);
         }
@@ -68,8 +68,7 @@ fn least_reached(matrix: u32, c: u32, lid: u32) -> u32 {
     for (var i = lid; i < P.cols; i += WORKGROUP) {
         var reached = ZERO;
         for (var l = 0u; l < c; l++) {
-            let entry = to_v[v_at(matrix, i, l)];
-            reached = fma(entry, entry, reached);
+            reached = add_square(to_v[v_at(matrix, i, l)], reached);
         }
         if (reached < least) {
             least = reached;
@@ -80,10 +79,10 @@ fn least_reached(matrix: u32, c: u32, lid: u32) -> u32 {
 }
 
 // This lane's share of the product of two columns of V.
-fn share_product(matrix: u32, one: u32, other: u32, lane: u32, lanes: u32) -> T {
-    var sum = ZERO;
+fn share_product(matrix: u32, one: u32, other: u32, lane: u32, lanes: u32) -> E {
+    var sum = E_ZERO;
     for (var i = lane; i < P.cols; i += lanes) {
-        sum = fma(to_v[v_at(matrix, i, one)], to_v[v_at(matrix, i, other)], sum);
+        sum = add_inner(to_v[v_at(matrix, i, one)], to_v[v_at(matrix, i, other)], sum);
     }
     return sum;
 }
@@ -103,20 +102,20 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     for (var c = max(P.begin, known); c < P.end; c++) {
         let row = least_reached(matrix, c, lid);
         for (var i = lid; i < P.cols; i += WORKGROUP) {
-            to_v[v_at(matrix, i, c)] = select(ZERO, ONE, i == row);
+            to_v[v_at(matrix, i, c)] = select(E_ZERO, E_ONE, i == row);
         }
         storageBarrier();
         workgroupBarrier();
         for (var time = 0u; time < 2u; time++) {
             for (var first = 0u; first < c; first += WORKGROUP / lanes) {
                 let l = first + lid / lanes;
-                var share = ZERO;
+                var share = E_ZERO;
                 if (l < c) {
                     share = share_product(matrix, l, c, lid % lanes, lanes);
                 }
-                let product = team_sum(share, lid, lanes);
+                let along = team_sum_entry(share, lid, lanes);
                 if (l < c && lid % lanes == 0u) {
-                    x[v_at(matrix, l, 0u)] = product;
+                    x[v_at(matrix, l, 0u)] = along;
                 }
             }
             storageBarrier();
@@ -124,23 +123,23 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             for (var i = lid; i < P.cols; i += WORKGROUP) {
                 var entry = to_v[v_at(matrix, i, c)];
                 for (var l = 0u; l < c; l++) {
-                    entry = fma(-x[v_at(matrix, l, 0u)], to_v[v_at(matrix, i, l)], entry);
+                    entry = add_product(-x[v_at(matrix, l, 0u)], to_v[v_at(matrix, i, l)], entry);
                 }
                 to_v[v_at(matrix, i, c)] = entry;
             }
             storageBarrier();
             workgroupBarrier();
         }
-        let square = team_sum(share_product(matrix, c, c, lid, WORKGROUP), lid, WORKGROUP);
+        let squares = team_sum(part(share_product(matrix, c, c, lid, WORKGROUP), 0u), lid, WORKGROUP);
         var own = ZERO;
         for (var i = lid; i < P.cols; i += WORKGROUP) {
             let entry = to_v[v_at(matrix, i, c)];
-            own = select(own, abs(entry), entry * entry == square);
+            own = select(own, modulus(entry), square(entry) == squares);
         }
-        let norm = exact_length(square, team_sum(own, lid, WORKGROUP));
+        let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
         let scale = reciprocal(norm);
         for (var i = lid; i < P.cols; i += WORKGROUP) {
-            to_v[v_at(matrix, i, c)] = unit(to_v[v_at(matrix, i, c)], norm, scale);
+            to_v[v_at(matrix, i, c)] = unit_entry(to_v[v_at(matrix, i, c)], norm, scale);
         }
         storageBarrier();
         workgroupBarrier();
@@ -148,15 +147,15 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
 }
 
 // An entry of the caller's V.
-fn decisive(by_u: bool, index: u32) -> T {
+fn decisive(by_u: bool, index: u32) -> E {
     if (by_u) {
         return to_u[index];
     }
     return to_v[index];
 }
 
-// Turns columns around whose first entry of (nearly) the largest magnitude is negative, and their partners: a
-// team a column, (columns, matrix). The caller's V decides.
+// Turns columns such that their first entry of (nearly) the largest magnitude is positive, and real, and their partners
+// likewise: a team a column, (columns, matrix). The caller's V decides.
 @compute @workgroup_size(WORKGROUP)
 fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = group.y;
@@ -169,7 +168,7 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let length = select(select(0u, P.cols, c < P.cols), select(0u, P.rows, c < P.u_cols), by_u);
     var most = ZERO;
     for (var i = lane; i < length; i += lanes) {
-        most = max(most, abs(decisive(by_u, select(in_v, in_u, by_u) + i)));
+        most = max(most, modulus(decisive(by_u, select(in_v, in_u, by_u) + i)));
     }
     partial[lid] = most;
     workgroupBarrier();
@@ -182,7 +181,7 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let limit = NEARLY * partial[lid - lane];
     var first = NOTHING;
     for (var i = lane; i < length; i += lanes) {
-        if (first == NOTHING && abs(decisive(by_u, select(in_v, in_u, by_u) + i)) >= limit) {
+        if (first == NOTHING && modulus(decisive(by_u, select(in_v, in_u, by_u) + i)) >= limit) {
             first = i;
         }
     }
@@ -196,18 +195,24 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
     first = candidate[lid - lane];
     // All of a team know before the first of them turns anything around.
-    let negative = first < length && decisive(by_u, select(in_v, in_u, by_u) + first) < ZERO;
+    var leading = E_ONE;
+    if (first < length) {
+        leading = decisive(by_u, select(in_v, in_u, by_u) + first);
+    }
+    let phase = direction(leading);
+    let positive = entry_of(modulus(leading), ZERO);
     storageBarrier();
     workgroupBarrier();
-    if (negative) {
+    let finite = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER])) != NOT_FINITE;
+    if (finite && !is_positive(leading)) {
         if (c < P.u_cols) {
             for (var i = lane; i < P.rows; i += lanes) {
-                to_u[in_u + i] = -to_u[in_u + i];
+                to_u[in_u + i] = select(inner(phase, to_u[in_u + i]), positive, by_u && i == first);
             }
         }
         if (c < P.cols) {
             for (var i = lane; i < P.cols; i += lanes) {
-                to_v[in_v + i] = -to_v[in_v + i];
+                to_v[in_v + i] = select(inner(phase, to_v[in_v + i]), positive, !by_u && i == first);
             }
         }
     }

@@ -10,8 +10,7 @@ fn share_square(matrix: u32, row: u32, col: u32, lane: u32, lanes: u32) -> T {
     while (i < P.rows) {
         var sum = ZERO;
         for (var b = 0u; b < P.block && i < P.rows; b++) {
-            let entry = a_load(matrix, i, col);
-            sum = fma(entry, entry, sum);
+            sum = add_square(a_load(matrix, i, col), sum);
             i += lanes;
         }
         total += sum;
@@ -68,17 +67,18 @@ fn swap_columns(matrix: u32, k: u32, p: u32, lid: u32) {
     sync();
 }
 
-// Turns column k below row k into a reflector; its tau, for all invocations.
+// Turns column k below row k into a reflector; its tau, for all invocations. The reflection
+// is Hermitian: what has a phase is the diagonal of R.
 fn make_reflector(matrix: u32, k: u32, lid: u32) -> T {
     let alpha = a_load(matrix, k, k);
     // By the tree, whose barriers part what is read from what is written.
     let below = tree_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
-    let norm = root(fma(alpha, alpha, below));
-    let beta = select(norm, -norm, alpha > ZERO);
+    let norm = root(add_square(alpha, below));
+    let beta = away(alpha, norm);
     let flat = below <= ZERO;
-    let scale = reciprocal(select(alpha - beta, ONE, flat));
+    let scale = inverse(select(alpha - beta, E_ONE, flat));
     for (var i = k + 1u + lid; i < P.rows; i += WORKGROUP) {
-        a_store(matrix, i, k, a_load(matrix, i, k) * scale);
+        a_store(matrix, i, k, product(a_load(matrix, i, k), scale));
     }
     let square = tree_sum(share_square(matrix, k + 1u, k, lid, WORKGROUP), lid, WORKGROUP);
     let tau = select(TWO * reciprocal(ONE + square), ZERO, flat);
@@ -98,11 +98,11 @@ fn reflect_columns(matrix: u32, k: u32, tau: T, lid: u32) {
     for (var first = k + 1u; first < P.cols; first += teams) {
         let c = first + lid / lanes;
         let present = c < P.cols;
-        var share = ZERO;
+        var share = E_ZERO;
         if (present) {
             share = share_reflection(matrix, k, c, lane, lanes);
         }
-        let weight = tau * team_sum(share, lid, lanes);
+        let weight = tau * team_sum_entry(share, lid, lanes);
         var square = ZERO;
         if (present) {
             square = share_update(matrix, k, c, weight, lane, lanes);
@@ -115,16 +115,16 @@ fn reflect_columns(matrix: u32, k: u32, tau: T, lid: u32) {
     sync();
 }
 
-fn share_reflection(matrix: u32, k: u32, c: u32, lane: u32, lanes: u32) -> T {
-    var total = ZERO;
+fn share_reflection(matrix: u32, k: u32, c: u32, lane: u32, lanes: u32) -> E {
+    var total = E_ZERO;
     if (lane == 0u) {
         total = a_load(matrix, k, c);
     }
     var i = k + 1u + lane;
     while (i < P.rows) {
-        var sum = ZERO;
+        var sum = E_ZERO;
         for (var b = 0u; b < P.block && i < P.rows; b++) {
-            sum = fma(a_load(matrix, i, k), a_load(matrix, i, c), sum);
+            sum = add_inner(a_load(matrix, i, k), a_load(matrix, i, c), sum);
             i += lanes;
         }
         total += sum;
@@ -132,7 +132,7 @@ fn share_reflection(matrix: u32, k: u32, c: u32, lane: u32, lanes: u32) -> T {
     return total;
 }
 
-fn share_update(matrix: u32, k: u32, c: u32, weight: T, lane: u32, lanes: u32) -> T {
+fn share_update(matrix: u32, k: u32, c: u32, weight: E, lane: u32, lanes: u32) -> T {
     if (lane == 0u) {
         a_store(matrix, k, c, a_load(matrix, k, c) - weight);
     }
@@ -141,9 +141,9 @@ fn share_update(matrix: u32, k: u32, c: u32, weight: T, lane: u32, lanes: u32) -
     while (i < P.rows) {
         var sum = ZERO;
         for (var b = 0u; b < P.block && i < P.rows; b++) {
-            let entry = fma(-weight, a_load(matrix, i, k), a_load(matrix, i, c));
+            let entry = add_product(-weight, a_load(matrix, i, k), a_load(matrix, i, c));
             a_store(matrix, i, c, entry);
-            sum = fma(entry, entry, sum);
+            sum = add_square(entry, sum);
             i += lanes;
         }
         total += sum;
@@ -155,7 +155,7 @@ fn share_update(matrix: u32, k: u32, c: u32, weight: T, lane: u32, lanes: u32) -
 fn clear_rest(matrix: u32, k: u32, lid: u32) {
     for (var c = k; c < P.cols; c++) {
         for (var i = k + lid; i < P.rows; i += WORKGROUP) {
-            a_store(matrix, i, c, ZERO);
+            a_store(matrix, i, c, E_ZERO);
         }
     }
     for (var c = k + lid; c < P.cols; c += WORKGROUP) {

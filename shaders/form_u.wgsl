@@ -15,9 +15,9 @@ fn form_u(at: Invocation) {
     // A lane touches only its own rows, those that are `lane` modulo `lanes`: no barrier.
     if (present) {
         for (var i = lane; i < P.rows; i += lanes) {
-            var entry = select(ZERO, ONE, i == c);
+            var entry = select(E_ZERO, E_ONE, i == c);
             if (c < P.cols) {
-                entry = ZERO;
+                entry = E_ZERO;
                 if (i < P.cols) {
                     entry = j[(matrix * P.cols + c) * P.cols + i];
                 }
@@ -29,30 +29,30 @@ fn form_u(at: Invocation) {
         let k = step - 1u;
         let reflector = (matrix * P.cols + k) * P.rows;
         let start = k + (lane + lanes - k % lanes) % lanes;
-        var total = ZERO;
+        var total = E_ZERO;
         if (present) {
             var i = start;
             while (i < P.rows) {
-                var sum = ZERO;
+                var sum = E_ZERO;
                 for (var b = 0u; b < P.block && i < P.rows; b++) {
-                    var v = ONE;
+                    var v = E_ONE;
                     if (i > k) {
                         v = a[reflector + i];
                     }
-                    sum = fma(v, u[column + i], sum);
+                    sum = add_inner(v, u[column + i], sum);
                     i += lanes;
                 }
                 total += sum;
             }
         }
-        let weight = values[2u * matrix * P.cols + k] * team_sum(total, lid, lanes);
+        let weight = values[2u * matrix * P.cols + k] * team_sum_entry(total, lid, lanes);
         if (present) {
             for (var i = start; i < P.rows; i += lanes) {
-                var v = ONE;
+                var v = E_ONE;
                 if (i > k) {
                     v = a[reflector + i];
                 }
-                u[column + i] = fma(-weight, v, u[column + i]);
+                u[column + i] = add_product(-weight, v, u[column + i]);
             }
         }
     }

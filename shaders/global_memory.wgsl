@@ -1,10 +1,10 @@
 // Matrices in global memory.
 
-fn a_load(matrix: u32, row: u32, col: u32) -> T {
+fn a_load(matrix: u32, row: u32, col: u32) -> E {
     return a[(matrix * P.cols + col) * P.rows + row];
 }
 
-fn a_store(matrix: u32, row: u32, col: u32, value: T) {
+fn a_store(matrix: u32, row: u32, col: u32, value: E) {
     a[(matrix * P.cols + col) * P.rows + row] = value;
 }
 
@@ -17,19 +17,19 @@ fn column_store(matrix: u32, col: u32, value: T) {
 }
 
 // Entry r of column p of R'.
-fn x_load(matrix: u32, p: u32, r: u32) -> T {
+fn x_load(matrix: u32, p: u32, r: u32) -> E {
     return x[(matrix * P.cols + p) * P.cols + r];
 }
 
-fn x_store(matrix: u32, p: u32, r: u32, value: T) {
+fn x_store(matrix: u32, p: u32, r: u32, value: E) {
     x[(matrix * P.cols + p) * P.cols + r] = value;
 }
 
-fn j_load(matrix: u32, p: u32, r: u32) -> T {
+fn j_load(matrix: u32, p: u32, r: u32) -> E {
     return j[(matrix * P.cols + p) * P.cols + r];
 }
 
-fn j_store(matrix: u32, p: u32, r: u32, value: T) {
+fn j_store(matrix: u32, p: u32, r: u32, value: E) {
     j[(matrix * P.cols + p) * P.cols + r] = value;
 }
 

@@ -1,4 +1,4 @@
-//! uses: bits_*, state
+//! uses: bits_*, entries_*, state
 // From the caller's matrices to what the larger kernels see: scaled by a power of two to a fixed
 // exponent of the largest entry, so that squares neither overflow nor are flushed; rows by largest
 // entry, equal ones in the caller's order, for only then does a column-pivoted QR keep the relative
@@ -13,22 +13,30 @@ struct Params {
     begin: u32,       // first step of the sort in this dispatch
     end: u32,         // one past the last
     groups: u32,      // workgroups a matrix
+    adjoint: u32,     // 1 where the caller's matrices are wide: of complex ones, conjugates are taken
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
 // rows x cols a matrix, as 32-bit words.
 @group(0) @binding(1) var<storage, read> input: array<u32>;
 // rows x cols a matrix, column by column.
-@group(0) @binding(2) var<storage, read_write> a: array<T>;
+@group(0) @binding(2) var<storage, read_write> a: array<E>;
 // (1 + WORDS) rows a matrix: which of the caller's rows comes i-th, then the bits of their largest
 // entries.
 @group(0) @binding(3) var<storage, read_write> rows: array<u32>;
 // STATE_WORDS a matrix.
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
 
-fn entry(matrix: u32, row: u32, col: u32) -> Bits {
-    let word = WORDS * (matrix * P.rows * P.cols + row * P.row_stride + col * P.col_stride);
+// A part of an entry.
+fn number(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
+    let entry = matrix * P.rows * P.cols + row * P.row_stride + col * P.col_stride;
+    let word = WORDS * (PARTS * entry + which);
     return bits(input[word], input[word + WORDS - 1u]);
+}
+
+// The magnitude of its larger part.
+fn size_of_entry(matrix: u32, row: u32, col: u32) -> Bits {
+    return larger_size(magnitude(number(matrix, row, col, 0u)), number(matrix, row, col, PARTS - 1u));
 }
 
 fn row_at(matrix: u32, i: u32) -> u32 {
@@ -55,9 +63,9 @@ fn set_key(matrix: u32, i: u32, b: Bits) {
 fn look(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = group.y;
     for (var i = group.x * WORKGROUP + lid; i < P.rows; i += P.groups * WORKGROUP) {
-        var most = magnitude(entry(matrix, i, 0u));
+        var most = size_of_entry(matrix, i, 0u);
         for (var j = 1u; j < P.cols; j++) {
-            let size = magnitude(entry(matrix, i, j));
+            let size = size_of_entry(matrix, i, j);
             if (larger(size, most)) {
                 most = size;
             }
@@ -122,9 +130,15 @@ fn arrange(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     }
     let entries = P.rows * P.cols;
     for (var e = group.x * WORKGROUP + lid; e < entries; e += P.groups * WORKGROUP) {
-        var value = ZERO;
+        var value = E_ZERO;
         if (power != NOT_FINITE) {
-            value = scaled(entry(matrix, rows[row_at(matrix, e % P.rows)], e / P.rows), power);
+            let row = rows[row_at(matrix, e % P.rows)];
+            let re = scaled(number(matrix, row, e / P.rows, 0u), power);
+            let im = scaled(number(matrix, row, e / P.rows, PARTS - 1u), power);
+            value = entry_of(re, im);
+        }
+        if (P.adjoint != 0u) {
+            value = conjugate(value);
         }
         a[matrix * entries + e] = value;
     }

@@ -23,16 +23,15 @@ fn is_running(matrix: u32, lid: u32) -> bool {
     return workgroupUniformLoad(&chosen) == RUNNING;
 }
 
-// Row r of a pair of columns, whose entries are xp and xq, and of the rotations: in Rutishauser's form, which does
-// not drift as x' = c x - s y does.
-fn turn_row(matrix: u32, p: u32, q: u32, r: u32, turn: Rotation, xp: T, xq: T) {
-    x_store(matrix, p, r, xp - turn.s * (xq + turn.tau * xp));
-    x_store(matrix, q, r, xq + turn.s * (xp - turn.tau * xq));
+// Row r of a pair of columns, whose entries are xp and xq, and of the rotations.
+fn turn_row(matrix: u32, p: u32, q: u32, r: u32, turn: Rotation, phase: E, xp: E, xq: E) {
+    let pair = turned(turn.s, turn.tau, phase, xp, xq);
+    x_store(matrix, p, r, pair.p);
+    x_store(matrix, q, r, pair.q);
     // Only U needs the rotations.
     if (P.u_cols > 0u) {
-        let jp = j_load(matrix, p, r);
-        let jq = j_load(matrix, q, r);
-        j_store(matrix, p, r, jp - turn.s * (jq + turn.tau * jp));
-        j_store(matrix, q, r, jq + turn.s * (jp - turn.tau * jq));
+        let below = turned(turn.s, turn.tau, phase, j_load(matrix, p, r), j_load(matrix, q, r));
+        j_store(matrix, p, r, below.p);
+        j_store(matrix, q, r, below.q);
     }
 }

@@ -5,11 +5,11 @@
 // costs sweeps in this order.
 fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
     let lane = lid % LANES;
-    var share = Gram(ZERO, ZERO, ZERO, ZERO);
+    var share = no_gram();
     var sum = share;
     //$ for k in 0..K
-    var xp$k = ZERO;
-    var xq$k = ZERO;
+    var xp$k = E_ZERO;
+    var xq$k = E_ZERO;
     //$ end
     if (present) {
         //$ for k in 0..K
@@ -18,25 +18,26 @@ fn rotate_pair(matrix: u32, p: u32, q: u32, present: bool, lid: u32) -> bool {
             xp$k = x_load(matrix, p, $ku * LANES + lane);
             xq$k = x_load(matrix, q, $ku * LANES + lane);
         }
-        sum.pp = fma(xp$k, xp$k, sum.pp);
-        sum.qq = fma(xq$k, xq$k, sum.qq);
-        sum.pq = fma(xp$k, xq$k, sum.pq);
-        sum.terms = fma(abs(xp$k), abs(xq$k), sum.terms);
+        sum.pp = add_square(xp$k, sum.pp);
+        sum.qq = add_square(xq$k, sum.qq);
+        sum.pq = add_inner(xp$k, xq$k, sum.pq);
+        sum.terms = add_terms(xp$k, xq$k, sum.terms);
         if (($ku + 1u) % BLOCK == 0u) {
-            share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
-            sum = Gram(ZERO, ZERO, ZERO, ZERO);
+            share = add_grams(share, sum);
+            sum = no_gram();
         }
         //$ end
-        share = Gram(share.pp + sum.pp, share.qq + sum.qq, share.pq + sum.pq, share.terms + sum.terms);
+        share = add_grams(share, sum);
     }
     let gram = team_gram(share, lid, LANES);
-    if (!present || !is_oblique(gram.pp, gram.qq, gram.pq, gram.terms)) {
+    let along = polar(gram.pq);
+    if (!present || !is_oblique(gram.pp, gram.qq, along.size, gram.terms)) {
         return false;
     }
-    let turn = rotation(gram.pp, gram.qq, gram.pq);
+    let turn = rotation(gram.pp, gram.qq, along.size);
     //$ for k in 0..K
     if (($ku + 1u) * LANES <= COLS || $ku * LANES + lane < COLS) {
-        turn_row(matrix, p, q, $ku * LANES + lane, turn, xp$k, xq$k);
+        turn_row(matrix, p, q, $ku * LANES + lane, turn, along.phase, xp$k, xq$k);
     }
     //$ end
     return true;

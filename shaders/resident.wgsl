@@ -9,11 +9,11 @@ fn start_rotations(lid: u32) {
         atomicStore(&rotated, 0u);
     }
     for (var e = lid; e < J_LEN; e += WORKGROUP) {
-        wj[e] = ZERO;
+        wj[e] = E_ZERO;
     }
     workgroupBarrier();
     for (var c = lid; c < COLS; c += WORKGROUP) {
-        j_store(0u, c, c, ONE);
+        j_store(0u, c, c, E_ONE);
     }
     workgroupBarrier();
 }
@@ -101,20 +101,19 @@ fn store_factors(matrix: u32, lid: u32) {
     let teams = WORKGROUP / lanes;
     for (var first = 0u; first < COLS; first += teams) {
         let c = first + lid / lanes;
-        var square = ZERO;
+        var squares = ZERO;
         if (c < COLS) {
             for (var r = lid % lanes; r < COLS; r += lanes) {
-                let entry = x_load(0u, c, r);
-                square = fma(entry, entry, square);
+                squares = add_square(x_load(0u, c, r), squares);
             }
         }
-        let squares = team_sum(square, lid, lanes);
+        squares = team_sum(squares, lid, lanes);
         // An entry that is all of its column is its length, exactly.
         var own = ZERO;
         if (c < COLS) {
             for (var r = lid % lanes; r < COLS; r += lanes) {
                 let entry = x_load(0u, c, r);
-                own = select(own, abs(entry), entry * entry == squares);
+                own = select(own, modulus(entry), square(entry) == squares);
             }
         }
         let norm = exact_length(squares, team_sum(own, lid, lanes));
@@ -125,7 +124,7 @@ fn store_factors(matrix: u32, lid: u32) {
             }
             let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
             for (var r = lid % lanes; r < COLS; r += lanes) {
-                x[(matrix * COLS + c) * COLS + r] = unit(x_load(0u, c, r), sigma, scale);
+                x[(matrix * COLS + c) * COLS + r] = unit_entry(x_load(0u, c, r), sigma, scale);
                 j[(matrix * COLS + c) * COLS + r] = j_load(0u, c, r);
             }
         }

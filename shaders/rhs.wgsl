@@ -1,4 +1,4 @@
-//! uses: bits_*, team_workgroup, state, team
+//! uses: bits_*, entries_*, team_workgroup, state, team
 // What a factor of a decomposition leaves of right-hand sides: B' R, for R out of {U, V}. Every column of
 // B is scaled by a power of two of its own, so that no column's size harms another.
 
@@ -18,18 +18,20 @@ struct Params {
 @group(0) @binding(0) var<uniform> P: Params;
 // length x cols a matrix, as 32-bit words.
 @group(0) @binding(1) var<storage, read> rhs: array<u32>;
-@group(0) @binding(2) var<storage, read> factor: array<T>;
+@group(0) @binding(2) var<storage, read> factor: array<E>;
 // cols a matrix: a column was multiplied by 2^power; NOT_FINITE where it is not finite.
 @group(0) @binding(3) var<storage, read_write> powers: array<i32>;
 // cols x inner a matrix.
-@group(0) @binding(4) var<storage, read_write> projected: array<T>;
+@group(0) @binding(4) var<storage, read_write> projected: array<E>;
 // STATE_WORDS a matrix.
 @group(0) @binding(5) var<storage, read_write> state: array<atomic<u32>>;
 
 var<workgroup> tops: array<i32, WORKGROUP>;
 
-fn entry(matrix: u32, row: u32, col: u32) -> Bits {
-    let word = WORDS * (matrix * P.length * P.cols + row * P.row_stride + col * P.col_stride);
+// A part of an entry.
+fn number(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
+    let entry = matrix * P.length * P.cols + row * P.row_stride + col * P.col_stride;
+    let word = WORDS * (PARTS * entry + which);
     return bits(rhs[word], rhs[word + WORDS - 1u]);
 }
 
@@ -40,7 +42,7 @@ fn weigh(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     for (var c = group.x; c < P.cols; c += P.groups) {
         var top = NO_EXPONENT;
         for (var i = lid; i < P.length; i += WORKGROUP) {
-            let b = entry(matrix, i, c);
+            let b = larger_size(magnitude(number(matrix, i, c, 0u)), number(matrix, i, c, PARTS - 1u));
             top = max(top, select(NOT_FINITE, exponent(b), is_finite(b)));
         }
         tops[lid] = top;
@@ -74,20 +76,22 @@ fn project(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         let e = begin + lid / P.lanes;
         let col = e % P.cols;
         let column = matrix * P.factor_size + (e / P.cols) * P.length;
-        var total = ZERO;
+        var total = E_ZERO;
         if (e < entries) {
             let power = powers[matrix * P.cols + col];
             var i = lid % P.lanes;
             while (i < P.length && power != NOT_FINITE) {
-                var sum = ZERO;
+                var sum = E_ZERO;
                 for (var b = 0u; b < P.block && i < P.length; b++) {
-                    sum = fma(scaled(entry(matrix, i, col), power), factor[column + i], sum);
+                    let re = scaled(number(matrix, i, col, 0u), power);
+                    let im = scaled(number(matrix, i, col, PARTS - 1u), power);
+                    sum = add_inner(entry_of(re, im), factor[column + i], sum);
                     i += P.lanes;
                 }
                 total += sum;
             }
         }
-        total = team_sum(total, lid, P.lanes);
+        total = team_sum_entry(total, lid, P.lanes);
         if (e < entries && lid % P.lanes == 0u) {
             projected[matrix * entries + e] = total;
         }

@@ -7,12 +7,12 @@ fn begin(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let matrix = P.first + group.y;
     let c = group.x;
     for (var r = lid; r < COLS; r += WORKGROUP) {
-        var entry = ZERO;
+        var entry = E_ZERO;
         if (r >= c) {
-            entry = a_load(matrix, c, r);
+            entry = conjugate(a_load(matrix, c, r));
         }
         x_store(matrix, c, r, entry);
-        j_store(matrix, c, r, select(ZERO, ONE, r == c));
+        j_store(matrix, c, r, select(E_ZERO, E_ONE, r == c));
     }
 }
 
@@ -51,17 +51,16 @@ fn advance(@builtin(workgroup_id) group: vec3<u32>) {
 fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = P.first + group.y;
     let c = group.x;
-    var square = ZERO;
+    var squares = ZERO;
     for (var r = lid; r < COLS; r += WORKGROUP) {
-        let entry = x_load(matrix, c, r);
-        square = fma(entry, entry, square);
+        squares = add_square(x_load(matrix, c, r), squares);
     }
-    let squares = team_sum(square, lid, WORKGROUP);
+    squares = team_sum(squares, lid, WORKGROUP);
     // An entry that is all of its column is its length, exactly.
     var own = ZERO;
     for (var r = lid; r < COLS; r += WORKGROUP) {
         let entry = x_load(matrix, c, r);
-        own = select(own, abs(entry), entry * entry == squares);
+        own = select(own, modulus(entry), square(entry) == squares);
     }
     let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
     let sigma = select(ZERO, norm, norm > NEGLIGIBLE);
@@ -70,6 +69,6 @@ fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     }
     let scale = reciprocal(select(ONE, sigma, sigma > ZERO));
     for (var r = lid; r < COLS; r += WORKGROUP) {
-        x_store(matrix, c, r, unit(x_load(matrix, c, r), sigma, scale));
+        x_store(matrix, c, r, unit_entry(x_load(matrix, c, r), sigma, scale));
     }
 }

@@ -12,13 +12,15 @@ fn solve(at: Invocation) {
     workgroupBarrier();
     start_columns(matrix, lid);
     factor_steps(matrix, 0u, P.cols, lid);
-    // Reflectors go to global memory, and zeros take their place under R.
+    // Reflectors go to global memory, and zeros take their place under R, whose rows become the columns of R'.
     for (var e = lid; e < P.rows * P.cols; e += WORKGROUP) {
         let row = e % P.rows;
         let col = e / P.rows;
         if (row > col) {
             a[matrix * P.rows * P.cols + e] = a_load(0u, row, col);
-            a_store(0u, row, col, ZERO);
+            a_store(0u, row, col, E_ZERO);
+        } else if (PARTS > 1u) {
+            a_store(0u, row, col, conjugate(a_load(0u, row, col)));
         }
     }
     for (var c = lid; c < P.cols; c += WORKGROUP) {

@@ -9,9 +9,9 @@ fn sweeps(at: Invocation) {
     for (var e = lid; e < COLS * COLS; e += WORKGROUP) {
         let row = e % COLS;
         let col = e / COLS;
-        var entry = ZERO;
+        var entry = E_ZERO;
         if (row <= col) {
-            entry = a[(matrix * COLS + col) * P.rows + row];
+            entry = conjugate(a[(matrix * COLS + col) * P.rows + row]);
         }
         a_store(0u, row, col, entry);
     }

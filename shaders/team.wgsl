@@ -1,10 +1,11 @@
+//! uses: entries_*
 // Teams: `lanes` neighbouring invocations, a power of two, that share a column or a pair. Every
 // sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum
 // and team_gram say by which way.
 
 var<workgroup> partial: array<T, WORKGROUP>;
 var<workgroup> partial_q: array<T, WORKGROUP>;
-var<workgroup> partial_pq: array<T, WORKGROUP>;
+var<workgroup> partial_pq: array<E, WORKGROUP>;
 var<workgroup> partial_terms: array<T, WORKGROUP>;
 var<workgroup> candidate: array<u32, WORKGROUP>;
 var<workgroup> chosen: u32;
@@ -20,6 +21,21 @@ fn tree_sum(value: T, lid: u32, lanes: u32) -> T {
         workgroupBarrier();
     }
     let sum = partial[lid - lid % lanes];
+    workgroupBarrier();
+    return sum;
+}
+
+// The same of entries.
+fn tree_sum_entry(value: E, lid: u32, lanes: u32) -> E {
+    partial_pq[lid] = value;
+    workgroupBarrier();
+    for (var step = lanes / 2u; step > 0u; step /= 2u) {
+        if (lid % lanes < step) {
+            partial_pq[lid] += partial_pq[lid + step];
+        }
+        workgroupBarrier();
+    }
+    let sum = partial_pq[lid - lid % lanes];
     workgroupBarrier();
     return sum;
 }
@@ -50,8 +66,16 @@ fn first_largest(value: T, index: u32, count: u32, floor: T, lid: u32) -> u32 {
 struct Gram {
     pp: T,
     qq: T,
-    pq: T,
+    pq: E,
     terms: T,
+}
+
+fn no_gram() -> Gram {
+    return Gram(ZERO, ZERO, E_ZERO, ZERO);
+}
+
+fn add_grams(x: Gram, y: Gram) -> Gram {
+    return Gram(x.pp + y.pp, x.qq + y.qq, x.pq + y.pq, x.terms + y.terms);
 }
 
 // The same for the four sums of a pair.

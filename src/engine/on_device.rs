@@ -13,7 +13,7 @@ use crate::gpu::resident::{Given, Results};
 use crate::gpu::{CommandEncoder, Gpu};
 use crate::host;
 use crate::host::call::Task;
-use crate::planner::{Job, NO_COMPLEX, NO_F64};
+use crate::planner::{Job, NO_F64};
 
 /// The results of a job on the device.
 pub struct Solved {
@@ -36,8 +36,8 @@ impl Engine {
     /// Copies m x n matrices to the memory where this engine computes.
     ///
     /// # Errors
-    /// [`Error::Memory`] or [`Error::Unsupported`] if they do not fit, [`Error::Unsupported`] for f64 on a GPU without
-    /// f64 and for complex matrices on a GPU, [`Error::Device`] if the device fails.
+    /// [`Error::Memory`] or [`Error::Unsupported`] if they do not fit, [`Error::Unsupported`] for double precision on a GPU without
+    /// f64, [`Error::Device`] if the device fails.
     pub async fn upload_async<'a, T: Scalar>(
         &self,
         a: impl Into<View<'a, T>>,
@@ -129,12 +129,7 @@ impl Engine {
             // No GPU has empty buffers: a batch without entries stays on the host.
             if here && !shape.contains(&0) {
                 if !gpu.has(T::DTYPE) {
-                    let why = if T::DTYPE.is_complex() {
-                        NO_COMPLEX
-                    } else {
-                        NO_F64
-                    };
-                    let text = format!("{}: {why}", gpu.name());
+                    let text = format!("{}: {NO_F64}", gpu.name());
                     return Err(Error::Unsupported(text));
                 }
                 match gpu.upload(&a, blocking).await {

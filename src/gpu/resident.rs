@@ -65,7 +65,6 @@ fn alignment(problem: &Problem, recipe: &GpuRecipe) -> usize {
     let entries = [
         problem.rows * problem.cols,
         problem.rows * problem.formed_u_cols(),
-        problem.cols,
         problem.cols * problem.cols,
         sizes.composed,
         rhs_length * rhs_cols,
@@ -74,6 +73,8 @@ fn alignment(problem: &Problem, recipe: &GpuRecipe) -> usize {
         .into_iter()
         .filter(|&entries| entries > 0)
         .map(|entries| aligned(entries * size))
+        // Singular values are real.
+        .chain([aligned(problem.cols * problem.dtype.real().size())])
         .fold(aligned(recipe.state_words(problem) * 4), usize::max)
 }
 
@@ -81,9 +82,8 @@ impl Gpu {
     /// Whether numbers of this type can be computed with.
     pub fn has(&self, dtype: Dtype) -> bool {
         match dtype {
-            Dtype::F32 => true,
-            Dtype::F64 => self.limits.has_f64,
-            Dtype::C32 | Dtype::C64 => false,
+            Dtype::F32 | Dtype::C32 => true,
+            Dtype::F64 | Dtype::C64 => self.limits.has_f64,
         }
     }
 
@@ -222,7 +222,7 @@ impl Gpu {
                 };
                 let results = Results {
                     u: entries("u", u_size)?,
-                    sigma: entries("sigma", n)?,
+                    sigma: maker.buffer("sigma", self.bytes::<T::Real>(count, n)?),
                     v: entries("v", v_size)?,
                     composed: entries("composed", sizes.composed)?,
                     state: maker.buffer("state", self.bytes::<u32>(count, state_words)?),
@@ -252,7 +252,7 @@ impl Gpu {
                         factors: Factors {
                             u: of(&results.u, u_size),
                             v: of(&results.v, v_size),
-                            weights: of(&results.sigma, n),
+                            weights: bound(&results.sigma, n, size_of::<T::Real>()),
                             composed: of(&results.composed, sizes.composed),
                             state: bound(&results.state, state_words, 4),
                         },

@@ -31,6 +31,7 @@ params! {
         begin: u32,
         end: u32,
         groups: u32,
+        adjoint: u32,
     }
 }
 
@@ -251,6 +252,7 @@ impl Solver<'_, '_> {
             begin: 0,
             end: 0,
             groups: 0,
+            adjoint: u32::from(self.task.problem.transposed),
         };
         let spread = |pipeline, items| {
             let groups = self.spread(items);

@@ -1,6 +1,6 @@
 //! Recipes for the GPU engine: a path, and how much of a call at a time.
 
-use crate::data::scalar::Dtype;
+use crate::data::scalar::Precision;
 use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::cost::work;
@@ -8,7 +8,7 @@ use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players};
 use crate::planner::paths::{Path, Refusal, shared_form};
 use crate::planner::problem::Problem;
-use crate::planner::{NO_COMPLEX, NO_F64};
+use crate::planner::NO_F64;
 use crate::shader::{Blueprint, Kernel};
 
 /// How the GPU engine solves a problem.
@@ -115,10 +115,7 @@ impl GpuRecipe {
         limits: &Limits,
         tuning: &Tuning,
     ) -> Result<(Self, Vec<Refusal>), String> {
-        if problem.dtype.is_complex() {
-            return Err(NO_COMPLEX.into());
-        }
-        if problem.dtype == Dtype::F64 && !limits.has_f64 {
+        if problem.dtype.precision() == Precision::Double && !limits.has_f64 {
             return Err(NO_F64.into());
         }
         if problem.rows > (1 << 24) {

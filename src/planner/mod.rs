@@ -35,8 +35,5 @@ pub(crate) use problem::{
     Carried, Filter, Job, Problem, Side, Sizes, Vectors, eigen_error, sigma_error,
 };
 
-/// Why a device cannot do anything with complex matrices.
-pub(crate) const NO_COMPLEX: &str =
-    "the GPU engine has no kernels for complex matrices: a CPU engine computes them";
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";

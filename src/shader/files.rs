@@ -39,6 +39,8 @@ const FILES: &[(&str, &str)] = files! {
     "bits_f64"
     "blocks_memory"
     "cutoff"
+    "entries_complex"
+    "entries_real"
     "exchange_subgroup"
     "exchange_workgroup"
     "factor"

@@ -120,7 +120,7 @@ pub(crate) struct Sizes {
     pub constants: Vec<(&'static str, Constant)>,
     /// What else stands before the files.
     pub text: String,
-    /// The file that stands for each name with a star, but for bits and teams.
+    /// The file that stands for each name with a star, but for bits, entries and teams.
     pub variants: Vec<(&'static str, &'static str)>,
     pub unrolled: Unrolled,
 }
@@ -183,6 +183,8 @@ impl Blueprint {
         match (name, self.dtype.precision(), self.subgroup) {
             ("bits_*", Precision::Single, _) => "bits_f32",
             ("bits_*", Precision::Double, _) => "bits_f64",
+            ("entries_*", ..) if self.dtype.is_complex() => "entries_complex",
+            ("entries_*", ..) => "entries_real",
             ("team_*", _, 0 | 1) => "team_workgroup",
             ("team_*", _, _) => "team_subgroup",
             _ => {

@@ -2,7 +2,7 @@
 //! every operation.
 
 use batched_svd::{
-    Backend, Basis, Batch, Complex, Cutoff, Engine, Error, Options, Real, Scalar, Status, Subspace,
+    Basis, Batch, Complex, Cutoff, Engine, Error, Options, Real, Scalar, Status, Subspace,
     Svd, View, ragged,
 };
 use nalgebra::DMatrix;
@@ -713,31 +713,4 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
         })?;
     }
     Ok(())
-}
-
-/// An engine that computes on the GPU alone says that it cannot, whatever the call, and one that falls back has the CPU
-/// compute.
-pub fn refused<T: Entry>(alone: &Engine, falling_back: &Engine) -> Outcome {
-    let a = random::<T>(3, 4, 4, 5);
-    let errors = [
-        alone.svd(&a).run().map(drop),
-        alone.upload(&a).map(drop),
-        alone.pinv(&a).run_on_device().map(drop),
-        alone.svd(&a).explain().map(drop),
-    ];
-    for (at, error) in errors.into_iter().enumerate() {
-        match error {
-            Err(Error::Unsupported(text)) if text.contains("complex") => {}
-            other => return Err(format!("call {at}: {other:?}")),
-        }
-    }
-    let svd = falling_back.svd(&a).run().map_err(wrong)?;
-    ensure(svd.report.backend == Backend::Cpu, || {
-        "computed on the GPU".into()
-    })?;
-    let lent = falling_back.upload(&a).map_err(wrong)?;
-    let there = falling_back.svd(&lent).run_on_device().map_err(wrong)?;
-    ensure(there.u.download().map_err(wrong)? == svd.u, || {
-        "on the device".into()
-    })
 }

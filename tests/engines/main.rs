@@ -1375,11 +1375,9 @@ impl Suite {
         self.add::<T>("cancelled", move |e| cancelled::<T>(e, which));
         self.add::<T>("warm-path", move |e| warm::path::<T>(e, which));
         self.add::<T>("warm-starts", warm::starts::<T>);
-        if cpu {
-            match T::DTYPE {
-                Dtype::F32 => self.add_complex::<T, Complex<f32>>(),
-                _ => self.add_complex::<T, Complex<f64>>(),
-            }
+        match T::DTYPE {
+            Dtype::F32 => self.add_complex::<T, Complex<f32>>(),
+            _ => self.add_complex::<T, Complex<f64>>(),
         }
         if T::DTYPE == Dtype::F32 {
             self.add::<T>("graded", graded::<T>);
@@ -1418,11 +1416,6 @@ impl Suite {
             let open = |tuning| Engine::gpu(&adapter().tuning(tuning));
             self.add::<T>("tunings", move |_| reliability::tunings(open));
             self.add::<T>("fallback", |_| fallback());
-            self.add::<T>("complex-refused", |e| {
-                let options = adapter().policy(Policy::FallBack);
-                let falling_back = Engine::gpu(&options).map_err(|e| e.to_string())?;
-                complex::refused::<Complex<f32>>(e, &falling_back)
-            });
             #[cfg(feature = "faults")]
             self.add::<T>("faults", |_| faults::faults(&adapter().tuning(shrunk())));
             #[cfg(feature = "faults")]

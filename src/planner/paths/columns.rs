@@ -10,7 +10,7 @@
 use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
-    FEW_RHS, at_most, fuses, in_time, sizes, sweeps, workgroup,
+    FEW_RHS, at_most, only_real, fuses, in_time, sizes, sweeps, workgroup,
 };
 use crate::shader::{Bindings, Kernel, shader};
 
@@ -30,6 +30,7 @@ impl Applies for Columns {
     const NAME: &'static str = "jacobi-columns";
 
     fn new(ask: &Ask<'_>) -> Result<Self, String> {
+        only_real(ask.problem)?;
         let (problem, limits, tuning) = (ask.problem, ask.limits, ask.tuning);
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         let [single, double] = limits.invocation_words;

@@ -1,0 +1,115 @@
+//! uses: numbers
+// Entries that are complex numbers. entries_real.wgsl has the same functions. As src/cpu/complex.rs.
+
+// An entry of a matrix: its real and its imaginary part.
+alias E = vec2<T>;
+
+// The real numbers in it.
+const PARTS: u32 = 2u;
+
+const E_ZERO: E = E(ZERO, ZERO);
+const E_ONE: E = E(ONE, ZERO);
+
+fn entry_of(re: T, im: T) -> E {
+    return E(re, im);
+}
+
+fn part(e: E, which: u32) -> T {
+    return select(e.x, e.y, which == 1u);
+}
+
+fn conjugate(e: E) -> E {
+    return E(e.x, -e.y);
+}
+
+fn product(x: E, y: E) -> E {
+    return E(fma(-x.y, y.y, x.x * y.x), fma(x.y, y.x, x.x * y.y));
+}
+
+// x y + sum
+fn add_product(x: E, y: E, sum: E) -> E {
+    return E(fma(-x.y, y.y, fma(x.x, y.x, sum.x)), fma(x.y, y.x, fma(x.x, y.y, sum.y)));
+}
+
+// x'y
+fn inner(x: E, y: E) -> E {
+    return E(fma(x.y, y.y, x.x * y.x), fma(-x.y, y.x, x.x * y.y));
+}
+
+// x'y + sum
+fn add_inner(x: E, y: E, sum: E) -> E {
+    return E(fma(x.y, y.y, fma(x.x, y.x, sum.x)), fma(-x.y, y.x, fma(x.x, y.y, sum.y)));
+}
+
+// The magnitudes of the terms of x'y, and sum.
+fn add_terms(x: E, y: E, sum: T) -> T {
+    return fma(abs(x.x) + abs(x.y), abs(y.x) + abs(y.y), sum);
+}
+
+fn square(e: E) -> T {
+    return fma(e.x, e.x, e.y * e.y);
+}
+
+// |e|^2 + sum
+fn add_square(e: E, sum: T) -> T {
+    return fma(e.x, e.x, fma(e.y, e.y, sum));
+}
+
+fn modulus(e: E) -> T {
+    return polar(e).size;
+}
+
+// 1 / e
+fn inverse(e: E) -> E {
+    return conjugate(e) * reciprocal(square(e));
+}
+
+struct Polar {
+    size: T,
+    phase: E,
+}
+
+// The size of an entry, or of a product of columns, and its phase. Neither the square of such a product nor that of a
+// small entry stays in the range.
+fn polar(e: E) -> Polar {
+    let largest = max(abs(e.x), abs(e.y));
+    if (largest < SMALLEST_NORMAL) {
+        return Polar(ZERO, E_ONE);
+    }
+    let near = e * reciprocal(largest);
+    let size = root(square(near));
+    return Polar(largest * size, near * reciprocal(size));
+}
+
+// e / |e|
+fn direction(e: E) -> E {
+    return polar(e).phase;
+}
+
+fn is_positive(e: E) -> bool {
+    return (e.y == ZERO) & !(e.x < ZERO);
+}
+
+// The first entry of a column of this norm after its reflection, on the other side of zero.
+fn away(e: E, norm: T) -> E {
+    return direction(e) * -norm;
+}
+
+// An entry of a column of this length, made a unit column's: where it is all of it, with a part that is zero, exactly.
+fn unit_entry(e: E, length: T, inverse: T) -> E {
+    return E(unit(e.x, length, inverse), unit(e.y, length, inverse));
+}
+
+struct Pair {
+    p: E,
+    q: E,
+}
+
+// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form: the second is turned back by the phase of their
+// product, rotated, and turned again. Neither is multiplied by the phase as a whole: as long as the angle is small, so is
+// what the phase's own rounding does.
+fn turned(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
+    let from_q = add_inner(phase, q, tau * p);
+    let from_p = add_product(phase, p, -tau * q);
+    return Pair(p - s * from_q, q + s * from_p);
+}

@@ -1,0 +1,104 @@
+//! uses: numbers
+// Entries that are real numbers. entries_complex.wgsl has the same functions.
+
+// An entry of a matrix.
+alias E = T;
+
+// The real numbers in it.
+const PARTS: u32 = 1u;
+
+const E_ZERO: E = ZERO;
+const E_ONE: E = ONE;
+
+fn entry_of(re: T, im: T) -> E {
+    return re;
+}
+
+fn part(e: E, which: u32) -> T {
+    return e;
+}
+
+fn conjugate(e: E) -> E {
+    return e;
+}
+
+fn product(x: E, y: E) -> E {
+    return x * y;
+}
+
+// x y + sum
+fn add_product(x: E, y: E, sum: E) -> E {
+    return fma(x, y, sum);
+}
+
+// x'y
+fn inner(x: E, y: E) -> E {
+    return x * y;
+}
+
+// x'y + sum
+fn add_inner(x: E, y: E, sum: E) -> E {
+    return fma(x, y, sum);
+}
+
+// The magnitudes of the terms of x'y, and sum.
+fn add_terms(x: E, y: E, sum: T) -> T {
+    return fma(abs(x), abs(y), sum);
+}
+
+fn square(e: E) -> T {
+    return e * e;
+}
+
+// |e|^2 + sum
+fn add_square(e: E, sum: T) -> T {
+    return fma(e, e, sum);
+}
+
+fn modulus(e: E) -> T {
+    return abs(e);
+}
+
+// 1 / e
+fn inverse(e: E) -> E {
+    return reciprocal(e);
+}
+
+struct Polar {
+    size: T,
+    phase: E,
+}
+
+// The size of a product of columns, and its phase: a real one is its own size, with its sign.
+fn polar(e: E) -> Polar {
+    return Polar(e, E_ONE);
+}
+
+// e / |e|
+fn direction(e: E) -> E {
+    return select(ONE, -ONE, e < ZERO);
+}
+
+fn is_positive(e: E) -> bool {
+    return !(e < ZERO);
+}
+
+// The first entry of a column of this norm after its reflection, on the other side of zero.
+fn away(e: E, norm: T) -> E {
+    return select(norm, -norm, e > ZERO);
+}
+
+// An entry of a column of this length, made a unit column's.
+fn unit_entry(e: E, length: T, inverse: T) -> E {
+    return unit(e, length, inverse);
+}
+
+struct Pair {
+    p: E,
+    q: E,
+}
+
+// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form, which does not drift as p' = c p - s q does.
+fn turned(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
+    return Pair(p - s * (q + tau * p), q + s * (p - tau * q));
+}
