@@ -10,14 +10,15 @@ const TEAMS: u32 = WORKGROUP / LANES;
 const UNCHOSEN: u32 = 0xffffffffu;
 
 // The columns on their way to other lanes, entry by entry: each has its place.
-var<workgroup> places: array<T, PLACES>;
+var<workgroup> places: array<E, PLACES>;
 // The lane whose column was the k-th pivot, for each team.
 var<workgroup> holders: array<u32, WORKGROUP>;
-// The rows in the order of their largest entries, which come first, for each team.
-var<workgroup> largest: array<T, TEAMS * M>;
+// A column of each team: the largest entries of rows first, real numbers; then columns of V on their way.
+var<workgroup> column: array<E, TEAMS * M>;
+// The rows in the order of their largest entries, for each team.
 var<workgroup> rows: array<u32, TEAMS * M>;
 var<workgroup> tops: array<i32, WORKGROUP>;
-var<workgroup> shares: array<T, WORKGROUP>;
+var<workgroup> shares: array<E, WORKGROUP>;
 // OVERFLOWED, or ASTRAY where lanes are not in line, for each team.
 const ASTRAY: u32 = 2u;
 var<workgroup> lost: array<atomic<u32>, TEAMS>;
@@ -38,6 +39,10 @@ fn total(s0: T, s1: T, s2: T, s3: T) -> T {
     return (s0 + s2) + (s1 + s3);
 }
 
+fn total_entry(z0: E, z1: E, z2: E, z3: E) -> E {
+    return (z0 + z2) + (z1 + z3);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn columns(at: Invocation) {
     let slot = at.index;
@@ -55,6 +60,10 @@ fn columns(at: Invocation) {
     var s1 = ZERO;
     var s2 = ZERO;
     var s3 = ZERO;
+    var z0 = E_ZERO;
+    var z1 = E_ZERO;
+    var z2 = E_ZERO;
+    var z3 = E_ZERO;
 
     // Intake: finite, scaled by a power of two, rows by largest entry, equal ones in the caller's
     // order. A matrix that is not finite is zero from here on.
@@ -63,7 +72,7 @@ fn columns(at: Invocation) {
     var top = NO_EXPONENT;
     if (present) {
         for (var i = 0u; i < M; i++) {
-            top = max(top, top_of(entry_at(start + i * step)));
+            top = max(top, top_of_entry(start + i * step));
         }
     }
     tops[slot] = top;
@@ -78,9 +87,12 @@ fn columns(at: Invocation) {
     let finite = top < NOT_FINITE;
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
     for (var i = 0u; i < M; i++) {
-        var entry = ZERO;
+        var entry = E_ZERO;
         if (present && finite) {
-            entry = scaled(entry_at(start + i * step), power);
+            entry = scaled_entry(start + i * step, power);
+            if (TRANSPOSED) {
+                entry = conjugate(entry);
+            }
         }
         places[i * WORKGROUP + slot] = entry;
     }
@@ -88,16 +100,16 @@ fn columns(at: Invocation) {
     for (var i = lane; i < M; i += LANES) {
         var most = ZERO;
         for (var l = 0u; l < N; l++) {
-            most = max(most, abs(places[i * WORKGROUP + first + l]));
+            most = max(most, larger_part(places[i * WORKGROUP + first + l]));
         }
-        largest[team * M + i] = most;
+        column[team * M + i] = entry_of(most, ZERO);
     }
     workgroupBarrier();
     for (var i = lane; i < M; i += LANES) {
-        let own = largest[team * M + i];
+        let own = part(column[team * M + i], 0u);
         var rank = 0u;
         for (var k = 0u; k < M; k++) {
-            let other = largest[team * M + k];
+            let other = part(column[team * M + k], 0u);
             rank += select(0u, 1u, other > own || (other == own && k < i));
         }
         rows[team * M + rank] = i;
@@ -113,16 +125,16 @@ fn columns(at: Invocation) {
     var own_tau = ZERO;
     for (var k = 0u; k < N; k++) {
         s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = fma(a$m, a$m, s$4);
+        s$4 = add_square(a$m, s$4);
         let open = present && order == UNCHOSEN;
         let largest = largest_of_team(Candidate(select(-ONE, total(s0, s1, s2, s3), open), lane), slot, base);
         let pivot = largest.lane;
         // What remains is nothing: the rest of R is zero, and the rest of the reflectors do nothing.
         let nothing = largest.norm <= NEGLIGIBLE_SQUARE;
         let chosen = present && lane == pivot;
-        var r = ZERO;
+        var r = E_ZERO;
         let row = min(order, k);
-        let rest = select(ONE, ZERO, open);
+        let rest = select(E_ONE, E_ZERO, open);
         { let here = row == $mu; r = select(r, a$m, here); a$m = select(a$m, rest, here); }
         if (chosen) {
             order = k;
@@ -132,36 +144,36 @@ fn columns(at: Invocation) {
         }
         meet();
         var v$m = fetch($mu, a$m, base + pivot);
-        let alpha = select(fetch(M, r, base + pivot), ZERO, nothing);
+        let alpha = select(fetch(M, r, base + pivot), E_ZERO, nothing);
         meet();
         s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = fma(v$m, v$m, s$4);
+        s$4 = add_square(v$m, s$4);
         let below = total(s0, s1, s2, s3);
-        let length = root(fma(alpha, alpha, below));
+        let length = root(add_square(alpha, below));
         let flat = nothing || below <= ZERO;
-        let beta = select(select(length, -length, alpha > ZERO), alpha, flat);
-        let scale = reciprocal(select(alpha - beta, ONE, flat));
-        v$m *= scale;
+        let beta = select(away(alpha, length), alpha, flat);
+        let scale = inverse(select(alpha - beta, E_ONE, flat));
+        v$m = product(v$m, scale);
         s0 = ONE; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = fma(v$m, v$m, s$4);
+        s$4 = add_square(v$m, s$4);
         let tau = select(TWO * reciprocal(total(s0, s1, s2, s3)), ZERO, flat);
         own_tau = select(own_tau, tau, chosen);
-        s0 = r; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-        s$4 = fma(v$m, a$m, s$4);
-        let weight = select(ZERO, tau * total(s0, s1, s2, s3), open && !chosen);
-        a$m = select(fma(-weight, v$m, a$m), v$m, chosen);
-        places[(R_ROW + k) * WORKGROUP + slot] = select(select(r - weight, beta, chosen), ZERO, nothing);
+        z0 = r; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+        z$4 = add_inner(v$m, a$m, z$4);
+        let weight = select(E_ZERO, tau * total_entry(z0, z1, z2, z3), open && !chosen);
+        a$m = select(add_product(-weight, v$m, a$m), v$m, chosen);
+        places[(R_ROW + k) * WORKGROUP + slot] = select(select(r - weight, beta, chosen), E_ZERO, nothing);
     }
-    a$m = select(a$m, ONE, order == $mu);
+    a$m = select(a$m, E_ONE, order == $mu);
 
     // R' a column a lane: R's rows, by the way of workgroup memory.
     workgroupBarrier();
-    var x$n = ZERO;
+    var x$n = E_ZERO;
     if (present) {
-        if ($nu >= lane) { x$n = places[(R_ROW + lane) * WORKGROUP + first + holders[first + $nu]]; }
+        if ($nu >= lane) { x$n = conjugate(places[(R_ROW + lane) * WORKGROUP + first + holders[first + $nu]]); }
     }
     workgroupBarrier();
-    var j$n = select(ZERO, ONE, lane == $nu);
+    var j$n = select(E_ZERO, E_ONE, lane == $nu);
 
     // Sweeps in tournament order: the last player stays, the others move around a circle.
     let players = N + N % 2u;
@@ -190,28 +202,30 @@ fn columns(at: Invocation) {
                 publish(N + $nu, slot, j$n);
             }
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-            s$4 = fma(x$n, x$n, s$4);
+            s$4 = add_square(x$n, s$4);
             let own = total(s0, s1, s2, s3);
-            publish(2u * N, slot, own);
+            publish_real(2u * N, slot, own);
             meet();
             let y$n = fetch($nu, x$n, place);
-            let other = fetch(2u * N, own, place);
+            let other = fetch_real(2u * N, own, place);
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-            s$4 = fma(x$n, y$n, s$4);
-            let product = total(s0, s1, s2, s3);
+            z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+            s$4 = add_real(x$n, y$n, s$4);
+            z$4 = add_cross(x$n, y$n, z$4);
+            let along = polar(of_sums(total(s0, s1, s2, s3), total_entry(z0, z1, z2, z3)));
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-            s$4 = fma(abs(x$n), abs(y$n), s$4);
+            s$4 = add_terms(x$n, y$n, s$4);
             let terms = total(s0, s1, s2, s3);
             let left = lane < partner;
-            let needed = paired && is_oblique(own, other, product, terms);
+            let needed = paired && is_oblique(own, other, along.size, terms);
             if (anyone(needed)) {
-                let turn = rotation(select(other, own, left), select(own, other, left), product);
+                let turn = rotation(select(other, own, left), select(own, other, left), along.size);
                 // Rutishauser's form, which does not drift; and not a bit of those that need none.
                 let s = select(-turn.s, turn.s, left);
                 let tau = select(-turn.tau, turn.tau, left);
-                x$n = select(x$n, fma(-s, fma(tau, x$n, y$n), x$n), needed);
+                x$n = select(x$n, turned_own(s, tau, along.phase, x$n, y$n), needed);
                 if (U_COLS > 0u) {
-                    { let other = fetch(N + $nu, j$n, place); j$n = select(j$n, fma(-s, fma(tau, j$n, other), j$n), needed); }
+                    { let other = fetch(N + $nu, j$n, place); j$n = select(j$n, turned_own(s, tau, along.phase, j$n, other), needed); }
                 }
                 count += select(0u, 1u, needed && left);
             }
@@ -246,12 +260,12 @@ fn columns(at: Invocation) {
 
     // Singular values, where they come in order, and which count.
     s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-    s$4 = fma(x$n, x$n, s$4);
+    s$4 = add_square(x$n, s$4);
     var longest = ZERO;
-    longest = max(longest, abs(x$n));
+    longest = max(longest, larger_part(x$n));
     let norm = exact_length(total(s0, s1, s2, s3), longest);
     let sigma = select(ZERO, norm, present && norm > NEGLIGIBLE);
-    publish(0u, slot, sigma);
+    publish_real(0u, slot, sigma);
     meet();
     var place = 0u;
     var highest = ZERO;
@@ -260,14 +274,14 @@ fn columns(at: Invocation) {
     var squares = ZERO;
     var tail = ZERO;
     for (var l = 0u; l < N; l++) {
-        let other = fetch(0u, sigma, base + l);
+        let other = fetch_real(0u, sigma, base + l);
         let ahead = (other > sigma) | ((other == sigma) & (l < lane));
         place += select(0u, 1u, ahead);
         highest = max(highest, other);
         known += select(0u, 1u, other > ZERO);
         squares = fma(other, other, squares);
-        let part = select(other, ZERO, ahead);
-        tail = fma(part, part, tail);
+        let behind = select(other, ZERO, ahead);
+        tail = fma(behind, behind, tail);
     }
     meet();
     // Always so, unless lanes are astray.
@@ -278,6 +292,7 @@ fn columns(at: Invocation) {
     let counts = above && within_limits(limits_of(within), place, squares, tail);
     let value = unscaled(sigma, -power);
     let nan = cutoffs[0];
+    let no_entry = entry_of(nan, nan);
     let damping = damping_of(within, power);
     let weighed = weight(P.form, sigma, counts, damping);
     if (present) {
@@ -311,8 +326,8 @@ fn columns(at: Invocation) {
 
     // V, completed where singular values are zero: by the unit vector that the columns so far reach
     // least, less what they reach of it, twice.
-    let inverse = reciprocal(select(ONE, sigma, sigma > ZERO));
-    x$n = select(ZERO, unit(x$n, sigma, inverse), sigma > ZERO);
+    let back = reciprocal(select(ONE, sigma, sigma > ZERO));
+    x$n = select(E_ZERO, unit_entry(x$n, sigma, back), sigma > ZERO);
     // A composition gives such columns no weight.
     if (WITH_V && !COMPOSES) {
         if (slot == 0u) {
@@ -328,61 +343,60 @@ fn columns(at: Invocation) {
         }
         // Lanes look at a row each: those beyond the last look at it too.
         let row = min(lane, N - 1u);
-        for (var column = workgroupUniformLoad(&any_busy); column < N; column++) {
-            let missing = column >= known;
+        for (var next = workgroupUniformLoad(&any_busy); next < N; next++) {
+            let missing = next >= known;
             places[$n * WORKGROUP + slot] = x$n;
             workgroupBarrier();
             var reached = ZERO;
             for (var l = 0u; l < N; l++) {
-                let entry = places[row * WORKGROUP + first + l];
-                reached = fma(entry, entry, reached);
+                reached = add_square(places[row * WORKGROUP + first + l], reached);
             }
-            shares[slot] = reached;
+            shares[slot] = entry_of(reached, ZERO);
             workgroupBarrier();
             var least = 0u;
             for (var l = 1u; l < N; l++) {
-                least = select(least, l, shares[first + l] < shares[first + least]);
+                least = select(least, l, part(shares[first + l], 0u) < part(shares[first + least], 0u));
             }
             workgroupBarrier();
-            var entry = select(ZERO, ONE, row == least);
+            var entry = select(E_ZERO, E_ONE, row == least);
             for (var time = 0u; time < 2u; time++) {
-                largest[team * M + row] = entry;
+                column[team * M + row] = entry;
                 workgroupBarrier();
-                s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-                s$4 = fma(x$n, largest[team * M + $nu], s$4);
-                shares[slot] = total(s0, s1, s2, s3);
+                z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+                z$4 = add_inner(x$n, column[team * M + $nu], z$4);
+                shares[slot] = total_entry(z0, z1, z2, z3);
                 workgroupBarrier();
                 for (var l = 0u; l < N; l++) {
-                    entry = fma(-shares[first + l], places[row * WORKGROUP + first + l], entry);
+                    entry = add_product(-shares[first + l], places[row * WORKGROUP + first + l], entry);
                 }
             }
-            largest[team * M + row] = entry;
+            column[team * M + row] = entry;
             workgroupBarrier();
             s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-            s$4 = fma(largest[team * M + $nu], largest[team * M + $nu], s$4);
+            s$4 = add_square(column[team * M + $nu], s$4);
             longest = ZERO;
-            longest = max(longest, abs(largest[team * M + $nu]));
+            longest = max(longest, larger_part(column[team * M + $nu]));
             let long = select(ONE, exact_length(total(s0, s1, s2, s3), longest), missing);
             let scale = reciprocal(long);
-            let own = missing && present && place == column;
-            x$n = select(x$n, unit(largest[team * M + $nu], long, scale), own);
+            let own = missing && present && place == next;
+            x$n = select(x$n, unit_entry(column[team * M + $nu], long, scale), own);
         }
     }
 
     // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
     var most = ZERO;
-    var first_entry = First(NO_ROW, ZERO);
+    var leading = First(NO_ROW, E_ZERO);
     if (WITH_V && !TRANSPOSED && !FUSED) {
-        most = max(most, abs(x$n));
-        first_entry = first_of(first_entry, x$n, holders[first + $nu], NEARLY * most);
+        most = max(most, prominence(x$n));
+        leading = first_of(leading, x$n, holders[first + $nu], NEARLY_PROMINENT * most);
     }
-    var flip = first_entry.entry < ZERO;
+    var straight = straight_of(leading.entry);
 
     // U = Q J, and beyond n the further columns of Q, a column a lane at a time.
-    var u$m = ZERO;
+    var u$m = E_ZERO;
     for (var begin = 0u; begin < U_COLS; begin += LANES) {
         let c = begin + lane;
-        u$m = select(ZERO, ONE, c == $mu);
+        u$m = select(E_ZERO, E_ONE, c == $mu);
         if (c < N) {
             u$n = j$n;
         }
@@ -391,35 +405,41 @@ fn columns(at: Invocation) {
             let holder = holders[first + k];
             if (lane == holder) {
                 publish($mu, slot, a$m);
-                publish(M, slot, own_tau);
+                publish_real(M, slot, own_tau);
             }
             meet();
-            let tau = fetch(M, own_tau, base + holder);
+            let tau = fetch_real(M, own_tau, base + holder);
             let v$m = fetch($mu, a$m, base + holder);
-            s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-            s$4 = fma(v$m, u$m, s$4);
-            let weight = tau * total(s0, s1, s2, s3);
-            u$m = fma(-weight, v$m, u$m);
+            z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+            z$4 = add_inner(v$m, u$m, z$4);
+            let weight = tau * total_entry(z0, z1, z2, z3);
+            u$m = add_product(-weight, v$m, u$m);
             meet();
         }
         if (!FUSED) {
-            most = ZERO;
-            first_entry = First(NO_ROW, ZERO);
+            var straight_u = straight;
+            straight_u.needed = straight.needed && c < N;
             if (TRANSPOSED) {
-                most = max(most, abs(u$m));
-                first_entry = first_of(first_entry, u$m, rows[team * M + $mu], NEARLY * most);
+                most = ZERO;
+                leading = First(NO_ROW, E_ZERO);
+                most = max(most, prominence(u$m));
+                leading = first_of(leading, u$m, rows[team * M + $mu], NEARLY_PROMINENT * most);
+                straight_u = straight_of(leading.entry);
             }
-            let flip_u = select(flip && c < N, first_entry.entry < ZERO, TRANSPOSED);
-            flip = select(flip, flip_u, c < N);
+            if (c < N) {
+                straight = straight_u;
+            }
             if (matrix < P.end && c < U_COLS) {
                 let to = (matrix * U_COLS + select(c, place, c < N)) * M;
-                u[to + rows[team * M + $mu]] = select(nan, select(u$m, -u$m, flip_u), finite);
+                let by = select(NO_ROW, leading.row, TRANSPOSED);
+                { let row = rows[team * M + $mu]; u[to + row] = select(no_entry, straightened(u$m, straight_u, row == by), finite); }
             }
         }
     }
     if (WITH_V && present && !FUSED) {
         let to = (matrix * N + place) * N;
-        v[to + holders[first + $nu]] = select(nan, select(x$n, -x$n, flip), finite);
+        let by = select(leading.row, NO_ROW, TRANSPOSED);
+        { let row = holders[first + $nu]; v[to + row] = select(no_entry, straightened(x$n, straight, row == by), finite); }
     }
 
     // left diag(weights) right', or what it makes of right-hand sides: by the way of the places, which hold the rows
@@ -438,7 +458,7 @@ fn columns(at: Invocation) {
                 // Every right-hand side has a scale of its own.
                 var top = NO_EXPONENT;
                 for (var i = lane; i < RIGHT_ROWS; i += LANES) {
-                    top = max(top, top_of(rhs_at(within, i, c)));
+                    top = max(top, top_of_rhs(within, i, c));
                 }
                 tops[slot] = top;
                 workgroupBarrier();
@@ -447,18 +467,18 @@ fn columns(at: Invocation) {
                 }
                 let sound = top < NOT_FINITE;
                 let own = scale_of(top);
-                s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-                if (RIGHT_U) { s$4 = fma(scaled(rhs_at(within, rows[team * M + $mu], c), own), u$m, s$4); }
-                if (!RIGHT_U) { s$4 = fma(scaled(rhs_at(within, holders[first + $nu], c), own), x$n, s$4); }
-                shares[slot] = total(s0, s1, s2, s3) * weighed;
+                z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+                if (RIGHT_U) { z$4 = add_inner(u$m, scaled_rhs(within, rows[team * M + $mu], c, own), z$4); }
+                if (!RIGHT_U) { z$4 = add_inner(x$n, scaled_rhs(within, holders[first + $nu], c, own), z$4); }
+                shares[slot] = total_entry(z0, z1, z2, z3) * weighed;
                 workgroupBarrier();
                 for (var l = lane; l < LEFT_ROWS; l += LANES) {
-                    s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-                    s$4 = fma(places[l * WORKGROUP + first + $nu], shares[first + $nu], s$4);
-                    let entry = lifted(total(s0, s1, s2, s3), lift - own);
+                    z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+                    z$4 = add_product(places[l * WORKGROUP + first + $nu], shares[first + $nu], z$4);
+                    let entry = lifted_entry(total_entry(z0, z1, z2, z3), lift - own);
                     flags |= select(0u, select(UNSOUND, entry.found, sound), finite);
                     if (matrix < P.end) {
-                        u[(matrix * P.rhs + c) * LEFT_ROWS + l] = select(nan, entry.value, finite && sound);
+                        u[(matrix * P.rhs + c) * LEFT_ROWS + l] = select(no_entry, entry.value, finite && sound);
                     }
                 }
                 workgroupBarrier();
@@ -470,18 +490,18 @@ fn columns(at: Invocation) {
                 if (!RIGHT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n * weighed; }
                 workgroupBarrier();
                 let r = begin + lane;
-                let y$n = places[min(r, RIGHT_ROWS - 1u) * WORKGROUP + first + $nu];
+                let y$n = conjugate(places[min(r, RIGHT_ROWS - 1u) * WORKGROUP + first + $nu]);
                 workgroupBarrier();
                 if (LEFT_U) { places[rows[team * M + $mu] * WORKGROUP + slot] = u$m; }
                 if (!LEFT_U) { places[holders[first + $nu] * WORKGROUP + slot] = x$n; }
                 workgroupBarrier();
                 for (var l = 0u; l < LEFT_ROWS; l++) {
-                    s0 = ZERO; s1 = ZERO; s2 = ZERO; s3 = ZERO;
-                    s$4 = fma(places[l * WORKGROUP + first + $nu], y$n, s$4);
-                    let entry = lifted(total(s0, s1, s2, s3), lift);
+                    z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
+                    z$4 = add_product(places[l * WORKGROUP + first + $nu], y$n, z$4);
+                    let entry = lifted_entry(total_entry(z0, z1, z2, z3), lift);
                     if (matrix < P.end && r < RIGHT_ROWS) {
                         flags |= entry.found;
-                        u[(matrix * RIGHT_ROWS + r) * LEFT_ROWS + l] = select(nan, entry.value, finite);
+                        u[(matrix * RIGHT_ROWS + r) * LEFT_ROWS + l] = select(no_entry, entry.value, finite);
                     }
                 }
                 workgroupBarrier();

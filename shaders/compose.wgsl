@@ -75,13 +75,9 @@ fn compose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                 sound = finite && own != NOT_FINITE;
                 lift -= own;
             }
-            let re = lifted(part(total, 0u), lift);
-            var im = re;
-            if (PARTS > 1u) {
-                im = lifted(part(total, 1u), lift);
-            }
-            flags |= select(0u, re.found | im.found, sound);
-            total = select(entry_of(cutoffs[0], cutoffs[0]), entry_of(re.value, im.value), sound);
+            let entry = lifted_entry(total, lift);
+            flags |= select(0u, entry.found, sound);
+            total = select(entry_of(cutoffs[0], cutoffs[0]), entry.value, sound);
         }
         result[matrix * P.rows * P.cols + e] = total;
     }

@@ -168,7 +168,7 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     let length = select(select(0u, P.cols, c < P.cols), select(0u, P.rows, c < P.u_cols), by_u);
     var most = ZERO;
     for (var i = lane; i < length; i += lanes) {
-        most = max(most, modulus(decisive(by_u, select(in_v, in_u, by_u) + i)));
+        most = max(most, prominence(decisive(by_u, select(in_v, in_u, by_u) + i)));
     }
     partial[lid] = most;
     workgroupBarrier();
@@ -178,10 +178,10 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
         }
         workgroupBarrier();
     }
-    let limit = NEARLY * partial[lid - lane];
+    let limit = NEARLY_PROMINENT * partial[lid - lane];
     var first = NOTHING;
     for (var i = lane; i < length; i += lanes) {
-        if (first == NOTHING && modulus(decisive(by_u, select(in_v, in_u, by_u) + i)) >= limit) {
+        if (first == NOTHING && prominence(decisive(by_u, select(in_v, in_u, by_u) + i)) >= limit) {
             first = i;
         }
     }
@@ -199,20 +199,19 @@ fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     if (first < length) {
         leading = decisive(by_u, select(in_v, in_u, by_u) + first);
     }
-    let phase = direction(leading);
-    let positive = entry_of(modulus(leading), ZERO);
+    let straight = straight_of(leading);
     storageBarrier();
     workgroupBarrier();
     let finite = bitcast<i32>(atomicLoad(&state[matrix * STATE_WORDS + POWER])) != NOT_FINITE;
-    if (finite && !is_positive(leading)) {
+    if (finite && straight.needed) {
         if (c < P.u_cols) {
             for (var i = lane; i < P.rows; i += lanes) {
-                to_u[in_u + i] = select(inner(phase, to_u[in_u + i]), positive, by_u && i == first);
+                to_u[in_u + i] = straightened(to_u[in_u + i], straight, by_u && i == first);
             }
         }
         if (c < P.cols) {
             for (var i = lane; i < P.cols; i += lanes) {
-                to_v[in_v + i] = select(inner(phase, to_v[in_v + i]), positive, !by_u && i == first);
+                to_v[in_v + i] = straightened(to_v[in_v + i], straight, !by_u && i == first);
             }
         }
     }

@@ -55,6 +55,18 @@ fn add_square(e: E, sum: T) -> T {
     return fma(e.x, e.x, fma(e.y, e.y, sum));
 }
 
+// The size of the larger part.
+fn larger_part(e: E) -> T {
+    return max(abs(e.x), abs(e.y));
+}
+
+// What puts entries in order by their magnitudes, and the ratio of two that are nearly the same.
+fn prominence(e: E) -> T {
+    return square(e);
+}
+
+const NEARLY_PROMINENT: T = NEARLY_SQUARE;
+
 fn modulus(e: E) -> T {
     return polar(e).size;
 }
@@ -72,7 +84,7 @@ struct Polar {
 // The size of an entry, or of a product of columns, and its phase. Neither the square of such a product nor that of a
 // small entry stays in the range.
 fn polar(e: E) -> Polar {
-    let largest = max(abs(e.x), abs(e.y));
+    let largest = larger_part(e);
     if (largest < SMALLEST_NORMAL) {
         return Polar(ZERO, E_ONE);
     }
@@ -81,23 +93,52 @@ fn polar(e: E) -> Polar {
     return Polar(largest * size, near * reciprocal(size));
 }
 
-// e / |e|
-fn direction(e: E) -> E {
-    return polar(e).phase;
+// How columns are turned whose leading entry is this.
+struct Straight {
+    needed: bool,
+    size: T,
+    phase: E,
 }
 
-fn is_positive(e: E) -> bool {
-    return (e.y == ZERO) & !(e.x < ZERO);
+fn straight_of(leading: E) -> Straight {
+    let found = polar(leading);
+    return Straight((leading.y != ZERO) | (leading.x < ZERO), found.size, found.phase);
+}
+
+// An entry of such a column, or of its partner.
+fn straightened(e: E, by: Straight, leads: bool) -> E {
+    let turned = select(inner(by.phase, e), E(by.size, ZERO), leads);
+    return select(e, turned, by.needed);
 }
 
 // The first entry of a column of this norm after its reflection, on the other side of zero.
 fn away(e: E, norm: T) -> E {
-    return direction(e) * -norm;
+    return polar(e).phase * -norm;
 }
 
 // An entry of a column of this length, made a unit column's: where it is all of it, with a part that is zero, exactly.
 fn unit_entry(e: E, length: T, inverse: T) -> E {
     return E(unit(e.x, length, inverse), unit(e.y, length, inverse));
+}
+
+// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last bit.
+fn add_real(x: E, y: E, sum: T) -> T {
+    return fma(x.x, y.x, fma(x.y, y.y, sum));
+}
+
+fn add_cross(x: E, y: E, sum: E) -> E {
+    return E(fma(x.x, y.y, sum.x), fma(x.y, y.x, sum.y));
+}
+
+fn of_sums(real: T, cross: E) -> E {
+    return E(real, cross.x - cross.y);
+}
+
+// One's own entry of two columns after their rotation, where the other lane takes the opposite of s and tau and the
+// conjugate of the phase.
+fn turned_own(s: T, tau: T, phase: E, own: E, other: E) -> E {
+    let toward = add_inner(phase, other, tau * own);
+    return E(fma(-s, toward.x, own.x), fma(-s, toward.y, own.y));
 }
 
 struct Pair {
@@ -108,7 +149,7 @@ struct Pair {
 // A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form: the second is turned back by the phase of their
 // product, rotated, and turned again. Neither is multiplied by the phase as a whole: as long as the angle is small, so is
 // what the phase's own rounding does.
-fn turned(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
+fn turned_pair(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
     let from_q = add_inner(phase, q, tau * p);
     let from_p = add_product(phase, p, -tau * q);
     return Pair(p - s * from_q, q + s * from_p);

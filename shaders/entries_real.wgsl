@@ -55,6 +55,18 @@ fn add_square(e: E, sum: T) -> T {
     return fma(e, e, sum);
 }
 
+// The size of the larger part.
+fn larger_part(e: E) -> T {
+    return abs(e);
+}
+
+// What puts entries in order by their magnitudes, and the ratio of two that are nearly the same.
+fn prominence(e: E) -> T {
+    return abs(e);
+}
+
+const NEARLY_PROMINENT: T = NEARLY;
+
 fn modulus(e: E) -> T {
     return abs(e);
 }
@@ -74,13 +86,18 @@ fn polar(e: E) -> Polar {
     return Polar(e, E_ONE);
 }
 
-// e / |e|
-fn direction(e: E) -> E {
-    return select(ONE, -ONE, e < ZERO);
+// How columns are turned whose leading entry is this.
+struct Straight {
+    needed: bool,
 }
 
-fn is_positive(e: E) -> bool {
-    return !(e < ZERO);
+fn straight_of(leading: E) -> Straight {
+    return Straight(leading < ZERO);
+}
+
+// An entry of such a column, or of its partner.
+fn straightened(e: E, by: Straight, leads: bool) -> E {
+    return select(e, -e, by.needed);
 }
 
 // The first entry of a column of this norm after its reflection, on the other side of zero.
@@ -93,12 +110,31 @@ fn unit_entry(e: E, length: T, inverse: T) -> E {
     return unit(e, length, inverse);
 }
 
+// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last bit.
+fn add_real(x: E, y: E, sum: T) -> T {
+    return fma(x, y, sum);
+}
+
+fn add_cross(x: E, y: E, sum: E) -> E {
+    return sum;
+}
+
+fn of_sums(real: T, cross: E) -> E {
+    return real;
+}
+
+// One's own entry of two columns after their rotation, where the other lane takes the opposite of s and tau and the
+// conjugate of the phase.
+fn turned_own(s: T, tau: T, phase: E, own: E, other: E) -> E {
+    return fma(-s, fma(tau, own, other), own);
+}
+
 struct Pair {
     p: E,
     q: E,
 }
 
 // A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form, which does not drift as p' = c p - s q does.
-fn turned(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
+fn turned_pair(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
     return Pair(p - s * (q + tau * p), q + s * (p - tau * q));
 }

@@ -19,10 +19,19 @@ fn in_line(at: Invocation, lane: u32) -> bool {
 }
 
 // Puts up an entry for others to fetch.
-fn publish(row: u32, slot: u32, value: T) {}
+fn publish(row: u32, slot: u32, value: E) {}
 
 // The entry of the lane at a place, given one's own.
-fn fetch(row: u32, own: T, place: u32) -> T {
+fn fetch(row: u32, own: E, place: u32) -> E {
+    return subgroupShuffle(own, place);
+}
+
+// The same of real numbers.
+fn publish_real(row: u32, slot: u32, value: T) {
+    publish(row, slot, entry_of(value, ZERO));
+}
+
+fn fetch_real(row: u32, own: T, place: u32) -> T {
     return subgroupShuffle(own, place);
 }
 

@@ -14,12 +14,21 @@ fn in_line(at: Invocation, lane: u32) -> bool {
     return true;
 }
 
-fn publish(row: u32, slot: u32, value: T) {
+fn publish(row: u32, slot: u32, value: E) {
     places[row * WORKGROUP + slot] = value;
 }
 
-fn fetch(row: u32, own: T, place: u32) -> T {
+fn fetch(row: u32, own: E, place: u32) -> E {
     return places[row * WORKGROUP + place];
+}
+
+// The same of real numbers.
+fn publish_real(row: u32, slot: u32, value: T) {
+    publish(row, slot, entry_of(value, ZERO));
+}
+
+fn fetch_real(row: u32, own: T, place: u32) -> T {
+    return part(fetch(row, E_ZERO, place), 0u);
 }
 
 fn meet() {
@@ -31,11 +40,11 @@ fn anyone(needed: bool) -> bool {
 }
 
 fn largest_of_team(own: Candidate, slot: u32, base: u32) -> Candidate {
-    publish(0u, slot, own.norm);
+    publish_real(0u, slot, own.norm);
     meet();
     var best = Candidate(-ONE, 0u);
     for (var l = 0u; l < N; l++) {
-        let norm = fetch(0u, own.norm, base + l);
+        let norm = fetch_real(0u, own.norm, base + l);
         if (norm > best.norm) {
             best = Candidate(norm, l);
         }

@@ -25,12 +25,12 @@ fn is_running(matrix: u32, lid: u32) -> bool {
 
 // Row r of a pair of columns, whose entries are xp and xq, and of the rotations.
 fn turn_row(matrix: u32, p: u32, q: u32, r: u32, turn: Rotation, phase: E, xp: E, xq: E) {
-    let pair = turned(turn.s, turn.tau, phase, xp, xq);
+    let pair = turned_pair(turn.s, turn.tau, phase, xp, xq);
     x_store(matrix, p, r, pair.p);
     x_store(matrix, q, r, pair.q);
     // Only U needs the rotations.
     if (P.u_cols > 0u) {
-        let below = turned(turn.s, turn.tau, phase, j_load(matrix, p, r), j_load(matrix, q, r));
+        let below = turned_pair(turn.s, turn.tau, phase, j_load(matrix, p, r), j_load(matrix, q, r));
         j_store(matrix, p, r, below.p);
         j_store(matrix, q, r, below.q);
     }

@@ -1,3 +1,4 @@
+//! uses: entries_*
 // What the kernels see that hold matrices in registers: matrices as the caller has them in, results as the caller gets them
 // out.
 
@@ -60,13 +61,25 @@ fn tell(matrix: u32, told: Told) {
     }
 }
 
-fn entry_at(index: u32) -> Bits {
-    return bits(input[WORDS * index], input[WORDS * index + WORDS - 1u]);
+// A part of an entry.
+fn number_at(index: u32, which: u32) -> Bits {
+    let word = WORDS * (PARTS * index + which);
+    return bits(input[word], input[word + WORDS - 1u]);
 }
 
-fn rhs_at(matrix: u32, row: u32, col: u32) -> Bits {
+fn rhs_at(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
     let index = matrix * RIGHT_ROWS * P.rhs + row * P.rhs_row_stride + col * P.rhs_col_stride;
-    return bits(rhs[WORDS * index], rhs[WORDS * index + WORDS - 1u]);
+    let word = WORDS * (PARTS * index + which);
+    return bits(rhs[word], rhs[word + WORDS - 1u]);
+}
+
+// Entries of a scale.
+fn scaled_entry(index: u32, power: i32) -> E {
+    return entry_of(scaled(number_at(index, 0u), power), scaled(number_at(index, PARTS - 1u), power));
+}
+
+fn scaled_rhs(matrix: u32, row: u32, col: u32, power: i32) -> E {
+    return entry_of(scaled(rhs_at(matrix, row, col, 0u), power), scaled(rhs_at(matrix, row, col, PARTS - 1u), power));
 }
 
 // The power of two that scales what has its largest exponent here.
@@ -74,22 +87,31 @@ fn scale_of(top: i32) -> i32 {
     return select(0, -top, top < NOT_FINITE && top > NO_EXPONENT);
 }
 
-// The exponent of an entry, NOT_FINITE if it is not.
+// The exponent of a number, NOT_FINITE if it is not.
 fn top_of(b: Bits) -> i32 {
     return select(NOT_FINITE, exponent(b), is_finite(b));
+}
+
+// The same of the larger part of an entry.
+fn top_of_entry(index: u32) -> i32 {
+    return max(top_of(number_at(index, 0u)), top_of(number_at(index, PARTS - 1u)));
+}
+
+fn top_of_rhs(matrix: u32, row: u32, col: u32) -> i32 {
+    return max(top_of(rhs_at(matrix, row, col, 0u)), top_of(rhs_at(matrix, row, col, PARTS - 1u)));
 }
 
 // The first entry of (nearly) the largest magnitude, by the caller's rows.
 struct First {
     row: u32,
-    entry: T,
+    entry: E,
 }
 
 const NO_ROW: u32 = 0xffffffffu;
 
-// `limit` is NEARLY times the largest magnitude.
-fn first_of(before: First, entry: T, row: u32, limit: T) -> First {
+// `limit` is NEARLY_PROMINENT times the largest prominence.
+fn first_of(before: First, entry: E, row: u32, limit: T) -> First {
     // Not &&, which would branch.
-    let sooner = (abs(entry) >= limit) & (row < before.row);
+    let sooner = (prominence(entry) >= limit) & (row < before.row);
     return First(select(before.row, row, sooner), select(before.entry, entry, sooner));
 }

@@ -43,7 +43,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // order. A matrix that is not finite is zero from here on.
     let start = within * (M * N);
     var b$n: array<Bits, M>;
-    b$n[$m] = entry_at(start + $mu * P.row_stride + $nu * P.col_stride);
+    b$n[$m] = number_at(start + $mu * P.row_stride + $nu * P.col_stride, 0u);
     var size = Bits();
     size = larger_size(size, b$n[$m]);
     let top = top_of(size);
@@ -341,7 +341,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn scale_entries(start: u32, own: u32, power: i32, finite: bool) {
     for (var m = 0u; m < M; m++) {
         for (var n = 0u; n < N; n++) {
-            let entry = scaled(entry_at(start + m * P.row_stride + n * P.col_stride), power);
+            let entry = scaled(number_at(start + m * P.row_stride + n * P.col_stride, 0u), power);
             places[own + m * N + n] = select(ZERO, entry, finite);
         }
     }
@@ -528,13 +528,13 @@ fn solve(matrix: u32, own: u32, lift: i32, finite: bool) -> u32 {
         // Every right-hand side has a scale of its own.
         var top = NO_EXPONENT;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            top = max(top, top_of(rhs_at(matrix, i, c)));
+            top = max(top, top_of(rhs_at(matrix, i, c, 0u)));
         }
         let sound = top < NOT_FINITE;
         let power = scale_of(top);
         var projected: Short;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            let b = scaled(rhs_at(matrix, i, c), power);
+            let b = scaled(rhs_at(matrix, i, c, 0u), power);
             projected[$n] = fma(b, places[own + RIGHT + $nu * RIGHT_ROWS + i], projected[$n]);
         }
         projected[$n] *= places[own + WEIGHTS_AT + $n];

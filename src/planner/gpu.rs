@@ -5,7 +5,9 @@ use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::cost::work;
 use crate::planner::limits::Limits;
-use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players};
+use crate::planner::paths::plan::{
+    Ask, Form, Lanes, Plan, Solver, Sweeps, players, team_bytes,
+};
 use crate::planner::paths::{Path, Refusal, shared_form};
 use crate::planner::problem::Problem;
 use crate::planner::NO_F64;
@@ -128,7 +130,7 @@ impl GpuRecipe {
         let path = path.ok_or("no path applies")?;
         let solver = path.plan().solver();
         // The global kernels keep only partial sums in workgroup memory.
-        let global = ask.lanes.workgroup as usize * (3 * problem.dtype.size() + 4) + 64;
+        let global = team_bytes(problem.dtype, ask.lanes.workgroup as usize);
         let storage = ask.storage();
         if global > storage as usize && solver.factors() {
             return Err(format!(

@@ -35,6 +35,7 @@ pub(super) fn header(dtype: Dtype) -> String {
         + &constant("SMALLEST_TANGENT", 4.0 * smallest)
         + &constant("LARGEST", largest)
         + &constant("NEARLY", NEARLY)
+        + &constant("NEARLY_SQUARE", NEARLY * NEARLY)
         + &constant("NEGLIGIBLE", negligible)
         + &constant("NEGLIGIBLE_SQUARE", negligible * negligible)
         // Exponents: of the largest entry of a scaled matrix, of what is negligible in it, of the least and the largest

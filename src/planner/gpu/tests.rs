@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::scalar::Dtype;
 use crate::data::options::Options;
 use crate::planner::Vectors;
 use crate::planner::limits::WEBGPU;

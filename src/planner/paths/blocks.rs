@@ -7,11 +7,13 @@
 //! - A tile's columns are LEADING entries apart, as TILE_LEN counts, and its places stay below 2 WIDTH. `bytes` counts it.
 //! - A column of the last block, or of a further one, may not be there: it is compared with COLS before use.
 
+use crate::data::scalar::Dtype;
 use crate::planner::problem::Problem;
 use crate::planner::iterations::Iterations;
 use crate::planner::paths::banks::{BANKS, spread};
 use crate::planner::paths::plan::{
     Applies, Ask, Form, Lanes, Plan, SMALLEST_WORKGROUP, Solver, Sweeps,
+    team_bytes,
 };
 use crate::planner::paths::{global, sweeping};
 use crate::shader::{Bindings, Kernel, shader};
@@ -40,7 +42,7 @@ impl Applies for Blocks {
     /// in every round, if the last is not empty; but of two columns at least. What is wanted of a matrix
     /// does not matter: its singular values would depend on it.
     fn new(ask: &Ask<'_>) -> Result<Self, String> {
-        let (n, size) = (ask.problem.cols, ask.problem.dtype.size());
+        let (n, dtype) = (ask.problem.cols, ask.problem.dtype);
         let (most, limits, tuning, storage) = (ask.most, ask.limits, ask.tuning, ask.storage());
         let most_blocks = n.div_ceil(2).next_multiple_of(2);
         let mut least = (n, 0);
@@ -58,7 +60,7 @@ impl Applies for Blocks {
             let workgroup = (lanes * pairs)
                 .next_multiple_of(SMALLEST_WORKGROUP)
                 .min(most);
-            let banks = 4 * BANKS / size;
+            let banks = 4 * BANKS / dtype.size();
             let leading = spread(
                 n,
                 if lanes as usize >= banks {
@@ -67,7 +69,7 @@ impl Applies for Blocks {
                     lanes as usize
                 },
             );
-            let bytes = bytes(width, leading, workgroup as usize, size);
+            let bytes = bytes(width, leading, workgroup as usize, dtype);
             let steps = iterations(n as u64, width as u64, lanes.into(), workgroup.into());
             least = (bytes, width);
             let fits = bytes <= storage as usize && steps <= limits.iterations;
@@ -123,7 +125,7 @@ impl Plan for Blocks {
     fn workgroup_bytes(&self, problem: &Problem, _: &Lanes) -> usize {
         let [width, leading, workgroup] =
             [self.width, self.leading, self.workgroup].map(|number| number as usize);
-        bytes(width, leading, workgroup, problem.dtype.size())
+        bytes(width, leading, workgroup, problem.dtype)
     }
 
     fn leading(&self) -> [u32; 2] {
@@ -143,9 +145,7 @@ fn iterations(n: u64, width: u64, lanes: u64, workgroup: u64) -> u64 {
     copies + 2 * width * (passes * pair + 1)
 }
 
-/// Bytes of workgroup memory of two blocks of columns and of their rotations, with four partial sums an
-/// invocation and an index each, and the flags.
-fn bytes(width: usize, leading: usize, workgroup: usize, size: usize) -> usize {
-    let entries = 4 * width * leading + 4 * workgroup;
-    entries * size + 4 * workgroup + 64
+/// Bytes of workgroup memory of two blocks of columns and of their rotations, and of the sums.
+fn bytes(width: usize, leading: usize, workgroup: usize, dtype: Dtype) -> usize {
+    4 * width * leading * dtype.size() + team_bytes(dtype, workgroup)
 }

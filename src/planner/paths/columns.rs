@@ -7,10 +7,11 @@
 //! - R's rows lie behind what lanes give each other (`places`).
 //! - Neither side of a composition is longer than M, so that the places hold it.
 
+use crate::data::scalar::Precision;
 use crate::planner::problem::Problem;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
-    FEW_RHS, at_most, only_real, fuses, in_time, sizes, sweeps, workgroup,
+    FEW_RHS, at_most, fuses, in_time, sizes, sweeps, workgroup,
 };
 use crate::shader::{Bindings, Kernel, shader};
 
@@ -30,11 +31,13 @@ impl Applies for Columns {
     const NAME: &'static str = "jacobi-columns";
 
     fn new(ask: &Ask<'_>) -> Result<Self, String> {
-        only_real(ask.problem)?;
         let (problem, limits, tuning) = (ask.problem, ask.limits, ask.tuning);
         let (m, n, size) = (problem.rows, problem.cols, problem.dtype.size());
         let [single, double] = limits.invocation_words;
-        let own = if size == 4 { single } else { double };
+        let own = match problem.dtype.precision() {
+            Precision::Single => single,
+            Precision::Double => double,
+        };
         let most = tuning.invocation_words.unwrap_or(own);
         at_most(words(problem), most as usize, "registers")?;
         let sweeps = u64::from(sweeps(ask)?);

@@ -1,5 +1,6 @@
 //! What a path says of itself, and what it is asked.
 
+use crate::data::scalar::Dtype;
 use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::iterations::Iterations;
@@ -101,6 +102,12 @@ impl Lanes {
             pair_lanes: self.pair_lanes.into(),
         }
     }
+}
+
+/// Bytes of workgroup memory by which the invocations of a workgroup sum: three real numbers each, an entry and an index;
+/// and flags.
+pub(crate) fn team_bytes(dtype: Dtype, workgroup: usize) -> usize {
+    workgroup * (3 * dtype.real().size() + dtype.size() + 4) + 64
 }
 
 /// When a path applies.

@@ -160,7 +160,7 @@ pub(super) fn sizes(
 /// The type of what is written at once of a factor, and how the tiny kernel takes it from its places.
 fn piece(factor: &str, name: &str, wide: u32) -> String {
     let (kind, entries) = match wide {
-        1 => ("T".to_string(), "places[at]".to_string()),
+        1 => ("E".to_string(), "places[at]".to_string()),
         _ => {
             let entries: Vec<String> = (0..wide).map(|k| format!("places[at + {k}u]")).collect();
             (format!("vec{wide}<T>"), entries.join(", "))

@@ -6,7 +6,9 @@
 
 use crate::planner::problem::Problem;
 use crate::planner::paths::global;
-use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver, Sweeps};
+use crate::planner::paths::plan::{
+    Applies, Ask, Form, Lanes, Plan, Solver, Sweeps, team_bytes,
+};
 use crate::shader::{Bindings, Kernel, shader};
 
 pub(super) const ROUND: Kernel = Kernel::new("round", shader!("rounds"), Bindings::Solve);
@@ -47,8 +49,7 @@ impl Plan for Rounds {
         global::form(problem, lanes)
     }
 
-    /// Four partial sums an invocation and an index, and flags.
     fn workgroup_bytes(&self, problem: &Problem, lanes: &Lanes) -> usize {
-        lanes.workgroup as usize * (4 * problem.dtype.size() + 4) + 64
+        team_bytes(problem.dtype, lanes.workgroup as usize)
     }
 }

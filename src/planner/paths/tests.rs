@@ -27,7 +27,7 @@ fn validated(blueprint: &Blueprint) -> naga::Module {
     let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
     assert!(spirv.is_ok(), "{blueprint:?}: {spirv:?}");
     // Neither language has f64.
-    if blueprint.dtype == Dtype::F32 {
+    if blueprint.dtype.precision() == Precision::Single {
         let options = msl::Options {
             lang_version: (2, 4),
             fake_missing_bindings: true,
@@ -130,7 +130,7 @@ fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
             tiny_columns: Some(tiny),
             ..Tuning::default()
         };
-        for dtype in [Dtype::F32, Dtype::F64] {
+        for dtype in [Dtype::F32, Dtype::F64, Dtype::C32, Dtype::C64] {
             for (rows, cols) in [
                 (1, 1),
                 (3, 3),

@@ -5,8 +5,9 @@
 //! A_LEN and J_LEN are as many columns as COLS, LEADING and J_LEADING entries apart, and neither is less than the rows that
 //! a loop counts to. `bytes` counts both.
 
+use crate::data::scalar::Dtype;
 use crate::planner::paths::banks::{spread, teams_a_turn};
-use crate::planner::paths::plan::{Ask, Form, Lanes};
+use crate::planner::paths::plan::{Ask, Form, Lanes, team_bytes};
 use crate::planner::paths::sweeping;
 use crate::planner::problem::Problem;
 use crate::shader::{Bindings, Kernel, shader};
@@ -30,7 +31,7 @@ impl Held {
     /// So many rows, if they fit: spread over the banks if that fits, else the least. Where `solves`, the same kernel does
     /// the QR before the sweeps.
     pub fn new(ask: &Ask<'_>, rows: usize, solves: bool) -> Result<Self, String> {
-        let (n, size) = (ask.problem.cols, ask.problem.dtype.size());
+        let (n, dtype) = (ask.problem.cols, ask.problem.dtype);
         let iterations = ask.lanes.iterations(ask.problem);
         let solve = if solves { iterations.solve() } else { 0 };
         let before = solve + iterations.copies();
@@ -38,14 +39,14 @@ impl Held {
         if sweeps < 1 {
             return Err("a sweep takes more iterations than the driver stays in loops".into());
         }
-        let step = teams_a_turn(ask.lanes.pair_lanes, size);
+        let step = teams_a_turn(ask.lanes.pair_lanes, dtype.size());
         let storage = ask.storage() as usize;
         let mut needed = None;
         for leading in [
             [rows, n].map(|length| spread(length, step)),
             [rows | 1, n | 1],
         ] {
-            needed = bytes(leading, n, ask.lanes.workgroup as usize, size);
+            needed = bytes(leading, n, ask.lanes.workgroup as usize, dtype);
             if needed.is_some_and(|bytes| bytes <= storage) {
                 let [leading, j_leading] = leading.map(|length| length as u32);
                 return Ok(Held {
@@ -86,23 +87,28 @@ impl Held {
 
     pub fn bytes(&self, problem: &Problem, lanes: &Lanes) -> usize {
         let leading = self.leading().map(|length| length as usize);
-        let (n, size) = (problem.cols, problem.dtype.size());
-        bytes(leading, n, lanes.workgroup as usize, size).unwrap_or(0)
+        bytes(
+            leading,
+            problem.cols,
+            lanes.workgroup as usize,
+            problem.dtype,
+        )
+        .unwrap_or(0)
     }
 }
 
-/// Bytes of workgroup memory: A or R' and the accumulated rotations with their leading
-/// dimensions, a value a column, four partial sums an invocation and an index each,
-/// and the flags.
+/// Bytes of workgroup memory: A or R' and the accumulated rotations with their leading dimensions, a real number a column,
+/// and the sums.
 fn bytes(
     [leading, j_leading]: [usize; 2],
     n: usize,
     workgroup: usize,
-    size: usize,
+    dtype: Dtype,
 ) -> Option<usize> {
     let entries = leading
         .checked_mul(n)?
-        .checked_add(j_leading.checked_mul(n)?)?
-        .checked_add(n + 4 * workgroup)?;
-    entries.checked_mul(size)?.checked_add(4 * workgroup + 64)
+        .checked_add(j_leading.checked_mul(n)?)?;
+    let numbers = n.checked_mul(dtype.real().size())?;
+    let bytes = entries.checked_mul(dtype.size())?.checked_add(numbers)?;
+    bytes.checked_add(team_bytes(dtype, workgroup))
 }
