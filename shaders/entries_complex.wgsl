@@ -111,6 +111,11 @@ fn straightened(e: E, by: Straight, leads: bool) -> E {
     return select(e, turned, by.needed);
 }
 
+// The same, times a real number.
+fn straightened_times(e: E, factor: T, by: Straight, leads: bool) -> E {
+    return straightened(e, by, leads) * factor;
+}
+
 // The first entry of a column of this norm after its reflection, on the other side of zero.
 fn away(e: E, norm: T) -> E {
     return polar(e).phase * -norm;

@@ -6,11 +6,13 @@
 // for one an entry; and what is between `//$ for` and `//$ end` for every number in the range.
 
 // Columns of A and of U; and of R' and of J.
-alias Column = array<T, M>;
-alias Short = array<T, N>;
+alias Column = array<E, M>;
+alias Short = array<E, N>;
+// A real number a column.
+alias Reals = array<T, N>;
 
 // An invocation's place for a matrix whose entries are put in order: STRIDE entries.
-var<workgroup> places: array<T, WORKGROUP * STRIDE>;
+var<workgroup> places: array<E, WORKGROUP * STRIDE>;
 // The rows in the order of their largest entries, which come first.
 var<workgroup> rows: array<u32, WORKGROUP * M>;
 // Of a composition: the power of two to undo, NOT_FINITE where the matrix is not, and what was found.
@@ -46,19 +48,28 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     b$n[$m] = number_at(start + $mu * P.row_stride + $nu * P.col_stride, 0u);
     var size = Bits();
     size = larger_size(size, b$n[$m]);
+    // Imaginary parts.
+    var i$n: array<Bits, M>;
+    if (PARTS > 1u) {
+        i$n[$m] = number_at(start + $mu * P.row_stride + $nu * P.col_stride, PARTS - 1u);
+        size = larger_size(size, i$n[$m]);
+    }
     let top = top_of(size);
     let finite = top < NOT_FINITE;
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
     let factor = power_of_two(clamp(power, LEAST, MOST));
     var a$n: Column;
-    a$n[$m] = scaled_plain(b$n[$m], power, factor);
+    a$n[$m] = entry_of(scaled_plain(b$n[$m], power, factor), scaled_plain(i$n[$m], power, factor));
     // What is not finite, or so small that subnormal numbers count.
     if (!finite || top <= LEAST_PLAIN) {
         scale_entries(start, own, power, finite);
         a$n[$m] = places[own + $mu * N + $nu];
     }
-    var largest: Column;
-    largest[$m] = max(largest[$m], abs(a$n[$m]));
+    if (TRANSPOSED) {
+        a$n[$m] = conjugate(a$n[$m]);
+    }
+    var largest: array<T, M>;
+    largest[$m] = max(largest[$m], larger_part(a$n[$m]));
     var rank_of: array<u32, M>;
     //$ for m in 0..M
     //$ for k in m+1..M
@@ -117,9 +128,9 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var x$n: Short;
     var j$n: Short;
     //$ for k in 0..N
-    j$k[$k] = ONE;
+    j$k[$k] = E_ONE;
     //$ for c in k..N
-    x$k[$c] = a$c[$k];
+    x$k[$c] = conjugate(a$c[$k]);
     //$ end
     //$ end
 
@@ -147,14 +158,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     // Signs, singular values, and where these come in order.
-    var flip$n = false;
+    var straight$n = straight_of(E_ONE);
+    var leading$n = NO_ROW;
     //$ for c in 0..N
     let most$c = largest_of(&x$c);
     if (SIGNS_BY_V) {
-        let limit = NEARLY * most$c;
-        var first = First(NO_ROW, ZERO);
+        let limit = NEARLY_PROMINENT * most_prominent(&x$c);
+        var first = First(NO_ROW, E_ZERO);
         first = first_of(first, x$c[$n], order$n, limit);
-        flip$c = first.entry < ZERO;
+        straight$c = straight_of(first.entry);
+        leading$c = first.row;
     }
     //$ end
     let sigma$n = length_of(&x$n, most$n);
@@ -177,17 +190,22 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         usual = usual & (sigma$n > ZERO) & (most$n < sigma$n);
         if (usual) {
             //$ for c in 0..N
-            { let scale = reciprocal(sigma$c); let signed = select(scale, -scale, flip$c); x$c[$n] *= signed; }
+            { let scale = reciprocal(sigma$c); x$c[$n] = straightened_times(x$c[$n], scale, straight$c, order$n == leading$c); }
             //$ end
         } else {
             //$ for c in 0..N
             places[own + $cu * N + $nu] = x$c[$n];
             //$ end
-            rows[slot * M + $nu] = order$n;
-            let flips = mend(own, slot);
+            mend(own);
             //$ for c in 0..N
             x$c[$n] = places[own + $cu * N + $nu];
-            flip$c = ((flips >> $cu) & 1u) != 0u;
+            if (SIGNS_BY_V) {
+                let limit = NEARLY_PROMINENT * most_prominent(&x$c);
+                var first = First(NO_ROW, E_ZERO);
+                first = first_of(first, x$c[$n], order$n, limit);
+                straight$c = straight_of(first.entry);
+                x$c[$n] = straightened(x$c[$n], straight$c, order$n == first.row);
+            }
             //$ end
         }
     }
@@ -203,14 +221,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ for k in rev 0..N
             reflect_$k(&a$k, tau$k, &column);
             //$ end
+            var leads = NO_ROW;
             if (TRANSPOSED && !FUSED) {
-                let limit = NEARLY * most_of(&column);
-                var first = First(NO_ROW, ZERO);
+                let limit = NEARLY_PROMINENT * most_of(&column);
+                var first = First(NO_ROW, E_ZERO);
                 first = first_of(first, column[$m], row$m, limit);
-                flip$c = first.entry < ZERO;
+                straight$c = straight_of(first.entry);
+                leads = first.row;
             }
             let to = own + select(place$c, $cu, FUSED) * M;
-            places[to + row$m] = select(column[$m], -column[$m], flip$c);
+            places[to + row$m] = straightened(column[$m], straight$c, row$m == leads);
         }
         //$ end
     }
@@ -223,10 +243,10 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Which singular values count, and what the caller gets of them.
     let threshold = max(threshold_of(within, power, highest), ZERO);
     let limits = limits_of(within);
-    var tail: Short;
+    var tail: Reals;
     var squares = ZERO;
     if (limits.share >= ZERO) {
-        var sigma: Short;
+        var sigma: Reals;
         sigma[$n] = sigma$n;
         squares = fma(sigma$n, sigma$n, squares);
         tail = tails(&sigma);
@@ -252,7 +272,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         answer$n = weight(P.form, sigma$n, counts$n, damping);
     }
     if (FUSED) {
-        places[own + WEIGHTS_AT + $n] = answer$n;
+        places[own + WEIGHTS_AT + $n] = entry_of(answer$n, ZERO);
     }
     if (present) {
         if (!FUSED) {
@@ -298,18 +318,20 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         deliver_columns(group_first, count, slot, 0u, N);
         for (var c = N; c < U_COLS; c++) {
             var column: Column;
-            column[$m] = select(ZERO, ONE, c == $mu);
+            column[$m] = select(E_ZERO, E_ONE, c == $mu);
             //$ for k in rev 0..N
             reflect_$k(&a$k, tau$k, &column);
             //$ end
-            var flip = false;
+            var straight = straight_of(E_ONE);
+            var leads = NO_ROW;
             if (TRANSPOSED) {
-                let limit = NEARLY * most_of(&column);
-                var first = First(NO_ROW, ZERO);
+                let limit = NEARLY_PROMINENT * most_of(&column);
+                var first = First(NO_ROW, E_ZERO);
                 first = first_of(first, column[$m], row$m, limit);
-                flip = first.entry < ZERO;
+                straight = straight_of(first.entry);
+                leads = first.row;
             }
-            places[own + row$m] = select(column[$m], -column[$m], flip);
+            places[own + row$m] = straightened(column[$m], straight, row$m == leads);
             if (!finite) {
                 spoil(own, M);
             }
@@ -327,7 +349,8 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // Others may still be reading what is there.
         workgroupBarrier();
         //$ for c in 0..N
-        { let to = own_v + place$c * N; places[to + order$n] = select(x$c[$n], -x$c[$n], flip$c && TRANSPOSED); }
+        if (TRANSPOSED) { x$c[$n] = straightened(x$c[$n], straight$c, false); }
+        { let to = own_v + place$c * N; places[to + order$n] = x$c[$n]; }
         //$ end
         if (!finite) {
             spoil(own_v, N * N);
@@ -341,8 +364,8 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn scale_entries(start: u32, own: u32, power: i32, finite: bool) {
     for (var m = 0u; m < M; m++) {
         for (var n = 0u; n < N; n++) {
-            let entry = scaled(number_at(start + m * P.row_stride + n * P.col_stride, 0u), power);
-            places[own + m * N + n] = select(ZERO, entry, finite);
+            let entry = scaled_entry(start + m * P.row_stride + n * P.col_stride, power);
+            places[own + m * N + n] = select(E_ZERO, entry, finite);
         }
     }
 }
@@ -350,7 +373,7 @@ fn scale_entries(start: u32, own: u32, power: i32, finite: bool) {
 // Makes results of a matrix NaN.
 fn spoil(own: u32, count: u32) {
     for (var i = 0u; i < count; i++) {
-        places[own + i] = cutoffs[0];
+        places[own + i] = entry_of(cutoffs[0], cutoffs[0]);
     }
 }
 
@@ -360,26 +383,25 @@ fn fits(power: i32) -> bool {
 }
 
 // Of each singular value: the sum of its square and of those behind it.
-fn tails(sigma: ptr<function, Short>) -> Short {
-    var tail: Short;
+fn tails(sigma: ptr<function, Reals>) -> Reals {
+    var tail: Reals;
     //$ for c in 0..N
     //$ for k in 0..N
     {
         let before = (*sigma)[$k] > (*sigma)[$c] || ((*sigma)[$k] == (*sigma)[$c] && $ku < $cu);
-        let part = select((*sigma)[$k], ZERO, before);
-        tail[$c] = fma(part, part, tail[$c]);
+        let behind = select((*sigma)[$k], ZERO, before);
+        tail[$c] = fma(behind, behind, tail[$c]);
     }
     //$ end
     //$ end
     return tail;
 }
 
-// V where not every column is an ordinary one, in its places; `rows` has the order of its rows. Tells whose signs
-// were changed, a bit a column.
+// V where not every column is an ordinary one, in its places.
 //
 // Where singular values are zero it is completed by the unit vector that the columns so far reach least, less what
 // they reach of it, twice. A composition gives such columns no weight.
-fn mend(own: u32, slot: u32) -> u32 {
+fn mend(own: u32) {
     var missing = 0u;
     for (var c = 0u; c < N; c++) {
         var x: Short;
@@ -396,35 +418,21 @@ fn mend(own: u32, slot: u32) -> u32 {
             }
         }
     }
-    var flips = 0u;
-    if (SIGNS_BY_V) {
-        for (var c = 0u; c < N; c++) {
-            var x: Short;
-            x[$n] = places[own + c * N + $nu];
-            let limit = NEARLY * largest_of(&x);
-            var first = First(NO_ROW, ZERO);
-            first = first_of(first, x[$n], rows[slot * M + $nu], limit);
-            let flip = first.entry < ZERO;
-            places[own + c * N + $nu] = select(x[$n], -x[$n], flip);
-            flips |= select(0u, 1u << c, flip);
-        }
-    }
-    return flips;
 }
 
 // Column `missing` of V, which is zero.
 fn complete(own: u32, missing: u32) {
-    var reached: Short;
+    var reached: Reals;
     for (var c = 0u; c < N; c++) {
         var x: Short;
         x[$n] = places[own + c * N + $nu];
-        reached[$n] = fma(x[$n], x[$n], reached[$n]);
+        reached[$n] = add_square(x[$n], reached[$n]);
     }
     var least = reached[0];
     least = min(least, reached[$n]);
     var e: Short;
     var open = true;
-    if (open && reached[$n] == least) { e[$n] = ONE; open = false; }
+    if (open && reached[$n] == least) { e[$n] = E_ONE; open = false; }
     for (var time = 0u; time < 2u; time++) {
         for (var c = 0u; c < N; c++) {
             var x: Short;
@@ -496,9 +504,10 @@ fn deliver_columns(group_first: u32, count: u32, slot: u32, first: u32, columns:
     workgroupBarrier();
 }
 
+// The largest prominence.
 fn most_of(column: ptr<function, Column>) -> T {
     var most = ZERO;
-    most = max(most, abs((*column)[$m]));
+    most = max(most, prominence((*column)[$m]));
     return most;
 }
 
@@ -509,15 +518,15 @@ fn compose(group_first: u32, count: u32, slot: u32) {
         let at = e / size * STRIDE;
         let l = at + LEFT + e % size % LEFT_ROWS;
         let r = at + RIGHT + e % size / LEFT_ROWS;
-        var total = ZERO;
-        total = fma(places[l + $nu * LEFT_ROWS] * places[at + WEIGHTS_AT + $n], places[r + $nu * RIGHT_ROWS], total);
+        var total = E_ZERO;
+        total = add_product(places[l + $nu * LEFT_ROWS] * part(places[at + WEIGHTS_AT + $n], 0u), conjugate(places[r + $nu * RIGHT_ROWS]), total);
         let lift = lifts[e / size];
-        let entry = lifted(total, lift);
+        let entry = lifted_entry(total, lift);
         let finite = lift != NOT_FINITE;
         if (finite) {
             atomicOr(&found[e / size], entry.found);
         }
-        u[group_first * size + e] = UPiece(select(cutoffs[0], entry.value, finite));
+        u[group_first * size + e] = UPiece(select(entry_of(cutoffs[0], cutoffs[0]), entry.value, finite));
     }
 }
 
@@ -528,22 +537,22 @@ fn solve(matrix: u32, own: u32, lift: i32, finite: bool) -> u32 {
         // Every right-hand side has a scale of its own.
         var top = NO_EXPONENT;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            top = max(top, top_of(rhs_at(matrix, i, c, 0u)));
+            top = max(top, top_of_rhs(matrix, i, c));
         }
         let sound = top < NOT_FINITE;
         let power = scale_of(top);
         var projected: Short;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            let b = scaled(rhs_at(matrix, i, c, 0u), power);
-            projected[$n] = fma(b, places[own + RIGHT + $nu * RIGHT_ROWS + i], projected[$n]);
+            let b = scaled_rhs(matrix, i, c, power);
+            projected[$n] = add_inner(places[own + RIGHT + $nu * RIGHT_ROWS + i], b, projected[$n]);
         }
-        projected[$n] *= places[own + WEIGHTS_AT + $n];
+        projected[$n] *= part(places[own + WEIGHTS_AT + $n], 0u);
         for (var i = 0u; i < LEFT_ROWS; i++) {
-            var total = ZERO;
-            total = fma(places[own + LEFT + $nu * LEFT_ROWS + i], projected[$n], total);
-            let entry = lifted(total, lift - power);
+            var total = E_ZERO;
+            total = add_product(places[own + LEFT + $nu * LEFT_ROWS + i], projected[$n], total);
+            let entry = lifted_entry(total, lift - power);
             flags |= select(UNSOUND, entry.found, sound);
-            u[(matrix * P.rhs + c) * LEFT_ROWS + i] = UPiece(select(cutoffs[0], entry.value, finite && sound));
+            u[(matrix * P.rhs + c) * LEFT_ROWS + i] = UPiece(select(entry_of(cutoffs[0], cutoffs[0]), entry.value, finite && sound));
         }
     }
     return flags;
@@ -559,14 +568,14 @@ fn swap(chosen: bool, one: ptr<function, Column>, other: ptr<function, Column>) 
 fn square_from_$k(a: ptr<function, Column>) -> T {
     var sum = ZERO;
     //$ for m in k..M
-    sum = fma((*a)[$m], (*a)[$m], sum);
+    sum = add_square((*a)[$m], sum);
     //$ end
     return sum;
 }
 
 fn clear_from_$k(a: ptr<function, Column>) {
     //$ for m in k..M
-    (*a)[$m] = ZERO;
+    (*a)[$m] = E_ZERO;
     //$ end
 }
 
@@ -575,21 +584,21 @@ fn reflector_$k(a: ptr<function, Column>) -> T {
     let alpha = (*a)[$k];
     var below = ZERO;
     //$ for m in k+1..M
-    below = fma((*a)[$m], (*a)[$m], below);
+    below = add_square((*a)[$m], below);
     //$ end
     if (below <= ZERO) {
         //$ for m in k+1..M
-        (*a)[$m] = ZERO;
+        (*a)[$m] = E_ZERO;
         //$ end
         return ZERO;
     }
-    let length = root(fma(alpha, alpha, below));
-    let beta = select(length, -length, alpha > ZERO);
-    let scale = reciprocal(alpha - beta);
+    let length = root(add_square(alpha, below));
+    let beta = away(alpha, length);
+    let scale = inverse(alpha - beta);
     var norm = ONE;
     //$ for m in k+1..M
-    (*a)[$m] *= scale;
-    norm = fma((*a)[$m], (*a)[$m], norm);
+    (*a)[$m] = product((*a)[$m], scale);
+    norm = add_square((*a)[$m], norm);
     //$ end
     (*a)[$k] = beta;
     return TWO * reciprocal(norm);
@@ -598,12 +607,12 @@ fn reflector_$k(a: ptr<function, Column>) -> T {
 fn reflect_$k(v: ptr<function, Column>, tau: T, a: ptr<function, Column>) {
     var sum = (*a)[$k];
     //$ for m in k+1..M
-    sum = fma((*v)[$m], (*a)[$m], sum);
+    sum = add_inner((*v)[$m], (*a)[$m], sum);
     //$ end
     let weight = tau * sum;
     (*a)[$k] -= weight;
     //$ for m in k+1..M
-    (*a)[$m] = fma(-weight, (*v)[$m], (*a)[$m]);
+    (*a)[$m] = add_product(-weight, (*v)[$m], (*a)[$m]);
     //$ end
 }
 
@@ -612,34 +621,43 @@ fn reflect_$k(v: ptr<function, Column>, tau: T, a: ptr<function, Column>) {
 fn turn(xp: ptr<function, Short>, xq: ptr<function, Short>, jp: ptr<function, Short>, jq: ptr<function, Short>) -> u32 {
     var pp = ZERO;
     var qq = ZERO;
-    var pq = ZERO;
-    pp = fma((*xp)[$n], (*xp)[$n], pp);
-    qq = fma((*xq)[$n], (*xq)[$n], qq);
-    pq = fma((*xp)[$n], (*xq)[$n], pq);
+    var pq = E_ZERO;
+    pp = add_square((*xp)[$n], pp);
+    qq = add_square((*xq)[$n], qq);
+    pq = add_inner((*xp)[$n], (*xq)[$n], pq);
     var terms = ZERO;
-    terms = fma(abs((*xp)[$n]), abs((*xq)[$n]), terms);
-    if (!is_oblique(pp, qq, pq, terms)) {
+    terms = add_terms((*xp)[$n], (*xq)[$n], terms);
+    let along = polar(pq);
+    if (!is_oblique(pp, qq, along.size, terms)) {
         return 0u;
     }
-    let r = rotation(pp, qq, pq);
-    // Rutishauser's form, which does not drift.
-    { let p = (*xp)[$n]; let q = (*xq)[$n]; (*xp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*xq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
+    let r = rotation(pp, qq, along.size);
+    let back = conjugate(along.phase);
+    { let p = (*xp)[$n]; let q = (*xq)[$n]; (*xp)[$n] = turned_own(r.s, r.tau, along.phase, p, q); (*xq)[$n] = turned_own(-r.s, -r.tau, back, q, p); }
     if (U_COLS > 0u) {
-        { let p = (*jp)[$n]; let q = (*jq)[$n]; (*jp)[$n] = fma(-r.s, fma(r.tau, p, q), p); (*jq)[$n] = fma(r.s, fma(-r.tau, q, p), q); }
+        { let p = (*jp)[$n]; let q = (*jq)[$n]; (*jp)[$n] = turned_own(r.s, r.tau, along.phase, p, q); (*jq)[$n] = turned_own(-r.s, -r.tau, back, q, p); }
     }
     return 1u;
 }
 
+// The size of the largest part.
 fn largest_of(x: ptr<function, Short>) -> T {
     var most = ZERO;
-    most = max(most, abs((*x)[$n]));
+    most = max(most, larger_part((*x)[$n]));
     return most;
 }
 
-// Of a column whose largest magnitude is this.
+// The largest prominence.
+fn most_prominent(x: ptr<function, Short>) -> T {
+    var most = ZERO;
+    most = max(most, prominence((*x)[$n]));
+    return most;
+}
+
+// Of a column whose largest part is this.
 fn norm_of(x: ptr<function, Short>, most: T) -> T {
     var sum = ZERO;
-    sum = fma((*x)[$n], (*x)[$n], sum);
+    sum = add_square((*x)[$n], sum);
     return exact_length(sum, most);
 }
 
@@ -652,12 +670,12 @@ fn length_of(x: ptr<function, Short>, most: T) -> T {
 // Makes a unit vector of one of this length; of zero, zero.
 fn normalise(x: ptr<function, Short>, length: T) {
     let inverse = reciprocal(select(ONE, length, length > ZERO));
-    (*x)[$n] = select(ZERO, unit((*x)[$n], length, inverse), length > ZERO);
+    (*x)[$n] = select(E_ZERO, unit_entry((*x)[$n], length, inverse), length > ZERO);
 }
 
 // Takes off e what x reaches of it.
 fn take_off(x: ptr<function, Short>, e: ptr<function, Short>) {
-    var reached = ZERO;
-    reached = fma((*x)[$n], (*e)[$n], reached);
-    (*e)[$n] = fma(-reached, (*x)[$n], (*e)[$n]);
+    var reached = E_ZERO;
+    reached = add_inner((*x)[$n], (*e)[$n], reached);
+    (*e)[$n] = add_product(-reached, (*x)[$n], (*e)[$n]);
 }

@@ -92,7 +92,7 @@ impl Display for Dtype {
 
 /// The type of a matrix entry: `f32`, `f64`, [`Complex<f32>`](Complex) or [`Complex<f64>`](Complex).
 ///
-/// Complex matrices are computed by the CPU. A GPU engine returns
+/// A GPU needs f64 in shaders for `f64` and `Complex<f64>`. If it has none, an engine returns
 /// [`Error::Unsupported`](crate::Error::Unsupported) for them, or with a policy such as
 /// [`FallBack`](crate::Policy::FallBack) has the CPU compute them.
 ///

@@ -2,15 +2,13 @@
 
 use crate::data::scalar::Precision;
 use crate::data::tuning::Tuning;
+use crate::planner::NO_F64;
 use crate::planner::convergence::Convergence;
 use crate::planner::cost::work;
 use crate::planner::limits::Limits;
-use crate::planner::paths::plan::{
-    Ask, Form, Lanes, Plan, Solver, Sweeps, players, team_bytes,
-};
+use crate::planner::paths::plan::{Ask, Form, Lanes, Plan, Solver, Sweeps, players, team_bytes};
 use crate::planner::paths::{Path, Refusal, shared_form};
 use crate::planner::problem::Problem;
-use crate::planner::NO_F64;
 use crate::shader::{Blueprint, Kernel};
 
 /// How the GPU engine solves a problem.

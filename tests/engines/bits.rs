@@ -8,11 +8,10 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Report, Subspace};
+use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Report, Scalar, Subspace};
 use serde_json::{Map, Value};
 
-use crate::common::bounds::{Outcome, ensure, in_f64};
-use crate::common::decomposed::Vectors;
+use crate::common::bounds::{Outcome, ensure};
 
 /// Every path of every engine under test: tiny, a column a lane, in workgroup memory, tall, in blocks, in rounds;
 /// square, tall and wide.
@@ -33,6 +32,43 @@ const SHAPES: &[(usize, usize)] = &[
     (300, 12),
     (70, 70),
 ];
+
+/// The same for complex matrices, which the tiny kernel does not take.
+const COMPLEX_SHAPES: &[(usize, usize)] = &[
+    (1, 1),
+    (2, 2),
+    (4, 3),
+    (3, 5),
+    (8, 8),
+    (9, 21),
+    (40, 33),
+    (90, 6),
+    (300, 12),
+    (70, 70),
+];
+
+fn in_f64<R: Real>(number: R) -> f64 {
+    number.f64()
+}
+
+fn real<R: Real>(number: f64) -> R {
+    R::of(number)
+}
+
+/// What has bits.
+trait Numbers {
+    fn add_to(&self, hash: &mut Hash);
+}
+
+impl<T: Scalar> Numbers for Batch<T> {
+    fn add_to(&self, hash: &mut Hash) {
+        for number in bytemuck::cast_slice::<T, T::Real>(self.as_slice()) {
+            let number = in_f64(*number);
+            // Which NaN it is says nothing.
+            hash.add(if number.is_nan() { 1 } else { number.to_bits() });
+        }
+    }
+}
 
 fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bits.json")
@@ -75,13 +111,6 @@ impl Hash {
         }
     }
 
-    fn numbers<T: Real>(&mut self, batch: &Batch<T>) {
-        for number in in_f64(batch.as_slice()) {
-            // Which NaN it is says nothing.
-            self.add(if number.is_nan() { 1 } else { number.to_bits() });
-        }
-    }
-
     fn report(&mut self, report: &Report) {
         for outcome in &report.outcomes {
             self.add(outcome.status as u64);
@@ -93,14 +122,14 @@ impl Hash {
 }
 
 /// Matrices of every kind, by whole numbers and powers of two: nothing that a mathematical library rounds.
-fn batch<T: Real<Real = T>>(count: usize, m: usize, n: usize, salt: u64) -> Batch<T> {
-    let entry = |b: usize, i: usize, j: usize| {
+fn batch<T: Scalar>(count: usize, m: usize, n: usize, salt: u64) -> Batch<T> {
+    let number = |b: usize, i: usize, j: usize, salt: u64| {
         let mut word = ((b * 4099 + i) * 4099 + j) as u64 ^ salt << 40;
         // A generator's finisher (splitmix64).
         word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         let x = ((word >> 43) as f64 - 1_048_576.0) / 1_048_576.0;
-        let x = match b % 8 {
+        match b % 8 {
             1 => x * 2f64.powi(-(3 * j as i32).min(60)),
             2 => ((i + 1) * (j + 2)) as f64,
             3 if b == 11 => 0.0,
@@ -110,41 +139,34 @@ fn batch<T: Real<Real = T>>(count: usize, m: usize, n: usize, salt: u64) -> Batc
             6 if b == 14 && i + j == 0 => f64::NAN,
             7 => x * 2f64.powi(-100),
             _ => x,
-        };
-        T::of(x)
+        }
+    };
+    let entry = |b, i, j| {
+        let parts = [salt, salt + 2].map(|salt| real(number(b, i, j, salt)));
+        T::of_parts(parts)
     };
     Batch::from_fn(count, m, n, entry).unwrap()
 }
 
 /// Every operation on matrices of one shape, by its name.
-fn hashes<T: Real<Real = T>>(
-    engine: &Engine,
-    m: usize,
-    n: usize,
-) -> Result<Vec<(String, u64)>, Error> {
+fn hashes<T: Scalar>(engine: &Engine, m: usize, n: usize) -> Result<Vec<(String, u64)>, Error> {
     let count = if m * n > 1000 { 9 } else { 19 };
     let a = batch::<T>(count, m, n, 0);
     let options = Options::default();
     let mut found = Vec::new();
-    let mut keep = |name: &str, batches: &[&Batch<T>], report: &Report| {
+    let mut keep = |name: &str, batches: &[&dyn Numbers], report: &Report| {
         let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-        batches.iter().for_each(|batch| hash.numbers(batch));
+        batches.iter().for_each(|batch| batch.add_to(&mut hash));
         hash.report(report);
         found.push((format!("{}/{m}x{n}/{name}", T::DTYPE), hash.0));
     };
-    for (name, vectors) in [
-        ("values", Vectors::None),
-        ("thin", Vectors::Thin),
-        ("full", Vectors::Full),
-    ] {
-        let svd = vectors.of(engine, &a, &options)?;
-        let factors = [svd.u.as_ref(), Some(&svd.sigma), svd.v.as_ref()];
-        let factors: Vec<&Batch<T>> = factors.into_iter().flatten().collect();
-        keep(name, &factors, &svd.report);
-        if vectors == Vectors::Thin
-            && let Some(v) = &svd.v
-        {
-            let warm = engine.svd(&a).warm(v).options(&options).run()?;
+    let values = engine.singular_values(&a).options(&options).run()?;
+    keep("values", &[&values.sigma], &values.report);
+    for (name, full) in [("thin", false), ("full", true)] {
+        let svd = engine.svd(&a).full(full).options(&options).run()?;
+        keep(name, &[&svd.u, &svd.sigma, &svd.v], &svd.report);
+        if !full {
+            let warm = engine.svd(&a).warm(&svd.v).options(&options).run()?;
             keep("warm", &[&warm.sigma], &warm.report);
         }
     }
@@ -178,7 +200,7 @@ fn hashes<T: Real<Real = T>>(
     let polar = engine.polar(&a).options(&options).run()?;
     keep("polar", &[&polar.orthogonal, &polar.stretch], &polar.report);
     let parts = engine.principal_components(&a).options(&options).run()?;
-    let all = [
+    let all: [&dyn Numbers; 4] = [
         &parts.mean,
         &parts.components,
         &parts.scores,
@@ -191,11 +213,15 @@ fn hashes<T: Real<Real = T>>(
 }
 
 /// Holds every result to the saved bits, or saves them.
-pub fn bits<T: Real<Real = T>>(engine: &Engine, name: &str) -> Outcome {
+pub fn bits<T: Scalar>(engine: &Engine, name: &str) -> Outcome {
     static FILE: Mutex<()> = Mutex::new(());
     let owner = owner(engine, name);
     let mut found = Vec::new();
-    for &(m, n) in SHAPES {
+    let shapes = match T::DTYPE.is_complex() {
+        true => COMPLEX_SHAPES,
+        false => SHAPES,
+    };
+    for &(m, n) in shapes {
         found.extend(hashes::<T>(engine, m, n).map_err(|e| format!("{m}x{n}: {e}"))?);
     }
     let _guard = FILE.lock();

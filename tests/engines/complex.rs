@@ -2,8 +2,8 @@
 //! every operation.
 
 use batched_svd::{
-    Basis, Batch, Complex, Cutoff, Engine, Error, Options, Real, Scalar, Status, Subspace,
-    Svd, View, ragged,
+    Basis, Batch, Complex, Cutoff, Engine, Error, Options, Real, Scalar, Status, Subspace, Svd,
+    View, ragged,
 };
 use nalgebra::DMatrix;
 use rand::RngExt;
@@ -713,4 +713,15 @@ pub fn ways<T: Entry>(engine: &Engine) -> Outcome {
         })?;
     }
     Ok(())
+}
+
+/// The kernel that is taken, and what it finds.
+pub fn kernel<T: Entry>(engine: &Engine, m: usize, n: usize, expected: &str) -> Outcome {
+    // Enough to fill lanes.
+    let a = random::<T>(40, m, n, 8);
+    let svd = engine.svd(&a).run().map_err(wrong)?;
+    ensure(svd.report.kernel == expected, || {
+        format!("{m}x{n} ran as {}, not {expected}", svd.report.kernel)
+    })?;
+    check(expected, &a, &svd)
 }

@@ -46,7 +46,7 @@ use std::time::{Duration, Instant};
 
 use batched_svd::{
     Backend, Batch, Cancel, Complex, Cutoff, Dtype, Engine, Error, GpuOptions, Options, Policy,
-    Real, Status, Tuning, View, ViewMut,
+    Real, Scalar, Status, Tuning, View, ViewMut,
 };
 use common::bounds::{
     Outcome, at_most, check_conditions, check_full, check_pinv, check_svd, check_values, ensure,
@@ -1219,16 +1219,16 @@ impl Suite {
     }
 
     /// Where bits are saved of this engine.
-    fn add_bits<T: Real<Real = T>>(&mut self) {
+    fn add_bits<T: Real, E: Scalar>(&mut self, name: &'static str) {
         let which = self.which;
         match which
             .engine()
             .ok()
             .and_then(|e| bits::absent(e, which.name()))
         {
-            None => self.add::<T>("bits", move |e| bits::bits::<T>(e, which.name())),
+            None => self.add::<T>(name, move |e| bits::bits::<E>(e, which.name())),
             Some(reason) => {
-                let name = format!("{}/{}/bits ({reason})", which.name(), T::DTYPE);
+                let name = format!("{}/{}/{name} ({reason})", which.name(), T::DTYPE);
                 self.trials
                     .push(Trial::test(name, || Ok(())).with_ignored_flag(true));
             }
@@ -1247,6 +1247,51 @@ impl Suite {
         self.add::<T>("complex-eigh", hermitian::exact::<C>);
         self.add::<T>("complex-eigh-sizes", hermitian::sizes::<C>);
         self.add::<T>("complex-eigh-triangles", hermitian::triangles::<C>);
+        self.add_bits::<T, C>("complex-bits");
+        let single = T::DTYPE == Dtype::F32;
+        let kernels: &[(usize, usize, &str)] = match self.which {
+            Which::Cpu => &[(8, 8, "jacobi-lanes")],
+            Which::CpuSingle => &[(8, 8, "jacobi-single")],
+            Which::Gpu => &[
+                (2, 2, "jacobi-tiny"),
+                // What two registers hold, or four.
+                if single {
+                    (5, 5, "jacobi-columns")
+                } else {
+                    (4, 4, "jacobi-columns")
+                },
+                (110, 7, "jacobi-resident"),
+                (1000, 12, "jacobi-swept"),
+                (100, 100, "jacobi-blocks"),
+            ],
+            Which::GpuDefaults => &[
+                (2, 2, "jacobi-tiny"),
+                if single {
+                    (4, 4, "jacobi-columns")
+                } else {
+                    (4, 4, "jacobi-resident")
+                },
+                (1000, 12, "jacobi-swept"),
+                (100, 100, "jacobi-blocks"),
+            ],
+            Which::GpuShrunk if single => &[
+                (4, 3, "jacobi-resident"),
+                (90, 5, "jacobi-swept"),
+                (16, 16, "jacobi-blocks"),
+                (40, 40, "jacobi-rounds"),
+            ],
+            Which::GpuShrunk => &[
+                (4, 3, "jacobi-resident"),
+                (90, 2, "jacobi-swept"),
+                (8, 8, "jacobi-blocks"),
+                (40, 40, "jacobi-rounds"),
+            ],
+        };
+        for &(m, n, name) in kernels {
+            self.add::<T>(format!("complex-kernel-{m}x{n}"), move |e| {
+                complex::kernel::<C>(e, m, n, name)
+            });
+        }
     }
 
     fn add_all<T: Real<Real = T>>(&mut self) {
@@ -1268,7 +1313,7 @@ impl Suite {
             self.add::<T>(format!("hard-{name}"), move |e| hard_matrix::<T>(e, name));
         }
         self.add::<T>("fixtures", fixtures::<T>);
-        self.add_bits::<T>();
+        self.add_bits::<T, T>("bits");
         self.add::<T>("integer-ranks", integer_ranks::<T>);
         self.add::<T>("digits", digits::<T>);
         self.add::<T>("isolation", isolation::<T>);

@@ -1,6 +1,6 @@
 use super::*;
-use crate::data::scalar::Dtype;
 use crate::data::options::Options;
+use crate::data::scalar::Dtype;
 use crate::planner::Vectors;
 use crate::planner::limits::WEBGPU;
 use crate::planner::paths::plan::Applies;

@@ -41,14 +41,6 @@ pub(super) fn sweeps(ask: &Ask<'_>) -> Result<u32, String> {
     }
 }
 
-/// Refuses complex matrices, whose entries these kernels do not know.
-pub(super) fn only_real(problem: &Problem) -> Result<(), String> {
-    match problem.dtype.is_complex() {
-        true => Err("takes real matrices only".into()),
-        false => Ok(()),
-    }
-}
-
 /// Refuses what takes more than there is of it.
 pub(super) fn at_most(needs: usize, most: usize, what: &str) -> Result<(), String> {
     match needs > most {

@@ -11,7 +11,7 @@
 
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
-    FEW_RHS, at_most, only_real, composes, fuses, in_time, sizes, sweeps, workgroup,
+    FEW_RHS, at_most, composes, fuses, in_time, sizes, sweeps, workgroup,
 };
 use crate::planner::problem::{Problem, Side};
 use crate::shader::{Bindings, Kernel, shader};
@@ -28,7 +28,6 @@ impl Applies for Tiny {
     const NAME: &'static str = "jacobi-tiny";
 
     fn new(ask: &Ask<'_>) -> Result<Self, String> {
-        only_real(ask.problem)?;
         let (problem, limits, tuning) = (ask.problem, ask.limits, ask.tuning);
         let (m, n) = (problem.rows, problem.cols);
         let most_columns = tuning.tiny_columns.unwrap_or(limits.tiny_columns);
@@ -61,8 +60,9 @@ impl Plan for Tiny {
         let (rows, cols) = (problem.rows as u32, problem.cols as u32);
         let u_cols = problem.formed_u_cols() as u32;
         let composed = composes(problem, self.fused);
-        // Factors whose entries lie together leave as vectors.
-        let wide = |there: bool, entries: u32| match there && composed.is_none() {
+        // Real factors whose entries lie together leave as vectors.
+        let vectors = composed.is_none() && !problem.dtype.is_complex();
+        let wide = |there: bool, entries: u32| match there && vectors {
             true => width(entries),
             false => 1,
         };
