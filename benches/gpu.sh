@@ -209,13 +209,16 @@ fi
 export BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-f64}"
 # Each kernel in each type, then what the figures are of.
 export BATCHED_SVD_TESTS="gpu/f32/digits gpu/f64/digits gpu/f32/kernel-* gpu/f64/kernel-* gpu-shrunk/*/kernel-80x80
+gpu/f32/complex-kernel-*
 gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 gpu/f32/random-128x128
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
 step first "$(part 5)" tests.txt "$engines"
 
 step figures "$(part 32)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
-step figures-f64 "$(part 6)" bench.jsonl \
+step figures-f64 "$(part 5)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
+step figures-complex "$(part 4)" bench.jsonl \
+    "$engines" $bench --no-peers --dtypes c32 --ops svd --shapes "${SHAPES:-4x4,16x16,64x64,8x8}"
 
 # With caches of its own, which are empty.
 caches profile

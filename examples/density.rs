@@ -49,8 +49,7 @@ const NOISES: [(Noise, &str); 2] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Complex matrices are computed by the CPU.
-    let engine = Engine::cpu();
+    let engine = Engine::auto();
     println!("computing on {engine}");
     let entries: Vec<Entry> = NOISES
         .into_iter()

@@ -22,8 +22,7 @@ const PLOT: &str = "target/mimo.svg";
 type Entry = Complex<f32>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Complex matrices are computed by the CPU.
-    let engine = Engine::cpu();
+    let engine = Engine::auto();
     println!("computing on {engine}");
     let channels = channels()?;
 

@@ -383,7 +383,8 @@ fn columns(at: Invocation) {
         }
     }
 
-    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is positive.
+    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is real and
+    // positive.
     var most = ZERO;
     var leading = First(NO_ROW, E_ZERO);
     if (WITH_V && !TRANSPOSED && !FUSED) {
@@ -432,7 +433,7 @@ fn columns(at: Invocation) {
             if (matrix < P.end && c < U_COLS) {
                 let to = (matrix * U_COLS + select(c, place, c < N)) * M;
                 let by = select(NO_ROW, leading.row, TRANSPOSED);
-                { let row = rows[team * M + $mu]; u[to + row] = select(no_entry, straightened(u$m, straight_u, row == by), finite); }
+                { let row = rows[team * M + $mu]; let e = straightened(u$m, straight_u, row == by); u[to + row] = select(no_entry, e, finite); }
             }
         }
     }

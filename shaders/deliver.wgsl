@@ -133,8 +133,8 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let squares = team_sum(part(share_product(matrix, c, c, lid, WORKGROUP), 0u), lid, WORKGROUP);
         var own = ZERO;
         for (var i = lid; i < P.cols; i += WORKGROUP) {
-            let entry = to_v[v_at(matrix, i, c)];
-            own = select(own, modulus(entry), square(entry) == squares);
+            let size = larger_part(to_v[v_at(matrix, i, c)]);
+            own = select(own, size, size * size == squares);
         }
         let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
         let scale = reciprocal(norm);

@@ -31,11 +31,6 @@ fn add_product(x: E, y: E, sum: E) -> E {
     return E(fma(-x.y, y.y, fma(x.x, y.x, sum.x)), fma(x.y, y.x, fma(x.x, y.y, sum.y)));
 }
 
-// x'y
-fn inner(x: E, y: E) -> E {
-    return E(fma(x.y, y.y, x.x * y.x), fma(-x.y, y.x, x.x * y.y));
-}
-
 // x'y + sum
 fn add_inner(x: E, y: E, sum: E) -> E {
     return E(fma(x.y, y.y, fma(x.x, y.x, sum.x)), fma(-x.y, y.x, fma(x.x, y.y, sum.y)));
@@ -67,10 +62,6 @@ fn prominence(e: E) -> T {
 
 const NEARLY_PROMINENT: T = NEARLY_SQUARE;
 
-fn modulus(e: E) -> T {
-    return polar(e).size;
-}
-
 // 1 / e
 fn inverse(e: E) -> E {
     return conjugate(e) * reciprocal(square(e));
@@ -85,12 +76,14 @@ struct Polar {
 // small entry stays in the range.
 fn polar(e: E) -> Polar {
     let largest = larger_part(e);
-    if (largest < SMALLEST_NORMAL) {
-        return Polar(ZERO, E_ONE);
-    }
-    let near = e * reciprocal(largest);
-    let size = root(square(near));
-    return Polar(largest * size, near * reciprocal(size));
+    // Not a branch: lanes that exchange registers come here.
+    let known = largest >= SMALLEST_NORMAL;
+    let near = select(E_ONE, e * reciprocal(select(ONE, largest, known)), known);
+    // From one to two, so that root() need not look.
+    let squares = square(near);
+    let estimate = sqrt(squares);
+    let size = estimate + fma(-estimate, estimate, squares) * (HALF / estimate);
+    return Polar(select(ZERO, largest * size, known), near * reciprocal(size));
 }
 
 // How columns are turned whose leading entry is this.
@@ -107,7 +100,7 @@ fn straight_of(leading: E) -> Straight {
 
 // An entry of such a column, or of its partner.
 fn straightened(e: E, by: Straight, leads: bool) -> E {
-    let turned = select(inner(by.phase, e), E(by.size, ZERO), leads);
+    let turned = select(product(conjugate(by.phase), e), E(by.size, ZERO), leads);
     return select(e, turned, by.needed);
 }
 
@@ -126,7 +119,8 @@ fn unit_entry(e: E, length: T, inverse: T) -> E {
     return E(unit(e.x, length, inverse), unit(e.y, length, inverse));
 }
 
-// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last bit.
+// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last
+// bit.
 fn add_real(x: E, y: E, sum: T) -> T {
     return fma(x.x, y.x, fma(x.y, y.y, sum));
 }
@@ -151,11 +145,9 @@ struct Pair {
     q: E,
 }
 
-// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form: the second is turned back by the phase of their
-// product, rotated, and turned again. Neither is multiplied by the phase as a whole: as long as the angle is small, so is
-// what the phase's own rounding does.
+// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form:
+// the second is turned back by the phase of their product, rotated, and turned again. Neither is multiplied by the phase
+// as a whole: as long as the angle is small, so is what the phase's own rounding does.
 fn turned_pair(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
-    let from_q = add_inner(phase, q, tau * p);
-    let from_p = add_product(phase, p, -tau * q);
-    return Pair(p - s * from_q, q + s * from_p);
+    return Pair(turned_own(s, tau, phase, p, q), turned_own(-s, -tau, conjugate(phase), q, p));
 }

@@ -31,11 +31,6 @@ fn add_product(x: E, y: E, sum: E) -> E {
     return fma(x, y, sum);
 }
 
-// x'y
-fn inner(x: E, y: E) -> E {
-    return x * y;
-}
-
 // x'y + sum
 fn add_inner(x: E, y: E, sum: E) -> E {
     return fma(x, y, sum);
@@ -66,10 +61,6 @@ fn prominence(e: E) -> T {
 }
 
 const NEARLY_PROMINENT: T = NEARLY;
-
-fn modulus(e: E) -> T {
-    return abs(e);
-}
 
 // 1 / e
 fn inverse(e: E) -> E {
@@ -115,7 +106,8 @@ fn unit_entry(e: E, length: T, inverse: T) -> E {
     return unit(e, length, inverse);
 }
 
-// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last bit.
+// The terms of x'y in two sums, for lanes of which one has x'y and the other y'x: theirs are conjugates to the last
+// bit.
 fn add_real(x: E, y: E, sum: T) -> T {
     return fma(x, y, sum);
 }
@@ -139,7 +131,8 @@ struct Pair {
     q: E,
 }
 
-// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form, which does not drift as p' = c p - s q does.
+// A row of two columns after their rotation by an angle with the sine s and tau = s / (1 + c), in Rutishauser's form,
+// which does not drift as p' = c p - s q does.
 fn turned_pair(s: T, tau: T, phase: E, p: E, q: E) -> Pair {
     return Pair(p - s * (q + tau * p), q + s * (p - tau * q));
 }

@@ -134,7 +134,10 @@ fn arrange(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         if (power != NOT_FINITE) {
             let row = rows[row_at(matrix, e % P.rows)];
             let re = scaled(number(matrix, row, e / P.rows, 0u), power);
-            let im = scaled(number(matrix, row, e / P.rows, PARTS - 1u), power);
+            var im = ZERO;
+            if (PARTS > 1u) {
+                im = scaled(number(matrix, row, e / P.rows, PARTS - 1u), power);
+            }
             value = entry_of(re, im);
         }
         if (P.adjoint != 0u) {

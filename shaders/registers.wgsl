@@ -1,6 +1,6 @@
 //! uses: entries_*
-// What the kernels see that hold matrices in registers: matrices as the caller has them in, results as the caller gets them
-// out.
+// What the kernels see that hold matrices in registers: matrices as the caller has them in, results as the caller gets
+// them out.
 
 struct Params {
     first: u32,       // first matrix of this dispatch
@@ -73,13 +73,21 @@ fn rhs_at(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
     return bits(rhs[word], rhs[word + WORDS - 1u]);
 }
 
-// Entries of a scale.
+// Entries, times 2^power.
 fn scaled_entry(index: u32, power: i32) -> E {
-    return entry_of(scaled(number_at(index, 0u), power), scaled(number_at(index, PARTS - 1u), power));
+    let re = scaled(number_at(index, 0u), power);
+    if (PARTS == 1u) {
+        return entry_of(re, ZERO);
+    }
+    return entry_of(re, scaled(number_at(index, PARTS - 1u), power));
 }
 
 fn scaled_rhs(matrix: u32, row: u32, col: u32, power: i32) -> E {
-    return entry_of(scaled(rhs_at(matrix, row, col, 0u), power), scaled(rhs_at(matrix, row, col, PARTS - 1u), power));
+    let re = scaled(rhs_at(matrix, row, col, 0u), power);
+    if (PARTS == 1u) {
+        return entry_of(re, ZERO);
+    }
+    return entry_of(re, scaled(rhs_at(matrix, row, col, PARTS - 1u), power));
 }
 
 // The power of two that scales what has its largest exponent here.

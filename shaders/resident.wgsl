@@ -112,8 +112,8 @@ fn store_factors(matrix: u32, lid: u32) {
         var own = ZERO;
         if (c < COLS) {
             for (var r = lid % lanes; r < COLS; r += lanes) {
-                let entry = x_load(0u, c, r);
-                own = select(own, modulus(entry), square(entry) == squares);
+                let size = larger_part(x_load(0u, c, r));
+                own = select(own, size, size * size == squares);
             }
         }
         let norm = exact_length(squares, team_sum(own, lid, lanes));

@@ -84,7 +84,10 @@ fn project(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                 var sum = E_ZERO;
                 for (var b = 0u; b < P.block && i < P.length; b++) {
                     let re = scaled(number(matrix, i, col, 0u), power);
-                    let im = scaled(number(matrix, i, col, PARTS - 1u), power);
+                    var im = ZERO;
+                    if (PARTS > 1u) {
+                        im = scaled(number(matrix, i, col, PARTS - 1u), power);
+                    }
                     sum = add_inner(entry_of(re, im), factor[column + i], sum);
                     i += P.lanes;
                 }

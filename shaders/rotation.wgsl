@@ -5,8 +5,8 @@ struct Rotation {
     tau: T, // s / (1 + c)
 }
 
-// Whether two columns are neither orthogonal nor negligible, from their products and the sum of the magnitudes of the
-// terms of p'q.
+// Whether two columns p and q are neither orthogonal nor negligible: from their squares, the size of p'q (of real columns
+// with its sign), and the sum of the magnitudes of the terms of p'q.
 //
 // Not the cosine decides: where columns differ in size, one that is small enough for the singular values still
 // moves the smaller column by more than its own roundoff. Columns are as good as they get where their product

@@ -59,8 +59,8 @@ fn normalise(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     // An entry that is all of its column is its length, exactly.
     var own = ZERO;
     for (var r = lid; r < COLS; r += WORKGROUP) {
-        let entry = x_load(matrix, c, r);
-        own = select(own, modulus(entry), square(entry) == squares);
+        let size = larger_part(x_load(matrix, c, r));
+        own = select(own, size, size * size == squares);
     }
     let norm = exact_length(squares, team_sum(own, lid, WORKGROUP));
     let sigma = select(ZERO, norm, norm > NEGLIGIBLE);

@@ -1,7 +1,7 @@
 //! uses: entries_*
 // Teams: `lanes` neighbouring invocations, a power of two, that share a column or a pair. Every
-// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum
-// and team_gram say by which way.
+// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum,
+// team_sum_entry and team_gram say by which way.
 
 var<workgroup> partial: array<T, WORKGROUP>;
 var<workgroup> partial_q: array<T, WORKGROUP>;
@@ -78,7 +78,7 @@ fn add_grams(x: Gram, y: Gram) -> Gram {
     return Gram(x.pp + y.pp, x.qq + y.qq, x.pq + y.pq, x.terms + y.terms);
 }
 
-// The same for the four sums of a pair.
+// The sums over a team, as tree_sum, for the four sums of a pair.
 fn tree_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
     partial[lid] = value.pp;
     partial_q[lid] = value.qq;

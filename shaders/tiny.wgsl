@@ -28,8 +28,8 @@ const LEAST_PLAIN: i32 = LEAST + TARGET - NEGLIGIBLE_EXPONENT;
 // U, then V, then the weights, where they are composed here.
 const V_AT: u32 = M * min(U_COLS, N);
 const WEIGHTS_AT: u32 = V_AT + select(0u, N * N, WITH_V);
-// Whether V decides the signs: the first entry of (nearly) the largest magnitude is positive. Of a composition nobody
-// sees it.
+// Whether V decides the signs: the first entry of (nearly) the largest magnitude is real and positive. Of a
+// composition nobody sees it.
 const SIGNS_BY_V: bool = WITH_V && !TRANSPOSED && !FUSED;
 
 @compute @workgroup_size(WORKGROUP)
@@ -59,7 +59,10 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
     let factor = power_of_two(clamp(power, LEAST, MOST));
     var a$n: Column;
-    a$n[$m] = entry_of(scaled_plain(b$n[$m], power, factor), scaled_plain(i$n[$m], power, factor));
+    a$n[$m] = entry_of(scaled_plain(b$n[$m], power, factor), ZERO);
+    if (PARTS > 1u) {
+        a$n[$m] = entry_of(part(a$n[$m], 0u), scaled_plain(i$n[$m], power, factor));
+    }
     // What is not finite, or so small that subnormal numbers count.
     if (!finite || top <= LEAST_PLAIN) {
         scale_entries(start, own, power, finite);

@@ -96,6 +96,30 @@ impl From<Precision> for Dtype {
     }
 }
 
+/// A type of entries.
+#[cfg(any(feature = "gpu", feature = "bench"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum DtypeArg {
+    F32,
+    F64,
+    /// Complex numbers of two f32.
+    C32,
+    /// Complex numbers of two f64.
+    C64,
+}
+
+#[cfg(any(feature = "gpu", feature = "bench"))]
+impl DtypeArg {
+    pub fn dtype(self) -> Dtype {
+        match self {
+            DtypeArg::F32 => Dtype::F32,
+            DtypeArg::F64 => Dtype::F64,
+            DtypeArg::C32 => Dtype::C32,
+            DtypeArg::C64 => Dtype::C64,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SubspaceArg {
     Column,

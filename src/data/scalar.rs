@@ -49,6 +49,11 @@ impl Dtype {
         matches!(self, Dtype::C32 | Dtype::C64)
     }
 
+    /// Real operations of one operation on entries: a complex multiply-add is four real ones.
+    pub(crate) const fn operations(self) -> u64 {
+        if self.is_complex() { 4 } else { 1 }
+    }
+
     /// The type of the singular values of matrices of this type: that of real and imaginary parts.
     pub const fn real(self) -> Dtype {
         match self.precision() {

@@ -100,7 +100,8 @@ impl Composition {
         let pipeline = gpu.pipeline(composing(self.dtype)).await?;
         // Of one matrix that is too much for a submit, some entries at a time.
         let entries = self.rows * self.cols;
-        let bounded = gpu.submit_flops() / (2 * self.inner as u64).max(1);
+        let terms = 2 * self.inner as u64 * self.dtype.operations();
+        let bounded = gpu.submit_flops() / terms.max(1);
         let most = bounded.clamp(COMPOSE_WORKGROUP.into(), 1 << 30) as usize;
         let some = if per_submit > 1 { entries } else { most };
         for (first, begin) in (0..count)

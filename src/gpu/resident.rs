@@ -305,7 +305,8 @@ impl Gpu {
             true => most / aligned * aligned,
             false => count,
         };
-        let flops = 2 * (rows as u64 * cols as u64).saturating_mul(inner as u64);
+        let terms = (rows as u64 * cols as u64).saturating_mul(inner as u64);
+        let flops = terms.saturating_mul(2 * T::DTYPE.operations());
         if chunk == 0 || flops > self.submit_flops() || inner as u64 > self.limits.iterations / 2 {
             return Ok(None);
         }

@@ -18,12 +18,7 @@ pub(super) fn work(problem: &Problem) -> u64 {
     let sweeps = cube.saturating_mul(if problem.accumulates() { 100 } else { 60 });
     let others = sides.saturating_add(composed);
     let all = vectors.saturating_add(sweeps).saturating_add(others);
-    all.saturating_mul(operations(problem))
-}
-
-/// Real operations of one operation on entries: a complex multiply-add is four real ones.
-fn operations(problem: &Problem) -> u64 {
-    if problem.dtype.is_complex() { 4 } else { 1 }
+    all.saturating_mul(problem.dtype.operations())
 }
 
 /// Floating-point operations that the kernels carry out for matrices with so many sweeps and
@@ -69,5 +64,7 @@ pub(crate) fn executed(problem: &Problem, backend: Backend, outcomes: &[Outcome]
                 + form_u
                 + compose
         })
-        .fold(0.0, |sum, flops| sum + flops * operations(problem) as f64)
+        .fold(0.0, |sum, flops| {
+            sum + flops * problem.dtype.operations() as f64
+        })
 }

@@ -146,7 +146,8 @@ impl GpuRecipe {
         let iterations = ask.lanes.iterations(problem);
         let submit_flops = tuning.submit_flops.unwrap_or(limits.submit_flops);
         let flops = |work: u64| submit_flops / work.max(1);
-        let step = 4 * m64 * n64;
+        let entries = problem.dtype.operations();
+        let step = 4 * m64 * n64 * entries;
         // A sweep has as many rounds as a matrix has columns; of blocks it has fewer, and the first does
         // most.
         let (rounds_at_once, pairs) = match solver {
@@ -156,7 +157,7 @@ impl GpuRecipe {
             } => (Some(rounds), u64::from(players(meet) / 2)),
             _ => (None, n64.div_ceil(2)),
         };
-        let round = 11 * n64 * n64 * rounds_at_once.unwrap_or(1);
+        let round = 11 * n64 * n64 * entries * rounds_at_once.unwrap_or(1);
         let workgroups = u64::from(limits.workgroups);
         let lanes = Lanes {
             workgroup: path.plan().workgroup().unwrap_or(ask.lanes.workgroup),
@@ -183,7 +184,7 @@ impl GpuRecipe {
         let [length, rhs] = problem.rhs_size().unwrap_or_default().map(|n| n as u64);
         let composed = problem.sizes().composed as u64;
         let composing =
-            (2 * n64).saturating_mul(composed.saturating_add(length.saturating_mul(rhs)));
+            (2 * n64 * entries).saturating_mul(composed.saturating_add(length.saturating_mul(rhs)));
         let too = if path.plan().fused() { composing } else { 0 };
         let filling = chunk.max(FEW_WORKGROUPS);
         GpuRecipe {
@@ -201,8 +202,8 @@ impl GpuRecipe {
                     .min((limits.iterations - iterations.start()) / iterations.step().max(1))
                     .max(1) as u32,
                 rounds: bounded(chunk.max(FEW_WORKGROUPS / pairs.max(1)) * round) as u32,
-                columns: bounded(chunk * 4 * m64 * n64) as u32,
-                completed: bounded(filling * 10 * n64 * n64)
+                columns: bounded(chunk * step) as u32,
+                completed: bounded(filling * 10 * n64 * n64 * entries)
                     .min(limits.iterations / iterations.complete())
                     .max(1) as u32,
             },

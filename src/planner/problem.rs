@@ -118,7 +118,7 @@ pub(crate) struct Problem {
     pub rows: usize,
     pub cols: usize,
     pub dtype: Dtype,
-    /// The caller's matrices are wide: the kernels see their transposes.
+    /// The caller's matrices are wide: the kernels see their (conjugate) transposes.
     pub transposed: bool,
     /// Vectors that the caller wants back.
     pub vectors: Vectors,

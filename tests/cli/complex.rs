@@ -336,8 +336,46 @@ fn every_option_takes_complex_matrices() {
         success(&["svd", &e, "-o", &d]);
         success(&["verify", &e, "--factors", &d]);
     }
-    let output = run(&["pinv", &a, "-o", &x, "--backend", "gpu"]);
-    assert!(!output.status.success(), "{output:?}");
+}
+
+/// An explicit GPU computes them, or there is none.
+#[test]
+#[cfg(feature = "gpu")]
+fn a_gpu_computes_complex_matrices() {
+    let scratch = Scratch::new();
+    let (a, x, d) = (
+        scratch.text("a.npy"),
+        scratch.text("x.npy"),
+        scratch.text("d"),
+    );
+    let entries: Vec<Complex<f32>> = known()
+        .iter()
+        .map(|z| Complex::new(z.re as f32, z.im as f32))
+        .collect();
+    write(&scratch.path("a.npy"), &[2, 3, 2], Order::C, &entries);
+    let output = run(&[
+        "pinv",
+        &a,
+        "-o",
+        &x,
+        "--verify",
+        "--backend",
+        "gpu",
+        "--json",
+    ]);
+    if !output.status.success() && std::env::var_os("BATCHED_SVD_REQUIRE_GPU").is_none() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("found nothing"), "{said}");
+        return;
+    }
+    assert!(output.status.success(), "{output:?}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&found["engine"], &found["dtype"]),
+        (&"gpu".into(), &"c32".into())
+    );
+    success(&["svd", &a, "-o", &d, "--verify", "--backend", "gpu"]);
+    success(&["verify", &a, "--factors", &d, "--inverse", &x]);
 }
 
 #[test]

@@ -98,6 +98,26 @@ fn kernels_are_written_in_every_language_that_has_their_type() {
         "explain", "8x8", "--dtype", "f64", "--device", &device, "--wgsl", &folder,
     ]);
     assert_eq!(files(), ["columns.spv", "columns.wgsl", "plan.json"]);
+    // Of complex matrices as of their parts.
+    for (dtype, kinds) in [
+        ("c32", &["hlsl", "msl", "spv", "wgsl"][..]),
+        ("c64", &["spv", "wgsl"]),
+    ] {
+        std::fs::remove_dir_all(&folder).unwrap();
+        success(&[
+            "explain", "4x4", "--dtype", dtype, "--device", &device, "--wgsl", &folder,
+        ]);
+        let name = if dtype == "c32" { "tiny" } else { "columns" };
+        let mut expected = vec!["plan.json".to_string()];
+        expected.extend(kinds.iter().map(|kind| format!("{name}.{kind}")));
+        expected.sort();
+        assert_eq!(files(), expected);
+    }
+    for (shape, kernel) in [("16x16", "jacobi-columns"), ("17x17", "jacobi-resident")] {
+        let plan = ["explain", shape, "--dtype", "c32", "--device", &device];
+        let plan = json(&[&plan[..], &["--set", "invocation_words=128"]].concat());
+        assert_eq!(plan["kernel"], kernel, "{plan}");
+    }
 }
 
 #[test]

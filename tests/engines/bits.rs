@@ -33,7 +33,7 @@ const SHAPES: &[(usize, usize)] = &[
     (70, 70),
 ];
 
-/// The same for complex matrices, which the tiny kernel does not take.
+/// The same for complex matrices.
 const COMPLEX_SHAPES: &[(usize, usize)] = &[
     (1, 1),
     (2, 2),

@@ -1262,7 +1262,7 @@ impl Suite {
                 },
                 (110, 7, "jacobi-resident"),
                 (1000, 12, "jacobi-swept"),
-                (100, 100, "jacobi-blocks"),
+                (70, 70, "jacobi-blocks"),
             ],
             Which::GpuDefaults => &[
                 (2, 2, "jacobi-tiny"),
@@ -1272,7 +1272,7 @@ impl Suite {
                     (4, 4, "jacobi-resident")
                 },
                 (1000, 12, "jacobi-swept"),
-                (100, 100, "jacobi-blocks"),
+                (70, 70, "jacobi-blocks"),
             ],
             Which::GpuShrunk if single => &[
                 (4, 3, "jacobi-resident"),

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::cli::bench::case::{DtypeArg, Op, QUICK_SHAPES, Shape};
+use crate::cli::bench::case::{Op, QUICK_SHAPES, Shape};
 use crate::cli::bench::measure::Budget;
 use crate::cli::bench::peers;
 use crate::cli::bench::shapes::SHAPES;
-use crate::cli::engine_args::{BackendArg, EngineArgs};
+use crate::cli::engine_args::DtypeArg;
 use crate::cli::thresholds::{self, Setting};
 
 const REPETITIONS: usize = 5;
@@ -19,7 +19,7 @@ pub(crate) struct BenchArgs {
     /// Operations: with commas, spaces, or one at a time.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [Op::Svd, Op::Pinv])]
     pub ops: Vec<Op>,
-    /// Types, likewise. c32 and c64 are complex, which the CPU computes.
+    /// Types, likewise. c32 and c64 are complex.
     #[arg(long, value_enum, value_delimiter = ',', num_args = 1.., default_values_t = [DtypeArg::F32])]
     pub dtypes: Vec<DtypeArg>,
     /// Shapes, likewise, ROWSxCOLS or ROWSxCOLS:BATCH [default: twenty, from 2x2 to 512x512 and 1024x64; of these the
@@ -130,21 +130,6 @@ impl BenchArgs {
             }
         }
         Ok(work)
-    }
-
-    /// A complex type that is asked for.
-    pub fn complex(&self) -> Option<DtypeArg> {
-        let mut dtypes = self.dtypes.iter().copied();
-        dtypes.find(|dtype| dtype.dtype().is_complex())
-    }
-
-    /// Whether the arguments leave nothing but a GPU to measure, or a threshold of one.
-    pub fn is_of_gpu(&self, args: &EngineArgs) -> bool {
-        let mut tuned = self.tune.iter().flatten();
-        self.profile
-            || args.backend == BackendArg::Gpu
-            || args.adapter.is_some()
-            || tuned.any(|setting| setting.threshold.gpu)
     }
 
     pub fn budget(&self) -> Budget {

@@ -46,27 +46,6 @@ impl Op {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum DtypeArg {
-    F32,
-    F64,
-    /// Complex numbers of two f32.
-    C32,
-    /// Complex numbers of two f64.
-    C64,
-}
-
-impl DtypeArg {
-    pub fn dtype(self) -> Dtype {
-        match self {
-            DtypeArg::F32 => Dtype::F32,
-            DtypeArg::F64 => Dtype::F64,
-            DtypeArg::C32 => Dtype::C32,
-            DtypeArg::C64 => Dtype::C64,
-        }
-    }
-}
-
 /// A shape as it is written on the command line: 8x8, or 8x8:1000 with a batch size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {

@@ -51,12 +51,6 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         return merge(args, bench, plot, ear);
     }
     let work = bench.work().map_err(Failure::Usage)?;
-    if let Some(dtype) = bench.complex().filter(|_| bench.is_of_gpu(args)) {
-        let name = dtype.dtype().name();
-        return Err(Failure::Usage(format!(
-            "{name} is computed by the CPU, and this measures a GPU"
-        )));
-    }
     let options = gpu_options(args, bench);
     let mut engines = Vec::new();
     for engine in self::engines(args, bench, &options)? {
@@ -79,15 +73,6 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
             "{} is {whose}, and no such engine is measured",
             threshold.name
         )));
-    }
-    let gpu = engines
-        .iter()
-        .any(|(engine, _)| engine.backend() == Backend::Gpu);
-    if let Some(dtype) = bench.complex().filter(|_| gpu) {
-        let name = dtype.dtype().name();
-        complain(format!(
-            "no GPU rows of {name}: complex matrices are computed by the CPU"
-        ));
     }
     let python = match bench.python_peers {
         true => peers::python::start(&bench.python, &bench.peers).map_err(Failure::Usage)?,
@@ -168,11 +153,6 @@ fn engines(
     Ok(engines)
 }
 
-/// Whether an engine computes in this type.
-fn computes(engine: &Engine, dtype: Dtype) -> bool {
-    engine.backend() != Backend::Gpu || !dtype.is_complex()
-}
-
 /// A run of measurements.
 struct Session<'s> {
     args: &'s EngineArgs,
@@ -224,7 +204,7 @@ impl<'s> Session<'s> {
     }
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let card = |(engine, _): &(Engine, _)| is_card(engine) && computes(engine, dtype);
+        let card = |(engine, _): &(Engine, _)| is_card(engine);
         let on_gpu = self.engines.iter().any(card);
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
@@ -267,7 +247,7 @@ impl<'s> Session<'s> {
         let mut peaks = Vec::new();
         for (engine, name) in self.engines {
             // Of each device once, if it computes in this type.
-            if name.is_some() || !computes(engine, dtype) {
+            if name.is_some() {
                 peaks.push(None);
                 continue;
             }
@@ -303,8 +283,7 @@ impl<'s> Session<'s> {
         // What fails shows in its row.
         let options = self.args.options().strict(false);
         let mut own: Vec<(Own<'_, T>, Option<Peak>)> = Vec::new();
-        let all = self.engines.iter().zip(peaks);
-        for ((engine, name), peak) in all.filter(|((engine, _), _)| computes(engine, dtype)) {
+        for ((engine, name), peak) in self.engines.iter().zip(peaks) {
             if let Some(name) = name {
                 let own_one = match engine.backend() {
                     Backend::Gpu => Own::resident(engine, options.clone()),

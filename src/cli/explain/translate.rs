@@ -41,7 +41,7 @@ pub(crate) fn write(
         let words = spirv(&module, &info, stage.name).map_err(|error| wrong("SPIR-V", error))?;
         put(&format!("{}.spv", stage.name), bytemuck::cast_slice(&words))?;
         // Neither has f64.
-        if dtype == Dtype::F32 {
+        if dtype.real() == Dtype::F32 {
             let text = metal(&module, &info).map_err(|error| wrong("MSL", error))?;
             put(&format!("{}.msl", stage.name), text.as_bytes())?;
             let text = direct3d(&module, &info).map_err(|error| wrong("HLSL", error))?;
@@ -53,7 +53,7 @@ pub(crate) fn write(
 
 fn module(text: &str, dtype: Dtype) -> Result<(Module, ModuleInfo), String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
-    let capabilities = match dtype {
+    let capabilities = match dtype.real() {
         Dtype::F32 => Capabilities::empty(),
         _ => Capabilities::FLOAT64,
     };
