@@ -27,6 +27,9 @@ fn tree_sum(value: T, lid: u32, lanes: u32) -> T {
 
 // The same of entries.
 fn tree_sum_entry(value: E, lid: u32, lanes: u32) -> E {
+    if (PARTS == 1u) {
+        return entry_of(tree_sum(part(value, 0u), lid, lanes), ZERO);
+    }
     partial_pq[lid] = value;
     workgroupBarrier();
     for (var step = lanes / 2u; step > 0u; step /= 2u) {

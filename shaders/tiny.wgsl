@@ -199,15 +199,12 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ for c in 0..N
             places[own + $cu * N + $nu] = x$c[$n];
             //$ end
+            rows[slot * M + $nu] = order$n;
             mend(own);
             //$ for c in 0..N
             x$c[$n] = places[own + $cu * N + $nu];
             if (SIGNS_BY_V) {
-                let limit = NEARLY_PROMINENT * most_prominent(&x$c);
-                var first = First(NO_ROW, E_ZERO);
-                first = first_of(first, x$c[$n], order$n, limit);
-                straight$c = straight_of(first.entry);
-                x$c[$n] = straightened(x$c[$n], straight$c, order$n == first.row);
+                straight$c = straighten_mended(&x$c, slot);
             }
             //$ end
         }
@@ -421,6 +418,16 @@ fn mend(own: u32) {
             }
         }
     }
+}
+
+// Turns a column of V that was mended; `rows` has the order of its rows.
+fn straighten_mended(x: ptr<function, Short>, slot: u32) -> Straight {
+    let limit = NEARLY_PROMINENT * most_prominent(x);
+    var first = First(NO_ROW, E_ZERO);
+    first = first_of(first, (*x)[$n], rows[slot * M + $nu], limit);
+    let straight = straight_of(first.entry);
+    (*x)[$n] = straightened((*x)[$n], straight, rows[slot * M + $nu] == first.row);
+    return straight;
 }
 
 // Column `missing` of V, which is zero.

@@ -480,8 +480,7 @@ fn what_was_cut_off_is_still_told_in_brief() {
 /// Where there is a GPU, be it a processor in disguise.
 #[test]
 fn a_profile_has_every_kernel() {
-    let args =
-        "--backend gpu --profile --ops svd --seconds 0.02 --repetitions 2 --shapes 3x3:64,100x20:2";
+    let args = "--backend gpu --profile --ops svd --dtypes f32,c32 --seconds 0.02 --repetitions 2 --shapes 3x3:64,100x20:2";
     let args: Vec<&str> = args.split(' ').collect();
     let output = run(&[&args[..], &["--json"]].concat());
     if text(&output.stderr).contains("no adapter") {
@@ -493,8 +492,8 @@ fn a_profile_has_every_kernel() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 2);
-    for (line, last) in lines.iter().zip(["tiny", "signs"]) {
+    assert_eq!(lines.len(), 4);
+    for (line, last) in lines.iter().zip(["tiny", "signs", "tiny", "signs"]) {
         assert_eq!(line["ok"], true, "{line}");
         let kernels = line["kernels"].as_array().unwrap();
         let kernel = kernels.last().unwrap();
