@@ -1260,6 +1260,14 @@ impl Suite {
                 } else {
                     (4, 4, "jacobi-columns")
                 },
+                // Wide ones, which each kernel takes in itself.
+                (2, 3, "jacobi-tiny"),
+                if single {
+                    (5, 7, "jacobi-columns")
+                } else {
+                    (3, 5, "jacobi-columns")
+                },
+                (7, 110, "jacobi-resident"),
                 (110, 7, "jacobi-resident"),
                 (1000, 12, "jacobi-swept"),
                 (70, 70, "jacobi-blocks"),
