@@ -217,8 +217,6 @@ step first "$(part 5)" tests.txt "$engines"
 step figures "$(part 32)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
 step figures-f64 "$(part 5)" bench.jsonl \
     "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
-step figures-complex "$(part 4)" bench.jsonl \
-    "$engines" $bench --no-peers --dtypes c32 --ops svd --shapes "${SHAPES:-4x4,16x16,64x64,8x8}"
 
 # With caches of its own, which are empty.
 caches profile
@@ -244,6 +242,8 @@ tune workgroup 3 32x32,8x8,16x16 --tune columns_workgroup=32,128
 # What a call of few matrices takes.
 step small "$(part 6)" bench.jsonl "$engines" $bench --no-peers --ops svd \
     --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
+step figures-complex "$(part 4)" bench.jsonl \
+    "$engines" $bench --no-peers --dtypes c32 --ops svd --shapes "${SHAPES:-4x4,16x16,64x64,8x8}"
 
 python=$(command -v "${PYTHON:-python3}" || true)
 has_one='import importlib.util as u, sys; sys.exit(not any(map(u.find_spec, ("torch", "cupy", "jax"))))'
