@@ -72,7 +72,7 @@ fn columns(at: Invocation) {
     var top = NO_EXPONENT;
     if (present) {
         for (var i = 0u; i < M; i++) {
-            top = max(top, top_of_entry(start + i * step));
+            top = max(top, top_of(larger_bits(entry_at(start + i * step))));
         }
     }
     tops[slot] = top;
@@ -89,7 +89,7 @@ fn columns(at: Invocation) {
     for (var i = 0u; i < M; i++) {
         var entry = E_ZERO;
         if (present && finite) {
-            entry = scaled_entry(start + i * step, power);
+            entry = scaled_entry(entry_at(start + i * step), power);
             if (TRANSPOSED) {
                 entry = conjugate(entry);
             }
@@ -459,7 +459,7 @@ fn columns(at: Invocation) {
                 // Every right-hand side has a scale of its own.
                 var top = NO_EXPONENT;
                 for (var i = lane; i < RIGHT_ROWS; i += LANES) {
-                    top = max(top, top_of_rhs(within, i, c));
+                    top = max(top, top_of(larger_bits(rhs_at(within, i, c))));
                 }
                 tops[slot] = top;
                 workgroupBarrier();
@@ -469,8 +469,8 @@ fn columns(at: Invocation) {
                 let sound = top < NOT_FINITE;
                 let own = scale_of(top);
                 z0 = E_ZERO; z1 = E_ZERO; z2 = E_ZERO; z3 = E_ZERO;
-                if (RIGHT_U) { z$4 = add_inner(u$m, scaled_rhs(within, rows[team * M + $mu], c, own), z$4); }
-                if (!RIGHT_U) { z$4 = add_inner(x$n, scaled_rhs(within, holders[first + $nu], c, own), z$4); }
+                if (RIGHT_U) { z$4 = add_inner(u$m, scaled_entry(rhs_at(within, rows[team * M + $mu], c), own), z$4); }
+                if (!RIGHT_U) { z$4 = add_inner(x$n, scaled_entry(rhs_at(within, holders[first + $nu], c), own), z$4); }
                 shares[slot] = total_entry(z0, z1, z2, z3) * weighed;
                 workgroupBarrier();
                 for (var l = lane; l < LEFT_ROWS; l += LANES) {

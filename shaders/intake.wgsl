@@ -1,4 +1,4 @@
-//! uses: bits_*, entries_*, state
+//! uses: bits_*, entry_bits, state
 // From the caller's matrices to what the larger kernels see: scaled by a power of two to a fixed
 // exponent of the largest entry, so that squares neither overflow nor are flushed; rows by largest
 // entry, equal ones in the caller's order, for only then does a column-pivoted QR keep the relative
@@ -13,7 +13,7 @@ struct Params {
     begin: u32,       // first step of the sort in this dispatch
     end: u32,         // one past the last
     groups: u32,      // workgroups a matrix
-    adjoint: u32,     // 1 where the caller's matrices are wide: of complex ones, conjugates are taken
+    transposed: u32,  // 1 where the caller's matrices are wide: of complex ones, conjugates are taken
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -27,16 +27,10 @@ struct Params {
 // STATE_WORDS a matrix.
 @group(0) @binding(4) var<storage, read_write> state: array<atomic<u32>>;
 
-// A part of an entry.
-fn number(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
-    let entry = matrix * P.rows * P.cols + row * P.row_stride + col * P.col_stride;
-    let word = WORDS * (PARTS * entry + which);
-    return bits(input[word], input[word + WORDS - 1u]);
-}
-
-// The magnitude of its larger part.
-fn size_of_entry(matrix: u32, row: u32, col: u32) -> Bits {
-    return larger_size(magnitude(number(matrix, row, col, 0u)), number(matrix, row, col, PARTS - 1u));
+fn entry(matrix: u32, row: u32, col: u32) -> EntryBits {
+    let word = PARTS * WORDS * (matrix * P.rows * P.cols + row * P.row_stride + col * P.col_stride);
+    let last = word + (PARTS - 1u) * WORDS;
+    return EntryBits(bits(input[word], input[word + WORDS - 1u]), bits(input[last], input[last + WORDS - 1u]));
 }
 
 fn row_at(matrix: u32, i: u32) -> u32 {
@@ -63,9 +57,9 @@ fn set_key(matrix: u32, i: u32, b: Bits) {
 fn look(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = group.y;
     for (var i = group.x * WORKGROUP + lid; i < P.rows; i += P.groups * WORKGROUP) {
-        var most = size_of_entry(matrix, i, 0u);
+        var most = larger_bits(entry(matrix, i, 0u));
         for (var j = 1u; j < P.cols; j++) {
-            let size = size_of_entry(matrix, i, j);
+            let size = larger_bits(entry(matrix, i, j));
             if (larger(size, most)) {
                 most = size;
             }
@@ -132,15 +126,9 @@ fn arrange(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var e = group.x * WORKGROUP + lid; e < entries; e += P.groups * WORKGROUP) {
         var value = E_ZERO;
         if (power != NOT_FINITE) {
-            let row = rows[row_at(matrix, e % P.rows)];
-            let re = scaled(number(matrix, row, e / P.rows, 0u), power);
-            var im = ZERO;
-            if (PARTS > 1u) {
-                im = scaled(number(matrix, row, e / P.rows, PARTS - 1u), power);
-            }
-            value = entry_of(re, im);
+            value = scaled_entry(entry(matrix, rows[row_at(matrix, e % P.rows)], e / P.rows), power);
         }
-        if (P.adjoint != 0u) {
+        if (P.transposed != 0u) {
             value = conjugate(value);
         }
         a[matrix * entries + e] = value;

@@ -1,4 +1,4 @@
-//! uses: entries_*
+//! uses: entry_bits
 // What the kernels see that hold matrices in registers: matrices as the caller has them in, results as the caller gets
 // them out.
 
@@ -61,33 +61,16 @@ fn tell(matrix: u32, told: Told) {
     }
 }
 
-// A part of an entry.
-fn number_at(index: u32, which: u32) -> Bits {
-    let word = WORDS * (PARTS * index + which);
-    return bits(input[word], input[word + WORDS - 1u]);
+fn entry_at(index: u32) -> EntryBits {
+    let word = PARTS * WORDS * (index);
+    let last = word + (PARTS - 1u) * WORDS;
+    return EntryBits(bits(input[word], input[word + WORDS - 1u]), bits(input[last], input[last + WORDS - 1u]));
 }
 
-fn rhs_at(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
-    let index = matrix * RIGHT_ROWS * P.rhs + row * P.rhs_row_stride + col * P.rhs_col_stride;
-    let word = WORDS * (PARTS * index + which);
-    return bits(rhs[word], rhs[word + WORDS - 1u]);
-}
-
-// Entries, times 2^power.
-fn scaled_entry(index: u32, power: i32) -> E {
-    let re = scaled(number_at(index, 0u), power);
-    if (PARTS == 1u) {
-        return entry_of(re, ZERO);
-    }
-    return entry_of(re, scaled(number_at(index, PARTS - 1u), power));
-}
-
-fn scaled_rhs(matrix: u32, row: u32, col: u32, power: i32) -> E {
-    let re = scaled(rhs_at(matrix, row, col, 0u), power);
-    if (PARTS == 1u) {
-        return entry_of(re, ZERO);
-    }
-    return entry_of(re, scaled(rhs_at(matrix, row, col, PARTS - 1u), power));
+fn rhs_at(matrix: u32, row: u32, col: u32) -> EntryBits {
+    let word = PARTS * WORDS * (matrix * RIGHT_ROWS * P.rhs + row * P.rhs_row_stride + col * P.rhs_col_stride);
+    let last = word + (PARTS - 1u) * WORDS;
+    return EntryBits(bits(rhs[word], rhs[word + WORDS - 1u]), bits(rhs[last], rhs[last + WORDS - 1u]));
 }
 
 // The power of two that scales what has its largest exponent here.
@@ -98,15 +81,6 @@ fn scale_of(top: i32) -> i32 {
 // The exponent of a number, NOT_FINITE if it is not.
 fn top_of(b: Bits) -> i32 {
     return select(NOT_FINITE, exponent(b), is_finite(b));
-}
-
-// The same of the larger part of an entry.
-fn top_of_entry(index: u32) -> i32 {
-    return max(top_of(number_at(index, 0u)), top_of(number_at(index, PARTS - 1u)));
-}
-
-fn top_of_rhs(matrix: u32, row: u32, col: u32) -> i32 {
-    return max(top_of(rhs_at(matrix, row, col, 0u)), top_of(rhs_at(matrix, row, col, PARTS - 1u)));
 }
 
 // The first entry of (nearly) the largest magnitude, by the caller's rows.

@@ -1,4 +1,4 @@
-//! uses: bits_*, entries_*, team_workgroup, state, team
+//! uses: bits_*, entry_bits, team_workgroup, state, team
 // What a factor of a decomposition leaves of right-hand sides: B' R, for R out of {U, V}. Every column of
 // B is scaled by a power of two of its own, so that no column's size harms another.
 
@@ -28,11 +28,10 @@ struct Params {
 
 var<workgroup> tops: array<i32, WORKGROUP>;
 
-// A part of an entry.
-fn number(matrix: u32, row: u32, col: u32, which: u32) -> Bits {
-    let entry = matrix * P.length * P.cols + row * P.row_stride + col * P.col_stride;
-    let word = WORDS * (PARTS * entry + which);
-    return bits(rhs[word], rhs[word + WORDS - 1u]);
+fn entry(matrix: u32, row: u32, col: u32) -> EntryBits {
+    let word = PARTS * WORDS * (matrix * P.length * P.cols + row * P.row_stride + col * P.col_stride);
+    let last = word + (PARTS - 1u) * WORDS;
+    return EntryBits(bits(rhs[word], rhs[word + WORDS - 1u]), bits(rhs[last], rhs[last + WORDS - 1u]));
 }
 
 // The scale of every column: a workgroup a column, (columns, matrix).
@@ -42,7 +41,7 @@ fn weigh(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     for (var c = group.x; c < P.cols; c += P.groups) {
         var top = NO_EXPONENT;
         for (var i = lid; i < P.length; i += WORKGROUP) {
-            let b = larger_size(magnitude(number(matrix, i, c, 0u)), number(matrix, i, c, PARTS - 1u));
+            let b = larger_bits(entry(matrix, i, c));
             top = max(top, select(NOT_FINITE, exponent(b), is_finite(b)));
         }
         tops[lid] = top;
@@ -83,12 +82,7 @@ fn project(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             while (i < P.length && power != NOT_FINITE) {
                 var sum = E_ZERO;
                 for (var b = 0u; b < P.block && i < P.length; b++) {
-                    let re = scaled(number(matrix, i, col, 0u), power);
-                    var im = ZERO;
-                    if (PARTS > 1u) {
-                        im = scaled(number(matrix, i, col, PARTS - 1u), power);
-                    }
-                    sum = add_inner(entry_of(re, im), factor[column + i], sum);
+                    sum = add_inner(scaled_entry(entry(matrix, i, col), power), factor[column + i], sum);
                     i += P.lanes;
                 }
                 total += sum;

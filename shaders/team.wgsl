@@ -1,7 +1,7 @@
 //! uses: entries_*
 // Teams: `lanes` neighbouring invocations, a power of two, that share a column or a pair. Every
-// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum,
-// team_sum_entry and team_gram say by which way.
+// sum is a tree over partial sums in a fixed order, so that the same input gives the same bits; team_sum
+// and team_gram say by which way.
 
 var<workgroup> partial: array<T, WORKGROUP>;
 var<workgroup> partial_q: array<T, WORKGROUP>;
@@ -25,22 +25,13 @@ fn tree_sum(value: T, lid: u32, lanes: u32) -> T {
     return sum;
 }
 
-// The same of entries.
-fn tree_sum_entry(value: E, lid: u32, lanes: u32) -> E {
+// The sum over a team of entries, part by part.
+fn team_sum_entry(value: E, lid: u32, lanes: u32) -> E {
+    let re = team_sum(part(value, 0u), lid, lanes);
     if (PARTS == 1u) {
-        return entry_of(tree_sum(part(value, 0u), lid, lanes), ZERO);
+        return entry_of(re, ZERO);
     }
-    partial_pq[lid] = value;
-    workgroupBarrier();
-    for (var step = lanes / 2u; step > 0u; step /= 2u) {
-        if (lid % lanes < step) {
-            partial_pq[lid] += partial_pq[lid + step];
-        }
-        workgroupBarrier();
-    }
-    let sum = partial_pq[lid - lid % lanes];
-    workgroupBarrier();
-    return sum;
+    return entry_of(re, team_sum(part(value, 1u), lid, lanes));
 }
 
 const NOTHING: u32 = 0xffffffffu;

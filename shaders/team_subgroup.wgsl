@@ -31,17 +31,6 @@ fn team_sum(value: T, lid: u32, lanes: u32) -> T {
     return sum;
 }
 
-fn team_sum_entry(value: E, lid: u32, lanes: u32) -> E {
-    if (lanes > SUBGROUP) {
-        return tree_sum_entry(value, lid, lanes);
-    }
-    var sum = value;
-    for (var step = lanes / 2u; step > 0u; step /= 2u) {
-        sum += subgroupShuffleXor(sum, step);
-    }
-    return sum;
-}
-
 fn team_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
     if (lanes > SUBGROUP) {
         return tree_gram(value, lid, lanes);

@@ -11,10 +11,6 @@ fn team_sum(value: T, lid: u32, lanes: u32) -> T {
     return tree_sum(value, lid, lanes);
 }
 
-fn team_sum_entry(value: E, lid: u32, lanes: u32) -> E {
-    return tree_sum_entry(value, lid, lanes);
-}
-
 fn team_gram(value: Gram, lid: u32, lanes: u32) -> Gram {
     return tree_gram(value, lid, lanes);
 }

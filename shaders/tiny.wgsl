@@ -44,25 +44,16 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Intake: finite, scaled by a power of two, rows by largest entry, equal ones in the caller's
     // order. A matrix that is not finite is zero from here on.
     let start = within * (M * N);
-    var b$n: array<Bits, M>;
-    b$n[$m] = number_at(start + $mu * P.row_stride + $nu * P.col_stride, 0u);
+    var b$n: array<EntryBits, M>;
+    b$n[$m] = entry_at(start + $mu * P.row_stride + $nu * P.col_stride);
     var size = Bits();
-    size = larger_size(size, b$n[$m]);
-    // Imaginary parts.
-    var i$n: array<Bits, M>;
-    if (PARTS > 1u) {
-        i$n[$m] = number_at(start + $mu * P.row_stride + $nu * P.col_stride, PARTS - 1u);
-        size = larger_size(size, i$n[$m]);
-    }
+    size = larger_size(size, larger_bits(b$n[$m]));
     let top = top_of(size);
     let finite = top < NOT_FINITE;
     let power = select(0, TARGET - top, finite && top > NO_EXPONENT);
     let factor = power_of_two(clamp(power, LEAST, MOST));
     var a$n: Column;
-    a$n[$m] = entry_of(scaled_plain(b$n[$m], power, factor), ZERO);
-    if (PARTS > 1u) {
-        a$n[$m] = entry_of(part(a$n[$m], 0u), scaled_plain(i$n[$m], power, factor));
-    }
+    a$n[$m] = scaled_entry_plain(b$n[$m], power, factor);
     // What is not finite, or so small that subnormal numbers count.
     if (!finite || top <= LEAST_PLAIN) {
         scale_entries(start, own, power, finite);
@@ -364,7 +355,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn scale_entries(start: u32, own: u32, power: i32, finite: bool) {
     for (var m = 0u; m < M; m++) {
         for (var n = 0u; n < N; n++) {
-            let entry = scaled_entry(start + m * P.row_stride + n * P.col_stride, power);
+            let entry = scaled_entry(entry_at(start + m * P.row_stride + n * P.col_stride), power);
             places[own + m * N + n] = select(E_ZERO, entry, finite);
         }
     }
@@ -547,13 +538,13 @@ fn solve(matrix: u32, own: u32, lift: i32, finite: bool) -> u32 {
         // Every right-hand side has a scale of its own.
         var top = NO_EXPONENT;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            top = max(top, top_of_rhs(matrix, i, c));
+            top = max(top, top_of(larger_bits(rhs_at(matrix, i, c))));
         }
         let sound = top < NOT_FINITE;
         let power = scale_of(top);
         var projected: Short;
         for (var i = 0u; i < RIGHT_ROWS; i++) {
-            let b = scaled_rhs(matrix, i, c, power);
+            let b = scaled_entry(rhs_at(matrix, i, c), power);
             projected[$n] = add_inner(places[own + RIGHT + $nu * RIGHT_ROWS + i], b, projected[$n]);
         }
         projected[$n] *= part(places[own + WEIGHTS_AT + $n], 0u);

@@ -109,9 +109,9 @@ pub(crate) enum DtypeArg {
 }
 
 #[cfg(any(feature = "gpu", feature = "bench"))]
-impl DtypeArg {
-    pub fn dtype(self) -> Dtype {
-        match self {
+impl From<DtypeArg> for Dtype {
+    fn from(dtype: DtypeArg) -> Dtype {
+        match dtype {
             DtypeArg::F32 => Dtype::F32,
             DtypeArg::F64 => Dtype::F64,
             DtypeArg::C32 => Dtype::C32,

@@ -31,7 +31,7 @@ params! {
         begin: u32,
         end: u32,
         groups: u32,
-        adjoint: u32,
+        transposed: u32,
     }
 }
 
@@ -252,7 +252,7 @@ impl Solver<'_, '_> {
             begin: 0,
             end: 0,
             groups: 0,
-            adjoint: u32::from(self.task.problem.transposed),
+            transposed: u32::from(self.task.problem.transposed),
         };
         let spread = |pipeline, items| {
             let groups = self.spread(items);

@@ -41,6 +41,7 @@ const FILES: &[(&str, &str)] = files! {
     "cutoff"
     "entries_complex"
     "entries_real"
+    "entry_bits"
     "exchange_subgroup"
     "exchange_workgroup"
     "factor"

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Report, Scalar, Subspace};
 use serde_json::{Map, Value};
 
-use crate::common::bounds::{Outcome, ensure};
+use crate::common::bounds::{Outcome, ensure, in_f64};
 
 /// Every path of every engine under test: tiny, a column a lane, in workgroup memory, tall, in blocks, in rounds;
 /// square, tall and wide.
@@ -33,7 +33,7 @@ const SHAPES: &[(usize, usize)] = &[
     (70, 70),
 ];
 
-/// The same for complex matrices.
+/// The same for complex matrices, of every path still.
 const COMPLEX_SHAPES: &[(usize, usize)] = &[
     (1, 1),
     (2, 2),
@@ -47,10 +47,6 @@ const COMPLEX_SHAPES: &[(usize, usize)] = &[
     (70, 70),
 ];
 
-fn in_f64<R: Real>(number: R) -> f64 {
-    number.f64()
-}
-
 fn real<R: Real>(number: f64) -> R {
     R::of(number)
 }
@@ -62,8 +58,7 @@ trait Numbers {
 
 impl<T: Scalar> Numbers for Batch<T> {
     fn add_to(&self, hash: &mut Hash) {
-        for number in bytemuck::cast_slice::<T, T::Real>(self.as_slice()) {
-            let number = in_f64(*number);
+        for number in in_f64(bytemuck::cast_slice::<T, T::Real>(self.as_slice())) {
             // Which NaN it is says nothing.
             hash.add(if number.is_nan() { 1 } else { number.to_bits() });
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::interop::{self, wgpu};
-use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Real, Tuning};
+use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Scalar, Tuning};
 use pollster::block_on;
 
 use crate::common::bounds::{Outcome, ensure};
@@ -37,7 +37,11 @@ fn open(engine: &Engine) -> Result<(wgpu::Adapter, wgpu::Device, wgpu::Queue), S
 /// An engine on a device of the caller's gives what an engine on its own gives: from the host's memory,
 /// from a buffer of the caller's, and recorded among the caller's commands, in one chunk or many. The
 /// caller's handlers stay.
-pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome {
+pub fn own_device<T: Scalar>(
+    engine: &Engine,
+    tuning: Tuning,
+    random: fn(usize, usize, usize, u64) -> Batch<T>,
+) -> Outcome {
     let wrong = |e: Error| e.to_string();
     let (adapter, device, queue) = open(engine)?;
     let heard = Arc::new(AtomicUsize::new(0));
@@ -54,7 +58,7 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
 
     // In an invocation's registers; wide; in a team's where adapters are fast; in none.
     for (m, n) in [(3, 3), (2, 5), (6, 5), (60, 4)] {
-        let a = normal::<T>(COUNT, m, n, 3);
+        let a = random(COUNT, m, n, 3);
         let what = |part: &str| format!("{part} of {m}x{n}");
         let expected = engine.pinv(&a).options(&options).run().map_err(wrong)?;
         let values = engine.svd(&a).options(&options).run().map_err(wrong)?;
@@ -92,7 +96,7 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
         let svd = interop::record(mine.svd(&batch).options(&options), &mut encoder);
         let svd = block_on(svd).map_err(wrong)?;
         let lambdas: Vec<f64> = (0..COUNT).map(|b| 0.1 * b as f64).collect();
-        let sides = normal::<T>(COUNT, m, 2, 6);
+        let sides = random(COUNT, m, 2, 6);
         let up = mine.upload(&sides).map_err(wrong)?;
         let damped = mine.lstsq(&batch, &up).damping(&lambdas[..]);
         let lstsq = block_on(interop::record(damped, &mut encoder)).map_err(wrong)?;
@@ -158,10 +162,10 @@ pub fn own_device<T: Real<Real = T>>(engine: &Engine, tuning: Tuning) -> Outcome
     }
 
     // The host decides on the way when large matrices are done, and has a part in other calls.
-    let large = normal::<T>(1, 150, 150, 4);
+    let large = random(1, 150, 150, 4);
     let large = mine.upload(&large).map_err(wrong)?;
     let mut encoder = device.create_command_encoder(&Default::default());
-    let a = normal::<T>(COUNT, 3, 3, 5);
+    let a = random(COUNT, 3, 3, 5);
     let up = mine.upload(&a).map_err(wrong)?;
     let (valued, refined) = (mine.lstsq(&up, &up), mine.lstsq(&up, &up));
     let (valued, refined) = (valued.singular_values(true), refined.refined(true));

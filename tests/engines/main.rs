@@ -1248,6 +1248,11 @@ impl Suite {
         self.add::<T>("complex-eigh-sizes", hermitian::sizes::<C>);
         self.add::<T>("complex-eigh-triangles", hermitian::triangles::<C>);
         self.add_bits::<T, C>("complex-bits");
+        if self.which == Which::Gpu {
+            self.add::<T>("complex-own-device", |e| {
+                interop::own_device(e, wide(), complex::random::<C>)
+            });
+        }
         let single = T::DTYPE == Dtype::F32;
         let kernels: &[(usize, usize, &str)] = match self.which {
             Which::Cpu => &[(8, 8, "jacobi-lanes")],
@@ -1482,11 +1487,15 @@ impl Suite {
             self.add::<T>("shared", move |e| shared::<T>(e, which));
         }
         if self.which == Which::GpuShrunk {
-            self.add::<T>("own-device", |e| interop::own_device::<T>(e, shrunk()));
+            self.add::<T>("own-device", |e| {
+                interop::own_device(e, shrunk(), normal::<T>)
+            });
         }
         if self.which == Which::Gpu {
             self.add::<T>("kept-memory", resident::kept_memory::<T>);
-            self.add::<T>("own-device", |e| interop::own_device::<T>(e, wide()));
+            self.add::<T>("own-device", |e| {
+                interop::own_device(e, wide(), normal::<T>)
+            });
             self.add::<T>("widest", |_| widest::<T>());
             self.add::<T>("profile", |_| {
                 profile::paths::<T>(&adapter(), [wide(), shrunk()], Engine::gpu)

@@ -79,8 +79,8 @@ pub(crate) fn run(args: &EngineArgs, bench: &BenchArgs) -> Result<(), Failure> {
         false => Vec::new(),
     };
     let mut session = Session::new(args, bench, ear, work, &engines, python);
-    for dtype in &bench.dtypes {
-        match dtype.dtype() {
+    for &dtype in &bench.dtypes {
+        match Dtype::from(dtype) {
             Dtype::F32 => session.measure::<f32>()?,
             Dtype::C32 => session.measure::<Complex<f32>>()?,
             Dtype::C64 => session.measure::<Complex<f64>>()?,
@@ -204,8 +204,7 @@ impl<'s> Session<'s> {
     }
 
     fn cases(&self, dtype: Dtype) -> Vec<Case> {
-        let card = |(engine, _): &(Engine, _)| is_card(engine);
-        let on_gpu = self.engines.iter().any(card);
+        let on_gpu = self.engines.iter().any(|(engine, _)| is_card(engine));
         let case = |&(op, shape): &(Op, Shape)| {
             let asked = shape.batch.or(self.bench.batch.map(|b| b as usize));
             let case = Case {

@@ -6,7 +6,7 @@ mod translate;
 use std::path::PathBuf;
 
 use batched_svd::explain::{DeviceFacts, Explanation, Request, explain};
-use batched_svd::{Engine, GpuOptions, Subspace, Tuning};
+use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Fail
         Op::LowRank => Request::LowRank,
         Op::Projector => Request::Projector(Subspace::from(explained.onto)),
     };
-    let dtype = explained.dtype.dtype();
+    let dtype = Dtype::from(explained.dtype);
     let mut tuning = Tuning::default();
     for setting in &explained.settings {
         setting.apply(&mut tuning);
@@ -144,7 +144,7 @@ fn json(explained: &ExplainArgs, device: &DeviceFacts, plan: &Explanation) -> se
         "op": op.map(|op| op.get_name().to_string()),
         "rows": rows,
         "cols": cols,
-        "dtype": explained.dtype.dtype().name(),
+        "dtype": Dtype::from(explained.dtype).name(),
         "kernel": plan.kernel,
         "refused": refused,
         "chunk": plan.chunk,
@@ -167,7 +167,7 @@ fn text(explained: &ExplainArgs, device: &DeviceFacts, plan: &Explanation) -> St
     let [rows, cols] = explained.shape;
     let op = explained.op.to_possible_value();
     let op = op.as_ref().map_or("", |op| op.get_name());
-    let dtype = explained.dtype.dtype();
+    let dtype = Dtype::from(explained.dtype);
     let mut text = format!("{op} {rows}x{cols} {dtype} on {}\n\n", device.name);
     for refused in &plan.refused {
         text += &format!("  not {:16} it {}\n", refused.kernel, refused.why);
