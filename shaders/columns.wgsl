@@ -383,11 +383,11 @@ fn columns(at: Invocation) {
         }
     }
 
-    // The caller's V decides the signs: its first entry of (nearly) the largest magnitude is real and
+    // V decides the signs, or U: its first entry of (nearly) the largest magnitude is real and
     // positive.
     var most = ZERO;
     var leading = First(NO_ROW, E_ZERO);
-    if (WITH_V && !TRANSPOSED && !FUSED) {
+    if (WITH_V && !SIGNS_BY_U && !FUSED) {
         most = max(most, prominence(x$n));
         leading = first_of(leading, x$n, holders[first + $nu], NEARLY_PROMINENT * most);
     }
@@ -420,7 +420,7 @@ fn columns(at: Invocation) {
         if (!FUSED) {
             var straight_u = straight;
             straight_u.needed = straight.needed && c < N;
-            if (TRANSPOSED) {
+            if (SIGNS_BY_U) {
                 most = ZERO;
                 leading = First(NO_ROW, E_ZERO);
                 most = max(most, prominence(u$m));
@@ -432,14 +432,14 @@ fn columns(at: Invocation) {
             }
             if (matrix < P.end && c < U_COLS) {
                 let to = (matrix * U_COLS + select(c, place, c < N)) * M;
-                let by = select(NO_ROW, leading.row, TRANSPOSED);
+                let by = select(NO_ROW, leading.row, SIGNS_BY_U);
                 { let row = rows[team * M + $mu]; let e = straightened(u$m, straight_u, row == by); u[to + row] = select(no_entry, e, finite); }
             }
         }
     }
     if (WITH_V && present && !FUSED) {
         let to = (matrix * N + place) * N;
-        let by = select(leading.row, NO_ROW, TRANSPOSED);
+        let by = select(leading.row, NO_ROW, SIGNS_BY_U);
         { let row = holders[first + $nu]; v[to + row] = select(no_entry, straightened(x$n, straight, row == by), finite); }
     }
 

@@ -9,7 +9,7 @@ struct Params {
     lanes: u32,       // invocations that share a column; a power of two
     begin: u32,       // first column to complete in this dispatch
     end: u32,         // one past the last
-    transposed: u32,  // 1 where U is the caller's V
+    signs_by_u: u32,  // 1 where U decides the signs, else 0
 }
 
 @group(0) @binding(0) var<uniform> P: Params;
@@ -146,7 +146,7 @@ fn complete(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     }
 }
 
-// An entry of the caller's V.
+// An entry of the factor that decides.
 fn decisive(by_u: bool, index: u32) -> E {
     if (by_u) {
         return to_u[index];
@@ -155,14 +155,14 @@ fn decisive(by_u: bool, index: u32) -> E {
 }
 
 // Turns columns such that their first entry of (nearly) the largest magnitude is positive, and real, and their partners
-// likewise: a team a column, (columns, matrix). The caller's V decides.
+// likewise: a team a column, (columns, matrix). One of the factors decides.
 @compute @workgroup_size(WORKGROUP)
 fn signs(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
     let matrix = group.y;
     let lanes = P.lanes;
     let lane = lid % lanes;
     let c = group.x * (WORKGROUP / lanes) + lid / lanes;
-    let by_u = P.transposed != 0u;
+    let by_u = P.signs_by_u != 0u;
     let in_u = (matrix * P.u_cols + c) * P.rows;
     let in_v = (matrix * P.cols + c) * P.cols;
     let length = select(select(0u, P.cols, c < P.cols), select(0u, P.rows, c < P.u_cols), by_u);

@@ -30,7 +30,7 @@ const V_AT: u32 = M * min(U_COLS, N);
 const WEIGHTS_AT: u32 = V_AT + select(0u, N * N, WITH_V);
 // Whether V decides the signs: the first entry of (nearly) the largest magnitude is real and positive. Of a
 // composition nobody sees it.
-const SIGNS_BY_V: bool = WITH_V && !TRANSPOSED && !FUSED;
+const SIGNS_BY_V: bool = WITH_V && !SIGNS_BY_U && !FUSED;
 
 @compute @workgroup_size(WORKGROUP)
 fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) slot: u32) {
@@ -213,7 +213,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             reflect_$k(&a$k, tau$k, &column);
             //$ end
             var leads = NO_ROW;
-            if (TRANSPOSED && !FUSED) {
+            if (SIGNS_BY_U && !FUSED) {
                 let limit = NEARLY_PROMINENT * most_of(&column);
                 var first = First(NO_ROW, E_ZERO);
                 first = first_of(first, column[$m], row$m, limit);
@@ -315,7 +315,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             //$ end
             var straight = straight_of(E_ONE);
             var leads = NO_ROW;
-            if (TRANSPOSED) {
+            if (SIGNS_BY_U) {
                 let limit = NEARLY_PROMINENT * most_of(&column);
                 var first = First(NO_ROW, E_ZERO);
                 first = first_of(first, column[$m], row$m, limit);
@@ -340,7 +340,7 @@ fn tiny(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // Others may still be reading what is there.
         workgroupBarrier();
         //$ for c in 0..N
-        if (TRANSPOSED) { x$c[$n] = straightened(x$c[$n], straight$c, false); }
+        if (SIGNS_BY_U) { x$c[$n] = straightened(x$c[$n], straight$c, false); }
         { let to = own_v + place$c * N; places[to + order$n] = x$c[$n]; }
         //$ end
         if (!finite) {

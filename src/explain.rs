@@ -15,6 +15,7 @@
 //! ```
 
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::Options;
 use crate::data::scalar::{Dtype, Scalar};
 use crate::data::tuning::Tuning;
@@ -39,6 +40,10 @@ pub enum Request {
     Svd,
     /// Full decompositions.
     FullSvd,
+    /// Singular values and one factor of vectors.
+    SingularVectors(Factor),
+    /// Eigenvalues and eigenvectors of symmetric matrices, of which the host makes positive semidefinite ones.
+    Eigh,
     /// Pseudoinverses.
     Pinv,
     /// Least-squares solutions for so many right-hand sides.
@@ -50,11 +55,13 @@ pub enum Request {
 }
 
 impl Request {
-    fn job(self) -> Job {
+    fn job(self, [rows, cols]: [usize; 2]) -> Job {
         match self {
             Request::SingularValues => Job::svd(Vectors::None),
             Request::Svd => Job::svd(Vectors::Thin),
             Request::FullSvd => Job::svd(Vectors::Full),
+            Request::SingularVectors(of) => Job::one_factor(of, [1, rows, cols]),
+            Request::Eigh => Job::one_factor(Factor::V, [1, rows, cols]),
             Request::Pinv => Job::inverse(None),
             Request::Lstsq(rhs) => Job::inverse(Some(rhs)),
             Request::LowRank => Job::low_rank(),
@@ -126,7 +133,7 @@ const MOST_REGISTERS: u32 = 255;
 /// How a device would solve m x n matrices.
 ///
 /// # Errors
-/// [`Error::Argument`] for a matrix without rows or columns, [`Error::Unsupported`] if the device cannot.
+/// [`Error::Argument`] for a matrix without rows or columns, or without eigenvalues where these are asked for, [`Error::Unsupported`] if the device cannot.
 pub fn explain(
     request: Request,
     shape: [usize; 2],
@@ -135,7 +142,12 @@ pub fn explain(
     options: &Options,
     tuning: &Tuning,
 ) -> Result<Explanation, Error> {
-    explained(request.job(), shape, dtype, device, options, tuning)
+    if request == Request::Eigh && shape[0] != shape[1] {
+        let [rows, cols] = shape;
+        let text = format!("a {rows}x{cols} matrix has no eigenvalues: only square matrices have");
+        return Err(Error::Argument(text));
+    }
+    explained(request.job(shape), shape, dtype, device, options, tuning)
 }
 
 fn explained(

@@ -31,6 +31,7 @@
 //! | --- | --- | --- |
 //! | singular values and vectors | [`Engine::svd`] | U m x k (or m x m), sigma k x 1, V n x k (or n x n) |
 //! | singular values alone | [`Engine::singular_values`] | sigma k x 1 |
+//! | singular values and one factor, U or V | [`Engine::singular_vectors`] | m x k or n x k, sigma k x 1 |
 //! | norms, condition numbers | of either result: [`SingularValues::conditions`] and its like | a number |
 //! | pseudoinverse | [`Engine::pinv`] | n x m |
 //! | least squares of any rank, p right-hand sides | [`Engine::lstsq`] | n x p |
@@ -153,6 +154,7 @@ pub use data::batch::Batch;
 pub use data::batched::Batched;
 pub use data::device::{Adapter, GpuOptions, Policy};
 pub use data::error::Error;
+pub use data::factor::Factor;
 #[cfg(all(feature = "gpu", feature = "faults"))]
 #[doc(hidden)]
 pub use data::faults::{Fault, Faults};
@@ -172,7 +174,7 @@ pub use ops::{
     Basis, Call, Components, Compute, ComputeInto, Damped, DampedNearSingular, Determinant, Device,
     Eigh, Eigvalsh, Host, IntoPlaces, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand,
     Operation, Pinv, Placed, Polar, Projector, Recordable, Shrinkage, Shrunk, SingularValues,
-    Subspace, Svd, Symmetric, Warm, Whitening,
+    SingularVectors, Subspace, Svd, Symmetric, Warm, Whitening,
 };
 pub use ragged::{Group, ragged, ragged_async};
 

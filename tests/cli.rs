@@ -218,6 +218,54 @@ fn svd_writes_factors_that_numpy_would_multiply() {
     }
 }
 
+/// Of a decomposition of 4x3 and 3x4 matrices, V and U; and what an earlier run has left is named.
+#[test]
+fn one_factor_is_that_of_the_decomposition() {
+    let scratch = Scratch::new();
+    let (input, dir) = (scratch.path("a.npy"), scratch.text("out"));
+    for (m, n) in [(4usize, 3usize), (3, 4)] {
+        let a: Vec<f64> = (0..5 * m * n).map(|e| ((e * e) as f64).sin()).collect();
+        write(&input, &[5, m as u64, n as u64], Order::C, &a);
+        let svd = |vectors: &str, more: &[&str]| {
+            let args = ["svd", input.to_str().unwrap(), "-o", &dir];
+            let more = [&["--vectors", vectors, "--backend", "cpu"], more].concat();
+            let output = run(&[&args[..], &more].concat());
+            assert!(output.status.success(), "{output:?}");
+            stdout(&output)
+        };
+        let at = |name: &str| Path::new(&dir).join(name);
+        let wanted = |name: &str| read::<f64>(at(name));
+        svd("thin", &[]);
+        let [u, s, vt] = ["u.npy", "s.npy", "vt.npy"].map(wanted);
+        std::fs::remove_file(at("vt.npy")).unwrap();
+        let said = svd("v", &["--verify"]);
+        assert!(said.contains("|V'V-I|") && said.contains("u.npy"), "{said}");
+        assert_eq!(wanted("vt.npy"), vt);
+        assert_eq!(wanted("s.npy"), s);
+        std::fs::remove_file(at("u.npy")).unwrap();
+        let said = svd("u", &["--verify", "--rank", "2"]);
+        assert!(
+            said.contains("|U'U-I|") && said.contains("vt.npy"),
+            "{said}"
+        );
+        let (shape, own) = wanted("u.npy");
+        assert_eq!(shape, [5, m as u64, 2]);
+        for (b, (own, u)) in own.chunks(2 * m).zip(u.1.chunks(3 * m)).enumerate() {
+            for c in 0..2 {
+                let dot: f64 = (0..m).map(|i| own[i * 2 + c] * u[i * 3 + c]).sum();
+                assert!(
+                    (dot.abs() - 1.0).abs() < 1e-14,
+                    "matrix {b}, column {c}: {dot}"
+                );
+                let most = (0..m)
+                    .map(|i| own[i * 2 + c])
+                    .max_by(|x, y| x.abs().total_cmp(&y.abs()));
+                assert!(most.is_some_and(|x| x > 0.0), "matrix {b}, column {c}");
+            }
+        }
+    }
+}
+
 #[test]
 fn fortran_order_and_values_only() {
     let scratch = Scratch::new();

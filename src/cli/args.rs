@@ -432,9 +432,16 @@ pub(crate) struct SvdArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VectorsArg {
+    /// Singular values only.
     None,
+    /// U of m x k and V of n x k, k = min(m, n).
     Thin,
+    /// U of m x m and V of n x n.
     Full,
+    /// Thin U only; its signs are then chosen by U.
+    U,
+    /// Thin V only. Of the two factors, that of the shorter side takes up to half of the time of both.
+    V,
 }
 
 impl CutoffArgs {

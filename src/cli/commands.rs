@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use batched_svd::{Batch, Cutoff, Dtype, Error, Options, Outcome, Status, View, verify};
+use batched_svd::{Batch, Cutoff, Dtype, Error, Factor, Options, Outcome, Status, View, verify};
 
 use crate::cli::args::{
     CutoffArgs, LstsqArgs, MeasuresArgs, PinvArgs, RunArgs, SvdArgs, VectorsArg,
 };
 use crate::cli::call::Call;
 use crate::cli::entry::Entry;
-use crate::cli::judge::{self, Kind, Promised, Residual};
+use crate::cli::judge::{self, Kind, Promised, Residual, tol};
 use crate::cli::npy::Data;
 use crate::cli::numbers::Numbers;
 use crate::cli::output::{Computed, Last, Output, Place, adjoint, leading};
@@ -230,6 +230,9 @@ impl Task<1> for SvdArgs {
         // Vectors would not belong to these values.
         match self.vectors {
             VectorsArg::None => vec!["u", "vt", "vh"],
+            VectorsArg::U => vec!["vt", "vh"],
+            VectorsArg::V if dtype.is_complex() => vec!["u", "vt"],
+            VectorsArg::V => vec!["u", "vh"],
             _ if dtype.is_complex() => vec!["vt"],
             _ => vec!["vh"],
         }
@@ -266,29 +269,52 @@ impl Task<1> for SvdArgs {
                 let found = call.timed([a], |engine, [a], asked| {
                     engine.singular_values(a).options(asked.options).run()
                 })?;
-                (found.sigma, None, found.report)
+                (found.sigma, [None, None], found.report)
+            }
+            VectorsArg::U | VectorsArg::V => {
+                let left = self.vectors == VectorsArg::U;
+                let of = if left { Factor::U } else { Factor::V };
+                let found = call.timed([a], |engine, [a], asked| {
+                    engine.singular_vectors(a, of).options(asked.options).run()
+                })?;
+                let vectors = match of {
+                    Factor::U => [Some(found.vectors), None],
+                    Factor::V => [None, Some(found.vectors)],
+                };
+                (found.sigma, vectors, found.report)
             }
             VectorsArg::Thin | VectorsArg::Full => {
                 let full = self.vectors == VectorsArg::Full;
                 let found = call.timed([a], |engine, [a], asked| {
                     engine.svd(a).full(full).options(asked.options).run()
                 })?;
-                (found.sigma, Some([found.u, found.v]), found.report)
+                (found.sigma, [Some(found.u), Some(found.v)], found.report)
             }
         };
         let outcomes = &report.outcomes;
         let spreads = spreads(sigma.view(), outcomes);
-        let vectors = match (vectors, self.rank) {
-            (Some([u, v]), Some(rank)) => Some([leading(u, rank)?, leading(v, rank)?]),
-            (vectors, _) => vectors,
+        let kept = |factor: Option<Batch<T>>| match (factor, self.rank) {
+            (Some(factor), Some(rank)) => leading(factor, rank).map(Some),
+            (factor, _) => Ok(factor),
         };
+        let [u, v] = vectors;
+        let (u, v) = (kept(u)?, kept(v)?);
         let kept = self.rank.unwrap_or(usize::MAX).min(sigma.rows());
         let cut = kept < sigma.rows();
         let kept_sigma = sigma.view().submatrix(0..kept, 0..1)?;
-        let checked = call.checked(|_| match &vectors {
-            Some([u, v]) if cut => truncated(a, [u, v], kept_sigma),
-            Some([u, v]) => judge::factors(a, [u.view(), v.view()], kept_sigma),
-            None => Ok(vec![judge::values(a, sigma.view())?]),
+        let checked = call.checked(|_| match (&u, &v) {
+            (Some(u), Some(v)) if cut => truncated(a, [u, v], kept_sigma),
+            (Some(u), Some(v)) => judge::factors(a, [u.view(), v.view()], kept_sigma),
+            (u, v) => {
+                let mut residuals = vec![judge::values(a, sigma.view())?];
+                if let Some(u) = u {
+                    residuals.push(judge::orthogonality("|U'U-I|", tol(&a), u)?);
+                }
+                if let Some(v) = v {
+                    residuals.push(judge::orthogonality("|V'V-I|", tol(&a), v)?);
+                }
+                Ok(residuals)
+            }
         })?;
         let status: Vec<u8> = outcomes.iter().map(|o| o.status.code()).collect();
         let sweeps: Vec<u32> = outcomes.iter().map(|o| o.sweeps).collect();
@@ -297,8 +323,10 @@ impl Task<1> for SvdArgs {
             Output::new(Place::In("status"), &[], Data::U8(status)),
             Output::new(Place::In("sweeps"), &[], Data::U32(sweeps)),
         ];
-        if let Some([u, v]) = vectors {
+        if let Some(u) = u {
             outputs.push(Output::matrices(Place::In("u"), &u)?);
+        }
+        if let Some(v) = v {
             outputs.push(Output::adjoints(Place::In(right_factor(T::DTYPE)), v));
         }
         Ok(Computed {
@@ -329,7 +357,7 @@ fn truncated<T: Entry>(
         .into_iter()
         .zip(verify::orthogonality(v)?);
     let losses = losses.map(|(u, v)| if v > u || v.is_nan() { v } else { u });
-    let within = vec![judge::tol(&a); a.count()];
+    let within = vec![tol(&a); a.count()];
     Ok(vec![
         Residual::new("|A-USV'| / |A|", Kind::Error, left),
         Residual::new("|U'U-I|, |V'V-I|", Kind::Orthogonality, losses.collect())

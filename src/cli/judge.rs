@@ -396,6 +396,17 @@ pub(crate) fn values<T: Scalar>(
     Ok(residual.promised(Some(bounds.collect())))
 }
 
+/// How far vectors are from orthonormal ones.
+pub(crate) fn orthogonality<T: Scalar>(
+    name: &'static str,
+    tol: f64,
+    vectors: &Batch<T>,
+) -> Result<Residual, Error> {
+    let losses = verify::orthogonality(vectors)?;
+    let promised = vec![tol; losses.len()];
+    Ok(Residual::new(name, Kind::Orthogonality, losses).promised(Some(promised)))
+}
+
 /// Reconstruction and orthogonality of eigenvectors of symmetric matrices.
 pub(crate) fn eigenvectors<T: Scalar>(
     a: View<'_, T>,
@@ -403,13 +414,11 @@ pub(crate) fn eigenvectors<T: Scalar>(
     vectors: &Batch<T>,
 ) -> Result<Vec<Residual>, Error> {
     let left = verify::reconstruction(a, vectors, values, vectors)?;
-    let losses = verify::orthogonality(vectors)?;
     // 2 tol |S|, of a matrix S that is semidefinite: |S| is at most 1 + sqrt(n) times |A|.
     let promised = reconstruction(a, 2.0 * (1.0 + (a.cols() as f64).sqrt()))?;
     Ok(vec![
         Residual::new("|A-VLV'| / |A|", Kind::Main, left).promised(Some(promised)),
-        Residual::new("|V'V-I|", Kind::Orthogonality, losses)
-            .promised(Some(vec![tol(&a); a.count()])),
+        orthogonality("|V'V-I|", tol(&a), vectors)?,
     ])
 }
 

@@ -5,6 +5,7 @@ use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::cpu::intake::{self, MOST_LANES};
 use crate::cpu::jacobi::Sweeps;
+use crate::data::factor::Factor;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
@@ -13,8 +14,8 @@ use crate::host::call::Call;
 use crate::host::delivery::{NON_FINITE, fix_signs, status};
 use crate::host::outputs::Outputs;
 use crate::lanes::{Lanes, exchange, numbers, numbers_mut};
+use crate::planner::Problem;
 use crate::planner::Vectors;
-use crate::planner::{Problem, Side};
 
 /// Columns of at most so many rows are put in the caller's order in lanes; of longer ones each entry
 /// finds its place while it is written out, by an order that intake leaves for those alone.
@@ -169,17 +170,15 @@ pub(super) fn deliver<T: Scalar, L: Lanes<T::Real>>(
 
     let wants_vectors = problem.vectors != Vectors::None;
     if wants_vectors {
-        // The factor that is the caller's V decides the signs.
-        let (leading, length, rows, partner, partner_length) = match problem.transposed {
+        let (leading, length, rows, partner, partner_length) = match problem.signs_by_u {
             true => (&mut *raw.u, m, raw.u_rows, &mut *raw.v, n),
             false => (&mut *raw.v, n, raw.v_rows, &mut *raw.u, m),
         };
         let (length, partner_length) = (f.vectors(length), f.vectors(partner_length));
-        for (c, column) in leading.chunks_exact_mut(length).enumerate() {
-            let partner = match c < n {
-                true => &mut partner[c * partner_length..][..partner_length],
-                false => &mut [],
-            };
+        let mut partners = partner.chunks_exact_mut(partner_length);
+        for column in leading.chunks_exact_mut(length) {
+            // There is none beyond n, and where the vectors of one side are alone.
+            let partner = partners.next().unwrap_or_default();
             let vectors = match rows {
                 Rows::InPlace => None,
                 Rows::Elsewhere { vectors, .. } => Some(vectors),
@@ -225,8 +224,8 @@ pub(super) fn deliver<T: Scalar, L: Lanes<T::Real>>(
             *entry = l.add(l.mul(*entry, factor), zero);
         }
         let rows = |side| match side {
-            Side::U => raw.u_rows,
-            Side::V => raw.v_rows,
+            Factor::U => raw.u_rows,
+            Factor::V => raw.v_rows,
         };
         let (length, width) = (problem.side(left), problem.side(right));
         match (rows(left), rows(right)) {
@@ -287,8 +286,8 @@ pub(super) fn deliver<T: Scalar, L: Lanes<T::Real>>(
         let mut sound = true;
         if let (Some((left, _)), Some(rhs)) = (problem.composed, problem.rhs) {
             let rows = match left {
-                Side::U => raw.u_rows,
-                Side::V => raw.v_rows,
+                Factor::U => raw.u_rows,
+                Factor::V => raw.v_rows,
             };
             let heads = &raw.rhs_heads[lane * rhs..][..rhs];
             sound = heads.iter().all(|head| head.finite);
@@ -365,7 +364,7 @@ fn scaled_back<T: Real>(
 fn completed<T: Scalar>(problem: &Problem, u: &mut [T], v: &mut [T], known: usize) {
     let (m, n) = (problem.rows, problem.cols);
     complete(v, n, known);
-    match problem.transposed {
+    match problem.signs_by_u {
         true => fix_signs(u, m, v, n),
         false => fix_signs(v, n, u, m),
     }

@@ -21,6 +21,7 @@ use crate::cpu::recover;
 use crate::cpu::rhs;
 use crate::cpu::sums::dot;
 use crate::data::error::{Error, product};
+use crate::data::factor::Factor;
 use crate::data::scalar::sealed::Float;
 use crate::data::scalar::{Real, Scalar};
 use crate::data::view::View;
@@ -29,7 +30,7 @@ use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
 use crate::lanes::memory::{Memory, Rest};
 use crate::lanes::{Lanes, numbers, numbers_mut};
-use crate::planner::{Carried, Convergence, Problem, Side};
+use crate::planner::{Carried, Convergence, Problem};
 
 /// The memory of one thread: a few groups of matrices.
 pub(super) struct Group<T: Scalar, F, L: Lanes<T::Real>> {
@@ -121,7 +122,7 @@ fn u_cols(problem: &Problem) -> usize {
 #[inline(always)]
 fn j_len(problem: &Problem) -> usize {
     match problem.composed {
-        Some((Side::U, _)) => problem.cols,
+        Some((Factor::U, _)) => problem.cols,
         _ => 0,
     }
 }
@@ -220,7 +221,7 @@ impl<T: Scalar, F: Field, L: Lanes<T::Real>> Group<T, F, L> {
                 *weight = call.task.filter.weights_of(l, sigma, counts, damping);
             }
             parts.compose(l, f, problem, sides);
-            if problem.rhs.is_some() && sides.0 == Side::U {
+            if problem.rhs.is_some() && sides.0 == Factor::U {
                 factor::apply(l, f, parts.a, m, parts.tau, parts.composed);
                 u_restored = restore(l, parts.composed, m, parts.from);
             }
@@ -291,21 +292,21 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         f: impl Field,
         m: usize,
         (view, first): (&View<'_, T>, usize),
-        (side, order): (Side, &[u32]),
+        (side, order): (Factor, &[u32]),
         heads: &mut [Head],
     ) {
         let from = match side {
-            Side::U => rhs::From {
+            Factor::U => rhs::From {
                 vectors: self.from,
                 order,
             },
-            Side::V => rhs::From {
+            Factor::V => rhs::From {
                 vectors: self.pivots,
                 order: &[],
             },
         };
         rhs::take(l, view, first, from, self.rhs, heads);
-        if side == Side::U {
+        if side == Factor::U {
             factor::apply_transposed(l, f, self.a, m, self.tau, self.rhs);
         }
     }
@@ -495,12 +496,12 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         let to = (&mut self.u[above..], step, rhs);
         let (b, v) = (f.vectors(m), f.vectors(n));
         match (right, problem.carried()) {
-            (Side::U, Carried::RightHandSides(_)) => {}
-            (Side::U, _) => {
+            (Factor::U, Carried::RightHandSides(_)) => {}
+            (Factor::U, _) => {
                 let j = (&self.columns[below..], stride);
                 rhs::project(l, f, (self.rhs, b), j, n, to);
             }
-            (Side::V, _) => rhs::project(l, f, (self.rhs, v), (self.v, v), n, to),
+            (Factor::V, _) => rhs::project(l, f, (self.rhs, v), (self.v, v), n, to),
         }
     }
 
@@ -562,14 +563,14 @@ impl<'m, V: bytemuck::Pod> Parts<'m, V> {
         l: L,
         f: impl Field,
         problem: &Problem,
-        (left_side, right_side): (Side, Side),
+        (left_side, right_side): (Factor, Factor),
     ) {
         // Columns, their rows, and the vectors from one to the next.
         let (step, above) = (f.vectors(u_len(problem)), j_len(problem));
         let side = |side| match (side, problem.rhs) {
-            (Side::U, None) => (&*self.u, u_len(problem), step),
-            (Side::U, Some(_)) => (&*self.u, above, step),
-            (Side::V, _) => (&*self.v, problem.cols, f.vectors(problem.cols)),
+            (Factor::U, None) => (&*self.u, u_len(problem), step),
+            (Factor::U, Some(_)) => (&*self.u, above, step),
+            (Factor::V, _) => (&*self.v, problem.cols, f.vectors(problem.cols)),
         };
         let (left, rows, left_step) = side(left_side);
         let (right, right_rows, right_step) = match problem.rhs {

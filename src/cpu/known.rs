@@ -6,10 +6,11 @@
 
 use super::Task;
 use crate::cpu::real::Reals;
+use crate::data::factor::Factor;
 use crate::data::scalar::Real;
 use crate::lanes::{Kernel, Lanes, Two};
+use crate::planner::Problem;
 use crate::planner::Vectors;
-use crate::planner::{Problem, Side};
 
 /// Thin factors, singular values alone, the pseudoinverse.
 const THIN: u8 = 0;
@@ -21,7 +22,7 @@ fn job(problem: &Problem) -> Option<u8> {
     match (problem.composed, problem.vectors, problem.rhs) {
         (None, Vectors::Thin, None) => Some(THIN),
         (None, Vectors::None, None) => Some(VALUES),
-        (Some((Side::V, Side::U)), Vectors::None, None) if !problem.values => Some(INVERSE),
+        (Some((Factor::V, Factor::U)), Vectors::None, None) if !problem.values => Some(INVERSE),
         _ => None,
     }
 }
@@ -46,11 +47,12 @@ impl<T: Real, const N: usize, const JOB: u8> Kernel<T> for Known<'_, '_, '_, '_,
             cols: N,
             dtype: T::DTYPE,
             transposed: task.call.task.problem.transposed,
+            signs_by_u: task.call.task.problem.signs_by_u,
             vectors: match JOB {
                 THIN => Vectors::Thin,
                 _ => Vectors::None,
             },
-            composed: (JOB == INVERSE).then_some((Side::V, Side::U)),
+            composed: (JOB == INVERSE).then_some((Factor::V, Factor::U)),
             rhs: None,
             values: false,
         };

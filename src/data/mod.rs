@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod batched;
 pub(crate) mod device;
 pub(crate) mod error;
+pub(crate) mod factor;
 #[cfg(feature = "gpu")]
 pub(crate) mod faults;
 pub(crate) mod options;

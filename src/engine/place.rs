@@ -2,9 +2,10 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::scalar::Scalar;
 use crate::data::view::ViewMut;
-use crate::planner::{Job, Side};
+use crate::planner::Job;
 
 /// Slices in the canonical order for whatever a call may write, as the caller names them.
 pub(crate) struct Places<'a, T: Scalar> {
@@ -47,10 +48,10 @@ impl<'p, 'a, T: Scalar> Place<'p, 'a, T> {
 /// The shape of compositions.
 pub(crate) fn composed_shape([count, rows, cols]: [usize; 3], job: &Job) -> [usize; 3] {
     let length = |side| match side {
-        Side::U => rows,
-        Side::V => cols,
+        Factor::U => rows,
+        Factor::V => cols,
     };
-    let (left, right) = job.composed.unwrap_or((Side::V, Side::U));
+    let (left, right) = job.composed.unwrap_or((Factor::V, Factor::U));
     [count, length(left), length(right)]
 }
 

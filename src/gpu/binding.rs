@@ -1,10 +1,11 @@
 //! What kernels bind of a chunk, beside what their own stages share.
 
+use crate::data::factor::Factor;
 use crate::gpu::Gpu;
 use crate::gpu::pool::Buffer;
 use crate::gpu::stream::Maker;
+use crate::planner::Problem;
 use crate::planner::gpu::GpuRecipe;
-use crate::planner::{Problem, Side};
 use crate::shader::Bindings;
 
 /// Where a chunk's matrices are, and where its results go: singular values, or weights, or both among them.
@@ -34,10 +35,10 @@ pub(super) struct Factors<'b> {
 }
 
 impl<'b> Factors<'b> {
-    pub fn side(&self, side: Side) -> &wgpu::BufferBinding<'b> {
+    pub fn side(&self, side: Factor) -> &wgpu::BufferBinding<'b> {
         match side {
-            Side::U => &self.u,
-            Side::V => &self.v,
+            Factor::U => &self.u,
+            Factor::V => &self.v,
         }
     }
 
@@ -46,7 +47,7 @@ impl<'b> Factors<'b> {
         &self,
         gpu: &Gpu,
         maker: &Maker<'_>,
-        (left, right): (Side, Side),
+        (left, right): (Factor, Factor),
         projection: Option<&Projection>,
         cutoffs: &wgpu::BufferBinding<'_>,
     ) -> wgpu::BindGroup {
@@ -99,7 +100,7 @@ impl Projection {
         &self,
         gpu: &Gpu,
         maker: &Maker<'_>,
-        side: Side,
+        side: Factor,
         input: &wgpu::BufferBinding<'_>,
         factors: &Factors<'_>,
     ) -> wgpu::BindGroup {

@@ -71,7 +71,7 @@ params! {
         lanes: u32,
         begin: u32,
         end: u32,
-        transposed: u32,
+        signs_by_u: u32,
     }
 }
 
@@ -431,7 +431,7 @@ impl Solver<'_, '_> {
             lanes: self.recipe.lanes.column_lanes,
             begin: 0,
             end: 0,
-            transposed: u32::from(problem.transposed),
+            signs_by_u: u32::from(problem.signs_by_u),
         };
         let teams = u_cols.max(n).div_ceil(workgroup / params.lanes);
         let (place, _) = self.pipeline(PLACE).await?;

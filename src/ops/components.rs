@@ -2,6 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::{Options, PerMatrix};
 use crate::data::outcome::Status;
 use crate::data::report::Report;
@@ -12,8 +13,9 @@ use crate::engine::Engine;
 use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{Compute, ComputeInto, Damped, Given, Host, Memory, Shapes};
+use crate::ops::singular_vectors::SingularVectors;
 use crate::ops::{for_each, mirror};
-use crate::planner::{Filter, Job, Side, Vectors, sigma_error};
+use crate::planner::{Filter, Job, Vectors, sigma_error};
 
 /// Principal components of a batch of m x n matrices of data: m samples of n features each, k = min(m, n).
 #[derive(Clone, Debug, PartialEq)]
@@ -200,9 +202,8 @@ impl<T: Scalar> Compute for Whitening<T> {
 
     fn job(Regularisation(epsilon): &Regularisation, shapes: Shapes) -> Job {
         match epsilon {
-            None => Job::composition(Side::V, Filter::Inverse, Side::V),
-            Some(_) if shapes.a[1] < shapes.a[2] => Job::svd(Vectors::Full),
-            Some(_) => Job::svd(Vectors::Thin),
+            None => Job::composition(Factor::V, Filter::Inverse, Factor::V),
+            Some(_) => Job::complete_factor(Factor::V, shapes.a),
         }
     }
 
@@ -252,14 +253,16 @@ impl Engine {
         blocking: bool,
     ) -> Result<(Batch<T>, Report), Error> {
         let n = data.cols();
-        let svd = self
-            .factored(data, data.rows() < n, options, blocking)
-            .await?;
+        let found = self.complete_factor(data, Factor::V, options, blocking);
+        let SingularVectors {
+            vectors,
+            sigma,
+            mut report,
+        } = found.await?;
         let mut transform = Batch::<T>::zeros(data.count(), n, n)?;
-        let v = svd.v;
-        let outcomes = &svd.report.outcomes;
+        let outcomes = &report.outcomes;
         for_each(&mut transform, |index, w| {
-            let (v, sigma) = (v.matrix(index), svd.sigma.matrix(index));
+            let (v, sigma) = (vectors.matrix(index), sigma.matrix(index));
             let (rank, root) = (outcomes[index].rank as usize, epsilon.get(index).sqrt());
             for (c, column) in v.chunks_exact(n).enumerate() {
                 let counts = c < rank && sigma[c].finite();
@@ -276,7 +279,6 @@ impl Engine {
             }
             mirror(w, n);
         });
-        let mut report = svd.report;
         let size = (n * n).max(1);
         for (outcome, w) in report
             .outcomes

@@ -2,6 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::{Cutoff, Options};
 use crate::data::outcome::{Outcome, Status};
 use crate::data::report::Report;
@@ -14,6 +15,7 @@ use crate::engine::road::strict;
 use crate::ops::call::{Call, Operand};
 use crate::ops::counted::Counter;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Operation, Shapes};
+use crate::ops::singular_vectors::SingularVectors;
 use crate::ops::symmetric::{Made, Prepared, Symmetry};
 use crate::ops::weighted::weighted;
 use crate::ops::{TASK, for_each, for_each_beside, mirror};
@@ -291,8 +293,8 @@ impl<T: Scalar> Compute for Eigh<T> {
         vec![[count, n, 1], [count, n, n]]
     }
 
-    fn job(_: &Symmetry, _: Shapes) -> Job {
-        Job::svd(Vectors::Thin)
+    fn job(_: &Symmetry, shapes: Shapes) -> Job {
+        Job::one_factor(Factor::V, shapes.a)
     }
 
     async fn compute(
@@ -307,9 +309,14 @@ impl<T: Scalar> Compute for Eigh<T> {
         }
         let prepared = Prepared::new(given.a, *choices)?;
         let matrices = prepared.matrices.view();
-        let svd = engine.thin(matrices, &inner(options), blocking).await?;
-        let (mut values, mut vectors) = (svd.sigma, svd.v);
-        let (asymmetries, report) = finish(&prepared.made, &mut values, svd.report, options)?;
+        let inner = inner(options);
+        let found = engine.one_factor(matrices, Factor::V, &inner, blocking);
+        let SingularVectors {
+            mut vectors,
+            sigma: mut values,
+            report,
+        } = found.await?;
+        let (asymmetries, report) = finish(&prepared.made, &mut values, report, options)?;
         for_each(&mut vectors, |_, v| {
             let n = values.rows();
             for left in 0..n / 2 {

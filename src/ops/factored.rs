@@ -2,6 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::{Cutoff, PerMatrix};
 use crate::data::outcome::Status;
 use crate::data::scalar::Scalar;
@@ -13,7 +14,7 @@ use crate::filter::scaled;
 use crate::ops::counted::{Weigh, limits};
 use crate::ops::weighted::{TASK, adjoint, weighted};
 use crate::ops::{Svd, for_each_with};
-use crate::planner::{Filter, Job, Problem, Side, Vectors};
+use crate::planner::{Filter, Job, Problem, Vectors};
 
 /// These methods use an existing decomposition and need no second one. They compute on the CPU and block. Their results
 /// have no report. A matrix that is not finite has NaN results, and so has a matrix with an overflowed largest singular
@@ -59,7 +60,7 @@ impl<T: Scalar> Svd<T> {
     /// [`Engine::low_rank`](crate::Engine::low_rank) does.
     pub fn low_rank(&self, cutoff: &Cutoff) -> Result<Batch<T>, Error> {
         let factors = self.factors(cutoff, None)?;
-        factors.compose(Side::U, Filter::Value, Side::V)
+        factors.compose(Factor::U, Filter::Value, Factor::V)
     }
 
     /// Computes the pseudoinverses, n x m, under the cutoff and the damping.
@@ -69,7 +70,7 @@ impl<T: Scalar> Svd<T> {
     pub fn pinv(&self, cutoff: &Cutoff, damping: impl Into<PerMatrix>) -> Result<Batch<T>, Error> {
         let damping = damping.into();
         let factors = self.factors(cutoff, Some(&damping))?;
-        factors.compose(Side::V, Filter::Damped, Side::U)
+        factors.compose(Factor::V, Filter::Damped, Factor::U)
     }
 
     /// Computes the least-squares solutions X, n x p, of A X = B, with B of m x p, under the cutoff and the damping:
@@ -180,15 +181,15 @@ impl<T: Scalar> Factors<'_, T> {
         (rank, -filter.degree() * power - 2 * beyond)
     }
 
-    fn factor(&self, side: Side) -> &Batch<T> {
+    fn factor(&self, side: Factor) -> &Batch<T> {
         match side {
-            Side::U => self.u,
-            Side::V => self.v,
+            Factor::U => self.u,
+            Factor::V => self.v,
         }
     }
 
     /// left diag(f(sigma)) right'.
-    fn compose(&self, left: Side, filter: Filter, right: Side) -> Result<Batch<T>, Error> {
+    fn compose(&self, left: Factor, filter: Filter, right: Factor) -> Result<Batch<T>, Error> {
         let (left, right) = (self.factor(left), self.factor(right));
         weighted(left, right, self.svd.sigma.rows(), |index, weights| {
             let finite = self.svd.is_finite(index);

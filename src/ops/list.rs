@@ -2,6 +2,7 @@
 
 use crate::data::batched::Batched;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::report::Report;
 use crate::data::scalar::Scalar;
 use crate::data::view::ViewMut;
@@ -17,6 +18,7 @@ use crate::ops::pinv::Pinv;
 use crate::ops::polar::{Determinant, Polar};
 use crate::ops::shrink::{NoiseModel, Shrunk};
 use crate::ops::singular_values::SingularValues;
+use crate::ops::singular_vectors::SingularVectors;
 use crate::ops::subspace::{Basis, Projector, Subspace};
 use crate::ops::svd::{Svd, Thickness};
 use crate::ops::symmetric::Symmetry;
@@ -113,6 +115,7 @@ macro_rules! operations {
 
 operations! {
     SingularValues[()] { sigma: Real }
+    SingularVectors[Factor] { vectors: Entry, sigma: Real }
     Svd[Thickness] { u: Entry, sigma: Real, v: Entry }
     Pinv[()] { inverse: Entry }
     NullVector[()] { vector: Entry, length: Real }

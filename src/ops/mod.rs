@@ -19,6 +19,7 @@ mod polar;
 mod shrink;
 mod shrinkage;
 mod singular_values;
+mod singular_vectors;
 mod subspace;
 mod svd;
 mod symmetric;
@@ -40,6 +41,7 @@ pub use polar::{Determinant, Polar};
 pub use shrink::Shrunk;
 pub use shrinkage::Shrinkage;
 pub use singular_values::SingularValues;
+pub use singular_vectors::SingularVectors;
 pub use subspace::{Basis, Projector, Subspace};
 pub use svd::Svd;
 

@@ -2,6 +2,7 @@
 
 use crate::data::batch::Batch;
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::Options;
 use crate::data::outcome::Status;
 use crate::data::scalar::Scalar;
@@ -10,7 +11,8 @@ use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::for_each;
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
-use crate::planner::{Job, Vectors};
+use crate::ops::singular_vectors::SingularVectors;
+use crate::planner::Job;
 
 /// The unit vectors x, one for each m x n matrix A of a batch, for which |A x| is smallest.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,40 +63,41 @@ impl<T: Scalar> Compute for NullVector<T> {
     }
 
     fn job(_: &(), shapes: Shapes) -> Job {
-        match shapes.a[1] < shapes.a[2] {
-            true => Job::svd(Vectors::Full),
-            false => Job::svd(Vectors::Thin),
-        }
+        Job::complete_factor(Factor::V, shapes.a)
     }
 
     async fn compute(
         engine: &Engine,
         given: Given<'_, T>,
-        choices: &(),
+        _: &(),
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
         let shapes = given.shapes();
-        let full = Self::job(choices, shapes).vectors == Vectors::Full;
-        let svd = engine.factored(given.a, full, options, blocking).await?;
-        let ([count, m, n], outcomes) = (shapes.a, &svd.report.outcomes);
+        let found = engine.complete_factor(given.a, Factor::V, options, blocking);
+        let SingularVectors {
+            vectors,
+            sigma,
+            report,
+        } = found.await?;
+        let [count, m, n] = shapes.a;
         let mut vector = Batch::zeros(count, n, 1)?;
         for_each(&mut vector, |index, x| {
-            let v = svd.v.matrix(index);
+            let v = vectors.matrix(index);
             x.copy_from_slice(&v[v.len() - n..]);
         });
         let mut length = Batch::zeros(count, 1, 1)?;
         for_each(&mut length, |index, length| {
-            length[0] = match outcomes[index].status {
+            length[0] = match report.outcomes[index].status {
                 Status::NonFinite => T::Real::NAN,
                 _ if m < n || n == 0 => T::Real::ZERO,
-                _ => svd.sigma.matrix(index)[n - 1],
+                _ => sigma.matrix(index)[n - 1],
             };
         });
         Ok(NullVector {
             vector,
             length,
-            report: svd.report,
+            report,
         })
     }
 }

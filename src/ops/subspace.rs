@@ -1,6 +1,7 @@
 //! The four subspaces of a matrix: bases of them, and projectors onto them.
 
 use crate::data::error::Error;
+use crate::data::factor::Factor;
 use crate::data::options::Options;
 use crate::data::outcome::{Outcome, Status};
 use crate::data::scalar::Scalar;
@@ -8,8 +9,9 @@ use crate::data::scalar::sealed::Float;
 use crate::engine::Engine;
 use crate::ops::call::{Call, Operand};
 use crate::ops::operation::{Compute, ComputeInto, Given, Host, Memory, Shapes};
+use crate::ops::singular_vectors::SingularVectors;
 use crate::ops::{for_each, mirror};
-use crate::planner::{Filter, Job, Side, Vectors};
+use crate::planner::{Filter, Job};
 
 /// One of the four subspaces of an m x n matrix of rank r (Golub and Van Loan, 2.1.2 and 2.5.2). The
 /// [cutoff](crate::Call::cutoff) decides r.
@@ -28,12 +30,12 @@ pub enum Subspace {
 
 impl Subspace {
     /// The factor whose columns span it, and whether they are those that do not count.
-    pub(crate) fn of(self) -> (Side, bool) {
+    pub(crate) fn of(self) -> (Factor, bool) {
         match self {
-            Subspace::ColumnSpace => (Side::U, false),
-            Subspace::RowSpace => (Side::V, false),
-            Subspace::NullSpace => (Side::V, true),
-            Subspace::LeftNullSpace => (Side::U, true),
+            Subspace::ColumnSpace => (Factor::U, false),
+            Subspace::RowSpace => (Factor::V, false),
+            Subspace::NullSpace => (Factor::V, true),
+            Subspace::LeftNullSpace => (Factor::U, true),
         }
     }
 
@@ -41,8 +43,8 @@ impl Subspace {
     fn length(self, shapes: Shapes) -> usize {
         let [_, m, n] = shapes.a;
         match self.of().0 {
-            Side::U => m,
-            Side::V => n,
+            Factor::U => m,
+            Factor::V => n,
         }
     }
 }
@@ -183,10 +185,9 @@ impl<T: Scalar> Compute for Basis<T> {
     }
 
     fn job(subspace: &Subspace, shapes: Shapes) -> Job {
-        match Self::places(subspace, shapes)[0][2] > shapes.k() {
-            // A thin factor that is square is complete.
-            true => Job::svd(Vectors::Full),
-            false => Job::svd(Vectors::Thin),
+        match subspace.of() {
+            (factor, true) => Job::complete_factor(factor, shapes.a),
+            (factor, false) => Job::one_factor(factor, shapes.a),
         }
     }
 
@@ -197,15 +198,25 @@ impl<T: Scalar> Compute for Basis<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        let (side, complement) = subspace.of();
+        let (factor, complement) = subspace.of();
         let length = subspace.length(given.shapes());
-        let full = Self::job(subspace, given.shapes()).vectors == Vectors::Full;
-        let svd = engine.factored(given.a, full, options, blocking).await?;
-        let mut basis = match side {
-            Side::U => svd.u,
-            Side::V => svd.v,
+        let SingularVectors {
+            vectors: mut basis,
+            report,
+            ..
+        } = match complement {
+            true => {
+                engine
+                    .complete_factor(given.a, factor, options, blocking)
+                    .await?
+            }
+            false => {
+                engine
+                    .one_factor(given.a, factor, options, blocking)
+                    .await?
+            }
         };
-        let outcomes = &svd.report.outcomes;
+        let outcomes = &report.outcomes;
         let dimension = |outcome: &Outcome| match (outcome.status, complement) {
             (Status::NonFinite, _) => 0,
             (_, true) => length - outcome.rank as usize,
@@ -225,7 +236,7 @@ impl<T: Scalar> Compute for Basis<T> {
         Ok(Basis {
             vectors: basis,
             dimensions: outcomes.iter().map(dimension).collect(),
-            report: svd.report,
+            report,
         })
     }
 }

@@ -31,9 +31,7 @@ pub(crate) mod stages;
 pub(crate) use convergence::Convergence;
 pub(crate) use cost::executed;
 pub(crate) use cpu::{CpuRecipe, EMPTY_KERNEL};
-pub(crate) use problem::{
-    Carried, Filter, Job, Problem, Side, Sizes, Vectors, eigen_error, sigma_error,
-};
+pub(crate) use problem::{Carried, Filter, Job, Problem, Sizes, Vectors, eigen_error, sigma_error};
 
 /// Why a device cannot do anything in f64.
 pub(crate) const NO_F64: &str = "the device has no f64 in shaders (SHADER_F64)";

@@ -1,5 +1,6 @@
 //! What is to be computed, in the orientation in which the kernels work.
 
+use crate::data::factor::Factor;
 use crate::data::options::NamedCutoffs;
 use crate::data::scalar::Dtype;
 
@@ -12,22 +13,8 @@ pub(crate) enum Vectors {
     Thin,
     /// U is m x m and V is n x n.
     Full,
-}
-
-/// The factor of a decomposition that a composition takes on one side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Side {
-    U,
-    V,
-}
-
-impl Side {
-    fn flip(self) -> Self {
-        match self {
-            Side::U => Side::V,
-            Side::V => Side::U,
-        }
-    }
+    /// Those of the shorter side alone, k x k: V of tall and of square matrices, U of wide ones. They need no rotations.
+    Shorter,
 }
 
 /// A function f of the singular values.
@@ -69,12 +56,14 @@ impl Filter {
 pub struct Job {
     pub(crate) vectors: Vectors,
     /// left diag(f(sigma)) right', if it is to be formed.
-    pub(crate) composed: Option<(Side, Side)>,
+    pub(crate) composed: Option<(Factor, Factor)>,
     pub(crate) filter: Filter,
     /// So many right-hand sides a matrix, to which the composition is applied without being formed.
     pub(crate) rhs: Option<usize>,
     /// Whether the caller wants singular values beside a composition.
     pub(crate) values: bool,
+    /// The factor whose entries decide the signs of vectors.
+    pub(crate) leading: Factor,
 }
 
 impl Job {
@@ -86,11 +75,34 @@ impl Job {
             filter: Filter::Keep,
             rhs: None,
             values: false,
+            leading: Factor::V,
+        }
+    }
+
+    /// Singular values and one factor, of m x n matrices. With that of the longer side the other one comes too.
+    pub(crate) fn one_factor(of: Factor, [_, m, n]: [usize; 3]) -> Self {
+        let shorter = if m < n { Factor::U } else { Factor::V };
+        let vectors = match of == shorter {
+            true => Vectors::Shorter,
+            false => Vectors::Thin,
+        };
+        Job {
+            leading: of,
+            ..Job::svd(vectors)
+        }
+    }
+
+    /// Singular values and one factor with all of its columns.
+    pub(crate) fn complete_factor(of: Factor, shape: [usize; 3]) -> Self {
+        let job = Job::one_factor(of, shape);
+        match job.vectors {
+            Vectors::Shorter => job,
+            _ => Job::svd(Vectors::Full),
         }
     }
 
     /// left diag(f(sigma)) right'.
-    pub(crate) fn composition(left: Side, filter: Filter, right: Side) -> Self {
+    pub(crate) fn composition(left: Factor, filter: Filter, right: Factor) -> Self {
         Job {
             composed: Some((left, right)),
             filter,
@@ -100,14 +112,14 @@ impl Job {
 
     /// The approximation of low rank.
     pub(crate) fn low_rank() -> Self {
-        Job::composition(Side::U, Filter::Value, Side::V)
+        Job::composition(Factor::U, Filter::Value, Factor::V)
     }
 
     /// The pseudoinverse, or what it makes of so many right-hand sides.
     pub(crate) fn inverse(rhs: Option<usize>) -> Self {
         Job {
             rhs,
-            ..Job::composition(Side::V, Filter::Inverse, Side::U)
+            ..Job::composition(Factor::V, Filter::Inverse, Factor::U)
         }
     }
 }
@@ -120,9 +132,11 @@ pub(crate) struct Problem {
     pub dtype: Dtype,
     /// The caller's matrices are wide: the kernels see their (conjugate) transposes.
     pub transposed: bool,
+    /// U decides the signs of vectors, as the kernels see it; else V does.
+    pub signs_by_u: bool,
     /// Vectors that the caller wants back.
     pub vectors: Vectors,
-    pub composed: Option<(Side, Side)>,
+    pub composed: Option<(Factor, Factor)>,
     /// So many right-hand sides, to which the composition is applied.
     pub rhs: Option<usize>,
     /// Whether the caller wants singular values beside a composition.
@@ -139,7 +153,12 @@ impl Problem {
             cols: rows.min(cols),
             dtype,
             transposed,
-            vectors: job.vectors,
+            signs_by_u: transposed == (job.leading == Factor::V),
+            vectors: match job.vectors {
+                // There is nothing to be completed.
+                Vectors::Full if rows == cols => Vectors::Thin,
+                vectors => vectors,
+            },
             composed: composed.map(|(l, r)| {
                 if transposed {
                     (l.flip(), r.flip())
@@ -156,7 +175,7 @@ impl Problem {
     #[inline(always)]
     pub fn u_cols(&self) -> usize {
         match self.vectors {
-            Vectors::None => 0,
+            Vectors::None | Vectors::Shorter => 0,
             Vectors::Thin => self.cols,
             Vectors::Full => self.rows,
         }
@@ -167,7 +186,7 @@ impl Problem {
     #[inline(always)]
     pub fn formed_u_cols(&self) -> usize {
         match self.composed {
-            Some((l, r)) if l == Side::U || r == Side::U => self.u_cols().max(self.cols),
+            Some((l, r)) if l == Factor::U || r == Factor::U => self.u_cols().max(self.cols),
             _ => self.u_cols(),
         }
     }
@@ -195,9 +214,9 @@ impl Problem {
     #[inline(always)]
     pub fn carried(&self) -> Carried {
         match (self.composed, self.rhs) {
-            (Some((Side::U, _)), Some(_)) => Carried::Rotations,
-            (Some((_, Side::U)), Some(rhs)) if rhs <= self.cols => Carried::RightHandSides(rhs),
-            (Some((_, Side::V)), Some(_)) => Carried::Nothing,
+            (Some((Factor::U, _)), Some(_)) => Carried::Rotations,
+            (Some((_, Factor::U)), Some(rhs)) if rhs <= self.cols => Carried::RightHandSides(rhs),
+            (Some((_, Factor::V)), Some(_)) => Carried::Nothing,
             _ if self.accumulates() => Carried::Rotations,
             _ => Carried::Nothing,
         }
@@ -219,19 +238,19 @@ impl Problem {
 
     /// And the number of those that are formed.
     #[cfg(feature = "gpu")]
-    pub fn columns_of(&self, side: Side) -> usize {
+    pub fn columns_of(&self, side: Factor) -> usize {
         match side {
-            Side::U => self.formed_u_cols(),
-            Side::V => self.cols,
+            Factor::U => self.formed_u_cols(),
+            Factor::V => self.cols,
         }
     }
 
     /// The length of the vectors of one side.
     #[inline(always)]
-    pub fn side(&self, side: Side) -> usize {
+    pub fn side(&self, side: Factor) -> usize {
         match side {
-            Side::U => self.rows,
-            Side::V => self.cols,
+            Factor::U => self.rows,
+            Factor::V => self.cols,
         }
     }
 
@@ -326,6 +345,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_vectors_of_the_longer_side_need_rotations() {
+        use Factor::{U, V};
+        for (m, n, of, formed, signs_by_u) in [
+            (7, 3, V, 0, false),
+            (7, 3, U, 3, true),
+            (3, 7, U, 0, false),
+            (3, 7, V, 3, true),
+            (3, 3, V, 0, false),
+            (3, 3, U, 3, true),
+        ] {
+            let problem = Problem::new(m, n, Dtype::F32, Job::one_factor(of, [1, m, n]));
+            let what = format!("{of:?} of {m}x{n}");
+            assert_eq!(problem.formed_u_cols(), formed, "{what}");
+            assert_eq!(problem.signs_by_u, signs_by_u, "{what}");
+            assert!(problem.forms_v(), "{what}");
+        }
+    }
+
+    #[test]
     fn a_wide_matrix_is_planned_as_its_transpose() {
         let job = Job {
             vectors: Vectors::Full,
@@ -334,7 +372,7 @@ mod tests {
         let wide = Problem::new(3, 7, Dtype::F32, job);
         assert!(wide.transposed);
         assert_eq!((wide.rows, wide.cols), (7, 3));
-        assert_eq!(wide.composed, Some((Side::U, Side::V)));
+        assert_eq!(wide.composed, Some((Factor::U, Factor::V)));
         assert_eq!(
             wide.sizes(),
             Sizes {

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use batched_svd::{Batch, Cutoff, Engine, Error, Options, Real, Report, Scalar, Subspace};
+use batched_svd::{Batch, Cutoff, Engine, Error, Factor, Options, Real, Report, Scalar, Subspace};
 use serde_json::{Map, Value};
 
 use crate::common::bounds::{Outcome, ensure, in_f64};
@@ -164,6 +164,10 @@ fn hashes<T: Scalar>(engine: &Engine, m: usize, n: usize) -> Result<Vec<(String,
             let warm = engine.svd(&a).warm(&svd.v).options(&options).run()?;
             keep("warm", &[&warm.sigma], &warm.report);
         }
+    }
+    for (name, of) in [("u", Factor::U), ("v", Factor::V)] {
+        let one = engine.singular_vectors(&a, of).options(&options).run()?;
+        keep(name, &[&one.vectors, &one.sigma], &one.report);
     }
     let inverse = engine.pinv(&a).options(&options).run()?;
     keep("pinv", &[&inverse.inverse], &inverse.report);

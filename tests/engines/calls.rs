@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::{
     Backend, Basis, Batch, Cancel, Components, Cutoff, Determinant, DeviceBatch, DeviceReport,
-    Eigh, Eigvalsh, Engine, Error, LowRank, LowRankFactors, Lstsq, Memory, NullVector, Operand,
-    Options, Pinv, Polar, Projector, Real, Report, Shrunk, SingularValues, Status, Subspace, Svd,
-    Triangle, View, ViewMut, Whitening, interop,
+    Eigh, Eigvalsh, Engine, Error, Factor, LowRank, LowRankFactors, Lstsq, Memory, NullVector,
+    Operand, Options, Pinv, Polar, Projector, Real, Report, Shrunk, SingularValues,
+    SingularVectors, Status, Subspace, Svd, Triangle, View, ViewMut, Whitening, interop,
 };
 use pollster::block_on;
 
@@ -67,6 +67,8 @@ macro_rules! operations {
         $each!("svd, full", engine.svd(a()).full(true), u sigma v);
         $each!("svd, warm", engine.svd(a()).warm(v()), u sigma v);
         $each!("svd, warm and full", engine.svd(a()).warm(v()).full(true), u sigma v);
+        $each!("u", engine.singular_vectors(a(), Factor::U), vectors sigma);
+        $each!("v", engine.singular_vectors(a(), Factor::V), vectors sigma);
         $each!("pinv", engine.pinv(a()), inverse);
         $each!("pinv, damped", engine.pinv(a()).damping(&LAMBDAS[..]), inverse);
         $each!("pinv, near singular", engine.pinv(a()).damping_near_singular(3.0, 0.2), inverse);
@@ -94,7 +96,7 @@ macro_rules! operations {
 }
 
 /// How many these are: of none, everything would hold.
-const CALLS: usize = 29;
+const CALLS: usize = 31;
 
 /// A result of any operation, from either memory.
 struct Found<T: Real> {
@@ -174,6 +176,7 @@ macro_rules! results {
 
 results! {
     SingularValues { sigma }
+    SingularVectors { vectors sigma }
     Svd { u sigma v }
     Pinv { inverse }
     Lstsq { solution sigma }

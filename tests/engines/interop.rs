@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batched_svd::interop::{self, wgpu};
-use batched_svd::{Batch, Cutoff, Engine, Error, GpuOptions, Options, Scalar, Tuning};
+use batched_svd::{Batch, Cutoff, Engine, Error, Factor, GpuOptions, Options, Scalar, Tuning};
 use pollster::block_on;
 
 use crate::common::bounds::{Outcome, ensure};
@@ -105,6 +105,10 @@ pub fn own_device<T: Scalar>(
         ensure(matches!(refused, Some(Error::Unsupported(_))), || {
             format!("recorded, near singular: {refused:?}")
         })?;
+        let [left, right] = [Factor::U, Factor::V].map(|of| {
+            let call = mine.singular_vectors(&batch, of).options(&options);
+            block_on(interop::record(call, &mut encoder))
+        });
         let low = interop::record(mine.low_rank(&batch).options(&options), &mut encoder);
         let low = block_on(low).map_err(wrong)?;
         let alone = mine.singular_values(&batch).options(&options);
@@ -126,6 +130,15 @@ pub fn own_device<T: Scalar>(
         ensure(sigma == values.sigma, || what("singular values"))?;
         let sigma = alone.sigma.download().map_err(wrong)?;
         ensure(sigma == values.sigma, || what("singular values alone"))?;
+        for (of, found) in [(Factor::U, left), (Factor::V, right)] {
+            let found = found.map_err(wrong)?;
+            let expected = engine.singular_vectors(&a, of).options(&options).run();
+            let expected = expected.map_err(wrong)?;
+            let vectors = found.vectors.download().map_err(wrong)?;
+            ensure(vectors == expected.vectors, || what("one factor"))?;
+            let sigma = found.sigma.download().map_err(wrong)?;
+            ensure(sigma == expected.sigma, || what("values of one factor"))?;
+        }
         let nearest = engine.low_rank(&a).options(&options).run().map_err(wrong)?;
         let approximation = low.approximation.download().map_err(wrong)?;
         ensure(approximation == nearest.approximation, || {

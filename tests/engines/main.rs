@@ -38,6 +38,7 @@ mod resident;
 mod scaled;
 mod selection;
 mod shrink;
+mod vectors;
 mod warm;
 
 use std::process::ExitCode;
@@ -1247,6 +1248,9 @@ impl Suite {
         self.add::<T>("complex-eigh", hermitian::exact::<C>);
         self.add::<T>("complex-eigh-sizes", hermitian::sizes::<C>);
         self.add::<T>("complex-eigh-triangles", hermitian::triangles::<C>);
+        self.add::<T>("complex-one-factor", |e| {
+            vectors::one_factor(e, complex::random::<C>)
+        });
         self.add_bits::<T, C>("complex-bits");
         if self.which == Which::Gpu {
             self.add::<T>("complex-own-device", |e| {
@@ -1407,6 +1411,7 @@ impl Suite {
         self.add::<T>("low-rank-tiny", compositions::tiny::<T>);
         self.add::<T>("truncation", compositions::truncation::<T>);
         self.add::<T>("subspaces", compositions::subspaces::<T>);
+        self.add::<T>("one-factor", |e| vectors::one_factor(e, normal::<T>));
         self.add::<T>("null-vectors", compositions::null_vectors::<T>);
         self.add::<T>("eigh-exact", eigh::exact::<T>);
         self.add::<T>("eigh-random", eigh::random::<T>);

@@ -6,7 +6,7 @@ mod translate;
 use std::path::PathBuf;
 
 use batched_svd::explain::{DeviceFacts, Explanation, Request, explain};
-use batched_svd::{Dtype, Engine, GpuOptions, Subspace, Tuning};
+use batched_svd::{Dtype, Engine, Factor, GpuOptions, Subspace, Tuning};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -53,6 +53,12 @@ pub(crate) enum Op {
     Full,
     /// Singular values only.
     Values,
+    /// Singular values and thin U.
+    U,
+    /// Singular values and thin V.
+    V,
+    /// Eigenvalues and eigenvectors of symmetric matrices.
+    Eigh,
     Pinv,
     Lstsq,
     LowRank,
@@ -75,6 +81,9 @@ pub(crate) fn run(args: &EngineArgs, explained: &ExplainArgs) -> Result<(), Fail
         Op::Svd => Request::Svd,
         Op::Full => Request::FullSvd,
         Op::Values => Request::SingularValues,
+        Op::U => Request::SingularVectors(Factor::U),
+        Op::V => Request::SingularVectors(Factor::V),
+        Op::Eigh => Request::Eigh,
         Op::Pinv => Request::Pinv,
         Op::Lstsq => Request::Lstsq(explained.rhs),
         Op::LowRank => Request::LowRank,

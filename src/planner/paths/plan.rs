@@ -1,11 +1,12 @@
 //! What a path says of itself, and what it is asked.
 
+use crate::data::factor::Factor;
 use crate::data::scalar::Dtype;
 use crate::data::tuning::Tuning;
 use crate::planner::convergence::Convergence;
 use crate::planner::iterations::Iterations;
 use crate::planner::limits::Limits;
-use crate::planner::problem::{Problem, Side};
+use crate::planner::problem::Problem;
 use crate::shader::{Kernel, Sizes};
 
 /// No subgroup is smaller anywhere that matters; a smaller workgroup would leave lanes idle.
@@ -85,10 +86,10 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     /// Invocations that share a column of one side.
-    pub fn of(&self, side: Side) -> u32 {
+    pub fn of(&self, side: Factor) -> u32 {
         let lanes = match side {
-            Side::U => self.column_lanes,
-            Side::V => self.pair_lanes,
+            Factor::U => self.column_lanes,
+            Factor::V => self.pair_lanes,
         };
         lanes.min(self.workgroup)
     }

@@ -14,9 +14,10 @@
 //!   rows beyond RIGHT_ROWS look at the last one.
 //! - Singular values go behind the weights only where the buffer was made for both (`beside`, `Problem::value_sets`).
 
+use crate::data::factor::Factor;
 use crate::planner::limits::Limits;
 use crate::planner::paths::plan::{Ask, SMALLEST_WORKGROUP};
-use crate::planner::problem::{Problem, Side};
+use crate::planner::problem::Problem;
 use crate::shader::{Sizes, Unrolled};
 
 /// One dispatch does all sweeps: a caller who allows more gets a kernel that can be resumed.
@@ -90,7 +91,7 @@ pub(super) fn workgroup(
 }
 
 /// The sides of the composition that the kernel forms, if it does.
-pub(super) fn composes(problem: &Problem, fused: bool) -> Option<(Side, Side)> {
+pub(super) fn composes(problem: &Problem, fused: bool) -> Option<(Factor, Factor)> {
     problem.composed.filter(|_| fused)
 }
 
@@ -108,7 +109,7 @@ pub(super) fn sizes(
     let with_v = problem.forms_v();
     let composed = composes(problem, fused);
     // What is not fused looks at neither.
-    let (left, right) = composed.unwrap_or((Side::V, Side::V));
+    let (left, right) = composed.unwrap_or((Factor::V, Factor::V));
     let composes = problem.composed.is_some();
     let v = if with_v { ", v" } else { "" };
     let too = if composed.is_some() { ", composed" } else { "" };
@@ -136,12 +137,13 @@ pub(super) fn sizes(
     }
     for (name, value) in [
         ("TRANSPOSED", problem.transposed),
+        ("SIGNS_BY_U", problem.signs_by_u),
         ("WITH_V", with_v),
         ("COMPOSES", composes),
         ("FUSED", composed.is_some()),
         ("PACKED", composed.is_some() || !composes),
-        ("LEFT_U", left == Side::U),
-        ("RIGHT_U", right == Side::U),
+        ("LEFT_U", left == Factor::U),
+        ("RIGHT_U", right == Factor::U),
         ("SOLVES", composed.is_some() && problem.rhs.is_some()),
     ] {
         sizes.constant(name, value);

@@ -1,6 +1,7 @@
 //! Every kernel of every path: its text is valid, and takes no more memory than was planned.
 
 use super::*;
+use crate::data::factor::Factor;
 use crate::data::options::Options;
 use crate::data::scalar::{Dtype, Precision};
 use crate::data::tuning::Tuning;
@@ -8,7 +9,7 @@ use crate::planner::Vectors;
 use crate::planner::convergence::Convergence;
 use crate::planner::gpu::GpuRecipe;
 use crate::planner::limits::{Limits, WEBGPU};
-use crate::planner::problem::{Filter, Job, Problem, Side};
+use crate::planner::problem::{Filter, Job, Problem};
 use crate::shader::Blueprint;
 use naga::back::{hlsl, msl, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -147,11 +148,18 @@ fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
             }
             // Texts differ by what is asked for, and by orientation.
             let [values, full] = [Vectors::None, Vectors::Full].map(Job::svd);
+
             let projector = |side| Job::composition(side, Filter::Keep, side);
-            let [left, right] = [Side::U, Side::V].map(projector);
+            let [left, right] = [Factor::U, Factor::V].map(projector);
             let (pinv, lstsq) = (Job::inverse(None), Job::inverse(Some(2)));
             for job in [values, full, pinv, lstsq, left, right] {
                 for (rows, cols) in [(5, 3), (3, 5), (2, 18), (30, 2)] {
+                    every(rows, cols, job, dtype, &limits, &tuning);
+                }
+            }
+            for (rows, cols) in [(5, 3), (3, 5), (2, 18), (30, 2), (99, 99)] {
+                for of in [Factor::U, Factor::V] {
+                    let job = Job::one_factor(of, [1, rows, cols]);
                     every(rows, cols, job, dtype, &limits, &tuning);
                 }
             }

@@ -13,7 +13,8 @@ use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
     FEW_RHS, at_most, composes, fuses, in_time, sizes, sweeps, workgroup,
 };
-use crate::planner::problem::{Problem, Side};
+use crate::data::factor::Factor;
+use crate::planner::problem::Problem;
 use crate::shader::{Bindings, Kernel, shader};
 
 pub(super) const TINY: Kernel = Kernel::new("tiny", shader!("tiny"), Bindings::Registers);
@@ -71,11 +72,11 @@ impl Plan for Tiny {
             wide(problem.forms_v(), cols * cols),
         ];
         let place = |side| match side {
-            Side::U => 0,
-            Side::V => rows * u_cols.min(cols),
+            Factor::U => 0,
+            Factor::V => rows * u_cols.min(cols),
         };
         // What is not fused looks at neither.
-        let (left, right) = composed.unwrap_or((Side::V, Side::V));
+        let (left, right) = composed.unwrap_or((Factor::V, Factor::V));
         let holder = [
             ("STRIDE", stride(problem) as u32),
             ("V_STRIDE", (cols * cols) | 1),
