@@ -130,13 +130,13 @@ pub fn one_factor<T: Scalar>(
                 // The images are orthogonal and have the lengths of singular values.
                 let images = &own * &x;
                 let norm = own.norm();
-                for i in 0..k {
-                    let length = images.column(i).norm();
-                    at_most(&what("length"), (length - sigma[i]).abs(), 2.0 * tol * norm)?;
-                    for j in 0..i {
-                        let product = images.column(i).dotc(&images.column(j)).norm();
-                        let bound = 4.0 * tol * norm * (sigma[j] + tol * norm);
-                        at_most(&what("images"), product, bound)?;
+                let columns: Vec<_> = images.column_iter().zip(&sigma).collect();
+                for (i, (image, sigma)) in columns.iter().enumerate() {
+                    let off = (image.norm() - **sigma).abs();
+                    at_most(&what("length"), off, 2.0 * tol * norm)?;
+                    for (larger, sigma) in &columns[..i] {
+                        let bound = 4.0 * tol * norm * (**sigma + tol * norm);
+                        at_most(&what("images"), image.dotc(larger).norm(), bound)?;
                     }
                 }
                 for column in x.column_iter() {
