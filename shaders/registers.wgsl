@@ -62,7 +62,7 @@ fn tell(matrix: u32, told: Told) {
 }
 
 fn entry_at(index: u32) -> EntryBits {
-    let word = PARTS * WORDS * (index);
+    let word = PARTS * WORDS * index;
     let last = word + (PARTS - 1u) * WORDS;
     return EntryBits(bits(input[word], input[word + WORDS - 1u]), bits(input[last], input[last + WORDS - 1u]));
 }

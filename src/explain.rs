@@ -42,7 +42,8 @@ pub enum Request {
     FullSvd,
     /// Singular values and one factor of vectors.
     SingularVectors(Factor),
-    /// Eigenvalues and eigenvectors of symmetric matrices, of which the host makes positive semidefinite ones.
+    /// Eigenvalues and eigenvectors of symmetric matrices. The host first makes positive semidefinite matrices of them,
+    /// which the device decomposes.
     Eigh,
     /// Pseudoinverses.
     Pinv,
@@ -55,13 +56,13 @@ pub enum Request {
 }
 
 impl Request {
-    fn job(self, [rows, cols]: [usize; 2]) -> Job {
+    fn job(self, shape: [usize; 2]) -> Job {
         match self {
             Request::SingularValues => Job::svd(Vectors::None),
             Request::Svd => Job::svd(Vectors::Thin),
             Request::FullSvd => Job::svd(Vectors::Full),
-            Request::SingularVectors(of) => Job::one_factor(of, [1, rows, cols]),
-            Request::Eigh => Job::one_factor(Factor::V, [1, rows, cols]),
+            Request::SingularVectors(of) => Job::one_factor(of, shape),
+            Request::Eigh => Job::one_factor(Factor::V, shape),
             Request::Pinv => Job::inverse(None),
             Request::Lstsq(rhs) => Job::inverse(Some(rhs)),
             Request::LowRank => Job::low_rank(),
@@ -133,7 +134,8 @@ const MOST_REGISTERS: u32 = 255;
 /// How a device would solve m x n matrices.
 ///
 /// # Errors
-/// [`Error::Argument`] for a matrix without rows or columns, or without eigenvalues where these are asked for, [`Error::Unsupported`] if the device cannot.
+/// [`Error::Argument`] for a matrix without rows or columns, and for one that is not square if eigenvalues are asked for;
+/// [`Error::Unsupported`] if the device cannot.
 pub fn explain(
     request: Request,
     shape: [usize; 2],

@@ -42,7 +42,10 @@ if [ "${BATCHED_SVD_ALL:-}" = 1 ]; then
     export BATCHED_SVD_REQUIRE_GPU=f64 BATCHED_SVD_SECOND_DRIVER=1 BATCHED_SVD_VALIDATION=1
 fi
 
-cargo test --release --features bench
+# The unit tests unoptimised: the library compiles in a fifth of the time, and overflows are seen.
+cargo test --features bench --lib --bins
+cargo test --release --features bench --test '*'
+cargo test --release --features bench --doc
 
 # The GPU's tests on SwiftShader. Never the widest kernels, which it takes hours to compile.
 on_swiftshader() {

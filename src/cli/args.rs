@@ -438,9 +438,9 @@ pub(crate) enum VectorsArg {
     Thin,
     /// U of m x m and V of n x n.
     Full,
-    /// Thin U only; its signs are then chosen by U.
+    /// Thin U only. In each column the first entry of (nearly) the largest magnitude is positive.
     U,
-    /// Thin V only. Of the two factors, that of the shorter side takes up to half of the time of both.
+    /// Thin V only.
     V,
 }
 

@@ -272,8 +272,10 @@ impl Task<1> for SvdArgs {
                 (found.sigma, [None, None], found.report)
             }
             VectorsArg::U | VectorsArg::V => {
-                let left = self.vectors == VectorsArg::U;
-                let of = if left { Factor::U } else { Factor::V };
+                let of = match self.vectors {
+                    VectorsArg::U => Factor::U,
+                    _ => Factor::V,
+                };
                 let found = call.timed([a], |engine, [a], asked| {
                     engine.singular_vectors(a, of).options(asked.options).run()
                 })?;
@@ -293,12 +295,12 @@ impl Task<1> for SvdArgs {
         };
         let outcomes = &report.outcomes;
         let spreads = spreads(sigma.view(), outcomes);
-        let kept = |factor: Option<Batch<T>>| match (factor, self.rank) {
+        let cut_to_rank = |factor: Option<Batch<T>>| match (factor, self.rank) {
             (Some(factor), Some(rank)) => leading(factor, rank).map(Some),
             (factor, _) => Ok(factor),
         };
         let [u, v] = vectors;
-        let (u, v) = (kept(u)?, kept(v)?);
+        let (u, v) = (cut_to_rank(u)?, cut_to_rank(v)?);
         let kept = self.rank.unwrap_or(usize::MAX).min(sigma.rows());
         let cut = kept < sigma.rows();
         let kept_sigma = sigma.view().submatrix(0..kept, 0..1)?;

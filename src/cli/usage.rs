@@ -89,7 +89,7 @@ mod tests {
             ),
             (
                 &["svd", "a", "-o", "b", "--vectors", "most"],
-                "[possible values: none, thin, full]",
+                "[possible values: none, thin, full, u, v]",
             ),
         ] {
             let args = [&["batched-svd"], args].concat();

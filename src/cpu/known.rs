@@ -12,16 +12,18 @@ use crate::lanes::{Kernel, Lanes, Two};
 use crate::planner::Problem;
 use crate::planner::Vectors;
 
-/// Thin factors, singular values alone, the pseudoinverse.
+/// Thin factors, singular values alone, the pseudoinverse, V alone.
 const THIN: u8 = 0;
 const VALUES: u8 = 1;
 const INVERSE: u8 = 2;
+const SHORTER: u8 = 3;
 
 /// Which of these it is, if it is one.
 fn job(problem: &Problem) -> Option<u8> {
     match (problem.composed, problem.vectors, problem.rhs) {
         (None, Vectors::Thin, None) => Some(THIN),
         (None, Vectors::None, None) => Some(VALUES),
+        (None, Vectors::Shorter, None) => Some(SHORTER),
         (Some((Factor::V, Factor::U)), Vectors::None, None) if !problem.values => Some(INVERSE),
         _ => None,
     }
@@ -50,6 +52,7 @@ impl<T: Real, const N: usize, const JOB: u8> Kernel<T> for Known<'_, '_, '_, '_,
             signs_by_u: task.call.task.problem.signs_by_u,
             vectors: match JOB {
                 THIN => Vectors::Thin,
+                SHORTER => Vectors::Shorter,
                 _ => Vectors::None,
             },
             composed: (JOB == INVERSE).then_some((Factor::V, Factor::U)),
@@ -75,6 +78,7 @@ pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
                     ($n, $n, THIN) => T::dispatch(true, Known::<T, $n, THIN>(task)),
                     ($n, $n, VALUES) => T::dispatch(true, Known::<T, $n, VALUES>(task)),
                     ($n, $n, INVERSE) => T::dispatch(true, Known::<T, $n, INVERSE>(task)),
+                    ($n, $n, SHORTER) => T::dispatch(true, Known::<T, $n, SHORTER>(task)),
                 )+
                 _ => {}
             }
@@ -86,6 +90,7 @@ pub(super) fn solve<T: Real>(task: &mut Option<Task<'_, '_, '_, T>>) {
 #[cfg(test)]
 mod tests {
     use crate::data::batch::Batch;
+    use crate::data::factor::Factor;
     use crate::data::options::Options;
     use crate::data::scalar::Real;
     use crate::engine::Engine;
@@ -123,6 +128,8 @@ mod tests {
                 .run()
                 .unwrap();
             let inverse = engine.pinv(&batch).options(&options).run().unwrap();
+            let right = engine.singular_vectors(&batch, Factor::V);
+            let right = right.options(&options).run().unwrap();
             let (u, v) = (thin.u, thin.v);
             for b in 0..batch.count() {
                 let one = batch.view().matrices(b..b + 1).unwrap();
@@ -148,6 +155,9 @@ mod tests {
                 let own = engine.singular_values(one).options(&options).run().unwrap();
                 assert_eq!(bits(values.sigma.matrix(b)), bits(own.sigma.matrix(0)));
                 same(&values.report.outcomes[b], &own.report.outcomes[0]);
+                assert_eq!(bits(right.vectors.matrix(b)), bits(v.matrix(b)));
+                assert_eq!(bits(right.sigma.matrix(b)), bits(values.sigma.matrix(b)));
+                same(&right.report.outcomes[b], &thin.report.outcomes[b]);
                 let own = engine.pinv(one).options(&options).run().unwrap();
                 assert_eq!(bits(inverse.inverse.matrix(b)), bits(own.inverse.matrix(0)));
                 same(&inverse.report.outcomes[b], &own.report.outcomes[0]);

@@ -203,7 +203,7 @@ impl<T: Scalar> Compute for Whitening<T> {
     fn job(Regularisation(epsilon): &Regularisation, shapes: Shapes) -> Job {
         match epsilon {
             None => Job::composition(Factor::V, Filter::Inverse, Factor::V),
-            Some(_) => Job::complete_factor(Factor::V, shapes.a),
+            Some(_) => Job::complete_factor(Factor::V, shapes.matrix()),
         }
     }
 

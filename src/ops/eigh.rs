@@ -294,7 +294,7 @@ impl<T: Scalar> Compute for Eigh<T> {
     }
 
     fn job(_: &Symmetry, shapes: Shapes) -> Job {
-        Job::one_factor(Factor::V, shapes.a)
+        Job::one_factor(Factor::V, shapes.matrix())
     }
 
     async fn compute(

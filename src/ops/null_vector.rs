@@ -63,7 +63,7 @@ impl<T: Scalar> Compute for NullVector<T> {
     }
 
     fn job(_: &(), shapes: Shapes) -> Job {
-        Job::complete_factor(Factor::V, shapes.a)
+        Job::complete_factor(Factor::V, shapes.matrix())
     }
 
     async fn compute(

@@ -141,6 +141,11 @@ pub struct Shapes {
 }
 
 impl Shapes {
+    /// Rows and columns of the matrices.
+    pub fn matrix(&self) -> [usize; 2] {
+        [self.a[1], self.a[2]]
+    }
+
     pub fn k(&self) -> usize {
         self.a[1].min(self.a[2])
     }

@@ -105,7 +105,7 @@ impl Engine {
     /// have unequal ranks, the bases are padded with zeros. [`Basis`] lists the shapes.
     ///
     /// **Guarantee**: the bases are as orthonormal as the vectors of [`svd`](Self::svd), because they are these
-    /// vectors. The basis of a subspace is not unique, but its [projector](Self::projector) is. The status
+    /// vectors, up to their signs. The basis of a subspace is not unique, but its [projector](Self::projector) is. The status
     /// depends on the singular values: if one overflows ([`Status::NotRepresentable`]), the basis keeps its accuracy.
     ///
     /// ```
@@ -186,8 +186,8 @@ impl<T: Scalar> Compute for Basis<T> {
 
     fn job(subspace: &Subspace, shapes: Shapes) -> Job {
         match subspace.of() {
-            (factor, true) => Job::complete_factor(factor, shapes.a),
-            (factor, false) => Job::one_factor(factor, shapes.a),
+            (factor, true) => Job::complete_factor(factor, shapes.matrix()),
+            (factor, false) => Job::one_factor(factor, shapes.matrix()),
         }
     }
 

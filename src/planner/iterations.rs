@@ -23,6 +23,7 @@ impl Iterations {
     }
 
     pub fn tree(lanes: u64) -> u64 {
+        // Complex sums take two: less than twice as much, for which software adapters have room (2^16 for 2^15).
         u64::from(lanes.max(1).ilog2()) + 2
     }
 

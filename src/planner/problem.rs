@@ -13,7 +13,8 @@ pub(crate) enum Vectors {
     Thin,
     /// U is m x m and V is n x n.
     Full,
-    /// Those of the shorter side alone, k x k: V of tall and of square matrices, U of wide ones. They need no rotations.
+    /// Those of the shorter side alone, k x k: V of tall and of square matrices, U of wide ones. They need no accumulated
+    /// rotations.
     Shorter,
 }
 
@@ -80,7 +81,7 @@ impl Job {
     }
 
     /// Singular values and one factor, of m x n matrices. With that of the longer side the other one comes too.
-    pub(crate) fn one_factor(of: Factor, [_, m, n]: [usize; 3]) -> Self {
+    pub(crate) fn one_factor(of: Factor, [m, n]: [usize; 2]) -> Self {
         let shorter = if m < n { Factor::U } else { Factor::V };
         let vectors = match of == shorter {
             true => Vectors::Shorter,
@@ -92,8 +93,9 @@ impl Job {
         }
     }
 
-    /// Singular values and one factor with all of its columns.
-    pub(crate) fn complete_factor(of: Factor, shape: [usize; 3]) -> Self {
+    /// Singular values and one factor with all of its columns. Where the other one comes too, it has the signs of a
+    /// decomposition.
+    pub(crate) fn complete_factor(of: Factor, shape: [usize; 2]) -> Self {
         let job = Job::one_factor(of, shape);
         match job.vectors {
             Vectors::Shorter => job,
@@ -355,7 +357,7 @@ mod tests {
             (3, 3, V, 0, false),
             (3, 3, U, 3, true),
         ] {
-            let problem = Problem::new(m, n, Dtype::F32, Job::one_factor(of, [1, m, n]));
+            let problem = Problem::new(m, n, Dtype::F32, Job::one_factor(of, [m, n]));
             let what = format!("{of:?} of {m}x{n}");
             assert_eq!(problem.formed_u_cols(), formed, "{what}");
             assert_eq!(problem.signs_by_u, signs_by_u, "{what}");

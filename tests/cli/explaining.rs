@@ -165,3 +165,23 @@ fn what_cannot_be_explained_is_said_in_a_line() {
         );
     }
 }
+
+/// Without the vectors of the longer side nothing is formed of them.
+#[test]
+#[cfg(feature = "gpu")]
+fn one_factor_is_explained() {
+    for (shape, op, forms) in [
+        ("80x64", "v", false),
+        ("80x64", "u", true),
+        ("64x80", "u", false),
+        ("64x80", "v", true),
+        ("64x64", "eigh", false),
+    ] {
+        let plan = json(&["explain", shape, "--op", op, "--device", &facts("webgpu")]);
+        let stages = plan["stages"].as_array().unwrap();
+        let formed = stages.iter().any(|stage| stage["name"] == "form_u");
+        assert_eq!(formed, forms, "{op} of {shape}: {plan}");
+    }
+    let args = ["explain", "3x4", "--op", "eigh", "--device", &facts("h100")];
+    refused(&args, 2, "a 3x4 matrix has no eigenvalues");
+}

@@ -43,7 +43,7 @@ fn dense<T: Scalar>(batch: &Batch<T>, index: usize) -> DMatrix<Wide> {
     DMatrix::from_vec(batch.rows(), batch.cols(), wide(batch.matrix(index)))
 }
 
-/// The same bits, or columns of the opposite sign or of another phase.
+/// Whether columns are the same but for signs or phases.
 fn parallel(one: &DMatrix<Wide>, other: &DMatrix<Wide>, tol: f64) -> bool {
     let columns = one.column_iter().zip(other.column_iter());
     columns
@@ -153,21 +153,19 @@ pub fn one_factor<T: Scalar>(
                     })?;
                 }
             }
-            // The kernels of the CPU rotate the same whatever else is asked for.
-            if on_cpu {
-                let svd = engine.svd(&a).run().map_err(wrong)?;
-                ensure(found.sigma == svd.sigma, || {
-                    format!("sigma, {of:?} of {m}x{n}")
-                })?;
-                match of {
-                    Factor::V => ensure(found.vectors == svd.v, || format!("V of {m}x{n}"))?,
-                    Factor::U => {
-                        for index in 0..count {
-                            let [own, other] = [&found.vectors, &svd.u].map(|u| dense(u, index));
-                            ensure(parallel(&own, &other, 2.0 * tol), || {
-                                format!("U of {m}x{n}, matrix {index}")
-                            })?;
-                        }
+            // Rotations are the same, whatever else is asked for.
+            let svd = engine.svd(&a).run().map_err(wrong)?;
+            ensure(found.sigma == svd.sigma, || {
+                format!("sigma, {of:?} of {m}x{n}")
+            })?;
+            match of {
+                Factor::V => ensure(found.vectors == svd.v, || format!("V of {m}x{n}"))?,
+                Factor::U => {
+                    for index in 0..count {
+                        let [own, other] = [&found.vectors, &svd.u].map(|u| dense(u, index));
+                        ensure(parallel(&own, &other, 2.0 * tol), || {
+                            format!("U of {m}x{n}, matrix {index}")
+                        })?;
                     }
                 }
             }
@@ -193,6 +191,10 @@ pub fn one_factor<T: Scalar>(
         for of in [Factor::U, Factor::V] {
             let found = engine.singular_vectors(&a, of).run().map_err(wrong)?;
             for index in 0..3 {
+                let status = found.report.outcomes[index].status;
+                ensure((status == Status::NonFinite) == (index == 1), || {
+                    format!("{of:?} of {m}x{n}, matrix {index}: {status}")
+                })?;
                 let entries = wide(found.vectors.matrix(index));
                 let values = in_f64(found.sigma.matrix(index));
                 let nan =

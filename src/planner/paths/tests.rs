@@ -159,7 +159,7 @@ fn every_kernel_is_valid_and_takes_no_more_memory_than_was_planned() {
             }
             for (rows, cols) in [(5, 3), (3, 5), (2, 18), (30, 2), (99, 99)] {
                 for of in [Factor::U, Factor::V] {
-                    let job = Job::one_factor(of, [1, rows, cols]);
+                    let job = Job::one_factor(of, [rows, cols]);
                     every(rows, cols, job, dtype, &limits, &tuning);
                 }
             }

@@ -9,11 +9,11 @@
 //! - A matrix' places are STRIDE entries: as many as A has, or the columns of U, or V, or all that is composed together
 //!   (`stride`). What is delivered is counted to the last matrix there is.
 
+use crate::data::factor::Factor;
 use crate::planner::paths::plan::{Applies, Ask, Form, Lanes, Plan, Solver};
 use crate::planner::paths::registers::{
     FEW_RHS, at_most, composes, fuses, in_time, sizes, sweeps, workgroup,
 };
-use crate::data::factor::Factor;
 use crate::planner::problem::Problem;
 use crate::shader::{Bindings, Kernel, shader};
 
