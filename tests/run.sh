@@ -68,7 +68,8 @@ if [ -e "$swiftshader" ]; then
         on_swiftshader
     else
         # Without what is slow there; its own limits are nearly WebGPU's defaults.
-        on_swiftshader --skip gpu-default-limits --skip random-512x512 --skip random-256x256 --skip tunings
+        on_swiftshader --skip gpu-default-limits --skip random-512x512 --skip random-256x256 --skip tunings \
+            --skip gpu-shrunk/f32/one-factor --skip gpu-shrunk/f32/complex-one-factor
     fi
 fi
 

@@ -226,7 +226,12 @@ pub fn shapes<T: Entry>(engine: &Engine) -> Outcome {
         let pinv = engine.pinv(&a).run().map_err(wrong)?;
         let side = random::<T>(count, m, 2, 8);
         let solved = engine.lstsq(&a, &side).run().map_err(wrong)?;
-        for b in (0..10).chain([count - 1]) {
+        // All kinds; of a GPU, whose kernels have no lanes that matrices share, some.
+        let kinds: &[usize] = match engine.backend() {
+            Backend::Gpu => &[0, 1, 5, 9],
+            _ => &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        };
+        for &b in kinds.iter().chain([&(count - 1)]) {
             let part = |x: &Batch<T>| x.view().matrices(b..b + 1).unwrap().to_batch();
             let (one, side) = (part(&a).map_err(wrong)?, part(&side).map_err(wrong)?);
             let alone = engine.svd(&one).run().map_err(wrong)?;
