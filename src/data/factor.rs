@@ -11,6 +11,15 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// The length of its vectors, of an m x n matrix.
+    #[inline(always)]
+    pub(crate) fn length(self, [m, n]: [usize; 2]) -> usize {
+        match self {
+            Factor::U => m,
+            Factor::V => n,
+        }
+    }
+
     /// The same factor of the transposed matrix.
     pub(crate) fn flip(self) -> Self {
         match self {

@@ -47,12 +47,9 @@ impl<'p, 'a, T: Scalar> Place<'p, 'a, T> {
 
 /// The shape of compositions.
 pub(crate) fn composed_shape([count, rows, cols]: [usize; 3], job: &Job) -> [usize; 3] {
-    let length = |side| match side {
-        Factor::U => rows,
-        Factor::V => cols,
-    };
     let (left, right) = job.composed.unwrap_or((Factor::V, Factor::U));
-    [count, length(left), length(right)]
+    let [left, right] = [left, right].map(|factor| factor.length([rows, cols]));
+    [count, left, right]
 }
 
 /// Whether right-hand sides, by their number and rows, belong to matrices.

@@ -105,12 +105,8 @@ impl<T: Scalar> Recordable for SingularVectors<T> {}
 
 impl<T: Scalar> Compute for SingularVectors<T> {
     fn places(of: &Factor, shapes: Shapes) -> Vec<[usize; 3]> {
-        let ([count, m, n], k) = (shapes.a, shapes.k());
-        let length = match of {
-            Factor::U => m,
-            Factor::V => n,
-        };
-        vec![[count, length, k], [count, k, 1]]
+        let (count, k) = (shapes.a[0], shapes.k());
+        vec![[count, of.length(shapes.matrix()), k], [count, k, 1]]
     }
 
     async fn compute(
@@ -120,9 +116,9 @@ impl<T: Scalar> Compute for SingularVectors<T> {
         options: &Options,
         blocking: bool,
     ) -> Result<Self, Error> {
-        let ([count, m, n], k) = (given.a.shape(), given.shapes().k());
-        let length = if *of == Factor::U { m } else { n };
-        let mut vectors = Batch::zeros(count, length, k)?;
+        let (shapes, count) = (given.shapes(), given.a.count());
+        let k = shapes.k();
+        let mut vectors = Batch::zeros(count, of.length(shapes.matrix()), k)?;
         let mut sigma = Batch::zeros(count, k, 1)?;
         let places = (vectors.view_mut(), sigma.view_mut());
         let report = Self::compute_into(engine, given, of, places, options, blocking);

@@ -41,11 +41,7 @@ impl Subspace {
 
     /// The dimension of the space that it is in.
     fn length(self, shapes: Shapes) -> usize {
-        let [_, m, n] = shapes.a;
-        match self.of().0 {
-            Factor::U => m,
-            Factor::V => n,
-        }
+        self.of().0.length(shapes.matrix())
     }
 }
 

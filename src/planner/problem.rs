@@ -250,10 +250,7 @@ impl Problem {
     /// The length of the vectors of one side.
     #[inline(always)]
     pub fn side(&self, side: Factor) -> usize {
-        match side {
-            Factor::U => self.rows,
-            Factor::V => self.cols,
-        }
+        side.length([self.rows, self.cols])
     }
 
     /// Entries per matrix of what the caller gets: (U, sigma, V, composed).
