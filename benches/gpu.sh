@@ -1,7 +1,7 @@
 #!/bin/sh
 # What there is to know of a GPU in a few minutes, on a machine that has it and nothing else.
 #
-#   sh benches/gpu.sh pack DIR                  here: builds, and puts one binary and this script into DIR
+#   sh benches/gpu.sh pack DIR                  here: builds, and puts two binaries and this script into DIR
 #   sh DIR/gpu.sh                               there: facts, first tests, figures, profiles, thresholds, small batches, peers, suite
 #   sh DIR/gpu.sh second [NAME=VALUE...]        there, later: the thresholds that were best, in full
 #
@@ -22,13 +22,14 @@ if [ "${1:-}" = pack ]; then
     mkdir -p "$2"
     to=$(cd "$2" && pwd)
     cd "$(dirname "$0")/.."
-    # The suite, which is the command too.
+    # The suite, and with it the command.
     cargo test --release --features bench --test engines --no-run
     # The path stands in brackets at the end of the line.
     suite=$(cargo test --release --features bench --test engines --no-run 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     cp "$suite" "$to/engines"
-    strip "$to/engines" 2>/dev/null || true
+    cp "${CARGO_TARGET_DIR:-target}/release/batched-svd" "$to/"
+    strip "$to/engines" "$to/batched-svd" 2>/dev/null || true
     cp benches/gpu.sh "$to/"
     echo "gpu.sh: packed; there: sh $(basename "$to")/gpu.sh"
     exit
@@ -53,6 +54,7 @@ command -v timeout >/dev/null || { echo "gpu.sh: there is no timeout, without wh
 
 here=$(cd "$(dirname "$0")" && pwd)
 engines=$here/engines
+command=$here/batched-svd
 out=${OUT:-$here/$name}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
 work=$(mktemp -d) || exit 2
@@ -103,7 +105,7 @@ summarise() {
         for file in bench profile tune peers; do
             [ ! -s "$out/$file.jsonl" ] || set -- "$@" "$out/$file.jsonl"
         done
-        [ $# = 0 ] || timeout -k 1 2 "$engines" --command bench --brief --merge "$@" 2>&1
+        [ $# = 0 ] || timeout -k 1 2 "$command" bench --brief --merge "$@" 2>&1
     } | head -c 7900 >"$work/summary"
     cp "$work/summary" "$out/summary.txt"
 }
@@ -180,29 +182,28 @@ part() { echo $((budget * $1 / 100 > 3 ? budget * $1 / 100 : 3)); }
 rm -f "$out"/devices.json "$out"/tests.txt "$out"/bench.jsonl "$out"/profile.jsonl "$out"/tune.jsonl \
     "$out"/peers.jsonl "$out"/log.txt "$out"/summary.txt
 
-# Ways to call the one binary, of which the shell splits the words.
-command="--command"
-bench="$command bench --json --backend gpu --no-latency --repetitions 3 --seconds 0.3"
+# The shell splits its words.
+bench="bench --json --backend gpu --no-latency --repetitions 3 --seconds 0.3"
 # In the order of what one would miss most, with more matrices where 64 MiB of them leave a large card idle.
 shapes=${SHAPES:-3x3,8x8,32x32,64x64,16x16,128x128,4x4,2x2,6x7,24x24,48x48,256x32,1024x64:660,256x256:264,512x512:64,64x16}
 few=${SHAPES:-3x3,8x8,32x32,64x64,128x128,256x32,1024x64}
 ops=${OPS:-svd,pinv}
 
-facts='"$0" --command devices --json && "$0" --command devices >"$1" || exit
+facts='"$0" devices --json && "$0" devices >"$1" || exit
 command -v nvidia-smi >/dev/null || exit 0
 nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,memory.total --format=csv,noheader >>"$1"'
-step facts "$(part 2)" devices.json sh -c "$facts" "$engines" "$work/devices"
+step facts "$(part 2)" devices.json sh -c "$facts" "$command" "$work/devices"
 
 if [ -z "$first" ]; then
     # What is set, and for comparison what is not, in the same run.
     set_to=
     for setting in "$@"; do set_to="$set_to --set $setting"; done
-    step figures-set "$(part 45)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes" $set_to
+    step figures-set "$(part 45)" bench.jsonl "$command" $bench --no-peers --ops "$ops" --shapes "$shapes" $set_to
     [ -z "$set_to" ] ||
-        step figures "$(part 25)" bench.jsonl "$engines" $bench --no-peers --ops svd --shapes "$shapes"
-    step profile "$(part 20)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few" $set_to
+        step figures "$(part 25)" bench.jsonl "$command" $bench --no-peers --ops svd --shapes "$shapes"
+    step profile "$(part 20)" profile.jsonl "$command" $bench --profile --ops svd --shapes "$few" $set_to
     step figures-f64 "$(left)" bench.jsonl \
-        "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-3x3,8x8,16x16,32x32,64x64}" $set_to
+        "$command" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-3x3,8x8,16x16,32x32,64x64}" $set_to
     finish
 fi
 
@@ -214,13 +215,13 @@ gpu/f32/random-3x3 gpu/f32/random-8x8 gpu/f32/random-32x32 gpu/f32/random-64x64 
 gpu/f32/random-256x32 gpu/f32/resident gpu/f32/subgroups gpu/f32/widest"
 step first "$(part 5)" tests.txt "$engines"
 
-step figures "$(part 32)" bench.jsonl "$engines" $bench --no-peers --ops "$ops" --shapes "$shapes"
+step figures "$(part 32)" bench.jsonl "$command" $bench --no-peers --ops "$ops" --shapes "$shapes"
 step figures-f64 "$(part 5)" bench.jsonl \
-    "$engines" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
+    "$command" $bench --no-peers --dtypes f64 --ops svd --shapes "${SHAPES:-8x8,3x3,32x32,64x64,16x16}"
 
 # With caches of its own, which are empty.
 caches profile
-step profile "$(part 6)" profile.jsonl "$engines" $bench --profile --ops svd --shapes "$few"
+step profile "$(part 6)" profile.jsonl "$command" $bench --profile --ops svd --shapes "$few"
 caches shared
 
 # Each threshold with the shapes that it can change, and two of them together.
@@ -230,7 +231,7 @@ tune() {
     its_shapes=$3
     shift 3
     step "thresholds-$label" "$(part "$hundredths")" tune.jsonl \
-        "$engines" $bench --ops svd --shapes "${SHAPES:-$its_shapes}" "$@"
+        "$command" $bench --ops svd --shapes "${SHAPES:-$its_shapes}" "$@"
 }
 tune words 5 64x64,48x48,40x40,24x24 --tune invocation_words=128,192,256
 tune submits 5 64x64,32x32 --tune submit_flops=4g,32g,128g
@@ -240,15 +241,15 @@ tune rows 3 64x64,128x128,256x32 --tune rows_per_lane=4,16
 tune workgroup 3 32x32,8x8,16x16 --tune columns_workgroup=32,128
 
 # What a call of few matrices takes.
-step small "$(part 6)" bench.jsonl "$engines" $bench --no-peers --ops svd \
+step small "$(part 6)" bench.jsonl "$command" $bench --no-peers --ops svd \
     --shapes "${SHAPES:-8x8:1,32x32:1,64x64:1,8x8:16,32x32:16,64x64:16,8x8:256,32x32:256,64x64:256}"
 step figures-complex "$(part 4)" bench.jsonl \
-    "$engines" $bench --no-peers --dtypes c32 --ops svd --shapes "${SHAPES:-4x4,16x16,64x64,8x8}"
+    "$command" $bench --no-peers --dtypes c32 --ops svd --shapes "${SHAPES:-4x4,16x16,64x64,8x8}"
 
 python=$(command -v "${PYTHON:-python3}" || true)
 has_one='import importlib.util as u, sys; sys.exit(not any(map(u.find_spec, ("torch", "cupy", "jax"))))'
 if [ -n "$python" ] && timeout 10 "$python" -c "$has_one"; then
-    step peers "$(part 16)" peers.jsonl "$engines" $bench --no-peers --ops svd \
+    step peers "$(part 16)" peers.jsonl "$command" $bench --no-peers --ops svd \
         --shapes "${SHAPES:-32x32,8x8,3x3,64x64,128x128,256x32}" \
         --python-peers --python "$python" --peers torch-gesvdj,torch-gesvda,cupy,jax-gpu
 else

@@ -1,5 +1,5 @@
 //! `benches/gpu.sh` where steps fail, hang, and ignore signals: on a machine without a GPU, with a script in place of
-//! the suite, and this build's command.
+//! the suite, and one in place of the command that asks this build's.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;
@@ -14,21 +14,26 @@ struct Kit {
     folder: TempDir,
 }
 
-/// A measurement, then half of one, and then nothing for a long time.
+/// A test that passes, and one that fails.
 const ENGINES: &str = r#"#!/bin/sh
+echo $$ >>"${0%/*}/started"
+echo "test gpu/f32/digits ... ok"
+echo "test gpu/f32/kernel-3x3 ... FAILED"
+exit 101
+"#;
+
+/// A measurement, then half of one, and then nothing for a long time.
+const COMMAND: &str = r#"#!/bin/sh
 echo $$ >>"${0%/*}/started"
 row='{"peer": "batched-svd-gpu-resident", "op": "svd", "m": 7, "n": 5, "batch": 100, "dtype": "f32",
  "seconds": 0.5, "matrices_per_s": 200.0, "ok": true, "note": "", "kernel": "jacobi-columns"}'
 row=$(echo "$row" | tr -d '\n')
 case "$*" in
-*--merge* | *devices*) exec "BATCHED" "$2" $(shift 2; echo "$@") ;;
+*--merge* | *devices*) exec "BATCHED" "$@" ;;
 *--profile*) trap '' TERM; echo "$row" | tr 75 68; while :; do sleep 1; done ;;
 *--tune*) echo "batched-svd: no such threshold" >&2; exit 2 ;;
-*--command*) echo "$row"; printf '%s' "$row" | head -c 40; sleep 1000 ;;
+*) echo "$row"; printf '%s' "$row" | head -c 40; sleep 1000 ;;
 esac
-echo "test gpu/f32/digits ... ok"
-echo "test gpu/f32/kernel-3x3 ... FAILED"
-exit 101
 "#;
 
 impl Kit {
@@ -36,10 +41,12 @@ impl Kit {
         let folder = TempDir::new().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/gpu.sh");
         std::fs::copy(script, folder.path().join("gpu.sh")).unwrap();
-        let engines = folder.path().join("engines");
-        let text = ENGINES.replace("BATCHED", env!("CARGO_BIN_EXE_batched-svd"));
-        std::fs::write(&engines, text).unwrap();
-        std::fs::set_permissions(&engines, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let command = COMMAND.replace("BATCHED", env!("CARGO_BIN_EXE_batched-svd"));
+        for (name, text) in [("engines", ENGINES), ("batched-svd", &command)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         Kit { folder }
     }
 

@@ -6,17 +6,9 @@
 //! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order. `quick` in place
 //! of a name runs some that take less than a minute.
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
-//!
-//! With the feature `bench` it is the command too, after `--command`: one file is all that a machine
-//! with a GPU needs (benches/gpu.sh).
 
-// Its unit tests are run with the command itself.
 mod bits;
 mod calls;
-#[cfg(feature = "bench")]
-#[path = "../../src/cli/mod.rs"]
-#[allow(dead_code, unused_imports)]
-mod cli;
 #[path = "../common/mod.rs"]
 mod common;
 mod complex;
@@ -1518,7 +1510,8 @@ impl Suite {
     }
 }
 
-fn trials() -> Vec<Trial> {
+/// All tests, or without those that are rarely worth their time.
+fn trials(every: bool) -> Vec<Trial> {
     let mut engines = Vec::new();
     let required = std::env::var("BATCHED_SVD_REQUIRE_GPU").unwrap_or_default();
     for which in Which::ALL {
@@ -1548,6 +1541,20 @@ fn trials() -> Vec<Trial> {
         };
         suite.add_all::<f32>();
         suite.add_all::<f64>();
+        let compared = |e| bits::absent(e, which.name()).is_none();
+        if !every && which.engine().is_ok_and(compared) {
+            let all = suite.trials.len();
+            suite
+                .trials
+                .retain(|trial| !selection::is_rare(trial.name()));
+            let left = all - suite.trials.len();
+            if left > 0 {
+                println!(
+                    "{}: {left} of {all} tests are left to BATCHED_SVD_ALL=1",
+                    which.name()
+                );
+            }
+        }
         engines.push(suite.trials.into_iter());
     }
     // In turn: an engine compiles while others compute.
@@ -1563,13 +1570,6 @@ fn trials() -> Vec<Trial> {
 }
 
 fn main() -> ExitCode {
-    #[cfg(feature = "bench")]
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|first| first == "--command")
-    {
-        return cli::main(std::env::args_os().skip(1));
-    }
     let mut arguments = Arguments::from_args();
     // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
     arguments.test_threads = arguments.test_threads.or(Some(4));
@@ -1578,9 +1578,13 @@ fn main() -> ExitCode {
         arguments.filter = None;
         patterns = Some(selection::QUICK.into());
     }
+    let every = arguments.filter.is_some()
+        || patterns.is_some()
+        || std::env::var("BATCHED_SVD_ALL").is_ok_and(|all| all == "1");
+    let trials = trials(every);
     let trials = match patterns {
-        None => trials(),
-        Some(patterns) => match selection::select(trials(), &patterns) {
+        None => trials,
+        Some(patterns) => match selection::select(trials, &patterns) {
             Ok(trials) => trials,
             Err(pattern) => {
                 eprintln!("engines: no test is called {pattern:?}");
