@@ -11,7 +11,7 @@
 # soon as they are known: devices.json, tests.txt, bench.jsonl, profile.jsonl, tune.jsonl, peers.jsonl, log.txt,
 # summary.txt. It fails if a step failed; one that was cut has not.
 #
-# There it takes a Vulkan loader, a driver, and `timeout`. PYTHON (default: python3) names the Python whose PyTorch,
+# There it takes a Vulkan loader, a driver, `timeout` and `gunzip`. PYTHON (default: python3) names the Python whose PyTorch,
 # CuPy and JAX are compared, those that it has and that see the card. SHAPES (with commas) and OPS replace what is
 # measured, STEPS (of: facts first figures profile thresholds small peers suite) what is done.
 set -u
@@ -28,8 +28,10 @@ if [ "${1:-}" = pack ]; then
     suite=$(cargo test --release --features bench --test engines --no-run 2>&1 |
         sed -n 's/.*Executable.*(\(.*\))$/\1/p')
     cp "$suite" "$to/engines"
-    cp "${CARGO_TARGET_DIR:-target}/release/batched-svd" "$to/"
+    cp "$(dirname "$suite")/../batched-svd" "$to/"
     strip "$to/engines" "$to/batched-svd" 2>/dev/null || true
+    # Two thirds less to carry.
+    gzip -f "$to/engines" "$to/batched-svd"
     cp benches/gpu.sh "$to/"
     echo "gpu.sh: packed; there: sh $(basename "$to")/gpu.sh"
     exit
@@ -55,6 +57,10 @@ command -v timeout >/dev/null || { echo "gpu.sh: there is no timeout, without wh
 here=$(cd "$(dirname "$0")" && pwd)
 engines=$here/engines
 command=$here/batched-svd
+for program in "$engines" "$command"; do
+    # Over what an earlier kit has left.
+    gunzip -kf "$program.gz" && chmod +x "$program" || exit 2
+done
 out=${OUT:-$here/$name}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
 work=$(mktemp -d) || exit 2

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Runs all tests, on every engine that can be had. What the GPU's tests need and is not there is
+# Runs the tests, on every engine that can be had. What the GPU's tests need and is not there is
 # installed where that is possible: on Debian and its like, by root, Mesa's software Vulkan.
 #
 # BATCHED_SVD_REQUIRE_GPU=1 (or =f64) makes tests that find no adapter fail instead of being
 # ignored; BATCHED_SVD_SECOND_DRIVER=1 also installs and requires SwiftShader, whose arithmetic
-# differs, and runs the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
+# differs, and runs many of the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
 # Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
-# BATCHED_SVD_ALL=1 is all of that with all of the GPU engine's tests on both drivers, bare and under the layers,
+# BATCHED_SVD_ALL=1 is all of that with all of the GPU engine's tests on both drivers, bare and under the layers, also
+# those that are slow and rarely find more than others,
 # but for the widest kernels on SwiftShader. An hour on two cores.
 set -eu
 cd "$(dirname "$0")/.."

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
 # What asks for more memory than there is gets none, and says so. Drivers leak.
 export ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
-export BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-1}"
+export BATCHED_SVD_ALL=1 BATCHED_SVD_REQUIRE_GPU="${BATCHED_SVD_REQUIRE_GPU:-1}"
 host="$(rustc -vV | sed -n 's/^host: //p')"
 
 echo "sanitized: tests"

@@ -235,8 +235,16 @@ fn rank<T: Real>(
     sizes: &mut Vec<T>,
 ) -> u32 {
     sizes.clear();
-    sizes.extend(values.iter().map(|value| value.abs()));
-    sizes.sort_unstable_by(|x, y| y.f64().total_cmp(&x.f64()));
+    // In descending order: of ascending values the largest magnitude is at one of the ends.
+    let mut rest = values;
+    while let (Some(first), Some(last)) = (rest.first(), rest.last()) {
+        let (first, last) = (first.abs(), last.abs());
+        sizes.push(if first > last { first } else { last });
+        rest = match first > last {
+            true => &rest[1..],
+            false => &rest[..rest.len() - 1],
+        };
+    }
     count.counted(index, outcome.sigma_error, sizes)
 }
 

@@ -99,6 +99,7 @@ impl<T: Scalar> Prepared<T> {
 struct Work<W> {
     a: Vec<W>,
     factor: Vec<W>,
+    radii: Vec<f64>,
 }
 
 impl<W: Scalar<Real = f64>> Work<W> {
@@ -112,47 +113,43 @@ impl<W: Scalar<Real = f64>> Work<W> {
         let n = from.cols();
         let a = &mut self.a;
         a.clear();
-        for j in 0..n {
-            a.extend(from.column(index, j).map(|entry| entry.wide()));
+        match from.contiguous(index) {
+            Some(entries) => a.extend(entries.iter().map(|entry| entry.wide())),
+            None => (0..n).for_each(|j| a.extend(from.column(index, j).map(|entry| entry.wide()))),
         }
-        for j in 0..n {
-            if triangle != Triangle::Mean {
+        if triangle != Triangle::Mean {
+            for j in 0..n {
                 a[j * n + j] = W::of_real(a[j * n + j].parts()[0]);
-            }
-            for i in 0..j {
-                let (upper, lower) = (a[j * n + i], a[i * n + j]);
-                match triangle {
-                    Triangle::Mean => {}
-                    Triangle::Lower => a[j * n + i] = lower.conjugate(),
-                    Triangle::Upper => a[i * n + j] = upper.conjugate(),
+                for i in 0..j {
+                    let (upper, lower) = (a[j * n + i], a[i * n + j]);
+                    match triangle {
+                        Triangle::Lower => a[j * n + i] = lower.conjugate(),
+                        _ => a[i * n + j] = upper.conjugate(),
+                    }
                 }
             }
         }
         let mut made = Made::EMPTY;
-        // A NaN must not hide behind a comparison.
-        if !a.iter().all(|entry| entry.is_number()) {
+        // A NaN must not hide behind a comparison. All are looked at, which vectors do side by side.
+        if !a.iter().fold(true, |all, entry| all & entry.is_number()) {
             to.fill(T::nan());
             return Made {
                 asymmetry: f64::NAN,
                 ..made
             };
         }
-        let largest = a
-            .iter()
-            .fold(0.0f64, |most, entry| most.max(entry.larger()));
-        if largest > 0.0 {
-            made.power = -largest.exponent();
-        }
-        a.iter_mut().for_each(|x| *x = x.scaled(made.power));
-        made.asymmetry = asymmetry(n, |i, j| a[j * n + i]);
-        if asymmetric(T::DTYPE, n, made.asymmetry) {
-            made.fault = Some(Status::NotSymmetric);
-        }
-        for j in 0..n {
-            a[j * n + j] = W::of_real(a[j * n + j].parts()[0]);
-            for i in 0..j {
-                let mean = (a[j * n + i] + a[i * n + j].conjugate()).times(0.5);
-                (a[j * n + i], a[i * n + j]) = (mean, mean.conjugate());
+        scale(a, &mut made.power);
+        if !is_hermitian(a, n) {
+            made.asymmetry = asymmetry(n, |i, j| a[j * n + i]);
+            if asymmetric(T::DTYPE, n, made.asymmetry) {
+                made.fault = Some(Status::NotSymmetric);
+            }
+            for j in 0..n {
+                a[j * n + j] = W::of_real(a[j * n + j].parts()[0]);
+                for i in 0..j {
+                    let mean = (a[j * n + i] + a[i * n + j].conjugate()).times(0.5);
+                    (a[j * n + i], a[i * n + j]) = (mean, mean.conjugate());
+                }
             }
         }
         if definite {
@@ -167,7 +164,7 @@ impl<W: Scalar<Real = f64>> Work<W> {
             store(to, &self.factor);
             return made;
         }
-        let bound = lower_bound(a, n);
+        let bound = lower_bound(a, n, &mut self.radii);
         let shift = match bound < 0.0 {
             // And as much as the sums are rounded by.
             true => -bound + 2.0 * T::DTYPE.unit_roundoff() * (2.0 - bound),
@@ -187,21 +184,67 @@ fn store<T: Scalar>(to: &mut [T], from: &[T::Wide]) {
     }
 }
 
+/// Multiplies by two to a power, so that the largest part is about one.
+fn scale<W: Scalar<Real = f64>>(a: &mut [W], power: &mut i32) {
+    // In four parts, none of which waits for the others.
+    let mut most = [0.0f64; 4];
+    for some in a.chunks(4) {
+        for (most, entry) in most.iter_mut().zip(some) {
+            *most = most.max(entry.larger());
+        }
+    }
+    let largest = most[0].max(most[1]).max(most[2].max(most[3]));
+    if largest == 0.0 {
+        return;
+    }
+    *power = -largest.exponent();
+    match (-1022..=1023).contains(power) {
+        true => {
+            let factor = f64::power_of_two(*power);
+            a.iter_mut().for_each(|x| *x = x.times(factor));
+        }
+        // Of the smallest and the largest numbers, for which that factor is not a normal number.
+        false => a.iter_mut().for_each(|x| *x = x.scaled(*power)),
+    }
+}
+
+/// Whether A = A' exactly.
+fn is_hermitian<W: Scalar<Real = f64>>(a: &[W], n: usize) -> bool {
+    (0..n).all(|j| {
+        let column = &a[j * n..][..j + 1];
+        let row = a[j..].iter().step_by(n);
+        column.iter().zip(row).fold(true, |all, (&upper, lower)| {
+            all & (upper == lower.conjugate())
+        })
+    })
+}
+
 /// A number that no eigenvalue of a symmetric matrix is below: the larger of two bounds, of Gershgorin, and of Wolkowicz
-/// and Styan (1980), by the trace and the norm. Each is lowered by what its sums may be rounded by.
-fn lower_bound<W: Scalar<Real = f64>>(a: &[W], n: usize) -> f64 {
+/// and Styan (1980), by the trace and the norm. Each is lowered by what its sums may be rounded by. `radii` is scratch.
+fn lower_bound<W: Scalar<Real = f64>>(a: &[W], n: usize, radii: &mut Vec<f64>) -> f64 {
     let size = n as f64;
     let rounding = 2.0 * (size + 2.0) * f64::EPSILON;
     let diagonal = || a.iter().step_by(n + 1).map(|x| x.parts()[0]);
+    // Of each row the sizes, and all squares, of what is not on the diagonal: above it, and as much below.
+    let mut square = 0.0;
+    radii.clear();
+    for j in 0..n {
+        let (mut sizes, mut squares) = (0.0, 0.0);
+        for (radius, x) in radii.iter_mut().zip(&a[j * n..]) {
+            let size = x.size();
+            *radius += size;
+            sizes += size;
+            squares += x.square();
+        }
+        radii.push(sizes);
+        square += 2.0 * squares;
+    }
     let mean = diagonal().sum::<f64>() / size;
-    let (mut least, mut square) = (f64::INFINITY, 0.0);
-    for (j, column) in a.chunks_exact(n).enumerate() {
-        let (above, from) = column.split_at(j);
-        let others = || above.iter().chain(&from[1..]);
-        let (own, radius) = (from[0].parts()[0], others().map(|x| x.size()).sum::<f64>());
+    let mut least = f64::INFINITY;
+    for (own, radius) in diagonal().zip(&*radii) {
         least = least.min(own - radius - rounding * radius);
         // Without the mean from the start: the difference of two squares would lose all digits.
-        square += others().map(|x| x.square()).sum::<f64>() + (own - mean).powi(2);
+        square += (own - mean).powi(2);
     }
     let deviation = ((size - 1.0) * square / size).sqrt();
     // The mean is off by a few units of what was summed.
@@ -213,6 +256,18 @@ fn lower_bound<W: Scalar<Real = f64>>(a: &[W], n: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::data::scalar::Complex;
+
+    #[test]
+    fn one_entry_of_a_pair_makes_a_matrix_unsymmetric() {
+        let entry = |i: usize, j: usize| Complex::new((i + j) as f64, i as f64 - j as f64);
+        let a: Vec<Complex<f64>> = (0..9).map(|at| entry(at % 3, at / 3)).collect();
+        assert!(is_hermitian(&a, 3) && is_hermitian(&a[..0], 0));
+        for at in 0..9 {
+            let mut changed = a.clone();
+            changed[at].im += 1e-9;
+            assert!(!is_hermitian(&changed, 3), "{at}");
+        }
+    }
 
     #[test]
     fn no_eigenvalue_is_below_the_bound() {
@@ -227,7 +282,7 @@ mod tests {
             (vec![2.0, 1.0, 1.0, 2.0], 2, 1.0),
             (vec![-1.0, 1e-9, 1e-9, -1.0], 2, -1.0 - 1e-9),
         ] {
-            let bound = lower_bound(&a, n);
+            let bound = lower_bound(&a, n, &mut Vec::new());
             assert!(bound <= least, "{bound} of {a:?}");
             assert!(bound >= least - 1e-14, "{bound} of {a:?} is far");
         }
@@ -244,6 +299,9 @@ mod tests {
                 Complex::new(a[at] * re, a[at] * im)
             })
             .collect();
-        assert!((lower_bound(&turned, 3) - lower_bound(&a, 3)).abs() < 1e-15);
+        assert!(
+            (lower_bound(&turned, 3, &mut Vec::new()) - lower_bound(&a, 3, &mut Vec::new())).abs()
+                < 1e-15
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
 //! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order. `quick` in place
 //! of a name runs some that take less than a minute.
+//! `BATCHED_SVD_ALL=1` runs all, also those that are rarely worth their time.
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 
 mod bits;
@@ -1177,6 +1178,8 @@ static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 struct Suite {
     which: Which,
     trials: Vec<Trial>,
+    /// Without the tests that are rarely worth their time.
+    short: bool,
     /// Why this engine's tests in a type cannot run, and whether that is an error.
     absent: [Option<(String, bool)>; 2],
 }
@@ -1193,9 +1196,13 @@ impl Suite {
         if let Some((reason, _)) = &absent {
             name += &format!(" ({reason})");
         }
+        let rare = self.short && absent.is_none() && selection::is_rare(&name);
+        if rare {
+            name += " (left to BATCHED_SVD_ALL=1)";
+        }
         let (ignored, required) = match &absent {
             Some((_, required)) => (!required, *required),
-            None => (false, false),
+            None => (rare, false),
         };
         let label = name.clone();
         let trial = Trial::test(name, move || {
@@ -1510,7 +1517,7 @@ impl Suite {
     }
 }
 
-/// All tests, or without those that are rarely worth their time.
+/// The tests of all engines. Unless `every` is to run, those that are rarely worth their time are ignored.
 fn trials(every: bool) -> Vec<Trial> {
     let mut engines = Vec::new();
     let required = std::env::var("BATCHED_SVD_REQUIRE_GPU").unwrap_or_default();
@@ -1534,27 +1541,15 @@ fn trials(every: bool) -> Vec<Trial> {
                 [reason.clone(), reason]
             }
         };
+        let compared = |e| bits::absent(e, which.name()).is_none();
         let mut suite = Suite {
             which,
             trials: Vec::new(),
+            short: !every && which.engine().is_ok_and(compared),
             absent,
         };
         suite.add_all::<f32>();
         suite.add_all::<f64>();
-        let compared = |e| bits::absent(e, which.name()).is_none();
-        if !every && which.engine().is_ok_and(compared) {
-            let all = suite.trials.len();
-            suite
-                .trials
-                .retain(|trial| !selection::is_rare(trial.name()));
-            let left = all - suite.trials.len();
-            if left > 0 {
-                println!(
-                    "{}: {left} of {all} tests are left to BATCHED_SVD_ALL=1",
-                    which.name()
-                );
-            }
-        }
         engines.push(suite.trials.into_iter());
     }
     // In turn: an engine compiles while others compute.

@@ -1,4 +1,5 @@
-//! Some of the tests, the most telling first: for who has little time on a borrowed machine.
+//! Some of the tests: by patterns and the most telling first, for who has little time on a borrowed machine, and without
+//! the slow ones, for every day.
 
 use libtest_mimic::Trial;
 
@@ -7,21 +8,22 @@ pub const QUICK: &str = "cpu*/bits */kernel-* */digits */cutoffs */layouts cpu*/
     */low-rank-tiny cpu*/factored gpu/f32/factored */polar */resident cpu*/calls-* gpu/f32/calls-device \
     cpu*/asynchronous */progress gpu/*/own-device";
 
-/// Each takes up to a minute to compile kernels on a software adapter, and finds no more than others where the bits of the
-/// engine's results are compared: results with these bits have passed it.
-const SLOW: &str = "gpu/f32/random-512x512 gpu-*/numpy gpu-*/exact-factors gpu-*/complex-shapes gpu-*/complex-operations \
+/// What takes up to a minute to compile its kernels on a software adapter, and rarely finds more than the tests that stay.
+const SLOW: &str = "gpu-*/numpy gpu-*/exact-factors gpu-*/complex-shapes gpu-*/complex-operations \
     gpu-*/integer-ranks gpu-*/lapack gpu-*/permuted gpu-*/factored gpu-*/subspaces \
     gpu/f64/numpy gpu/f64/exact-factors gpu/f64/complex-shapes gpu/f64/factored";
 
-/// Of the tests in f64, what the GPU engines of other limits run: each kernel, and what is hard for it. How the host goes
-/// about it does not depend on the type.
-const KERNELS: &str = "*/kernel-* */complex-kernel-* */random-* */hard-* */fixtures */complex-fixtures */lstsq* */digits \
+/// What the engine without subgroups runs, whose host layer is that of `gpu`, and in f64 the one with shrunk thresholds: the
+/// bits of all results, each kernel, and what is hard for it.
+const KERNELS: &str = "*/bits */complex-bits */kernel-* */complex-kernel-* */random-* */hard-* */fixtures \
+    */complex-fixtures */lstsq* */digits */scaled-* */relative */unrepresentable */sign-ties \
     */unconverged */truncation */own-device";
 
-/// Whether a test is left to BATCHED_SVD_ALL, where the bits of its engine are compared.
+/// Whether a test is left to BATCHED_SVD_ALL where the bits of its engine's results are compared: results with these bits
+/// have passed it.
 pub fn is_rare(name: &str) -> bool {
     let is_one_of = |list: &str| list.split_whitespace().any(|p| matches(p, name));
-    is_one_of(SLOW) || is_one_of("gpu-*/f64/*") && !is_one_of(KERNELS)
+    is_one_of(SLOW) || is_one_of("gpu-default-limits/* gpu-shrunk/f64/*") && !is_one_of(KERNELS)
 }
 
 /// The tests that fit a pattern each, in the order of the patterns, or the first that fits none.
