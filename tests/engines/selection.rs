@@ -10,20 +10,19 @@ pub const QUICK: &str = "cpu*/bits */kernel-* */digits */cutoffs */layouts cpu*/
 
 /// What takes up to a minute to compile its kernels on a software adapter, and rarely finds more than the tests that stay.
 const SLOW: &str = "gpu-*/numpy gpu-*/exact-factors gpu-*/complex-shapes gpu-*/complex-operations \
-    gpu-*/integer-ranks gpu-*/lapack gpu-*/permuted gpu-*/factored gpu-*/subspaces \
-    gpu/f64/numpy gpu/f64/exact-factors gpu/f64/complex-shapes gpu/f64/factored";
+    gpu-*/integer-ranks gpu-*/lapack gpu-*/permuted gpu-*/factored gpu-*/subspaces";
 
-/// What the engine without subgroups runs, whose host layer is that of `gpu`, and in f64 the one with shrunk thresholds: the
-/// bits of all results, each kernel, and what is hard for it.
+/// What the engine without subgroups runs, whose host layer is that of `gpu`, and every GPU engine in f64, the one with
+/// shrunk thresholds too: the bits of all results, each kernel, and what is hard for it.
 const KERNELS: &str = "*/bits */complex-bits */kernel-* */complex-kernel-* */random-* */hard-* */fixtures \
-    */complex-fixtures */lstsq* */digits */scaled-* */relative */unrepresentable */sign-ties \
-    */unconverged */truncation */own-device";
+    */complex-fixtures */lstsq* */digits */scaled-* */relative */unrepresentable */sign-ties */one-factor */eigh-hard \
+    */unconverged */truncation */resident */own-device */widest */subgroups";
 
 /// Whether a test is left to BATCHED_SVD_ALL where the bits of its engine's results are compared: results with these bits
 /// have passed it.
 pub fn is_rare(name: &str) -> bool {
     let is_one_of = |list: &str| list.split_whitespace().any(|p| matches(p, name));
-    is_one_of(SLOW) || is_one_of("gpu-default-limits/* gpu-shrunk/f64/*") && !is_one_of(KERNELS)
+    is_one_of(SLOW) || is_one_of("gpu-default-limits/* gpu*/f64/*") && !is_one_of(KERNELS)
 }
 
 /// The tests that fit a pattern each, in the order of the patterns, or the first that fits none.
