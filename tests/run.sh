@@ -7,8 +7,7 @@
 # differs, and runs many of the GPU's tests on it once more. BATCHED_SVD_VALIDATION=1 also installs and requires the
 # Vulkan validation layers, and runs some of every kernel's tests under them: not a word may come.
 # BATCHED_SVD_ALL=1 is all of that with all of the GPU engine's tests on both drivers, bare and under the layers, also
-# those that are slow and rarely find more than others,
-# but for the widest kernels on SwiftShader. An hour on two cores.
+# those that are slow and rarely find more than others, but for the widest kernels on SwiftShader. An hour on two cores.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -68,14 +67,7 @@ if [ -e "$swiftshader" ]; then
     if [ "${BATCHED_SVD_ALL:-}" = 1 ]; then
         on_swiftshader
     else
-        # What its arithmetic decides: each kernel, and what is hard for it.
-        (
-            export BATCHED_SVD_TESTS="gpu/f32/digits gpu/f32/kernel-* gpu/f32/complex-kernel-* gpu/f32/random-*
-                gpu/f32/hard-* gpu/f32/fixtures gpu/f32/complex-fixtures gpu/f32/complex-laws gpu/f32/lstsq*
-                gpu/f32/scaled-* gpu/f32/sign-ties gpu/f32/eigh-hard gpu/f32/subgroups gpu-shrunk/f32/kernel-*
-                gpu-shrunk/f32/complex-kernel-* gpu-shrunk/f32/hard-*"
-            on_swiftshader --skip random-512x512 --skip random-256x256
-        )
+        on_swiftshader --skip random-512x512 --skip random-256x256 driver
     fi
 fi
 

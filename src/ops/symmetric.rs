@@ -138,7 +138,7 @@ impl<W: Scalar<Real = f64>> Work<W> {
                 ..made
             };
         }
-        scale(a, &mut made.power);
+        made.power = scale(a);
         if !is_hermitian(a, n) {
             made.asymmetry = asymmetry(n, |i, j| a[j * n + i]);
             if asymmetric(T::DTYPE, n, made.asymmetry) {
@@ -184,8 +184,8 @@ fn store<T: Scalar>(to: &mut [T], from: &[T::Wide]) {
     }
 }
 
-/// Multiplies by two to a power, so that the largest part is about one.
-fn scale<W: Scalar<Real = f64>>(a: &mut [W], power: &mut i32) {
+/// Multiplies by two to a power, so that the largest part is about one, and says which.
+fn scale<W: Scalar<Real = f64>>(a: &mut [W]) -> i32 {
     // In four parts, none of which waits for the others.
     let mut most = [0.0f64; 4];
     for some in a.chunks(4) {
@@ -195,17 +195,18 @@ fn scale<W: Scalar<Real = f64>>(a: &mut [W], power: &mut i32) {
     }
     let largest = most[0].max(most[1]).max(most[2].max(most[3]));
     if largest == 0.0 {
-        return;
+        return 0;
     }
-    *power = -largest.exponent();
-    match (-1022..=1023).contains(power) {
+    let power = -largest.exponent();
+    match (-1022..=1023).contains(&power) {
         true => {
-            let factor = f64::power_of_two(*power);
+            let factor = f64::power_of_two(power);
             a.iter_mut().for_each(|x| *x = x.times(factor));
         }
         // Of the smallest and the largest numbers, for which that factor is not a normal number.
-        false => a.iter_mut().for_each(|x| *x = x.scaled(*power)),
+        false => a.iter_mut().for_each(|x| *x = x.scaled(power)),
     }
+    power
 }
 
 /// Whether A = A' exactly.

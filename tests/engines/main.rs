@@ -4,7 +4,7 @@
 //! GPU's tests are listed as ignored, with the reason, and fail instead where
 //! `BATCHED_SVD_REQUIRE_GPU` is set (to `f64`, if the adapter must have that too).
 //! `BATCHED_SVD_TESTS` has names of tests, with stars for any letters: these alone run, in this order. `quick` in place
-//! of a name runs some that take less than a minute.
+//! of a name runs some that take less than a minute, and `driver` those that a driver's arithmetic decides.
 //! `BATCHED_SVD_ALL=1` runs all, also those that are rarely worth their time.
 //! `BATCHED_SVD_ADAPTER` names the adapter to take. `BATCHED_SVD_LARGE` adds what takes minutes and GB.
 
@@ -1569,9 +1569,9 @@ fn main() -> ExitCode {
     // A test uses all cores by itself, but for where its engine compiles or a GPU is busy with another call.
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut patterns = std::env::var("BATCHED_SVD_TESTS").ok();
-    if arguments.filter.as_deref() == Some("quick") {
+    if let Some(named) = arguments.filter.as_deref().and_then(selection::named) {
         arguments.filter = None;
-        patterns = Some(selection::QUICK.into());
+        patterns = Some(named.into());
     }
     let every = arguments.filter.is_some()
         || patterns.is_some()

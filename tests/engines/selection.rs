@@ -4,13 +4,28 @@
 use libtest_mimic::Trial;
 
 /// A test or more of every path, operation and way of calling: for all day long.
-pub const QUICK: &str = "cpu*/bits */kernel-* */digits */cutoffs */layouts cpu*/exact-factors */lstsq-places \
+const QUICK: &str = "cpu*/bits */kernel-* */digits */cutoffs */layouts cpu*/exact-factors */lstsq-places \
     */low-rank-tiny cpu*/factored gpu/f32/factored */polar */resident cpu*/calls-* gpu/f32/calls-device \
     cpu*/asynchronous */progress gpu/*/own-device";
 
+/// What the arithmetic of a driver decides, in f32: each kernel, and what is hard for it.
+const DRIVER: &str = "gpu/f32/digits gpu/f32/kernel-* gpu/f32/complex-kernel-* gpu/f32/random-* gpu/f32/hard-* \
+    gpu/f32/fixtures gpu/f32/complex-fixtures gpu/f32/complex-laws gpu/f32/lstsq* gpu/f32/scaled-* gpu/f32/sign-ties \
+    gpu/f32/eigh-hard gpu/f32/subgroups gpu-shrunk/f32/kernel-* gpu-shrunk/f32/complex-kernel-* gpu-shrunk/f32/hard-*";
+
+/// The patterns of a selection that has a name.
+pub fn named(name: &str) -> Option<&'static str> {
+    match name {
+        "quick" => Some(QUICK),
+        "driver" => Some(DRIVER),
+        _ => None,
+    }
+}
+
 /// What takes up to a minute to compile its kernels on a software adapter, and rarely finds more than the tests that stay.
-const SLOW: &str = "gpu-*/numpy gpu-*/exact-factors gpu-*/complex-shapes gpu-*/complex-operations \
-    gpu-*/integer-ranks gpu-*/lapack gpu-*/permuted gpu-*/factored gpu-*/subspaces";
+const SLOW: &str = "gpu-shrunk/f32/numpy gpu-shrunk/f32/exact-factors gpu-shrunk/f32/complex-shapes \
+    gpu-shrunk/f32/complex-operations gpu-shrunk/f32/integer-ranks gpu-shrunk/f32/lapack gpu-shrunk/f32/permuted \
+    gpu-shrunk/f32/factored gpu-shrunk/f32/subspaces";
 
 /// What the engine without subgroups runs, whose host layer is that of `gpu`, and every GPU engine in f64, the one with
 /// shrunk thresholds too: the bits of all results, each kernel, and what is hard for it.
