@@ -1,6 +1,6 @@
 //! The arithmetic of complex entries: columns of two planes, first the real parts, then the imaginary parts.
 
-use crate::cpu::field::{Columns, Field, Number, Rotation};
+use crate::cpu::field::{Columns, Field, Number, Rotation, rows_a_vector, spread, wide, wide_mut};
 use crate::cpu::sums::dot;
 use crate::data::scalar::{NEARLY, Real};
 use crate::lanes::{Lanes, numbers, numbers_mut, vectors, vectors_mut};
@@ -358,6 +358,77 @@ impl Field for Complexes {
     }
 
     #[inline(always)]
+    fn update<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        column: &mut [L::Vector],
+        j: usize,
+        update: [&[L::Vector]; 2],
+    ) {
+        pass::<T, L, 1, true, false>(l, column, [j, j], update, &[], &mut []);
+    }
+
+    #[inline(always)]
+    fn multiply<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        columns: &mut [L::Vector],
+        first: usize,
+        update: Option<[&[L::Vector]; 2]>,
+        x: &[L::Vector],
+        y: &mut [L::Vector],
+    ) {
+        let (mut j, column) = (first, y.len());
+        let mut twos = columns.chunks_exact_mut(2 * column);
+        for two in &mut twos {
+            match update {
+                Some(update) => pass::<T, L, 2, true, true>(l, two, [first, j], update, x, y),
+                None => pass::<T, L, 2, false, true>(l, two, [first, j], [&[]; 2], x, y),
+            }
+            j += 2;
+        }
+        for one in twos.into_remainder().chunks_exact_mut(column) {
+            match update {
+                Some(update) => pass::<T, L, 1, true, true>(l, one, [first, j], update, x, y),
+                None => pass::<T, L, 1, false, true>(l, one, [first, j], [&[]; 2], x, y),
+            }
+            j += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn reflect_row<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        first: usize,
+        v: &[L::Vector],
+        tau: <L::Wide as Lanes<T>>::Vector,
+    ) {
+        let w = l.wide();
+        let (vr, vi) = planes(v);
+        let (re, im) = planes_mut(row);
+        let len = vr.len();
+        let (re, im) = (&mut re[first..][..len], &mut im[first..][..len]);
+        let mut sums = [w.splat(T::ZERO); 4];
+        for j in 0..len {
+            let (vr, vi) = (spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j]));
+            sums[0] = w.mul_add(vr, re[j], sums[0]);
+            sums[1] = w.neg_mul_add(vi, im[j], sums[1]);
+            sums[2] = w.mul_add(vr, im[j], sums[2]);
+            sums[3] = w.mul_add(vi, re[j], sums[3]);
+        }
+        let sr = w.mul(tau, w.add(sums[0], sums[1]));
+        let si = w.mul(tau, w.add(sums[2], sums[3]));
+        for j in 0..len {
+            let (vr, vi) = (spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j]));
+            // -= s v'
+            re[j] = w.neg_mul_add(si, vi, w.neg_mul_add(sr, vr, re[j]));
+            im[j] = w.mul_add(sr, vi, w.neg_mul_add(si, vr, im[j]));
+        }
+    }
+
+    #[inline(always)]
     fn rotate_alone<T: Real, W: Lanes<T>>(
         self,
         w: W,
@@ -391,6 +462,74 @@ impl Field for Complexes {
             xi_rest.copy_from_slice(&numbers(&xi)[..len]);
             yr_rest.copy_from_slice(&numbers(&yr)[..len]);
             yi_rest.copy_from_slice(&numbers(&yi)[..len]);
+        }
+    }
+}
+
+/// Updates C columns from `first` on, if `UPDATE`, and adds them to y, each times its x, if `MULTIPLY`: the rows from `above`
+/// on, and what shares a vector with them.
+#[inline(always)]
+fn pass<T: Real, L: Lanes<T>, const C: usize, const UPDATE: bool, const MULTIPLY: bool>(
+    l: L,
+    columns: &mut [L::Vector],
+    [above, first]: [usize; 2],
+    [v, w]: [&[L::Vector]; 2],
+    x: &[L::Vector],
+    y: &mut [L::Vector],
+) {
+    let k = l.wide();
+    let zero = k.splat(T::ZERO);
+    let ((vr, vi), (wr, wi), (xr, xi)) = (planes(v), planes(w), planes(x));
+    let (mut of_v, mut of_w, mut of_x) = ([[zero; 2]; C], [[zero; 2]; C], [[zero; 2]; C]);
+    for (c, j) in (first..first + C).enumerate() {
+        if UPDATE {
+            of_v[c] = [spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j])];
+            of_w[c] = [spread::<T, L>(l, &wr[j]), spread::<T, L>(l, &wi[j])];
+        }
+        if MULTIPLY {
+            of_x[c] = [spread::<T, L>(l, &xr[j]), spread::<T, L>(l, &xi[j])];
+        }
+    }
+    let columns = wide_mut::<T, L>(columns);
+    let plane = columns.len() / C / 2;
+    let from = above / rows_a_vector::<T, L>();
+    let mut rest = columns.chunks_exact_mut(2 * plane);
+    let mut re: [&mut [_]; C] = std::array::from_fn(|_| &mut [][..]);
+    let mut im: [&mut [_]; C] = std::array::from_fn(|_| &mut [][..]);
+    for c in 0..C {
+        let (own_r, own_i) = planes_mut(rest.next().unwrap_or(&mut []));
+        (re[c], im[c]) = (&mut own_r[from..plane], &mut own_i[from..plane]);
+    }
+    let (mut vr, mut vi) = planes(wide::<T, L>(v));
+    let (mut wr, mut wi) = planes(wide::<T, L>(w));
+    let (mut yr, mut yi) = planes_mut(wide_mut::<T, L>(y));
+    if UPDATE {
+        (vr, vi) = (&vr[from..plane], &vi[from..plane]);
+        (wr, wi) = (&wr[from..plane], &wi[from..plane]);
+    }
+    if MULTIPLY {
+        (yr, yi) = (&mut yr[from..plane], &mut yi[from..plane]);
+    }
+    for r in 0..plane - from {
+        let mut sum = if MULTIPLY { [yr[r], yi[r]] } else { [zero; 2] };
+        for c in 0..C {
+            let (mut a, mut b) = (re[c][r], im[c][r]);
+            if UPDATE {
+                let ([pr, pi], [qr, qi]) = (of_w[c], of_v[c]);
+                a = k.neg_mul_add(vi[r], pi, k.neg_mul_add(vr[r], pr, a));
+                a = k.neg_mul_add(wi[r], qi, k.neg_mul_add(wr[r], qr, a));
+                b = k.mul_add(vr[r], pi, k.neg_mul_add(vi[r], pr, b));
+                b = k.mul_add(wr[r], qi, k.neg_mul_add(wi[r], qr, b));
+                (re[c][r], im[c][r]) = (a, b);
+            }
+            if MULTIPLY {
+                let [xr, xi] = of_x[c];
+                sum[0] = k.neg_mul_add(b, xi, k.mul_add(a, xr, sum[0]));
+                sum[1] = k.mul_add(a, xi, k.mul_add(b, xr, sum[1]));
+            }
+        }
+        if MULTIPLY {
+            [yr[r], yi[r]] = sum;
         }
     }
 }

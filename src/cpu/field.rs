@@ -5,7 +5,7 @@
 //! different is in `real` and `complex`.
 
 use crate::data::scalar::Real;
-use crate::lanes::{Lanes, exchange};
+use crate::lanes::{Lanes, exchange, numbers};
 
 /// A number a lane: its real and its imaginary part. Of real entries, the second is not used.
 pub(super) type Number<V> = [V; 2];
@@ -174,6 +174,37 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         self.rotate(l, x, y, n, turn);
     }
 
+    /// Column j of a Hermitian matrix -= v w_j' + w v_j'. Vectors are as long as columns.
+    fn update<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        column: &mut [L::Vector],
+        j: usize,
+        update: [&[L::Vector]; 2],
+    );
+
+    /// y += A x, of the rows and columns of A from `first` on. `columns` are those, which are updated before, if they are to be.
+    fn multiply<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        columns: &mut [L::Vector],
+        first: usize,
+        update: Option<[&[L::Vector]; 2]>,
+        x: &[L::Vector],
+        y: &mut [L::Vector],
+    );
+
+    /// Applies I - tau v v' from the right to the columns from `first` on of a row of some columns; of one matrix, of as many
+    /// rows as a vector holds.
+    fn reflect_row<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        first: usize,
+        v: &[L::Vector],
+        tau: <L::Wide as Lanes<T>>::Vector,
+    );
+
     /// `rotate` of two columns of one matrix, many rows at a time.
     fn rotate_alone<T: Real, W: Lanes<T>>(
         self,
@@ -183,4 +214,36 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         n: usize,
         turn: &Rotation<T>,
     );
+}
+
+/// Vectors of lanes as they are; consecutive numbers of one matrix as the machine's vectors.
+#[inline(always)]
+pub(super) fn wide<T: Real, L: Lanes<T>>(x: &[L::Vector]) -> &[<L::Wide as Lanes<T>>::Vector] {
+    bytemuck::cast_slice(x)
+}
+
+/// The same, to be changed.
+#[inline(always)]
+pub(super) fn wide_mut<T: Real, L: Lanes<T>>(
+    x: &mut [L::Vector],
+) -> &mut [<L::Wide as Lanes<T>>::Vector] {
+    bytemuck::cast_slice_mut(x)
+}
+
+/// A number a lane as it is; that of one matrix in all lanes of the machine's vectors.
+#[inline(always)]
+pub(super) fn spread<T: Real, L: Lanes<T>>(
+    l: L,
+    number: &L::Vector,
+) -> <L::Wide as Lanes<T>>::Vector {
+    match L::LANES {
+        1 => l.wide().splat(numbers::<T, _>(number)[0]),
+        _ => *bytemuck::from_bytes(bytemuck::bytes_of(number)),
+    }
+}
+
+/// The rows of one column that a vector holds: of one matrix as many as the machine's vectors have numbers, in lanes one.
+#[inline(always)]
+pub(super) const fn rows_a_vector<T, L: Lanes<T>>() -> usize {
+    if L::LANES > 1 { 1 } else { L::Wide::LANES }
 }

@@ -15,6 +15,11 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    pub const EMPTY: Head = Head {
+        power: 0,
+        finite: true,
+    };
+
     /// Two factors whose product is 2^power: it may leave the type's range, its halves do not, and
     /// scaling up rounds nowhere. Zeros for what is not finite.
     #[inline(always)]

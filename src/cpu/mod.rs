@@ -3,7 +3,7 @@
 //! `group` solves matrices side by side: `intake` (with `head`, which looks at one matrix), `factor`,
 //! `jacobi` and `delivery` are its steps, `rhs` what it does with right-hand sides, `sums` its dot
 //! products, `field` the arithmetic of entries, which are `real` or `complex`. `recover` finds the rotations where they were not
-//! accumulated. `known` are the sizes that the compiler knows. `eigen` are kernels of their own, for tiny symmetric matrices.
+//! accumulated. `known` are the sizes that the compiler knows. `eigen` are kernels of their own, for symmetric matrices.
 
 mod complex;
 mod delivery;

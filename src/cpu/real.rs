@@ -1,6 +1,6 @@
 //! The arithmetic of real entries.
 
-use crate::cpu::field::{Columns, Field, Number, Rotation};
+use crate::cpu::field::{Columns, Field, Number, Rotation, rows_a_vector, spread, wide, wide_mut};
 use crate::cpu::sums::dot;
 use crate::data::scalar::{NEARLY, Real};
 use crate::lanes::{Lanes, numbers, numbers_mut, vectors, vectors_mut};
@@ -181,6 +181,74 @@ impl Field for Reals {
     }
 
     #[inline(always)]
+    fn update<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        column: &mut [L::Vector],
+        j: usize,
+        update: [&[L::Vector]; 2],
+    ) {
+        pass::<T, L, 1, true, false>(l, column, [j, j], update, &[], &mut []);
+    }
+
+    #[inline(always)]
+    fn multiply<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        columns: &mut [L::Vector],
+        first: usize,
+        update: Option<[&[L::Vector]; 2]>,
+        x: &[L::Vector],
+        y: &mut [L::Vector],
+    ) {
+        let (mut j, column) = (first, y.len());
+        let mut fours = columns.chunks_exact_mut(BLOCK * column);
+        for four in &mut fours {
+            match update {
+                Some(update) => pass::<T, L, BLOCK, true, true>(l, four, [first, j], update, x, y),
+                None => pass::<T, L, BLOCK, false, true>(l, four, [first, j], [&[]; 2], x, y),
+            }
+            j += BLOCK;
+        }
+        for one in fours.into_remainder().chunks_exact_mut(column) {
+            match update {
+                Some(update) => pass::<T, L, 1, true, true>(l, one, [first, j], update, x, y),
+                None => pass::<T, L, 1, false, true>(l, one, [first, j], [&[]; 2], x, y),
+            }
+            j += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn reflect_row<T: Real, L: Lanes<T>>(
+        self,
+        l: L,
+        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        first: usize,
+        v: &[L::Vector],
+        tau: <L::Wide as Lanes<T>>::Vector,
+    ) {
+        let w = l.wide();
+        let row = &mut row[first..][..v.len()];
+        let mut sums = [w.splat(T::ZERO); 4];
+        let (vs, v_rest) = v.as_chunks::<4>();
+        let (entries, rest) = row.as_chunks::<4>();
+        for (v, entries) in vs.iter().zip(entries) {
+            for p in 0..4 {
+                sums[p] = w.mul_add(spread::<T, L>(l, &v[p]), entries[p], sums[p]);
+            }
+        }
+        for (v, &entry) in v_rest.iter().zip(rest) {
+            sums[0] = w.mul_add(spread::<T, L>(l, v), entry, sums[0]);
+        }
+        let sum = w.add(w.add(sums[0], sums[1]), w.add(sums[2], sums[3]));
+        let weight = w.mul(tau, sum);
+        for (entry, v) in row.iter_mut().zip(v) {
+            *entry = w.neg_mul_add(weight, spread::<T, L>(l, v), *entry);
+        }
+    }
+
+    #[inline(always)]
     fn rotate_alone<T: Real, W: Lanes<T>>(
         self,
         w: W,
@@ -341,5 +409,62 @@ fn add_one<T: Real, L: Lanes<T>>(
 ) {
     for (to, &entry) in to.iter_mut().zip(column) {
         *to = l.mul_add(weight, entry, *to);
+    }
+}
+
+/// Updates C columns from `first` on, if `UPDATE`, and adds them to y, each times its x, if `MULTIPLY`: the rows from `above`
+/// on, and what shares a vector with them.
+#[inline(always)]
+fn pass<T: Real, L: Lanes<T>, const C: usize, const UPDATE: bool, const MULTIPLY: bool>(
+    l: L,
+    columns: &mut [L::Vector],
+    [above, first]: [usize; 2],
+    [v, w]: [&[L::Vector]; 2],
+    x: &[L::Vector],
+    y: &mut [L::Vector],
+) {
+    let k = l.wide();
+    let zero = k.splat(T::ZERO);
+    let (mut of_v, mut of_w, mut of_x) = ([zero; C], [zero; C], [zero; C]);
+    for c in 0..C {
+        if UPDATE {
+            of_v[c] = spread::<T, L>(l, &v[first + c]);
+            of_w[c] = spread::<T, L>(l, &w[first + c]);
+        }
+        if MULTIPLY {
+            of_x[c] = spread::<T, L>(l, &x[first + c]);
+        }
+    }
+    let columns = wide_mut::<T, L>(columns);
+    let column = columns.len() / C;
+    let from = above / rows_a_vector::<T, L>();
+    let mut rest = columns.chunks_exact_mut(column);
+    let mut columns: [&mut [_]; C] = std::array::from_fn(|_| rest.next().unwrap_or(&mut []));
+    for own in &mut columns {
+        *own = &mut std::mem::take(own)[from..column];
+    }
+    let (mut v, mut w, mut y) = (wide::<T, L>(v), wide::<T, L>(w), wide_mut::<T, L>(y));
+    if UPDATE {
+        (v, w) = (&v[from..column], &w[from..column]);
+    }
+    if MULTIPLY {
+        y = &mut y[from..column];
+    }
+    for r in 0..column - from {
+        let mut sum = if MULTIPLY { y[r] } else { zero };
+        for c in 0..C {
+            let mut entry = columns[c][r];
+            if UPDATE {
+                entry = k.neg_mul_add(v[r], of_w[c], entry);
+                entry = k.neg_mul_add(w[r], of_v[c], entry);
+                columns[c][r] = entry;
+            }
+            if MULTIPLY {
+                sum = k.mul_add(entry, of_x[c], sum);
+            }
+        }
+        if MULTIPLY {
+            y[r] = sum;
+        }
     }
 }

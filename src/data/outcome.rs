@@ -60,7 +60,8 @@ impl fmt::Display for Status {
 pub struct Outcome {
     /// How the solution ended.
     pub status: Status,
-    /// The number of sweeps. If the matrix converged, the last sweep had no rotation.
+    /// The number of sweeps. If the matrix converged, the last sweep had no rotation. Of eigenvalues by way of a tridiagonal
+    /// matrix it is the mean number of QL sweeps that an eigenvalue took, rounded up.
     pub sweeps: u32,
     /// The number of rotated pairs of columns, over all sweeps. Above 2^24 it is rounded, in f32 on the CPU.
     pub rotations: u32,

@@ -18,7 +18,10 @@ use crate::host::call::{Call, Task};
 use crate::host::outputs::Outputs;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 use crate::host::slot::Slot;
-use crate::planner::{CpuRecipe, Job, Sizes, Vectors};
+use crate::planner::{CpuRecipe, EigenRecipe, Job, Sizes, Vectors};
+
+/// The most rows of symmetric matrices whose eigenvalues an engine that chooses has the CPU compute.
+const CHOSEN: usize = 64;
 
 /// Who did a call, and how.
 pub(super) struct Done {
@@ -74,19 +77,19 @@ impl Engine {
         Ok(self.cpu_done(recipe.kernel()))
     }
 
-    /// Whether the CPU has kernels of its own for eigenvalues of symmetric n x n matrices and computes them: they take less
-    /// time than a GPU's way to them takes the host. Not where the GPU's part was set, nor in turns on the web.
+    /// Whether the CPU computes eigenvalues of symmetric n x n matrices directly. Of small ones this takes less time than a
+    /// GPU's way to them takes the host. Not where the GPU's part was set, nor in turns on the web.
     pub(crate) fn has_eigen(&self, n: usize, blocking: bool) -> bool {
         let chooses = matches!(
             self.policy,
             Policy::Fastest | Policy::Share { gpu_part: None }
         );
         let web = cfg!(target_family = "wasm");
-        let cpu = self.gpu.is_none() || chooses && !web;
-        eigen::applies(n) && cpu && (blocking || !web)
+        let small = n <= CHOSEN && chooses && !web;
+        n > 0 && (self.gpu.is_none() || small) && (blocking || !web)
     }
 
-    /// Has these kernels compute eigenvalues, ascending, and eigenvectors, if they have a place; with the asymmetries.
+    /// Has the CPU compute eigenvalues, ascending, and eigenvectors, if they have a place; with the asymmetries.
     pub(crate) fn eigen<T: Scalar>(
         &self,
         view: View<'_, T>,
@@ -101,9 +104,11 @@ impl Engine {
             v: vectors.len() / count.max(1),
             ..task.sizes
         };
+        let (lanes, threads) = (cpu::lanes::<T>(), parallel::threads());
+        let recipe = EigenRecipe::new((n, T::DTYPE), count, lanes, threads, &self.tuning);
         let mut outcomes = parallel::filled(count, Outcome::PENDING)?;
         let mut asymmetries = parallel::filled(count, 0.0)?;
-        let turned = if vectors.is_empty() { n } else { 2 * n };
+        let with_vectors = !vectors.is_empty();
         let call = Call {
             view,
             rhs: None,
@@ -117,13 +122,9 @@ impl Engine {
             composed: &mut [],
             outcomes: &mut outcomes,
         };
-        eigen::run(&call, triangle, outputs, &mut asymmetries)?;
-        // n - 2 pairs of entries, and n of vectors, each by four multiply-adds of two operations; of complex entries four times
-        // as many, as the planner counts them.
-        let rotations = outcomes.iter().map(|o| f64::from(o.rotations)).sum::<f64>();
-        let each = if T::DTYPE.is_complex() { 32.0 } else { 8.0 };
-        let flops = rotations * each * (turned - 2) as f64;
-        let report = self.cpu_done(eigen::NAME).report(outcomes, flops);
+        eigen::run(&call, &recipe, triangle, outputs, &mut asymmetries)?;
+        let flops = recipe.executed((n, T::DTYPE), with_vectors, &outcomes);
+        let report = self.cpu_done(recipe.name()).report(outcomes, flops);
         Ok((asymmetries, report))
     }
 

@@ -63,19 +63,20 @@ impl Engine {
     /// - Eigenvalues have an error of at most 8 sqrt(n) u |S|_2 + u (3 |A|_2 + s).
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
-    /// An engine without a GPU, or one that chooses between GPU and CPU ([`Policy`](crate::Policy)), computes matrices
-    /// from 2x2 to 8x8 on the CPU, by rotations on both sides. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues
-    /// have an error of at most 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16
-    /// of the tolerance times the smaller of the two diagonal entries beside it.
+    /// An engine without a GPU computes eigenvalues directly, and so does one that chooses between GPU and CPU
+    /// ([`Policy`](crate::Policy)) for matrices of up to 64 rows: from 2x2 to 8x8 by rotations on both sides, else by way of a
+    /// tridiagonal matrix. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have an error of at most
+    /// 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16 of the tolerance times the
+    /// smaller of the two diagonal entries beside it, or 1/8 of the tolerance times their sum, of a tridiagonal matrix.
     ///
     /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
     /// also the smallest ones, however rows and columns are scaled.
     ///
-    /// **Source**: Jacobi's rotations on both sides (Golub and Van Loan, 8.5) as said above. Otherwise singular
-    /// values: -s is a lower bound of the eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that bound is
-    /// positive. So S is positive semidefinite. V diag(sigma) V' is then S but for rounding, because it is the
-    /// Hermitian polar factor of S, and an error of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham,
-    /// Functions of Matrices, 8.9).
+    /// **Source**: Jacobi's rotations on both sides (Golub and Van Loan, 8.5), or Householder's reflectors and QL with implicit
+    /// shifts (8.3 there; tred2 and imtql2 of EISPACK), as said above. Otherwise singular values: -s is a lower bound of the
+    /// eigenvalues (Gershgorin; Wolkowicz and Styan 1980), or s is zero if that bound is positive. So S is positive
+    /// semidefinite. V diag(sigma) V' is then S but for rounding, because it is the Hermitian polar factor of S, and an error
+    /// of S changes this factor by at most sqrt(2) times as much (Bhatia; Higham, Functions of Matrices, 8.9).
     ///
     /// ```
     /// use batched_svd::{Batch, Engine};

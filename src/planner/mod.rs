@@ -10,6 +10,7 @@ pub(crate) mod choice;
 mod convergence;
 mod cost;
 mod cpu;
+mod eigen;
 #[cfg(feature = "gpu")]
 pub(crate) mod facts;
 #[cfg(any(feature = "gpu", test))]
@@ -31,6 +32,7 @@ pub(crate) mod stages;
 pub(crate) use convergence::Convergence;
 pub(crate) use cost::executed;
 pub(crate) use cpu::{CpuRecipe, EMPTY_KERNEL};
+pub(crate) use eigen::{EigenKernel, EigenRecipe};
 pub(crate) use problem::{Carried, Filter, Job, Problem, Sizes, Vectors, eigen_error, sigma_error};
 
 /// Why a device cannot do anything in f64.

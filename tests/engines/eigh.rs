@@ -2,7 +2,8 @@
 //! promised bounds.
 
 use batched_svd::{
-    Batch, Cutoff, Dtype, Eigh, Engine, Error, Options, Real, Report, Status, Triangle, verify,
+    Backend, Batch, Cutoff, Dtype, Eigh, Engine, Error, Options, Real, Report, Status, Triangle,
+    verify,
 };
 use nalgebra::{DMatrix, SymmetricEigen};
 
@@ -46,8 +47,16 @@ fn symmetric<T: Real>(count: usize, n: usize, seed: u64) -> Batch<T> {
     Batch::from_fn(count, n, n, entry).unwrap()
 }
 
-/// The CPU's kernel that rotates on both sides.
-pub(crate) const DIRECT: &str = "eigen-lanes";
+/// The CPU's kernels for eigenvalues, which are not found through singular values.
+pub(crate) const DIRECT: [&str; 3] = ["eigen-lanes", "tridiagonal-lanes", "tridiagonal-single"];
+
+/// Matrices of a test: the CPU has kernels for many and for few; a GPU solves few large ones.
+pub(crate) fn on_engine(engine: &Engine, n: usize, count: usize) -> usize {
+    match engine.backend() {
+        Backend::Gpu if n > 32 => count.min(3),
+        _ => count,
+    }
+}
 
 /// Holds results to the bounds of the documentation.
 fn check<T: Real>(what: &str, a: &Batch<T>, found: &Eigh<T>) -> Outcome {
@@ -66,7 +75,7 @@ fn check<T: Real>(what: &str, a: &Batch<T>, found: &Eigh<T>) -> Outcome {
     let residuals = verify::products(&exact, &weighted, v.view().transpose()).map_err(wrong)?;
     let losses = verify::orthogonality(&v).map_err(wrong)?;
     let tol = tol::<T>(n, n);
-    let most = match found.report.kernel == DIRECT {
+    let most = match DIRECT.contains(&found.report.kernel) {
         true => tol,
         false => 2.0 * (1.0 + (n as f64).sqrt()) * tol,
     };
@@ -151,7 +160,7 @@ pub fn exact<T: Real>(engine: &Engine) -> Outcome {
             (&alone.values, &alone.report),
         ] {
             let bound = report.outcomes[0].sigma_error;
-            let direct = report.kernel == DIRECT;
+            let direct = DIRECT.contains(&report.kernel);
             check_values(name, values.matrix(0), &fixture.values, bound, direct)?;
         }
         if fixture.condition.is_some() {
@@ -179,10 +188,11 @@ pub fn random<T: Real>(engine: &Engine) -> Outcome {
         (8, 70),
         (9, 20),
         (16, 20),
-        (33, 3),
+        (33, 40),
         (66, 2),
         (110, 1),
     ] {
+        let count = on_engine(engine, n, count);
         let a = symmetric::<T>(count, n, n as u64);
         let what = format!("{n}x{n}");
         let found = engine.eigh(&a).run().map_err(wrong)?;
@@ -224,8 +234,12 @@ pub fn random<T: Real>(engine: &Engine) -> Outcome {
 
 /// Hard ones, many side by side: graded, of low rank, with equal eigenvalues, of any scale. Nothing depends on neighbours.
 pub fn hard<T: Real>(engine: &Engine) -> Outcome {
-    for n in [2, 3, 4, 6, 8, 11] {
-        let count = 75;
+    for n in [2, 3, 4, 6, 8, 11, 24, 50] {
+        // The last are for the CPU's kernels, side by side and one after the other.
+        if n > 11 && engine.backend() != Backend::Cpu {
+            continue;
+        }
+        let count = if n > 11 { 42 } else { 75 };
         let x = normal::<f64>(count, n, n, 17 + n as u64);
         let ends = if unit::<T>() > 1e-10 { 100 } else { 900 };
         let a = Batch::from_fn(count, n, n, |b, i, j| {
