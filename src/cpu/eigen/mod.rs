@@ -40,7 +40,7 @@ pub(crate) fn run<T: Scalar>(
 }
 
 fn run_as<T: Scalar, U: Scalar>(
-    solve: fn(Task<'_, '_, U>, &EigenRecipe, &mut Option<Box<dyn Any>>),
+    solve: fn(Task<'_, '_, U>, &EigenRecipe, &mut Memory),
     call: &Call<'_, T>,
     recipe: &EigenRecipe,
     triangle: Triangle,
@@ -70,6 +70,9 @@ fn run_as<T: Scalar, U: Scalar>(
         |memory, task| solve(task, recipe, memory),
     )
 }
+
+/// A thread's memory, whose type the width of its vectors decides.
+type Memory = Option<Box<dyn Any>>;
 
 /// A task of a thread: some matrices.
 struct Task<'t, 'v, T: Scalar> {
@@ -105,11 +108,7 @@ macro_rules! compiled {
         mod $name {
             use super::*;
 
-            pub fn solve(
-                task: Task<'_, '_, $entry>,
-                recipe: &EigenRecipe,
-                memory: &mut Option<Box<dyn Any>>,
-            ) {
+            pub fn solve(task: Task<'_, '_, $entry>, recipe: &EigenRecipe, memory: &mut Memory) {
                 match (recipe.kernel, task.outputs.v.is_empty()) {
                     (EigenKernel::Rotations, true) => rotated::solve::<false>(task),
                     (EigenKernel::Rotations, false) => rotated::solve::<true>(task),
@@ -135,7 +134,7 @@ macro_rules! compiled {
                 pub fn solve<const VECTORS: bool>(
                     task: Task<'_, '_, $entry>,
                     recipe: &EigenRecipe,
-                    memory: &mut Option<Box<dyn Any>>,
+                    memory: &mut Memory,
                 ) {
                     let task = tridiagonal::AnySize::<_, _, $planes, VECTORS> {
                         field: $field,

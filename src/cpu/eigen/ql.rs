@@ -354,9 +354,9 @@ mod tests {
                 let largest = d.iter().chain(e).fold(0.0f64, |most, x| most.max(x.abs()));
                 // Rows of Z are z[i * n..]: T z_c = lambda_c z_c.
                 let at = |i: usize, c: usize| z[i * n + c];
-                for c in 0..n {
+                for (c, value) in values.iter().enumerate() {
                     for i in 0..n {
-                        let mut product = d[i] * at(i, c) - values[c] * at(i, c);
+                        let mut product = d[i] * at(i, c) - value * at(i, c);
                         if i > 0 {
                             product += e[i - 1] * at(i - 1, c);
                         }

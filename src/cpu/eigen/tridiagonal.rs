@@ -3,8 +3,6 @@
 //! Matrices of a few rows go side by side, a lane each, all the way. Larger ones go one after the other, rows side by side, but
 //! through QL in lanes: it has hardly anything that one matrix could do side by side. Bits are the same.
 
-use std::any::Any;
-
 use crate::cpu::eigen::Task;
 use crate::cpu::eigen::delivery::{self, Ended};
 use crate::cpu::eigen::householder::{Reflectors, Size, Tridiagonal};
@@ -30,7 +28,7 @@ pub(super) struct AnySize<'t, 'v, T: Scalar, F, const P: usize, const VECTORS: b
     pub field: F,
     pub task: Task<'t, 'v, T>,
     pub at_once: usize,
-    pub memory: &'t mut Option<Box<dyn Any>>,
+    pub memory: &'t mut super::Memory,
 }
 
 impl<T: Scalar, F: Field, const P: usize, const VECTORS: bool> Kernel<T::Real>
