@@ -105,6 +105,10 @@ pub(super) fn copy<T: Scalar, L: Lanes<T::Real>>(
     let lanes = L::LANES;
     let entries: &mut [T::Real] = bytemuck::cast_slice_mut(to);
     if let Some((matrices, [down, _])) = view.dense(first, count) {
+        if lanes == 1 && down == 1 && T::PARTS == 1 {
+            entries.copy_from_slice(bytemuck::cast_slice(matrices));
+            return;
+        }
         for (lane, matrix) in matrices.chunks_exact(m * n).enumerate() {
             for j in 0..n {
                 for i in 0..m {

@@ -3,8 +3,8 @@
 use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::data::outcome::{Outcome, Status};
-use crate::data::scalar::Scalar;
 use crate::data::scalar::sealed::Float;
+use crate::data::scalar::{Real, Scalar};
 use crate::host::delivery::{NON_FINITE, status};
 use crate::host::outputs::Outputs;
 use crate::host::symmetry::asymmetric;
@@ -28,7 +28,30 @@ fn place(places: Option<&[u32]>, n: usize, lane: usize, c: usize) -> usize {
     }
 }
 
-/// Delivers vectors, columns of P planes, with phases that are fixed.
+/// Fixes the phases of a vector in each lane. No zero is negative.
+#[inline(always)]
+fn fix<T: Real, L: Lanes<T>>(l: L, f: impl Field, vector: &mut [L::Vector]) {
+    f.fix_phase(l, vector, None, &mut []);
+    for part in vector {
+        *part = l.add(*part, l.splat(T::ZERO));
+    }
+}
+
+/// Copies the vector of a lane.
+#[inline(always)]
+fn write<T: Scalar, L: Lanes<T::Real>, const P: usize>(
+    vector: &[L::Vector],
+    lane: usize,
+    to: &mut [T],
+) {
+    let n = to.len();
+    for (r, to) in to.iter_mut().enumerate() {
+        let part = |k: usize| numbers::<T::Real, _>(&vector[k * n + r])[lane];
+        *to = T::of_parts([part(0), part(P - 1)]);
+    }
+}
+
+/// Delivers the vectors of matrices side by side: columns of P planes.
 #[inline(always)]
 pub(super) fn vectors<T: Scalar, L: Lanes<T::Real>, const P: usize>(
     l: L,
@@ -38,19 +61,46 @@ pub(super) fn vectors<T: Scalar, L: Lanes<T::Real>, const P: usize>(
     places: Option<&[u32]>,
     to: &mut [T],
 ) {
-    let zero = l.splat(T::Real::ZERO);
     for (c, column) in columns.chunks_exact_mut(P * n).enumerate() {
-        f.fix_phase(l, column, None, &mut []);
-        for part in column.iter_mut() {
-            // No zero is negative.
-            *part = l.add(*part, zero);
-        }
+        fix::<T::Real, L>(l, f, column);
         for (lane, to) in to.chunks_exact_mut(n * n).enumerate() {
             let to = &mut to[place(places, n, lane, c) * n..][..n];
-            for (r, to) in to.iter_mut().enumerate() {
-                let part = |k: usize| numbers::<T::Real, _>(&column[k * n + r])[lane];
-                *to = T::of_parts([part(0), part(P - 1)]);
+            write::<T, L, P>(column, lane, to);
+        }
+    }
+}
+
+/// Delivers the vectors of one matrix, a column a lane: as many at once as fill the vectors, from strips of as many rows, of which
+/// each has its planes, of n vectors each. `column` is scratch.
+#[inline(always)]
+pub(super) fn vectors_of_one<T: Scalar, W: Lanes<T::Real>, const P: usize>(
+    w: W,
+    f: impl Field,
+    n: usize,
+    strips: &[W::Vector],
+    places: &[u32],
+    column: &mut [W::Vector],
+    to: &mut [T],
+) {
+    for first in (0..n).step_by(W::LANES) {
+        let some = W::LANES.min(n - first);
+        for (row, strip) in strips.chunks_exact(P * n).enumerate() {
+            let rows = W::LANES.min(n - row * W::LANES);
+            for p in 0..P {
+                let own = &strip[p * n + first..][..some];
+                let to = &mut column[p * n + row * W::LANES..][..rows];
+                for (lane, from) in own.iter().enumerate() {
+                    let from = &numbers::<T::Real, _>(from)[..rows];
+                    for (to, &number) in to.iter_mut().zip(from) {
+                        numbers_mut::<T::Real, _>(to)[lane] = number;
+                    }
+                }
             }
+        }
+        fix::<T::Real, W>(w, f, column);
+        for lane in 0..some {
+            let place = places[first + lane] as usize;
+            write::<T, W, P>(column, lane, &mut to[place * n..][..n]);
         }
     }
 }

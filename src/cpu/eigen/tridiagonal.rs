@@ -8,7 +8,7 @@ use crate::cpu::eigen::delivery::{self, Ended};
 use crate::cpu::eigen::householder::{Reflectors, Size, Tridiagonal};
 use crate::cpu::eigen::intake;
 use crate::cpu::eigen::ql::{self, Follow, Kept, Limits, Sweep, Turn};
-use crate::cpu::field::{Field, rows_a_vector};
+use crate::cpu::field::{Field, wide};
 use crate::cpu::head::Head;
 use crate::cpu::intake::MOST_LANES;
 use crate::data::scalar::{Real, Scalar};
@@ -78,7 +78,7 @@ struct Group<T: Real, L: Lanes<T>> {
     own: Memory<L::Vector>,
     /// The eigenvectors of the tridiagonal matrices, and of the others.
     z: Memory<L::Vector>,
-    /// The tridiagonal matrices, a lane each.
+    /// The tridiagonal matrices, a lane each; columns of vectors of one matrix, a lane each.
     tridiagonal: Memory<Wide<T, L>>,
     kept: Kept<Wide<T, L>>,
     places: Vec<u32>,
@@ -102,7 +102,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             reflectors: Reflectors::new::<T, L>(size),
             own: Memory::zeros(&Self::lens(size)),
             z: Memory::zeros(&[matrices * size.matrix::<T, L>()]),
-            tridiagonal: Memory::zeros(&[size.n, size.n]),
+            tridiagonal: Memory::zeros(&[size.n, size.n, size.planes * size.n]),
             kept: Kept::new(if shape.vectors { WAITING * size.n } else { 0 }),
             places: vec![0; at_once * size.n],
             sorted: Vec::new(),
@@ -111,7 +111,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         }
     }
 
-    /// A; its entries and columns of vectors without what fills up rows; a column, and the tridiagonal matrix of one.
+    /// A; its entries without what fills up rows; a column, and the tridiagonal matrix of one.
     fn lens(size: Size) -> [usize; 5] {
         let n = size.n;
         match L::LANES {
@@ -168,7 +168,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         rank_in_lanes(l, values, &mut rows[..n], &mut self.places);
         let places = Some(&*self.places);
         if VECTORS {
-            columns::<T, L>(size, z, a);
+            columns(size, z, a);
             delivery::vectors::<S, L, P>(l, f, n, a, places, outputs.v);
         }
         let of = |numbers: &Wide<T, L>| *bytemuck::from_bytes(bytemuck::bytes_of(numbers));
@@ -207,7 +207,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let (own_d, own_e) = (rest.next(n), rest.next(n));
         let z = self.z.rest().next(if VECTORS { count * a_len } else { 0 });
         let mut rest = self.tridiagonal.rest();
-        let (d, e) = (rest.next(n), rest.next(n));
+        let (d, e, column) = (rest.next(n), rest.next(n), rest.next(P * n));
         d.fill(w.splat(T::ZERO));
         e.fill(w.splat(T::ZERO));
         let mut heads = [Head::EMPTY; MOST_LANES];
@@ -217,7 +217,6 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             intake::take::<S, L, P>(l, matrix, triangle, entries, heads, asymmetries, rows);
             for (from, to) in entries.chunks_exact(n).zip(a.chunks_exact_mut(plane)) {
                 to[..n].copy_from_slice(from);
-                to[n..].fill(l.splat(T::ZERO));
             }
             let mut t = Tridiagonal {
                 diagonal: own_d,
@@ -252,11 +251,13 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             }
             let places = &mut self.places[..n];
             rank::<T, L>(own_d, &mut self.sorted, places);
-            let places = Some(&*places);
+            let places = &*places;
             if VECTORS {
-                columns::<T, L>(size, &z[lane * a_len..][..a_len], entries);
-                delivery::vectors::<S, L, P>(l, f, n, entries, places, outputs.v);
+                let strips = wide::<T, L>(&z[lane * a_len..][..a_len]);
+                let to = &mut *outputs.v;
+                delivery::vectors_of_one::<S, L::Wide, P>(w, f, n, strips, places, column, to);
             }
+            let places = Some(places);
             let ended = Ended {
                 sweeps: l.splat(of(&found.sweeps)),
                 rotations: l.splat(of(&found.rotations)),
@@ -317,11 +318,11 @@ impl<T: Real, L: Lanes<T>> Follow<Wide<T, L>> for Alone<'_, T, L> {
                     continue;
                 }
                 self.sweeps.push([low, high]);
-                for [s, tau] in &all[sweep.high - high..sweep.high - low] {
-                    let s = self.l.splat(numbers::<T, _>(s)[lane]);
-                    let tau = self.l.splat(numbers::<T, _>(tau)[lane]);
-                    self.turns.push([s, tau]);
-                }
+                let own = &all[sweep.high - high..sweep.high - low];
+                self.turns.extend(own.iter().map(|[s, tau]| {
+                    let of = |x| self.l.splat(numbers::<T, _>(x)[lane]);
+                    [of(s), of(tau)]
+                }));
             }
             let sweeps = self.sweeps.iter().copied();
             ql::apply::<T, L>(self.l, self.n, z, self.turns, sweeps);
@@ -373,14 +374,14 @@ fn rank<T: Real, L: Lanes<T>>(
     }
 }
 
-/// From rows, or strips of rows, to columns without what fills up rows.
+/// From rows to columns.
 #[inline(always)]
-fn columns<T: Real, L: Lanes<T>>(size: Size, z: &[L::Vector], to: &mut [L::Vector]) {
-    let (n, planes, strip) = (size.n, size.planes, rows_a_vector::<T, L>());
+fn columns<V: Copy>(size: Size, z: &[V], to: &mut [V]) {
+    let (n, planes) = (size.n, size.planes);
     for (c, column) in to.chunks_exact_mut(planes * n).enumerate() {
         for (p, part) in column.chunks_exact_mut(n).enumerate() {
-            for (r, to) in part.iter_mut().enumerate() {
-                *to = z[((r / strip * planes + p) * n + c) * strip + r % strip];
+            for (to, row) in part.iter_mut().zip(z.chunks_exact(planes * n)) {
+                *to = row[p * n + c];
             }
         }
     }
