@@ -1,9 +1,11 @@
 //! The arithmetic of complex entries: columns of two planes, first the real parts, then the imaginary parts.
 
-use crate::cpu::field::{Columns, Field, Number, Rotation, rows_a_vector, spread, wide, wide_mut};
-use crate::cpu::sums::dot;
+use crate::cpu::field::{Columns, Field, Number, Rotation};
+use crate::cpu::sums::{RUN, dot};
 use crate::data::scalar::{NEARLY, Real};
-use crate::lanes::{Lanes, numbers, numbers_mut, vectors, vectors_mut};
+use crate::lanes::{
+    Lanes, Wide, numbers, numbers_mut, rows_a_vector, spread, vectors, vectors_mut, wide, wide_mut,
+};
 
 /// Complex entries.
 #[derive(Clone, Copy)]
@@ -68,10 +70,7 @@ fn add_rows<T: Real, L: Lanes<T>>(
         return add(l, weight, x, to_r, to_i);
     }
     let w = l.wide();
-    let wide = [
-        w.splat(numbers::<T, _>(&weight[0])[0]),
-        w.splat(numbers::<T, _>(&weight[1])[0]),
-    ];
+    let wide = [spread::<T, L>(l, &weight[0]), spread::<T, L>(l, &weight[1])];
     let len = to_r.len();
     let (xr, xr_rest) = vectors::<T, L::Wide>(bytemuck::cast_slice(&x.0[..len]));
     let (xi, xi_rest) = vectors::<T, L::Wide>(bytemuck::cast_slice(&x.1[..len]));
@@ -373,7 +372,7 @@ impl Field for Complexes {
         self,
         l: L,
         columns: &mut [L::Vector],
-        first: usize,
+        [above, first]: [usize; 2],
         update: Option<[&[L::Vector]; 2]>,
         x: &[L::Vector],
         y: &mut [L::Vector],
@@ -382,15 +381,15 @@ impl Field for Complexes {
         let mut twos = columns.chunks_exact_mut(2 * column);
         for two in &mut twos {
             match update {
-                Some(update) => pass::<T, L, 2, true, true>(l, two, [first, j], update, x, y),
-                None => pass::<T, L, 2, false, true>(l, two, [first, j], [&[]; 2], x, y),
+                Some(update) => pass::<T, L, 2, true, true>(l, two, [above, j], update, x, y),
+                None => pass::<T, L, 2, false, true>(l, two, [above, j], [&[]; 2], x, y),
             }
             j += 2;
         }
         for one in twos.into_remainder().chunks_exact_mut(column) {
             match update {
-                Some(update) => pass::<T, L, 1, true, true>(l, one, [first, j], update, x, y),
-                None => pass::<T, L, 1, false, true>(l, one, [first, j], [&[]; 2], x, y),
+                Some(update) => pass::<T, L, 1, true, true>(l, one, [above, j], update, x, y),
+                None => pass::<T, L, 1, false, true>(l, one, [above, j], [&[]; 2], x, y),
             }
             j += 1;
         }
@@ -400,26 +399,30 @@ impl Field for Complexes {
     fn reflect_row<T: Real, L: Lanes<T>>(
         self,
         l: L,
-        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        row: &mut [Wide<T, L>],
         first: usize,
         v: &[L::Vector],
-        tau: <L::Wide as Lanes<T>>::Vector,
+        tau: Wide<T, L>,
     ) {
         let w = l.wide();
         let (vr, vi) = planes(v);
         let (re, im) = planes_mut(row);
         let len = vr.len();
         let (re, im) = (&mut re[first..][..len], &mut im[first..][..len]);
-        let mut sums = [w.splat(T::ZERO); 4];
-        for j in 0..len {
-            let (vr, vi) = (spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j]));
-            sums[0] = w.mul_add(vr, re[j], sums[0]);
-            sums[1] = w.neg_mul_add(vi, im[j], sums[1]);
-            sums[2] = w.mul_add(vr, im[j], sums[2]);
-            sums[3] = w.mul_add(vi, re[j], sums[3]);
+        let (mut sr, mut si) = (w.splat(T::ZERO), w.splat(T::ZERO));
+        for first in (0..len).step_by(RUN) {
+            let mut sums = [w.splat(T::ZERO); 4];
+            for j in first..len.min(first + RUN) {
+                let (vr, vi) = (spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j]));
+                sums[0] = w.mul_add(vr, re[j], sums[0]);
+                sums[1] = w.neg_mul_add(vi, im[j], sums[1]);
+                sums[2] = w.mul_add(vr, im[j], sums[2]);
+                sums[3] = w.mul_add(vi, re[j], sums[3]);
+            }
+            sr = w.add(sr, w.add(sums[0], sums[1]));
+            si = w.add(si, w.add(sums[2], sums[3]));
         }
-        let sr = w.mul(tau, w.add(sums[0], sums[1]));
-        let si = w.mul(tau, w.add(sums[2], sums[3]));
+        let (sr, si) = (w.mul(tau, sr), w.mul(tau, si));
         for j in 0..len {
             let (vr, vi) = (spread::<T, L>(l, &vr[j]), spread::<T, L>(l, &vi[j]));
             // -= s v'

@@ -5,7 +5,7 @@
 //! different is in `real` and `complex`.
 
 use crate::data::scalar::Real;
-use crate::lanes::{Lanes, exchange, numbers};
+use crate::lanes::{Lanes, Wide, exchange};
 
 /// A number a lane: its real and its imaginary part. Of real entries, the second is not used.
 pub(super) type Number<V> = [V; 2];
@@ -183,12 +183,13 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         update: [&[L::Vector]; 2],
     );
 
-    /// y += A x, of the rows and columns of A from `first` on. `columns` are those, which are updated before, if they are to be.
+    /// y += A x, of the rows of A from `above` on and some of its columns, from `first` on, with `from` = [above, first]. The
+    /// columns are updated before, if they are to be.
     fn multiply<T: Real, L: Lanes<T>>(
         self,
         l: L,
         columns: &mut [L::Vector],
-        first: usize,
+        from: [usize; 2],
         update: Option<[&[L::Vector]; 2]>,
         x: &[L::Vector],
         y: &mut [L::Vector],
@@ -199,10 +200,10 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
     fn reflect_row<T: Real, L: Lanes<T>>(
         self,
         l: L,
-        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        row: &mut [Wide<T, L>],
         first: usize,
         v: &[L::Vector],
-        tau: <L::Wide as Lanes<T>>::Vector,
+        tau: Wide<T, L>,
     );
 
     /// `rotate` of two columns of one matrix, many rows at a time.
@@ -214,36 +215,4 @@ pub(super) trait Field: Copy + Send + Sync + 'static {
         n: usize,
         turn: &Rotation<T>,
     );
-}
-
-/// Vectors of lanes as they are; consecutive numbers of one matrix as the machine's vectors.
-#[inline(always)]
-pub(super) fn wide<T: Real, L: Lanes<T>>(x: &[L::Vector]) -> &[<L::Wide as Lanes<T>>::Vector] {
-    bytemuck::cast_slice(x)
-}
-
-/// The same, to be changed.
-#[inline(always)]
-pub(super) fn wide_mut<T: Real, L: Lanes<T>>(
-    x: &mut [L::Vector],
-) -> &mut [<L::Wide as Lanes<T>>::Vector] {
-    bytemuck::cast_slice_mut(x)
-}
-
-/// A number a lane as it is; that of one matrix in all lanes of the machine's vectors.
-#[inline(always)]
-pub(super) fn spread<T: Real, L: Lanes<T>>(
-    l: L,
-    number: &L::Vector,
-) -> <L::Wide as Lanes<T>>::Vector {
-    match L::LANES {
-        1 => l.wide().splat(numbers::<T, _>(number)[0]),
-        _ => *bytemuck::from_bytes(bytemuck::bytes_of(number)),
-    }
-}
-
-/// The rows of one column that a vector holds: of one matrix as many as the machine's vectors have numbers, in lanes one.
-#[inline(always)]
-pub(super) const fn rows_a_vector<T, L: Lanes<T>>() -> usize {
-    if L::LANES > 1 { 1 } else { L::Wide::LANES }
 }

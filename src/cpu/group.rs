@@ -178,11 +178,7 @@ impl<T: Scalar, F: Field, L: Lanes<T::Real>> Group<T, F, L> {
     ) {
         let (m, n) = (problem.rows, problem.cols);
         let count = out.outcomes.len();
-        let head = Head {
-            power: 0,
-            finite: true,
-        };
-        let mut heads = [head; MOST_LANES];
+        let mut heads = [Head::EMPTY; MOST_LANES];
         let heads = &mut heads[..count];
         let f = self.field;
         let mut parts = Parts::of(f, problem, self.vectors.rest());
@@ -199,7 +195,7 @@ impl<T: Scalar, F: Field, L: Lanes<T::Real>> Group<T, F, L> {
         factor::factor(l, f, parts.a, m, n, parts.tau, parts.pivots);
         if let (Some(view), Some((_, right))) = (&call.rhs, problem.composed) {
             self.rhs_heads.clear();
-            self.rhs_heads.resize(count * view.cols(), head);
+            self.rhs_heads.resize(count * view.cols(), Head::EMPTY);
             let heads = &mut self.rhs_heads;
             parts.take_rhs(l, f, m, (view, first), (right, &self.order), heads);
         }

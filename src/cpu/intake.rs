@@ -249,15 +249,11 @@ mod tests {
             };
             let vectors = || vec![l.splat(0.0); m];
             let (mut a, mut from, mut rows) = (vectors(), vectors(), vectors());
-            let head = Head {
-                power: 0,
-                finite: true,
-            };
             let to = To {
                 a: &mut a,
                 order: &mut vec![0; m * lanes],
                 from: &mut from,
-                heads: &mut vec![head; lanes],
+                heads: &mut vec![Head::EMPTY; lanes],
                 rows: &mut rows,
                 sizes: &mut Vec::new(),
                 raw: &mut Vec::new(),

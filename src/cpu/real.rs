@@ -1,9 +1,11 @@
 //! The arithmetic of real entries.
 
-use crate::cpu::field::{Columns, Field, Number, Rotation, rows_a_vector, spread, wide, wide_mut};
-use crate::cpu::sums::dot;
+use crate::cpu::field::{Columns, Field, Number, Rotation};
+use crate::cpu::sums::{RUN, dot};
 use crate::data::scalar::{NEARLY, Real};
-use crate::lanes::{Lanes, numbers, numbers_mut, vectors, vectors_mut};
+use crate::lanes::{
+    Lanes, Wide, numbers, numbers_mut, rows_a_vector, spread, vectors, vectors_mut, wide, wide_mut,
+};
 
 /// Real entries.
 #[derive(Clone, Copy)]
@@ -196,7 +198,7 @@ impl Field for Reals {
         self,
         l: L,
         columns: &mut [L::Vector],
-        first: usize,
+        [above, first]: [usize; 2],
         update: Option<[&[L::Vector]; 2]>,
         x: &[L::Vector],
         y: &mut [L::Vector],
@@ -205,15 +207,15 @@ impl Field for Reals {
         let mut fours = columns.chunks_exact_mut(BLOCK * column);
         for four in &mut fours {
             match update {
-                Some(update) => pass::<T, L, BLOCK, true, true>(l, four, [first, j], update, x, y),
-                None => pass::<T, L, BLOCK, false, true>(l, four, [first, j], [&[]; 2], x, y),
+                Some(update) => pass::<T, L, BLOCK, true, true>(l, four, [above, j], update, x, y),
+                None => pass::<T, L, BLOCK, false, true>(l, four, [above, j], [&[]; 2], x, y),
             }
             j += BLOCK;
         }
         for one in fours.into_remainder().chunks_exact_mut(column) {
             match update {
-                Some(update) => pass::<T, L, 1, true, true>(l, one, [first, j], update, x, y),
-                None => pass::<T, L, 1, false, true>(l, one, [first, j], [&[]; 2], x, y),
+                Some(update) => pass::<T, L, 1, true, true>(l, one, [above, j], update, x, y),
+                None => pass::<T, L, 1, false, true>(l, one, [above, j], [&[]; 2], x, y),
             }
             j += 1;
         }
@@ -223,26 +225,30 @@ impl Field for Reals {
     fn reflect_row<T: Real, L: Lanes<T>>(
         self,
         l: L,
-        row: &mut [<L::Wide as Lanes<T>>::Vector],
+        row: &mut [Wide<T, L>],
         first: usize,
         v: &[L::Vector],
-        tau: <L::Wide as Lanes<T>>::Vector,
+        tau: Wide<T, L>,
     ) {
         let w = l.wide();
         let row = &mut row[first..][..v.len()];
-        let mut sums = [w.splat(T::ZERO); 4];
-        let (vs, v_rest) = v.as_chunks::<4>();
-        let (entries, rest) = row.as_chunks::<4>();
-        for (v, entries) in vs.iter().zip(entries) {
-            for p in 0..4 {
-                sums[p] = w.mul_add(spread::<T, L>(l, &v[p]), entries[p], sums[p]);
+        let mut total = w.splat(T::ZERO);
+        for (v, row) in v.chunks(RUN).zip(row.chunks(RUN)) {
+            let mut sums = [w.splat(T::ZERO); 4];
+            let (vs, v_rest) = v.as_chunks::<4>();
+            let (entries, rest) = row.as_chunks::<4>();
+            for (v, entries) in vs.iter().zip(entries) {
+                for p in 0..4 {
+                    sums[p] = w.mul_add(spread::<T, L>(l, &v[p]), entries[p], sums[p]);
+                }
             }
+            for (v, &entry) in v_rest.iter().zip(rest) {
+                sums[0] = w.mul_add(spread::<T, L>(l, v), entry, sums[0]);
+            }
+            let sum = w.add(w.add(sums[0], sums[1]), w.add(sums[2], sums[3]));
+            total = w.add(total, sum);
         }
-        for (v, &entry) in v_rest.iter().zip(rest) {
-            sums[0] = w.mul_add(spread::<T, L>(l, v), entry, sums[0]);
-        }
-        let sum = w.add(w.add(sums[0], sums[1]), w.add(sums[2], sums[3]));
-        let weight = w.mul(tau, sum);
+        let weight = w.mul(tau, total);
         for (entry, v) in row.iter_mut().zip(v) {
             *entry = w.neg_mul_add(weight, spread::<T, L>(l, v), *entry);
         }
@@ -376,7 +382,7 @@ fn add_block<T: Real, L: Lanes<T>>(
     let mut wide = [w.splat(T::ZERO); BLOCK];
     let (mut above, mut below): ([&[_]; BLOCK], [&[_]; BLOCK]) = ([&[]; BLOCK], [&[]; BLOCK]);
     for c in 0..BLOCK {
-        wide[c] = w.splat(numbers::<T, _>(&weights[c])[0]);
+        wide[c] = spread::<T, L>(l, &weights[c]);
         let (vectors, rest) = vectors::<T, L::Wide>(bytemuck::cast_slice(some[c]));
         (above[c], below[c]) = (vectors, bytemuck::cast_slice(rest));
     }

@@ -12,6 +12,8 @@ use crate::lanes::{Lanes, vectors};
 const MOST: usize = 16;
 /// Rows that are summed in one go.
 const BLOCK: usize = 512;
+/// The same where there are four partial sums.
+pub(super) const RUN: usize = 256;
 /// No column has 2^64 rows.
 const LEVELS: usize = 56;
 

@@ -64,7 +64,7 @@ pub enum Policy {
     /// As [`FallBack`](Self::FallBack), and each call goes to the device that finishes it first. This is measured: a
     /// problem (type, shape and wanted results) stays with the CPU until it has kept the CPU busy for about as long as
     /// the GPU takes to compile its shaders; from then on the faster device does each call. Eigenvalues of
-    /// symmetric matrices up to 8x8 are always the CPU's. On the web, which has no clock, this is
+    /// symmetric matrices up to 32x32 are always the CPU's. On the web, which has no clock, this is
     /// [`FallBack`](Self::FallBack).
     Fastest,
     /// As [`Fastest`](Self::Fastest), and both devices share a large call, each at work on its part of the batch at the

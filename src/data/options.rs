@@ -500,7 +500,8 @@ impl Options {
     /// Sets the largest cosine at which a pair of columns counts as orthogonal. If the two columns differ in size, the
     /// limit is lower, down to the roundoff of the smaller column.
     ///
-    /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n). The largest allowed value is 1.
+    /// Default: `max(4, min(1.2 sqrt(k), 8)) u` for k = min(m, n). The largest allowed value is 1. What it means for
+    /// eigenvalues that the CPU computes is at [`Engine::eigh`](crate::Engine::eigh).
     pub fn tolerance(mut self, cosine: f64) -> Self {
         self.tolerance = Some(cosine);
         self

@@ -73,6 +73,36 @@ pub fn vectors_mut<T: bytemuck::Pod, L: Lanes<T>>(
     (bytemuck::cast_slice_mut(vectors), rest)
 }
 
+/// The machine's widest vectors.
+pub type Wide<T, L> = <<L as Lanes<T>>::Wide as Lanes<T>>::Vector;
+
+/// The rows of one column that such a vector holds: of one matrix as many as it has numbers, in lanes one.
+#[inline(always)]
+pub const fn rows_a_vector<T, L: Lanes<T>>() -> usize {
+    if L::LANES > 1 { 1 } else { L::Wide::LANES }
+}
+
+/// Vectors of lanes as they are; consecutive numbers of one matrix as the machine's vectors.
+#[inline(always)]
+pub fn wide<T, L: Lanes<T>>(x: &[L::Vector]) -> &[Wide<T, L>] {
+    bytemuck::cast_slice(x)
+}
+
+/// The same, to be changed.
+#[inline(always)]
+pub fn wide_mut<T, L: Lanes<T>>(x: &mut [L::Vector]) -> &mut [Wide<T, L>] {
+    bytemuck::cast_slice_mut(x)
+}
+
+/// A number a lane as it is; that of one matrix in all lanes of the machine's vectors.
+#[inline(always)]
+pub fn spread<T: bytemuck::Pod, L: Lanes<T>>(l: L, number: &L::Vector) -> Wide<T, L> {
+    match L::LANES {
+        1 => l.wide().splat(numbers::<T, _>(number)[0]),
+        _ => *bytemuck::from_bytes(bytemuck::bytes_of(number)),
+    }
+}
+
 /// Exchanges the chosen lanes of two columns.
 #[inline(always)]
 pub fn exchange<T, L: Lanes<T>>(l: L, chosen: L::Mask, x: &mut [L::Vector], y: &mut [L::Vector]) {

@@ -64,10 +64,12 @@ impl Engine {
     ///   [`Outcome::sigma_error`](crate::Outcome::sigma_error) returns this bound.
     ///
     /// An engine without a GPU computes eigenvalues directly, and so does one that chooses between GPU and CPU
-    /// ([`Policy`](crate::Policy)) for matrices of up to 64 rows: from 2x2 to 8x8 by rotations on both sides, else by way of a
-    /// tridiagonal matrix. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and eigenvalues have an error of at most
-    /// 9 sqrt(n) u |A|_2. A matrix has converged there if each off-diagonal entry is at most 1/16 of the tolerance times the
-    /// smaller of the two diagonal entries beside it, or 1/8 of the tolerance times their sum, of a tridiagonal matrix.
+    /// ([`Policy`](crate::Policy)) for matrices of up to 32 rows (but on the web only calls that block): from 2x2 to 8x8 by
+    /// rotations on both sides, else by way of a tridiagonal matrix. Then |A - V diag(lambda) V'|_F <= tol |A|_F, and
+    /// eigenvalues have an error of at most 9 sqrt(n) u |A|_2. Off-diagonal entries are taken for zero there if they are at
+    /// most 1/16 of the tolerance times the smaller of the two diagonal entries beside them; of a tridiagonal matrix, 1/8 of
+    /// the tolerance times their sum, or u / 1024 of the largest entry. [`max_sweeps`](Call::max_sweeps) limits the mean
+    /// number of QL sweeps for an eigenvalue.
     ///
     /// **Positive definite matrices**: with [`definite`](Call::definite), each eigenvalue has a small relative error,
     /// also the smallest ones, however rows and columns are scaled.

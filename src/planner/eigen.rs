@@ -15,7 +15,7 @@ pub(crate) enum EigenKernel {
     Single,
 }
 
-/// The most columns that rotations on both sides are for. At 8x8 and above the tridiagonal form takes less time.
+/// The most columns that rotations on both sides are for. Above, the tridiagonal form takes less time.
 const ROTATED: usize = 8;
 /// The most bytes of matrices and vectors side by side: they stay in the cache of a core.
 const GROUP_BYTES: usize = 256 << 10;
@@ -28,7 +28,7 @@ pub(crate) struct EigenRecipe {
     pub kernel: EigenKernel,
     /// Matrices in one task of a thread.
     pub matrices_per_task: usize,
-    /// Matrices that go through QL at once.
+    /// Matrices that a thread has in hand at once.
     pub at_once: usize,
 }
 
@@ -55,8 +55,8 @@ impl EigenRecipe {
         // Measured, in f32 with 16 lanes: lanes take as long as one after the other with 3 matrices of 9x9, 5 of 16x16 and 9
         // of 32x32. In f64, with 8, with 3, 4 and 6.
         let sooner = 48 * own >= n.saturating_mul(widest);
-        let most = (tuning.group_bytes as usize).min(GROUP_BYTES);
-        let fits = 2 * widest * bytes <= most;
+        let group_bytes = usize::try_from(tuning.group_bytes).unwrap_or(usize::MAX);
+        let fits = bytes.saturating_mul(2 * widest) <= group_bytes.min(GROUP_BYTES);
         if sooner && fits && tuning.lanes >= widest && widest > 1 {
             let flops = 18 * n.pow(3) as u64 * dtype.operations();
             let some = (tuning.task_flops / flops).clamp(1, PER_TASK[1] as u64) as usize;
@@ -68,7 +68,7 @@ impl EigenRecipe {
         }
         // Each thread as many tasks, of as many matrices.
         let tasks = count.div_ceil(threads.max(1) * widest).max(1) * threads.max(1);
-        let fitting = (tuning.group_bytes as usize / bytes.max(1)).max(1);
+        let fitting = (group_bytes / bytes.max(1)).max(1);
         let at_once = count.div_ceil(tasks).clamp(1, widest.min(fitting));
         EigenRecipe {
             kernel: EigenKernel::Single,
@@ -99,7 +99,7 @@ impl EigenRecipe {
         // An update and a product of the whole matrix a column, and a reflection of Z. Rotations are real.
         let reduced = size.powi(2) * (2.0 * size + 4.0 / 3.0 * entries) * operations;
         let planes = if dtype.is_complex() { 2.0 } else { 1.0 };
-        outcomes.len() as f64 * reduced + rotations * (20.0 + 8.0 * planes * entries)
+        outcomes.len() as f64 * reduced + rotations * (20.0 + 6.0 * planes * entries)
     }
 }
 

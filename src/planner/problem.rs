@@ -302,8 +302,8 @@ pub(crate) fn sigma_error(dtype: Dtype, k: usize) -> f64 {
     8.0 * (k as f64).sqrt() * dtype.unit_roundoff()
 }
 
-/// 9 sqrt(n) u: what an eigenvalue of a symmetric n x n matrix may be off by, relative to the largest, where rotations on
-/// both sides find it: eight, and one for the means of entries.
+/// 9 sqrt(n) u: what an eigenvalue of a symmetric n x n matrix may be off by, relative to the largest, where it is not
+/// found through a singular value: eight, and one for the means of entries.
 pub(crate) fn eigen_error(dtype: Dtype, n: usize) -> f64 {
     9.0 * (n as f64).sqrt() * dtype.unit_roundoff()
 }

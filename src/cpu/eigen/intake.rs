@@ -47,6 +47,10 @@ pub(super) fn take<T: Scalar, L: Lanes<T::Real>, const P: usize>(
     rows: &mut [L::Vector],
 ) {
     let zero = l.splat(T::Real::ZERO);
+    if heads.len() < L::LANES {
+        // Lanes without a matrix would be solved, too.
+        a.fill(zero);
+    }
     copy::<T, L>(view, first, heads.len(), [n, n], a);
     if triangle != Triangle::Mean {
         for j in 0..n {

@@ -14,8 +14,10 @@ use std::any::Any;
 
 use crate::cpu::carry_out;
 use crate::cpu::complex::Complexes;
+use crate::cpu::intake::MOST_LANES;
 use crate::cpu::real::Reals;
-use crate::data::error::Error;
+use crate::data::error::{Error, product};
+use crate::data::parallel;
 use crate::data::scalar::{Dtype, Scalar};
 use crate::data::triangle::Triangle;
 use crate::host::call::Call;
@@ -40,7 +42,7 @@ pub(crate) fn run<T: Scalar>(
 }
 
 fn run_as<T: Scalar, U: Scalar>(
-    solve: fn(Task<'_, '_, U>, &EigenRecipe, &mut Memory),
+    solve: fn(Task<'_, '_, U>, &EigenRecipe, &mut ThreadMemory),
     call: &Call<'_, T>,
     recipe: &EigenRecipe,
     triangle: Triangle,
@@ -51,6 +53,10 @@ fn run_as<T: Scalar, U: Scalar>(
         return Err(Error::argument(format!("{} is not {}", T::DTYPE, U::DTYPE)));
     };
     let some = recipe.matrices_per_task;
+    if recipe.kernel != EigenKernel::Rotations {
+        let threads = parallel::threads().min(call.view.count().div_ceil(some));
+        check::<U>(call.view.cols(), recipe, threads)?;
+    }
     let runs = outputs.runs(0, some, &call.task.sizes);
     let tasks = runs.zip(asymmetries.chunks_mut(some));
     let tasks = tasks.map(|((first, outputs), asymmetries)| {
@@ -71,8 +77,25 @@ fn run_as<T: Scalar, U: Scalar>(
     )
 }
 
+/// Returns an error if the host cannot hold what the threads need: each A, its entries, and its vectors or those of some.
+fn check<T: Scalar>(n: usize, recipe: &EigenRecipe, threads: usize) -> Result<(), Error> {
+    let matrices = match recipe.kernel {
+        EigenKernel::Lanes => 2 * recipe.at_once,
+        _ => 2 + recipe.at_once,
+    };
+    // Rows are filled up to a vector.
+    let total = product(
+        &[n, n.saturating_add(MOST_LANES), matrices, threads],
+        size_of::<T>(),
+    )?;
+    let mut probe: Vec<T> = Vec::new();
+    probe.try_reserve_exact(total).map_err(|_| Error::Memory {
+        bytes: total as u128 * size_of::<T>() as u128,
+    })
+}
+
 /// A thread's memory, whose type the width of its vectors decides.
-type Memory = Option<Box<dyn Any>>;
+type ThreadMemory = Option<Box<dyn Any>>;
 
 /// A task of a thread: some matrices.
 struct Task<'t, 'v, T: Scalar> {
@@ -108,7 +131,11 @@ macro_rules! compiled {
         mod $name {
             use super::*;
 
-            pub fn solve(task: Task<'_, '_, $entry>, recipe: &EigenRecipe, memory: &mut Memory) {
+            pub fn solve(
+                task: Task<'_, '_, $entry>,
+                recipe: &EigenRecipe,
+                memory: &mut ThreadMemory,
+            ) {
                 match (recipe.kernel, task.outputs.v.is_empty()) {
                     (EigenKernel::Rotations, true) => rotated::solve::<false>(task),
                     (EigenKernel::Rotations, false) => rotated::solve::<true>(task),
@@ -134,7 +161,7 @@ macro_rules! compiled {
                 pub fn solve<const VECTORS: bool>(
                     task: Task<'_, '_, $entry>,
                     recipe: &EigenRecipe,
-                    memory: &mut Memory,
+                    memory: &mut ThreadMemory,
                 ) {
                     let task = tridiagonal::AnySize::<_, _, $planes, VECTORS> {
                         field: $field,

@@ -4,9 +4,8 @@
 //! Each lane is where its own matrix is: a sweep goes over the rows that any lane needs, and does nothing in the others.
 
 use crate::cpu::eigen::delivery::Ended;
-use crate::cpu::field::{spread, wide_mut};
 use crate::data::scalar::Real;
-use crate::lanes::{Lanes, numbers, numbers_mut};
+use crate::lanes::{Lanes, Wide, numbers, numbers_mut, spread, wide_mut};
 
 /// A rotation of two neighbouring columns: s, and tau = s / (1 + c). Zeros rotate nothing.
 pub(super) type Turn<V> = [V; 2];
@@ -19,13 +18,13 @@ pub(super) struct Sweep<V> {
     pub own: [V; 2],
 }
 
-/// Who hears of rotations, in their order.
-pub(super) trait Follow<V> {
-    fn follow(&mut self, turns: &[Turn<V>], sweeps: &[Sweep<V>]);
+/// Who applies rotations to vectors, in their order.
+pub(super) trait Apply<V> {
+    fn apply(&mut self, turns: &[Turn<V>], sweeps: &[Sweep<V>]);
 }
 
 /// An entry below the diagonal is taken for zero if it is at most `tolerance` times the sum of the two entries of the diagonal
-/// beside it. An eigenvalue may take so many sweeps in the mean: the first of a matrix of low rank takes as many as there are
+/// beside it, or u / 1024 of the largest entry. An eigenvalue may take so many sweeps in the mean: the first of a matrix of low rank takes as many as there are
 /// rows, and the others hardly any.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
@@ -33,17 +32,17 @@ pub(super) struct Limits {
     pub max_sweeps: u32,
 }
 
-/// Rotations that wait to be followed.
-pub(super) struct Kept<V> {
+/// Rotations that wait to be applied.
+pub(super) struct Waiting<V> {
     most: usize,
     pub turns: Vec<Turn<V>>,
     pub sweeps: Vec<Sweep<V>>,
 }
 
-impl<V> Kept<V> {
+impl<V> Waiting<V> {
     /// Room for at most so many rotations.
     pub fn new(most: usize) -> Self {
-        Kept {
+        Waiting {
             most,
             turns: Vec::with_capacity(most),
             sweeps: Vec::new(),
@@ -66,14 +65,16 @@ pub(super) fn solve<T: Real, L: Lanes<T>, const VECTORS: bool>(
     l: L,
     [d, e]: [&mut [L::Vector]; 2],
     limits: Limits,
-    kept: &mut Kept<L::Vector>,
-    follow: &mut impl Follow<L::Vector>,
+    waiting: &mut Waiting<L::Vector>,
+    vectors: &mut impl Apply<L::Vector>,
 ) -> Ended<L::Vector> {
     let n = d.len();
     let (zero, one, two) = (l.splat(T::ZERO), l.splat(T::ONE), l.splat(T::of(2.0)));
     let none = l.splat(T::of(n as f64));
     let tolerance = l.splat(T::of(limits.tolerance));
-    let most = l.splat(T::of(f64::from(limits.max_sweeps) * n as f64));
+    // In f32, one more is more up to 2^24.
+    let most = f64::from(limits.max_sweeps) * n as f64;
+    let most = l.splat(T::of(most.min(f64::from(1 << 23))));
     let mut largest = zero;
     for entry in d.iter().chain(e.iter()) {
         let size = l.abs(*entry);
@@ -81,7 +82,7 @@ pub(super) fn solve<T: Real, L: Lanes<T>, const VECTORS: bool>(
     }
     // What is beside the largest entries nothing in any case. The squares of all others stay in the range.
     let negligible = l.mul(largest, l.splat(T::of(T::DTYPE.unit_roundoff() / 1024.0)));
-    kept.clear();
+    waiting.clear();
     let (mut sweeps, mut rotations) = (zero, zero);
     let mut given_up = l.less(zero, zero);
     let mut first = 0;
@@ -120,11 +121,11 @@ pub(super) fn solve<T: Real, L: Lanes<T>, const VECTORS: bool>(
             last = last.max(high.index() as usize);
         }
         if VECTORS {
-            if kept.is_full(last - first) {
-                follow.follow(&kept.turns, &kept.sweeps);
-                kept.clear();
+            if waiting.is_full(last - first) {
+                vectors.apply(&waiting.turns, &waiting.sweeps);
+                waiting.clear();
             }
-            kept.sweeps.push(Sweep {
+            waiting.sweeps.push(Sweep {
                 low: first,
                 high: last,
                 own: [low, high],
@@ -163,12 +164,12 @@ pub(super) fn solve<T: Real, L: Lanes<T>, const VECTORS: bool>(
             d[i] = l.select(ends, l.sub(d[i], p), d[i]);
             e[i] = l.select(ends, g, e[i]);
             if VECTORS {
-                kept.turns.push([sine, tau]);
+                waiting.turns.push([sine, tau]);
             }
         }
     }
     if VECTORS {
-        follow.follow(&kept.turns, &kept.sweeps);
+        vectors.apply(&waiting.turns, &waiting.sweeps);
     }
     for sweeps in numbers_mut::<T, _>(&mut sweeps) {
         *sweeps = T::of(f64::from(sweeps.index().div_ceil(n as u32)));
@@ -185,7 +186,7 @@ const ROWS: usize = 4;
 
 /// Applies rotations to rows of n vectors each. A sweep goes from its second column down to its first.
 #[inline(always)]
-pub(super) fn apply<T: Real, L: Lanes<T>>(
+pub(super) fn rotate<T: Real, L: Lanes<T>>(
     l: L,
     n: usize,
     z: &mut [L::Vector],
@@ -194,18 +195,18 @@ pub(super) fn apply<T: Real, L: Lanes<T>>(
 ) {
     let mut some = wide_mut::<T, L>(z).chunks_exact_mut(ROWS * n);
     for rows in &mut some {
-        rotate::<T, L, ROWS>(l, n, rows, turns, sweeps.clone());
+        rotate_rows::<T, L, ROWS>(l, n, rows, turns, sweeps.clone());
     }
     for row in some.into_remainder().chunks_exact_mut(n) {
-        rotate::<T, L, 1>(l, n, row, turns, sweeps.clone());
+        rotate_rows::<T, L, 1>(l, n, row, turns, sweeps.clone());
     }
 }
 
 #[inline(always)]
-fn rotate<T: Real, L: Lanes<T>, const R: usize>(
+fn rotate_rows<T: Real, L: Lanes<T>, const R: usize>(
     l: L,
     n: usize,
-    rows: &mut [<L::Wide as Lanes<T>>::Vector],
+    rows: &mut [Wide<T, L>],
     turns: &[Turn<L::Vector>],
     sweeps: impl Iterator<Item = [usize; 2]>,
 ) {
@@ -250,10 +251,10 @@ mod tests {
         z: &'z mut [L::Vector],
     }
 
-    impl<L: Lanes<f64>> Follow<L::Vector> for Rows<'_, L> {
-        fn follow(&mut self, turns: &[Turn<L::Vector>], sweeps: &[Sweep<L::Vector>]) {
+    impl<L: Lanes<f64>> Apply<L::Vector> for Rows<'_, L> {
+        fn apply(&mut self, turns: &[Turn<L::Vector>], sweeps: &[Sweep<L::Vector>]) {
             let sweeps = sweeps.iter().map(|sweep| [sweep.low, sweep.high]);
-            apply::<f64, L>(self.w, self.n, self.z, turns, sweeps);
+            rotate::<f64, L>(self.w, self.n, self.z, turns, sweeps);
         }
     }
 
@@ -292,10 +293,11 @@ mod tests {
                     tolerance: f64::EPSILON / 2.0,
                     max_sweeps: self.max_sweeps,
                 };
-                // Room for two sweeps, so that rotations are followed many times.
-                let mut kept = Kept::new(2 * n);
+                // Room for two sweeps, so that rotations are applied many times.
+                let mut waiting = Waiting::new(2 * n);
                 let entries = [d.as_mut_slice(), e.as_mut_slice()];
-                let ended = solve::<f64, L::Wide, true>(w, entries, limits, &mut kept, &mut rows);
+                let ended =
+                    solve::<f64, L::Wide, true>(w, entries, limits, &mut waiting, &mut rows);
                 for lane in 0..some.len() {
                     let of = |x: &<L::Wide as Lanes<f64>>::Vector| numbers::<f64, _>(x)[lane];
                     solved.push((

@@ -7,20 +7,20 @@ use crate::cpu::eigen::Task;
 use crate::cpu::eigen::delivery::{self, Ended};
 use crate::cpu::eigen::householder::{Reflectors, Size, Tridiagonal};
 use crate::cpu::eigen::intake;
-use crate::cpu::eigen::ql::{self, Follow, Kept, Limits, Sweep, Turn};
-use crate::cpu::field::{Field, wide};
+use crate::cpu::eigen::ql::{self, Apply, Limits, Sweep, Turn, Waiting};
+use crate::cpu::field::Field;
 use crate::cpu::head::Head;
 use crate::cpu::intake::MOST_LANES;
 use crate::data::scalar::{Real, Scalar};
 use crate::lanes::memory::Memory;
-use crate::lanes::{Kernel, Lanes, numbers, numbers_mut};
+use crate::lanes::{Kernel, Lanes, Wide, numbers, numbers_mut, wide};
 use crate::planner::Convergence;
 
-/// The tolerance of a call is divided by this: then an entry is small that is at most a unit of rounding (from 44x44 on; half of
+/// The tolerance of a call is divided by this: then an entry is small that is at most a unit of rounding (from 45x45 on; half of
 /// one for the smallest) of the two beside it. QL converges so fast that a larger bound saves next to nothing.
 const SHARPER: f64 = 8.0;
 
-/// Rotations of a matrix that wait, in its rows.
+/// How many times as many rotations as a matrix has rows can wait.
 const WAITING: usize = 16;
 
 /// A task on matrices of any size, whose entries have P parts: so many matrices at once, in a thread's memory.
@@ -28,7 +28,7 @@ pub(super) struct AnySize<'t, 'v, T: Scalar, F, const P: usize, const VECTORS: b
     pub field: F,
     pub task: Task<'t, 'v, T>,
     pub at_once: usize,
-    pub memory: &'t mut super::Memory,
+    pub memory: &'t mut super::ThreadMemory,
 }
 
 impl<T: Scalar, F: Field, const P: usize, const VECTORS: bool> Kernel<T::Real>
@@ -75,19 +75,18 @@ struct Shape {
 struct Group<T: Real, L: Lanes<T>> {
     shape: Shape,
     reflectors: Reflectors<L::Vector>,
-    own: Memory<L::Vector>,
+    /// A, and what is beside it.
+    a: Memory<L::Vector>,
     /// The eigenvectors of the tridiagonal matrices, and of the others.
     z: Memory<L::Vector>,
     /// The tridiagonal matrices, a lane each; columns of vectors of one matrix, a lane each.
     tridiagonal: Memory<Wide<T, L>>,
-    kept: Kept<Wide<T, L>>,
+    waiting: Waiting<Wide<T, L>>,
     places: Vec<u32>,
     sorted: Vec<(T, u32)>,
     turns: Vec<Turn<L::Vector>>,
     sweeps: Vec<[usize; 2]>,
 }
-
-type Wide<T, L> = <<L as Lanes<T>>::Wide as Lanes<T>>::Vector;
 
 impl<T: Real, L: Lanes<T>> Group<T, L> {
     fn new(shape: Shape) -> Self {
@@ -100,10 +99,10 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         Group {
             shape,
             reflectors: Reflectors::new::<T, L>(size),
-            own: Memory::zeros(&Self::lens(size)),
+            a: Memory::zeros(&Self::lens(size)),
             z: Memory::zeros(&[matrices * size.matrix::<T, L>()]),
             tridiagonal: Memory::zeros(&[size.n, size.n, size.planes * size.n]),
-            kept: Kept::new(if shape.vectors { WAITING * size.n } else { 0 }),
+            waiting: Waiting::new(if shape.vectors { WAITING * size.n } else { 0 }),
             places: vec![0; at_once * size.n],
             sorted: Vec::new(),
             turns: Vec::new(),
@@ -138,7 +137,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let (w, size) = (l.wide(), self.shape.size);
         let n = size.n;
         let [a_len, _, rows_len, ..] = Self::lens(size);
-        let mut rest = self.own.rest();
+        let mut rest = self.a.rest();
         let (a, rows) = (rest.next(a_len), rest.next(rows_len));
         let z = self.z.rest().next(if VECTORS { a_len } else { 0 });
         let mut rest = self.tridiagonal.rest();
@@ -156,14 +155,14 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             self.reflectors.form(l, f, a, z);
         }
         let limits = limits(&task.call.task.convergence);
-        let mut follow = InLanes::<T, L::Wide> {
+        let mut apply = InLanes::<T, L::Wide> {
             w,
             n,
             z: bytemuck::cast_slice_mut(z),
         };
-        let kept = &mut self.kept;
+        let waiting = &mut self.waiting;
         let ended =
-            ql::solve::<T, L::Wide, VECTORS>(w, [&mut *d, &mut *e], limits, kept, &mut follow);
+            ql::solve::<T, L::Wide, VECTORS>(w, [&mut *d, &mut *e], limits, waiting, &mut apply);
         let values: &[L::Vector] = bytemuck::cast_slice(d);
         rank_in_lanes(l, values, &mut rows[..n], &mut self.places);
         let places = Some(&*self.places);
@@ -198,7 +197,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
         let (w, size, count) = (l.wide(), self.shape.size, asymmetries.len());
         let (n, plane) = (size.n, size.plane::<T, L>());
         let [a_len, entries_len, rows_len, ..] = Self::lens(size);
-        let mut rest = self.own.rest();
+        let mut rest = self.a.rest();
         let (a, entries, rows) = (
             rest.next(a_len),
             rest.next(entries_len),
@@ -232,7 +231,7 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             }
         }
         let limits = limits(&call.task.convergence);
-        let mut follow = Alone {
+        let mut apply = Alone {
             l,
             n,
             each: a_len,
@@ -240,9 +239,9 @@ impl<T: Real, L: Lanes<T>> Group<T, L> {
             turns: &mut self.turns,
             sweeps: &mut self.sweeps,
         };
-        let kept = &mut self.kept;
+        let waiting = &mut self.waiting;
         let found =
-            ql::solve::<T, L::Wide, VECTORS>(w, [&mut *d, &mut *e], limits, kept, &mut follow);
+            ql::solve::<T, L::Wide, VECTORS>(w, [&mut *d, &mut *e], limits, waiting, &mut apply);
         let runs = outputs.runs(first, 1, &call.task.sizes);
         for (lane, (_, outputs)) in runs.enumerate() {
             let of = |numbers_of: &Wide<T, L>| numbers::<T, _>(numbers_of)[lane];
@@ -283,11 +282,11 @@ struct InLanes<'z, T: Real, L: Lanes<T>> {
     z: &'z mut [L::Vector],
 }
 
-impl<T: Real, L: Lanes<T>> Follow<L::Vector> for InLanes<'_, T, L> {
+impl<T: Real, L: Lanes<T>> Apply<L::Vector> for InLanes<'_, T, L> {
     #[inline(always)]
-    fn follow(&mut self, turns: &[Turn<L::Vector>], sweeps: &[Sweep<L::Vector>]) {
+    fn apply(&mut self, turns: &[Turn<L::Vector>], sweeps: &[Sweep<L::Vector>]) {
         let sweeps = sweeps.iter().map(|sweep| [sweep.low, sweep.high]);
-        ql::apply::<T, L>(self.w, self.n, self.z, turns, sweeps);
+        ql::rotate::<T, L>(self.w, self.n, self.z, turns, sweeps);
     }
 }
 
@@ -301,9 +300,9 @@ struct Alone<'z, T: Real, L: Lanes<T>> {
     sweeps: &'z mut Vec<[usize; 2]>,
 }
 
-impl<T: Real, L: Lanes<T>> Follow<Wide<T, L>> for Alone<'_, T, L> {
+impl<T: Real, L: Lanes<T>> Apply<Wide<T, L>> for Alone<'_, T, L> {
     #[inline(always)]
-    fn follow(&mut self, turns: &[Turn<Wide<T, L>>], sweeps: &[Sweep<Wide<T, L>>]) {
+    fn apply(&mut self, turns: &[Turn<Wide<T, L>>], sweeps: &[Sweep<Wide<T, L>>]) {
         for (lane, z) in self.z.chunks_exact_mut(self.each).enumerate() {
             self.turns.clear();
             self.sweeps.clear();
@@ -325,7 +324,7 @@ impl<T: Real, L: Lanes<T>> Follow<Wide<T, L>> for Alone<'_, T, L> {
                 }));
             }
             let sweeps = self.sweeps.iter().copied();
-            ql::apply::<T, L>(self.l, self.n, z, self.turns, sweeps);
+            ql::rotate::<T, L>(self.l, self.n, z, self.turns, sweeps);
         }
     }
 }
