@@ -24,8 +24,8 @@ pub(super) trait Apply<V> {
 }
 
 /// An entry below the diagonal is taken for zero if it is at most `tolerance` times the sum of the two entries of the diagonal
-/// beside it, or u / 1024 of the largest entry. An eigenvalue may take so many sweeps in the mean: the first of a matrix of low rank takes as many as there are
-/// rows, and the others hardly any.
+/// beside it, or u / 1024 of the largest entry. An eigenvalue may take so many sweeps in the mean: the first of a matrix of
+/// low rank takes as many as there are rows, and the others hardly any.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub tolerance: f64,
